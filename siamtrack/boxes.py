@@ -1,0 +1,125 @@
+"""Box forms, clipping, overlap and parsing.
+
+A box is 0-based float `(x, y, w, h)` in frame pixels, x before y. Coordinates are continuous: pixel i
+covers the half-open interval [i, i + 1), so the box `(0, 0, W, H)` is the whole frame and the centre of
+`(x, y, w, h)` is `(x + w / 2, y + h / 2)`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+MIN_SIDE_PX = 4.0
+"""Shortest box side that is accepted: below it an exemplar holds nothing but interpolation."""
+
+
+class Box(NamedTuple):
+    """A 0-based box `(x, y, w, h)` in frame pixels. It is a tuple, so it unpacks and compares as one."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+    @property
+    def center_xy(self) -> tuple[float, float]:
+        """Centre `(x, y)`, continuous frame coordinates."""
+        return self.x + self.w / 2, self.y + self.h / 2
+
+    @property
+    def size_wh(self) -> tuple[float, float]:
+        """Size `(w, h)`, frame pixels."""
+        return self.w, self.h
+
+
+def from_center(center_xy: Sequence[float], size_wh: Sequence[float]) -> Box:
+    """Box with the given centre and size."""
+    (cx, cy), (w, h) = center_xy, size_wh
+    return Box(float(cx - w / 2), float(cy - h / 2), float(w), float(h))
+
+
+def parse_box(text: str) -> Box:
+    """Read a box from `X,Y,W,H`; commas, spaces or both may part the numbers.
+
+    Raises:
+        ValueError: the text does not hold exactly four finite numbers.
+    """
+    parts = text.replace(",", " ").split()
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 4 or not all(math.isfinite(number) for number in numbers):
+        raise ValueError(f"box {text!r} is not four finite numbers; give X,Y,W,H in pixels, such as 120,80,64,48")
+    return Box(*numbers)
+
+
+def check_box(box_xywh: Iterable[float], frame_wh: tuple[int, int]) -> Box:
+    """Check a box that a user gave for a frame, and clip it to that frame.
+
+    Args:
+        box_xywh: four numbers `(x, y, w, h)`, 0-based, pixels.
+        frame_wh: width and height of the frame.
+
+    Returns:
+        The part of the box that lies in the frame.
+
+    Raises:
+        ValueError: not four finite numbers, a size of zero or less, a box outside the frame, or a side
+            inside the frame under `MIN_SIDE_PX`.
+    """
+    try:
+        values = tuple(float(value) for value in box_xywh)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"box {box_xywh!r} is not four numbers; give (x, y, w, h) in pixels") from error
+    if len(values) != 4:
+        raise ValueError(f"box {values} has {len(values)} numbers; give (x, y, w, h) in pixels")
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError(f"box {values} has a number that is not finite; give (x, y, w, h) in pixels")
+    box = Box(*values)
+    width, height = frame_wh
+    if box.w <= 0 or box.h <= 0:
+        raise ValueError(f"box {_short(box)} has a width or height of zero or less; w and h must be positive pixels")
+    inside = clip_box(box, frame_wh)
+    if inside.w <= 0 or inside.h <= 0:
+        raise ValueError(f"box {_short(box)} lies outside the {width}x{height} frame; it must overlap the picture")
+    if min(inside.w, inside.h) < MIN_SIDE_PX:
+        raise ValueError(
+            f"box {_short(box)} is {inside.w:g}x{inside.h:g} px inside the {width}x{height} frame; "
+            f"each side must be at least {MIN_SIDE_PX:g} px"
+        )
+    return inside
+
+
+def clip_box(box_xywh: Sequence[float], frame_wh: tuple[int, int]) -> Box:
+    """Intersection of a box with the frame; width or height is 0 where there is none."""
+    x, y, w, h = box_xywh
+    left, right = (min(max(value, 0.0), float(frame_wh[0])) for value in (x, x + w))
+    top, bottom = (min(max(value, 0.0), float(frame_wh[1])) for value in (y, y + h))
+    return Box(left, top, right - left, bottom - top)
+
+
+def iou(a_xywh: ArrayLike, b_xywh: ArrayLike) -> NDArray[np.float64]:
+    """Intersection over union of boxes, element by element.
+
+    Args:
+        a_xywh, b_xywh: boxes of shape (..., 4) that broadcast against each other.
+
+    Returns:
+        Overlap in 0..1, of shape (...). Boxes without area overlap nothing.
+    """
+    a, b = np.asarray(a_xywh, dtype=np.float64), np.asarray(b_xywh, dtype=np.float64)
+    low = np.maximum(a[..., :2], b[..., :2])
+    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    intersection = np.prod(np.clip(high - low, 0.0, None), axis=-1)
+    union = np.prod(a[..., 2:], axis=-1) + np.prod(b[..., 2:], axis=-1) - intersection
+    return np.where(union > 0, intersection / np.where(union > 0, union, 1.0), 0.0)
+
+
+def _short(box: Box) -> str:
+    return "(" + ", ".join(f"{value:g}" for value in box) + ")"

@@ -1,0 +1,139 @@
+"""Frozen dataclasses to and from YAML, with errors that name the nearest right key."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from siamtrack.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def nearest(word: str, known: typing.Iterable[str]) -> str:
+    """A clause that names the known word nearest to `word`, for the end of an error message."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(sorted(known))
+
+
+def build(cls: type[T], values: Mapping[str, Any], where: str = "config") -> T:
+    """Make a frozen dataclass from a mapping, checking every key and type on the way.
+
+    Args:
+        cls: the dataclass; its fields may be numbers, strings, bools, tuples, mappings or dataclasses.
+        values: plain data, as YAML or JSON gives it. Missing keys keep their defaults.
+        where: the name that error messages give to the mapping.
+
+    Raises:
+        ConfigError: an unknown key, a missing key without default, or a value of the wrong type.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: expected a mapping of keys to values, got {type(values).__name__}")
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(cls)
+    chosen: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in fields:
+            raise ConfigError(f"{where}: unknown key {key!r}; {nearest(str(key), fields)}")
+        chosen[key] = _convert(hints[key], value, f"{where}.{key}")
+    for name, field in fields.items():
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if required and name not in chosen:
+            raise ConfigError(f"{where}: key {name!r} is missing")
+    try:
+        return cls(**chosen)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def replace(config: T, where: str = "config", **overrides: Any) -> T:
+    """A copy of a configuration with some keys changed; unknown keys and wrong types are errors."""
+    return build(type(config), {**to_plain(config), **overrides}, where)
+
+
+def to_plain(config: Any) -> dict[str, Any]:
+    """Plain data (dicts, lists, numbers, strings) that `build` turns back into the same dataclass."""
+    return typing.cast("dict[str, Any]", _plain(dataclasses.asdict(config)))
+
+
+def load_yaml(path: str | Path) -> dict[str, Any]:
+    """Read one YAML mapping with the safe loader.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ConfigError: the file is not YAML, or not a mapping.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"config file {path} not found; see configs/ for examples")
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys to values, got {type(data).__name__}")
+    return data
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        options = typing.get_args(hint)
+        if value is None and type(None) in options:
+            return None
+        inner = [option for option in options if option is not type(None)]
+        return _convert(inner[0], value, where) if len(inner) == 1 else value
+    if origin is typing.Literal:
+        if value not in typing.get_args(hint):
+            raise ConfigError(f"{where}: {value!r} is not one of {', '.join(map(repr, typing.get_args(hint)))}")
+        return value
+    if dataclasses.is_dataclass(hint):
+        return value if isinstance(value, hint) else build(hint, value, where)  # type: ignore[arg-type]
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{where}: expected a list, got {value!r}")
+        item_hints = typing.get_args(hint)
+        if item_hints[-1] is Ellipsis:
+            return tuple(_convert(item_hints[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+        if len(value) != len(item_hints):
+            raise ConfigError(f"{where}: expected {len(item_hints)} values, got {len(value)}")
+        pairs = zip(item_hints, value, strict=True)
+        return tuple(_convert(item_hint, item, f"{where}[{i}]") for i, (item_hint, item) in enumerate(pairs))
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: expected a mapping, got {value!r}")
+        value_hint = typing.get_args(hint)[1]
+        return {str(key): _convert(value_hint, item, f"{where}.{key}") for key, item in value.items()}
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if hint is float and isinstance(value, str):
+        # YAML 1.1 reads 1e-5 as a string; people write it all the same.
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if hint in (bool, str) and isinstance(value, hint):
+        return value
+    if hint is Any:
+        return value
+    raise ConfigError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

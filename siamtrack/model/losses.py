@@ -1,0 +1,72 @@
+"""The balanced logistic loss of SiamFC, and the softmax form that also sees other videos' search regions."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def logistic_labels(center_xy: Tensor, size: int, radius: float) -> Tensor:
+    """Label maps: 1 in cells within `radius` of the target, else 0 (arXiv 1606.09549, equation 4).
+
+    Args:
+        center_xy: (N, 2) position of the target in each response map, in cells (cell 0 has its centre at 0).
+        size: cells along one side of the response map.
+        radius: positive radius in cells, Euclidean; the paper's 16 px are 2 cells.
+
+    Returns:
+        (N, size, size) float32. The cell nearest to the target is always positive.
+    """
+    cells = torch.arange(size, device=center_xy.device, dtype=center_xy.dtype)
+    dx = cells[None, None, :] - center_xy[:, 0, None, None]
+    dy = cells[None, :, None] - center_xy[:, 1, None, None]
+    distance = (dx.square() + dy.square()).sqrt()
+    closest = distance.flatten(1).min(dim=1).values[:, None, None]
+    return (distance <= torch.maximum(closest, torch.full_like(closest, radius))).float()
+
+
+def balanced_logistic_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross-entropy in which the positive and the negative cells of each map weigh one half each.
+
+    Source: arXiv 1606.09549, equations 2 to 4 and the class weighting below them.
+
+    Args:
+        logits, labels: (N, h, w); labels are 0 or 1.
+
+    Returns:
+        Scalar, mean over the maps. A map without positive cells counts its negatives alone, and the
+        other way round.
+    """
+    positive = (labels > 0.5).float()
+    negative = 1.0 - positive
+    count_positive = positive.sum(dim=(-2, -1), keepdim=True)
+    count_negative = negative.sum(dim=(-2, -1), keepdim=True)
+    weight = positive / count_positive.clamp(min=1) + negative / count_negative.clamp(min=1)
+    weight = weight / weight.sum(dim=(-2, -1), keepdim=True)
+    losses = F.binary_cross_entropy_with_logits(logits, labels, weight=weight, reduction="none")
+    return losses.sum(dim=(-2, -1)).mean()
+
+
+def softmax_location_loss(logits: Tensor, labels: Tensor, distractors: Tensor, temperature: float = 1.0) -> Tensor:
+    """Cross-entropy of "which cell is the target?" over the target's own map and maps that hold other objects.
+
+    The balanced logistic loss weighs a thousand easy background cells like one hard one; this form lets
+    the hardest, a look-alike in another video, speak loudest.
+
+    Args:
+        logits: (N, h, w) responses of each exemplar over its own search region.
+        labels: (N, h, w) non-negative weights of the target's cells.
+        distractors: (N, D) logits of the same exemplars over cells that are not the target; minus
+            infinity for cells that must not count.
+        temperature: divides the logits.
+
+    Returns:
+        Scalar, mean over the maps.
+    """
+    joined = torch.cat([logits.flatten(1), distractors], dim=1) / temperature
+    log_total = torch.logsumexp(joined, dim=1)
+    target = labels.flatten(1)
+    target = target / target.sum(dim=1, keepdim=True).clamp(min=1e-12)
+    log_target = (target * logits.flatten(1) / temperature).sum(dim=1)
+    return (log_total - log_target).mean()

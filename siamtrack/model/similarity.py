@@ -1,0 +1,43 @@
+"""Cross-correlation, the similarity of SiamFC (arXiv 1606.09549, section 2.2)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def cross_correlation(exemplar: Tensor, search: Tensor) -> Tensor:
+    """Slide each item's own exemplars over its search embedding. Larger is more similar; unbounded.
+
+    Args:
+        exemplar: (N, K, C, h, w), K exemplars for each of N search embeddings.
+        search: (N, C, H, W).
+
+    Returns:
+        (N, K, H - h + 1, W - w + 1): sum over channels and cells of the products.
+
+    Raises:
+        ValueError: batch sizes or channels differ.
+    """
+    if exemplar.dim() != 5 or search.dim() != 4:
+        raise ValueError(f"expected exemplar (N, K, C, h, w) and search (N, C, H, W), got {exemplar.shape}, {search.shape}")
+    n, k, c, h, w = exemplar.shape
+    if search.shape[:2] != (n, c):
+        raise ValueError(f"exemplar {tuple(exemplar.shape)} and search {tuple(search.shape)} differ in batch or channels")
+    # One grouped convolution: item n's exemplars see item n's channels alone.
+    stacked = search.reshape(1, n * c, *search.shape[2:])
+    response = F.conv2d(stacked, exemplar.reshape(n * k, c, h, w), groups=n)
+    return response.reshape(n, k, *response.shape[2:])
+
+
+def cross_correlation_all(exemplar: Tensor, search: Tensor) -> Tensor:
+    """Slide every exemplar over every search embedding, as training does to get its negative pairs for nothing.
+
+    Args:
+        exemplar: (M, C, h, w).
+        search: (N, C, H, W).
+
+    Returns:
+        (N, M, H - h + 1, W - w + 1).
+    """
+    return F.conv2d(search, exemplar)

@@ -1,0 +1,66 @@
+"""The tracker's constants as one frozen dataclass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """Constants of the tracker; see configs/siamfc.yaml, which comments every key.
+
+    Attributes:
+        exemplar_size, search_size: sides of the two crops in pixels.
+        scale_search: `exemplar` embeds the exemplar at every scale once, at init, and the search region once a
+            frame; `search` is the paper's form, which embeds one search region a scale in every frame.
+        scale_count, scale_step: number of scales (odd), and the ratio of neighbours.
+        scale_penalty: factor on the response of every scale but the middle one.
+        scale_damping: share of the new scale in the size update, 0..1.
+        window_influence: share of the Hann window in the response, 0..1.
+        search_side_min, search_side_max: limits of the search side, as factors of its first value.
+        tracking_score, lost_score: at or above the first the state is TRACKING, below the second LOST.
+    """
+
+    exemplar_size: int = 127
+    search_size: int = 255
+    scale_search: Literal["exemplar", "search"] = "exemplar"
+    scale_count: int = 3
+    scale_step: float = 1.0375
+    scale_penalty: float = 0.9745
+    scale_damping: float = 0.59
+    window_influence: float = 0.3
+    search_side_min: float = 0.2
+    search_side_max: float = 5.0
+    tracking_score: float = 0.5
+    lost_score: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.scale_count < 1 or self.scale_count % 2 == 0:
+            raise ValueError(f"scale_count is {self.scale_count}; it must be odd, so that one scale is the present one")
+        if self.exemplar_size != 127:
+            raise ValueError(f"exemplar_size is {self.exemplar_size}; the network's exemplar is 127 px")
+        if self.search_size < 159 or self.search_size > 511 or (self.search_size - 127) % 16:
+            raise ValueError(f"search_size is {self.search_size}; it must be 127 plus a multiple of 16, from 159 to 511")
+        if self.scale_step < 1:
+            raise ValueError(f"scale_step is {self.scale_step}; it must be 1 or more")
+        for name in ("scale_penalty", "scale_damping", "window_influence", "tracking_score", "lost_score"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
+        if not 0 < self.search_side_min <= 1 <= self.search_side_max:
+            raise ValueError("search_side_min must lie in 0..1 and search_side_max be 1 or more")
+
+    @property
+    def scales(self) -> NDArray[np.float64]:
+        """(scale_count,) scale factors, ascending, the middle one 1."""
+        return self.scale_step ** (np.arange(self.scale_count) - self.scale_count // 2).astype(np.float64)
+
+    @property
+    def penalties(self) -> NDArray[np.float32]:
+        """(scale_count,) factor on each scale's response."""
+        penalties = np.full(self.scale_count, self.scale_penalty, dtype=np.float32)
+        penalties[self.scale_count // 2] = 1
+        return penalties

@@ -1,0 +1,132 @@
+"""What video does to a target between two frames, done to crops: each change with its unit in the config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.tracking.crop import Image, mean_color
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Strength of every augmentation; zero switches one off.
+
+    Attributes:
+        shift_px: largest shift of the target from the crop's centre, pixels, each axis.
+        scale: largest change of scale, as a fraction: 0.1 draws from 1/1.1 to 1.1, log-uniform.
+        aspect: largest change of the ratio of width to height, the same way.
+        flip: probability that both views of a pair are mirrored.
+        brightness: largest offset, grey levels of 255.
+        contrast: largest change of gain, fraction.
+        color: largest change of gain of each channel by itself, fraction.
+        gray: probability that both views lose their colour.
+        blur: probability of a Gaussian blur (sigma up to 1.5 px).
+        motion_blur: probability of a linear blur (up to 9 px).
+        occlusion: probability that a rectangle of up to a third of the target's side is painted over.
+    """
+
+    shift_px: float = 16.0
+    scale: float = 0.08
+    aspect: float = 0.05
+    flip: float = 0.5
+    brightness: float = 20.0
+    contrast: float = 0.2
+    color: float = 0.08
+    gray: float = 0.1
+    blur: float = 0.1
+    motion_blur: float = 0.1
+    occlusion: float = 0.1
+
+
+@dataclass(frozen=True)
+class PairChoice:
+    """What both views of a pair share, since a tracker never sees it change between two frames."""
+
+    flip: bool
+    gray: bool
+
+    @staticmethod
+    def draw(config: AugmentConfig, rng: np.random.Generator) -> PairChoice:
+        """Draw the choices for one pair."""
+        return PairChoice(bool(rng.random() < config.flip), bool(rng.random() < config.gray))
+
+
+def view(
+    crop: Image,
+    target_wh: NDArray[np.float32],
+    size: int,
+    config: AugmentConfig,
+    choice: PairChoice,
+    rng: np.random.Generator,
+) -> tuple[Image, tuple[float, float]]:
+    """One augmented view of a stored crop.
+
+    Args:
+        crop: (S, S, 3) BGR uint8, the target's centre in the middle, exemplar scale.
+        target_wh: size of the target, pixels of the crop.
+        size: side of the view in pixels.
+        config, choice: how much, and what the pair shares.
+        rng: the only source of chance.
+
+    Returns:
+        The view, (size, size, 3) BGR uint8, and the target's centre in it (continuous pixels).
+    """
+    fill = mean_color(crop)
+    center = size / 2 + rng.uniform(-config.shift_px, config.shift_px, 2)
+    scale = np.exp(rng.uniform(-1, 1) * np.log1p(config.scale))
+    stretch = np.exp(rng.uniform(-1, 1) * np.log1p(config.aspect) / 2)
+    step_x, step_y = (-1.0 if choice.flip else 1.0) * scale * stretch, scale / stretch
+    middle = crop.shape[0] / 2
+    matrix = np.array(
+        [
+            [step_x, 0, middle - 0.5 - step_x * (center[0] - 0.5)],
+            [0, step_y, middle - 0.5 - step_y * (center[1] - 0.5)],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    image: Image = cv2.warpAffine(crop, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)  # type: ignore[assignment]
+    if rng.random() < config.occlusion:
+        _occlude(image, center, target_wh / scale, rng)
+    image = _recolor(image, config, choice, rng)
+    if rng.random() < config.blur:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.5))  # type: ignore[assignment]
+    if rng.random() < config.motion_blur:
+        image = _motion_blur(image, rng)
+    return image, (float(center[0]), float(center[1]))
+
+
+def _recolor(image: Image, config: AugmentConfig, choice: PairChoice, rng: np.random.Generator) -> Image:
+    if choice.gray:
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)  # type: ignore[assignment]
+        gains = np.ones(3)
+    else:
+        gains = 1 + rng.uniform(-config.color, config.color, 3)
+    gain = gains * (1 + rng.uniform(-config.contrast, config.contrast))
+    offset = rng.uniform(-config.brightness, config.brightness)
+    # Contrast turns about middle grey, so that it does not also act as brightness.
+    levels = (np.arange(256)[:, None] - 128) * gain + 128 + offset
+    table = np.clip(levels, 0, 255).astype(np.uint8).reshape(1, 256, 3)
+    return cv2.LUT(image, table)  # type: ignore[return-value]
+
+
+def _occlude(image: Image, center: NDArray[np.float64], target_wh: NDArray[np.float32], rng: np.random.Generator) -> None:
+    # The patch is a piece of the same picture: a flat colour would be too easy to see through.
+    size = image.shape[0]
+    width, height = (max(2, int(side * rng.uniform(0.15, 0.35))) for side in target_wh)
+    x, y = (int(c + rng.uniform(-0.5, 0.5) * side) for c, side in zip(center, target_wh, strict=True))
+    x, y = min(max(x, 0), size - width), min(max(y, 0), size - height)
+    from_x, from_y = rng.integers(0, size - width + 1), rng.integers(0, size - height + 1)
+    image[y : y + height, x : x + width] = image[from_y : from_y + height, from_x : from_x + width].copy()
+
+
+def _motion_blur(image: Image, rng: np.random.Generator) -> Image:
+    length = int(rng.integers(3, 10))
+    angle = rng.uniform(0, np.pi)
+    kernel = np.zeros((9, 9), np.float32)
+    for along in np.linspace(-(length - 1) / 2, (length - 1) / 2, 4 * length):
+        kernel[round(4 + along * np.sin(angle)), round(4 + along * np.cos(angle))] += 1
+    return cv2.filter2D(image, -1, kernel / kernel.sum())  # type: ignore[return-value]

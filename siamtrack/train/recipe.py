@@ -1,0 +1,77 @@
+"""A training recipe: everything that decides what a run computes, as one frozen dataclass."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from siamtrack.train.augment import AugmentConfig
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """One source of training crops.
+
+    Attributes:
+        path: a folder of sequences, or a .tar of stills beside its .tsv; relative to the data root.
+        weight: share of the targets of a batch that come from it, relative to the other sources.
+    """
+
+    path: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """See configs/train_siamfc.yaml, which comments every key."""
+
+    sources: tuple[SourceConfig, ...] = ()
+    seed: int = 0
+    steps: int = 2000
+    epoch_steps: int = 100
+    batch_size: int = 32
+    search_size: int = 239
+    search_size_start: int = 239
+    max_gap: int = 100
+    color_order: Literal["rgb", "bgr"] = "rgb"
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = 1e-2
+    lr_end: float = 1e-5
+    schedule: Literal["exponential", "cosine"] = "exponential"
+    warmup_steps: int = 0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    clip_norm: float = 10.0
+    radius_px: float = 16.0
+    softmax_weight: float = 0.0
+    teacher_weight: float = 0.0
+    teacher_until: float = 0.7
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "epoch_steps", "batch_size", "lr", "lr_end", "clip_norm", "radius_px"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
+        for name in ("search_size", "search_size_start"):
+            size = getattr(self, name)
+            if size < 159 or size > 255 or (size - 127) % 16:
+                raise ValueError(f"{name} is {size}; it must be 127 plus a multiple of 16, from 159 to 255")
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate of a step, warm-up included."""
+        if step < self.warmup_steps:
+            return self.lr * (step + 1) / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        if self.schedule == "exponential":
+            return self.lr * math.pow(self.lr_end / self.lr, progress)
+        return self.lr_end + (self.lr - self.lr_end) * (1 + math.cos(math.pi * progress)) / 2
+
+    def teacher_weight_at(self, step: int) -> float:
+        """Weight of the teacher's loss: falls linearly to zero at `teacher_until` of the run."""
+        return self.teacher_weight * max(0.0, 1 - step / (self.teacher_until * self.steps))
+
+    def sizes(self) -> list[int]:
+        """Search size of every step: grows from start to end in steps of 16 px, so that early epochs are cheap."""
+        span = (self.search_size - self.search_size_start) // 16
+        return [self.search_size_start + 16 * min(span, step * (span + 1) // self.steps) for step in range(self.steps)]
