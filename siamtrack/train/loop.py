@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Subset
 from siamtrack.config import to_plain
 from siamtrack.errors import ConfigError, SiamtrackError
 from siamtrack.model.siamese import InputSpec, Siamese
+from siamtrack.tracking.engine import native_bfloat16
 from siamtrack.train.crops import CropStore
 from siamtrack.train.objective import siamese_loss
 from siamtrack.train.pairs import Batch, PairBatches
@@ -147,14 +148,6 @@ def train(
                 },
             )
     return net.eval()
-
-
-def native_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 there: GPUs from Ampere on, CPUs with AMX or AVX-512 BF16."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    capabilities = torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else ""
-    return "AMX" in capabilities or bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
 def _optimizer(recipe: Recipe, module: torch.nn.Module) -> torch.optim.Optimizer:

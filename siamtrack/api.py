@@ -1,0 +1,90 @@
+"""`siamtrack.load` and `siamtrack.track`: what most people import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from siamtrack.config import build, replace
+from siamtrack.model.weights import Weights, load_weights
+from siamtrack.tracking.crop import Image
+from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.tracking.tracker import Tracker, TrackResult
+from siamtrack.video.source import open_source
+
+
+@dataclass(frozen=True)
+class Step:
+    """One frame of `track`.
+
+    Attributes:
+        index: 0-based frame number in the source.
+        time_s: the frame's own time in seconds from the start of the source.
+        frame: (H, W, 3) BGR uint8.
+        result: what the tracker says; for the first frame the given box with score 1.
+    """
+
+    index: int
+    time_s: float
+    frame: Image
+    result: TrackResult
+
+
+def load(model: str | Path = "siamfc", device: str = "auto", precision: str = "auto", **overrides: Any) -> Tracker:
+    """A tracker with weights.
+
+    Args:
+        model: `siamfc` (inside the package), or the path of a .safetensors or .pth file.
+        device: `auto`, `cpu`, `cuda`, `cuda:N`.
+        precision: `auto`, `float32`, `bfloat16`, `float16`.
+        **overrides: constants of `TrackerConfig` to change, such as `window_influence=0.2`.
+
+    Raises:
+        FileNotFoundError: no such model or file.
+        WeightsError: the file does not hold the weights of this network.
+        ConfigError: an unknown override, or one of the wrong type or range.
+        ValueError: unknown device or precision.
+
+    Example:
+        >>> tracker = siamtrack.load("siamfc", device="cpu", scale_count=5)     # doctest: +SKIP
+    """
+    return tracker_from(load_weights(model), device, precision, **overrides)
+
+
+def tracker_from(weights: Weights, device: str = "auto", precision: str = "auto", **overrides: Any) -> Tracker:
+    """A tracker from weights that are loaded already; arguments as for `load`."""
+    config = replace(build(TrackerConfig, weights.header.tracker, "weights header"), "tracker settings", **overrides)
+    return Tracker(Engine(weights.net, device, precision), config)
+
+
+def track(
+    source: str | int | Path,
+    box: Iterable[float],
+    model: str | Path | Tracker = "siamfc",
+    start: int = 0,
+    **overrides: Any,
+) -> Iterator[Step]:
+    """Track one target through a source, frame by frame, starting with the given box.
+
+    Args:
+        source: a video file, an image folder or glob, a camera index, or a stream URL.
+        box: `(x, y, w, h)` of the target in frame `start`, 0-based pixels.
+        model: as for `load`, or a tracker.
+        start: 0-based frame to begin at; earlier ones are skipped.
+        **overrides: as for `load`.
+
+    Yields:
+        A `Step` a frame, the first being the given box.
+
+    Raises:
+        FileNotFoundError, SourceError: the source cannot be opened, or breaks off; every frame before was yielded.
+        ValueError: the box cannot be used.
+    """
+    tracker = model if isinstance(model, Tracker) else load(model, **overrides)
+    with open_source(source) as frames:
+        for item in frames.read(start):
+            result = tracker.init(item.image, box) if item.index == start else tracker.update(item.image)
+            yield Step(item.index, item.time_s, item.image, result)

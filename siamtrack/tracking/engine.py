@@ -1,0 +1,132 @@
+"""Runs the network for the tracker: crops in, embeddings and response maps out, on one device."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from siamtrack.model.siamese import Siamese
+from siamtrack.tracking.crop import Image
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Engine:
+    """Eager PyTorch with everything folded that can be: input scaling and batch norms live in the convolutions.
+
+    Args:
+        net: a trained network; it is copied, not changed.
+        device: `auto` (CUDA if there is one, else CPU) or a torch device.
+        precision: `auto`, float32, bfloat16 or float16, of the backbone. The correlation is always float32.
+
+    Attributes:
+        device, precision: what was chosen.
+        network_s: seconds spent in the network so far (CUDA synchronised), and `network_calls`, for fps figures.
+
+    Raises:
+        ValueError: unknown device or precision.
+    """
+
+    def __init__(self, net: Siamese, device: str = "auto", precision: str = "auto") -> None:
+        self.device = pick_device(device)
+        self.precision = pick_precision(precision, self.device)
+        self._dtype = PRECISIONS[self.precision]
+        net = copy.deepcopy(net).eval().requires_grad_(False)
+        self._backbone = _folded_backbone(net).to(self.device, self._dtype)
+        # channels_last halves the time of the pools and costs the convolutions nothing.
+        self._backbone = self._backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._head = net.head.to(self.device)
+        self._rgb = net.input_spec.color_order == "rgb"
+        self.network_s = 0.0
+        self.network_calls = 0
+
+    @torch.inference_mode()
+    def embed(self, crops: Sequence[Image]) -> Tensor:
+        """Embeddings (N, C, h, w), float32, of N crops (S, S, 3) BGR uint8."""
+        batch = np.stack([crop[..., ::-1] if self._rgb else crop for crop in crops])
+        started = time.perf_counter()
+        # Uploaded as bytes, a quarter of the floats; (N, S, S, 3) seen as (N, 3, S, S) is channels_last already.
+        image = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).to(self._dtype)
+        embedding: Tensor = self._backbone(image).float()
+        self._clock(started)
+        return embedding
+
+    @torch.inference_mode()
+    def match(self, exemplar: Tensor, search: Tensor) -> NDArray[np.float32]:
+        """Response logits (N, K, n, n) of exemplars (N, K, C, h, w) over search embeddings (N, C, H, W)."""
+        started = time.perf_counter()
+        response: NDArray[np.float32] = self._head(exemplar, search).cpu().numpy()
+        self._clock(started)
+        return response
+
+    def _clock(self, started: float) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.network_s += time.perf_counter() - started
+        self.network_calls += 1
+
+
+def pick_device(device: str) -> torch.device:
+    """The torch device for `auto`, `cpu`, `cuda`, `cuda:1`, ...
+
+    Raises:
+        ValueError: no such device here.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device {device!r} is unknown; use auto, cpu, cuda or cuda:N") from error
+    if chosen.type not in ("cpu", "cuda"):
+        raise ValueError(f"device {device!r} is not supported; use auto, cpu, cuda or cuda:N")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device {device!r} asked for, but {torch.cuda.device_count()} CUDA devices are there; use cpu")
+    return chosen
+
+
+def pick_precision(precision: str, device: torch.device) -> str:
+    """The name of the backbone's dtype: `auto` is bfloat16 where the device computes in it natively, else float32.
+
+    Raises:
+        ValueError: unknown name.
+    """
+    if precision == "auto":
+        return "bfloat16" if native_bfloat16(device) else "float32"
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision {precision!r} is unknown; use auto, {', '.join(PRECISIONS)}")
+    return precision
+
+
+def native_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies in bfloat16 by itself: GPUs from Ampere on, CPUs with AVX-512 BF16 or AMX."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    probe: Any = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(probe()) if device.type == "cpu" and probe else False
+
+
+def _folded_backbone(net: Siamese) -> nn.Sequential:
+    """The backbone as a plain chain: `(pixel - mean) / std` folded into conv1, every batch norm into its convolution.
+
+    Exact because nothing pads: a padded border would be zeros of the scaled image, not of the pixels.
+    """
+    backbone = net.backbone
+    first: Any = backbone.conv1[0]
+    first.bias.data -= (first.weight * (net.mean / net.std)).sum(dim=(1, 2, 3))
+    first.weight.data /= net.std
+    layers: list[nn.Module] = []
+    for block in (backbone.conv1, backbone.conv2, backbone.conv3, backbone.conv4, backbone.conv5):
+        modules: list[Any] = list(block)
+        if len(modules) > 1 and isinstance(modules[1], nn.BatchNorm2d):
+            modules[:2] = [fuse_conv_bn_eval(modules[0], modules[1])]
+        layers.extend(modules)
+    return nn.Sequential(*layers)
