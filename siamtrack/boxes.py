@@ -118,7 +118,8 @@ def iou(a_xywh: ArrayLike, b_xywh: ArrayLike) -> NDArray[np.float64]:
     high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
     intersection = np.prod(np.clip(high - low, 0.0, None), axis=-1)
     union = np.prod(a[..., 2:], axis=-1) + np.prod(b[..., 2:], axis=-1) - intersection
-    return np.where(union > 0, intersection / np.where(union > 0, union, 1.0), 0.0)
+    # The last bit of a sum must not make an overlap of more than one.
+    return np.where(union > 0, np.minimum(intersection / np.where(union > 0, union, 1.0), 1.0), 0.0)
 
 
 def _short(box: Box) -> str:

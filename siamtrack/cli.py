@@ -18,8 +18,6 @@ from siamtrack import __version__
 from siamtrack.errors import SiamtrackError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from siamtrack.video.run import Progress, RunSummary
 
 app = typer.Typer(
@@ -105,7 +103,9 @@ def track(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("siamtrack-demo"),
-    clip: Annotated[str, typer.Option(help="carphone (a talking head) or bikes (a bicycle, with a walker in front).")] = "carphone",
+    clip: Annotated[
+        str, typer.Option(help="carphone (a talking head) or bikes (a bicycle, with a walker in front).")
+    ] = "carphone",
     model: ModelOption = "siamfc",
     device: DeviceOption = "auto",
 ) -> int:
@@ -181,7 +181,10 @@ def _tracker(model: str, config: Path | None, device: str, precision: str) -> tu
 
 def _report(summary: RunSummary, out: Path, stopped_by: int | None) -> int:
     if summary.stopped_at is not None:
-        _note(f"an earlier run in {out} stopped after frame {summary.stopped_at}; its rows are kept in {out / 'boxes.stopped.csv'}")
+        _note(
+            f"an earlier run in {out} stopped after frame {summary.stopped_at}; "
+            f"its rows are kept in {out / 'boxes.stopped.csv'}"
+        )
     lost = f", {summary.lost} of them LOST" if summary.lost else ""
     typer.echo(f"{summary.frames} frames{lost}: {out / 'boxes.csv'}")
     figures = {name: f"{values['fps']:.1f}" for name, values in summary.fps.items()}

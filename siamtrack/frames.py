@@ -22,7 +22,9 @@ def as_bgr(frame: Any) -> NDArray[np.uint8]:
     if not isinstance(frame, np.ndarray):
         raise ValueError(f"frame is {type(frame).__name__}, not a numpy array; pass BGR uint8 (H, W, 3), as cv2 reads it")
     if frame.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"frame has dtype {frame.dtype}; pass uint8 (or uint16), for floats in 0..1: (frame * 255).astype('uint8')")
+        raise ValueError(
+            f"frame has dtype {frame.dtype}; pass uint8 (or uint16), for floats in 0..1: (frame * 255).astype('uint8')"
+        )
     if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] not in (1, 3, 4)):
         raise ValueError(f"frame has shape {frame.shape}; pass (H, W, 3) BGR, (H, W, 4) BGRA or (H, W) gray")
     if frame.size == 0:

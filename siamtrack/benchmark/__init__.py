@@ -1,0 +1,1 @@
+"""Scores, by the definitions of the benchmarks."""

@@ -27,7 +27,8 @@ class Scores:
     sequences: int
 
     def __str__(self) -> str:
-        return f"AO {self.ao:.3f}  SR0.50 {self.sr50:.3f}  SR0.75 {self.sr75:.3f}  ({self.sequences} sequences, {self.frames} frames)"
+        figures = f"AO {self.ao:.3f}  SR0.50 {self.sr50:.3f}  SR0.75 {self.sr75:.3f}"
+        return f"{figures}  ({self.sequences} sequences, {self.frames} frames)"
 
 
 def overlaps(boxes_xywh: ArrayLike, truth_xywh: ArrayLike, frame_wh: tuple[int, int]) -> NDArray[np.float64]:

@@ -38,7 +38,7 @@ def balanced_logistic_loss(logits: Tensor, labels: Tensor) -> Tensor:
         Scalar, mean over the maps. A map without positive cells counts its negatives alone, and the
         other way round.
     """
-    positive = (labels > 0.5).float()
+    positive = (labels > 0.5).to(logits.dtype)
     negative = 1.0 - positive
     count_positive = positive.sum(dim=(-2, -1), keepdim=True)
     count_negative = negative.sum(dim=(-2, -1), keepdim=True)

@@ -87,7 +87,9 @@ def save_weights(path: str | Path, net: Siamese, header: WeightsHeader) -> None:
     """Write float16 weights with their header, whole or not at all."""
     path = Path(path)
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    state = {key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in net.state_dict().items()}
+    state = {
+        key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in net.state_dict().items()
+    }
     save_file(state, str(partial), metadata={"siamtrack": json.dumps(to_plain(header), sort_keys=True)})
     os.replace(partial, path)
 
@@ -158,10 +160,14 @@ def _fill(net: Siamese, state: Mapping[str, Tensor], path: Path) -> None:
     extra = sorted(key for key in state if key not in wanted)
     if missing or extra:
         listed = ", ".join((missing or extra)[:3])
-        raise WeightsError(f"{path}: {len(missing)} tensors missing, {len(extra)} unknown ({listed} ...); not an AlexNet SiamFC")
+        raise WeightsError(
+            f"{path}: {len(missing)} tensors missing, {len(extra)} unknown ({listed} ...); not an AlexNet SiamFC"
+        )
     for key, value in state.items():
         if value.shape != wanted[key].shape:
             raise WeightsError(f"{path}: {key} has shape {tuple(value.shape)}, expected {tuple(wanted[key].shape)}")
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise WeightsError(f"{path}: {key} holds numbers that are not finite")
-    net.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in state.items()}, strict=False)
+    net.load_state_dict(
+        {key: value.float() if value.is_floating_point() else value for key, value in state.items()}, strict=False
+    )

@@ -1,0 +1,1 @@
+"""From frame to box: crops, peaks, the tracker. Knows no files and no windows."""

@@ -55,7 +55,7 @@ class CropWindow:
         # OpenCV counts from the centre of a pixel, the boxes of this package from its corner: hence the halves.
         x, y = self.to_frame(0.5, 0.5)
         crop_to_frame = np.array([[self.scale, 0, x - 0.5], [0, self.scale, y - 0.5]], dtype=np.float64)
-        crop = cv2.warpAffine(
+        return cv2.warpAffine(  # type: ignore[return-value]
             frame,
             crop_to_frame,
             (self.size, self.size),
@@ -63,7 +63,6 @@ class CropWindow:
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=tuple(float(value) for value in fill),
         )
-        return crop  # type: ignore[return-value]
 
 
 def context_side(size_wh: Sequence[float]) -> float:

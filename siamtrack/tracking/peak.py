@@ -61,7 +61,7 @@ def find_peak_numpy(response: Map, penalty: Map, window: Map, influence: float) 
     chosen = response[best].astype(np.float64)
     chosen = chosen - chosen.min()
     total = chosen.sum()
-    mixed = (1 - influence) * (chosen / total if total > 0 else 0 * chosen) + influence * window
+    mixed = (1 - influence) * (chosen / total if total > 0 else 0 * chosen) + influence * window.astype(np.float64)
     row, column = divmod(int(mixed.argmax()), size)
     dx = column + _vertex(mixed[row], column) - (size - 1) / 2
     dy = row + _vertex(mixed[:, column], row) - (size - 1) / 2

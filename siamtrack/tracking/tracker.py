@@ -130,8 +130,7 @@ class Tracker:
         # A target grown by s looks like the exemplar cut s times tighter.
         scales = self.config.scales if self.config.scale_search == "exemplar" else np.ones(1)
         crops = [
-            CropWindow(self._center_xy, side / scale, self.config.exemplar_size).extract(image, self._fill)
-            for scale in scales
+            CropWindow(self._center_xy, side / scale, self.config.exemplar_size).extract(image, self._fill) for scale in scales
         ]
         with torch.inference_mode():
             embedding = self.engine.embed(crops)

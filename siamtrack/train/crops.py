@@ -8,10 +8,12 @@ mapped, free of pickle, and safe to share between workers.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,7 +60,7 @@ class CropStore:
             self.offsets: NDArray[np.int64] = store.get_tensor("offsets")
             self.sizes_wh: NDArray[np.float32] = store.get_tensor("sizes_wh")
             owner, frames, family = (store.get_tensor(key) for key in ("owner", "frames", "family"))
-            self._blob: NDArray[np.uint8] = store.get_tensor("blob")
+        self._blob = _map_tensor(path, "blob")
         names = path.with_suffix(".names.txt").read_text().splitlines()
         members = [np.flatnonzero(owner == i) for i in range(len(names))]
         self.tracks = [
@@ -74,6 +76,14 @@ class CropStore:
     def target_wh(self, index: int) -> NDArray[np.float32]:
         """Size of the target in crop `index`, in pixels of the crop."""
         return self.sizes_wh[index]
+
+
+def _map_tensor(path: Path, name: str) -> NDArray[np.uint8]:
+    """A uint8 tensor of a safetensors file, mapped, not read: `safe_open` would copy all of it into memory."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        begin, end = json.loads(stream.read(length))[name]["data_offsets"]
+    return np.memmap(path, np.uint8, "r", offset=8 + length + begin, shape=(end - begin,))
 
 
 def open_store(source: str | Path, cache: str | Path, progress: Callable[[str], None] = lambda _: None) -> CropStore:
@@ -140,28 +150,41 @@ def _row(track: str, family: str, index: int, frame: Image, box: NDArray[np.floa
 
 
 def _write(path: Path, rows: Iterator[_Row], progress: Callable[[str], None]) -> None:
-    blobs, owner, frames, sizes, names, families = [], [], [], [], [], []
-    for row in rows:
-        if not names or names[-1] != row.track:
-            names.append(row.track)
-            families.append(row.family)
-            progress(row.track)
-        owner.append(len(names) - 1)
-        frames.append(row.frame)
-        sizes.append(row.size_wh)
-        blobs.append(row.jpeg)
-    if not names:
-        raise DataError(f"no usable box for {path.stem}")
-    numbers = {family: i for i, family in enumerate(dict.fromkeys(families))}
+    """Write the store, the blob by way of a plain file, so that memory holds one crop at a time."""
+    owner: list[int] = []
+    frames: list[int] = []
+    sizes: list[tuple[float, float]] = []
+    lengths: list[int] = [0]
+    names: list[str] = []
+    families: list[str] = []
+    blob = path.with_name(f"{path.name}.{os.getpid()}.blob")
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    tensors = {
-        "blob": np.concatenate(blobs),
-        "offsets": np.concatenate([[0], np.cumsum([len(blob) for blob in blobs])]).astype(np.int64),
-        "owner": np.array(owner, dtype=np.int64),
-        "frames": np.array(frames, dtype=np.int64),
-        "sizes_wh": np.array(sizes, dtype=np.float32),
-        "family": np.array([numbers[family] for family in families], dtype=np.int64),
-    }
-    path.with_suffix(".names.txt").write_text("\n".join(name.replace("\n", " ") for name in names) + "\n")
-    save_file(tensors, str(partial), metadata={"format": FORMAT})
-    os.replace(partial, path)
+    try:
+        with blob.open("wb") as stream:
+            for row in rows:
+                if not names or names[-1] != row.track:
+                    names.append(row.track)
+                    families.append(row.family)
+                    progress(row.track)
+                owner.append(len(names) - 1)
+                frames.append(row.frame)
+                sizes.append(row.size_wh)
+                lengths.append(len(row.jpeg))
+                stream.write(row.jpeg.tobytes())
+        if not names:
+            raise DataError(f"{path.stem}: no target large enough to train on")
+        numbers = {family: i for i, family in enumerate(dict.fromkeys(families))}
+        tensors: dict[str, NDArray[Any]] = {
+            "blob": np.memmap(blob, np.uint8, "r"),
+            "offsets": np.cumsum(lengths, dtype=np.int64),
+            "owner": np.array(owner, dtype=np.int64),
+            "frames": np.array(frames, dtype=np.int64),
+            "sizes_wh": np.array(sizes, dtype=np.float32),
+            "family": np.array([numbers[family] for family in families], dtype=np.int64),
+        }
+        path.with_suffix(".names.txt").write_text("".join(name.replace("\n", " ") + "\n" for name in names), encoding="utf-8")
+        save_file(tensors, str(partial), metadata={"format": FORMAT})
+        os.replace(partial, path)
+    finally:
+        blob.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)

@@ -111,9 +111,7 @@ def train(
         with torch.autocast(where.type, torch.bfloat16, enabled=amp):
             features = net.backbone.features((image - net.mean) / net.std)
             embedding = net.backbone.conv5(features)
-        loss, parts = siamese_loss(
-            net, embedding, batch.center_xy, batch.family, recipe.radius_px, recipe.softmax_weight
-        )
+        loss, parts = siamese_loss(net, embedding, batch.center_xy, batch.family, recipe.radius_px, recipe.softmax_weight)
         teacher_weight = recipe.teacher_weight_at(step)
         if teacher is not None and teacher_weight:
             rgb = image if recipe.color_order == "rgb" else image.flip(1)

@@ -82,7 +82,11 @@ def find_sequences(root: str | Path) -> list[Sequence]:
     if videos:
         return [Sequence(path.stem, path, _read_boxes(path.with_suffix(".txt"))) for path in videos]
     listing = root / "list.txt"
-    names = listing.read_text().split() if listing.is_file() else sorted(path.parent.name for path in root.glob("*/groundtruth.txt"))
+    names = (
+        listing.read_text().split()
+        if listing.is_file()
+        else sorted(path.parent.name for path in root.glob("*/groundtruth.txt"))
+    )
     if not names:
         raise DataError(f"{root}: no sequences; expected NAME.mp4 with NAME.txt, or NAME/groundtruth.txt with images")
     return [_got10k_sequence(root / name) for name in names]

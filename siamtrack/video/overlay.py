@@ -26,7 +26,7 @@ def draw(image: Image, result: TrackResult, caption: str = "") -> Image:
     """
     canvas = image.copy()
     height, width = canvas.shape[:2]
-    line = max(1, round(min(height, width) / 300))
+    line = max(2, round(min(height, width) / 300))
     size = max(0.4, min(height, width) / 900)
     color = COLORS[result.state]
     x, y, w, h = result.box

@@ -56,7 +56,9 @@ class ResultWriter:
             self._rows.writerow([index, f"{time_s:.6f}", *box, f"{result.score:.4f}", str(result.state)])
             self._file.flush()
         except OSError as error:
-            raise OutputError(f"{self._partial} cannot be written ({error.strerror}); frames up to {index - 1} are in it") from error
+            raise OutputError(
+                f"{self._partial} cannot be written ({error.strerror}); frames up to {index - 1} are in it"
+            ) from error
         self.frames += 1
 
     def finish(self, run: Mapping[str, Any]) -> None:

@@ -40,7 +40,9 @@ class VideoSink:
             self._size_wh = size_wh
             self._writer = _open_writer(self._partial, self.fps, size_wh)
         if size_wh != self._size_wh:
-            raise OutputError(f"{self.path}: frame of {size_wh[0]}x{size_wh[1]} in a video of {self._size_wh[0]}x{self._size_wh[1]}")
+            raise OutputError(
+                f"{self.path}: frame of {size_wh[0]}x{size_wh[1]} in a video of {self._size_wh[0]}x{self._size_wh[1]}"
+            )
         self._writer.write(image)
 
     def close(self) -> None:
@@ -67,4 +69,6 @@ def _open_writer(path: Path, fps: float, size_wh: tuple[int, int]) -> cv2.VideoW
                 return writer
     finally:
         cv2.utils.logging.setLogLevel(level)  # type: ignore[attr-defined]
-    raise OutputError(f"{path} cannot be written as video at {fps:g} fps, {size_wh[0]}x{size_wh[1]}; is the folder writable, the disk full?")
+    raise OutputError(
+        f"{path} cannot be written as video at {fps:g} fps, {size_wh[0]}x{size_wh[1]}; is the folder writable, the disk full?"
+    )

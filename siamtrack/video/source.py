@@ -6,16 +6,12 @@ Every source is a context manager and gives an iterator of `Frame`s, each with i
 from __future__ import annotations
 
 import glob
-import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-
-# FFmpeg's own chatter on stderr would bury the one line that an error of ours is.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import cv2
 
@@ -65,7 +61,7 @@ class Source(ABC):
             SourceError: `start` lies behind the end, or the source breaks off; all frames before were yielded.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (a source that holds nothing has nothing to do)
         """Let go of the device or file."""
 
     def __enter__(self) -> Source:
@@ -101,45 +97,65 @@ def open_source(source: str | int | Path) -> Source:
     raise FileNotFoundError(f"{text} not found; give a video file, an image folder or glob, a camera index or a stream URL")
 
 
-class VideoSource(Source):
-    """A video file. Times are the file's own time stamps, rotation flags are applied."""
+class CaptureSource(Source):
+    """A source that OpenCV's `VideoCapture` reads."""
 
-    def __init__(self, path: Path) -> None:
-        self.name = str(path)
-        if path.stat().st_size == 0:
-            raise SourceError(f"{path} is empty (0 bytes); get the file again")
-        self._capture = _open_capture(str(path), [cv2.CAP_FFMPEG, cv2.CAP_ANY])
-        if self._capture is None:
-            raise SourceError(f"{path} cannot be opened as a video; it is damaged, cut off, or of an unknown format")
-        self.fps = _sane_fps(self._capture.get(cv2.CAP_PROP_FPS))
-        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.frame_count = count if count > 0 else None
+    def __init__(self, name: str, target: str | int, backends: Sequence[int], problem: str) -> None:
+        self.name = name
+        self._capture = _open_capture(target, backends)
+        if not self._capture.isOpened():
+            raise SourceError(f"{name} {problem}")
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = fps if 0.1 <= fps <= 1000 else FOLDER_FPS
+        self.frame_count = None
 
     def read(self, start: int = 0) -> Iterator[Frame]:
-        capture = self._capture
-        assert capture is not None
-        index, time_s = 0, 0.0
+        """Frames with the source's own time stamps, counted from the first; see `Source.read`."""
+        index, time_s, origin_s = 0, 0.0, 0.0
         # Frames before `start` are decoded, not sought: seeking lands on key frames, and then numbers are guesses.
-        while capture.grab():
-            stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            time_s = stamp if index == 0 or stamp > time_s else time_s + 1 / self.fps
+        while self._capture.grab():
+            stamp_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            if index == 0:
+                origin_s = stamp_s
+            elif stamp_s - origin_s > time_s:
+                time_s = stamp_s - origin_s
+            else:
+                time_s += 1 / self.fps  # no stamps, or broken ones: then frames are counted, not timed
             if index >= start:
-                ok, image = capture.retrieve()
+                ok, image = self._capture.retrieve()
                 if not ok:
                     break
                 yield Frame(index, time_s, image)  # type: ignore[arg-type]
             index += 1
-        if index == 0:
-            raise SourceError(f"{self.name} holds no frame that can be decoded; it is empty or damaged")
-        if index <= start:
-            raise SourceError(f"{self.name} ends after {index} frames; frame {start} was asked for (counting from 0)")
-        # Containers without an index only estimate their length: a small shortfall is no damage.
-        if self.frame_count and index < self.frame_count - max(2, self.frame_count // 50):
-            raise SourceError(f"{self.name} breaks off after frame {index - 1} of {self.frame_count}; the file is cut or damaged")
+        self._check_end(index, start)
 
     def close(self) -> None:
-        if self._capture is not None:
-            self._capture.release()
+        """Let go of the device or file."""
+        self._capture.release()
+
+    def _check_end(self, count: int, start: int) -> None:
+        if count <= start:
+            raise SourceError(f"{self.name} ended after {count} frames; frame {start} was asked for (counting from 0)")
+
+
+class VideoSource(CaptureSource):
+    """A video file. Times are the file's own time stamps, rotation flags are applied."""
+
+    def __init__(self, path: Path) -> None:
+        if path.stat().st_size == 0:
+            raise SourceError(f"{path} is empty (0 bytes); get the file again")
+        problem = "cannot be opened as a video; it is damaged, cut off, or of an unknown format"
+        super().__init__(str(path), str(path), [cv2.CAP_FFMPEG, cv2.CAP_ANY], problem)
+        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.frame_count = count if count > 0 else None
+
+    def _check_end(self, count: int, start: int) -> None:
+        if count == 0:
+            raise SourceError(f"{self.name} holds no frame that can be decoded; it is empty or damaged")
+        super()._check_end(count, start)
+        # Containers without an index only estimate their length: a small shortfall is no damage.
+        if self.frame_count and count < self.frame_count - max(2, self.frame_count // 50):
+            raise SourceError(f"{self.name} breaks off after {count} of {self.frame_count} frames; the file is cut or damaged")
 
 
 class ImageSource(Source):
@@ -153,6 +169,7 @@ class ImageSource(Source):
         self.frame_count = len(paths)
 
     def read(self, start: int = 0) -> Iterator[Frame]:
+        """Images as frames; see `Source.read`."""
         if start >= len(self._paths):
             raise SourceError(f"{self.name} holds {len(self._paths)} images; frame {start} was asked for (counting from 0)")
         for index, path in enumerate(self._paths[start:], start):
@@ -162,69 +179,35 @@ class ImageSource(Source):
             yield Frame(index, index / self.fps, image)  # type: ignore[arg-type]
 
 
-class StreamSource(Source):
-    """A network stream. Times are its own time stamps where it has them."""
-
-    frame_count = None
+class StreamSource(CaptureSource):
+    """A network stream."""
 
     def __init__(self, url: str) -> None:
-        self.name = url
-        self._capture = _open_capture(url, [cv2.CAP_FFMPEG, cv2.CAP_ANY])
-        if self._capture is None:
-            raise SourceError(f"stream {url} cannot be opened; check the address and that the server is up")
-        self.fps = _sane_fps(self._capture.get(cv2.CAP_PROP_FPS))
-
-    def read(self, start: int = 0) -> Iterator[Frame]:
-        capture = self._capture
-        assert capture is not None
-        index, time_s, first = 0, 0.0, 0.0
-        while True:
-            ok, image = capture.read()
-            if not ok:
-                break
-            stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            first = stamp if index == 0 else first
-            # A camera gives no stamps: then frames are counted, not timed.
-            time_s = stamp - first if index == 0 or stamp - first > time_s else time_s + 1 / self.fps
-            if index >= start:
-                yield Frame(index, time_s, image)  # type: ignore[arg-type]
-            index += 1
-        if index <= start:
-            raise SourceError(f"{self.name} gave {index} frames and ended; frame {start} was wanted")
-
-    def close(self) -> None:
-        if self._capture is not None:
-            self._capture.release()
+        problem = "cannot be opened; check the address and that the server is up"
+        super().__init__(url, url, [cv2.CAP_FFMPEG, cv2.CAP_ANY], problem)
 
 
-class CameraSource(StreamSource):
+class CameraSource(CaptureSource):
     """A camera by its index."""
 
     def __init__(self, index: int) -> None:
-        self.name = f"camera {index}"
-        self._capture = _open_capture(index, [cv2.CAP_ANY])
-        if self._capture is None:
-            raise SourceError(f"camera {index} cannot be opened; is it plugged in, and not in use by another program?")
-        self.fps = _sane_fps(self._capture.get(cv2.CAP_PROP_FPS))
+        problem = "cannot be opened; is it plugged in, and not in use by another program?"
+        super().__init__(f"camera {index}", index, [cv2.CAP_ANY], problem)
 
 
-def _open_capture(target: str | int, backends: list[int]) -> cv2.VideoCapture | None:
+def _open_capture(target: str | int, backends: Sequence[int]) -> cv2.VideoCapture:
+    """A capture by the first backend that opens the target; it is not open if none does."""
+    capture = cv2.VideoCapture()
     level = cv2.utils.logging.getLogLevel()  # type: ignore[attr-defined]
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # type: ignore[attr-defined]
     try:
         for backend in backends:
-            capture = cv2.VideoCapture(target, backend)  # type: ignore[call-overload]
-            if capture.isOpened():
+            if capture.open(target, backend):  # type: ignore[call-overload]
                 capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-                return capture  # type: ignore[no-any-return]
-            capture.release()
+                break
     finally:
         cv2.utils.logging.setLogLevel(level)  # type: ignore[attr-defined]
-    return None
-
-
-def _sane_fps(fps: float) -> float:
-    return fps if 0.1 <= fps <= 1000 else FOLDER_FPS
+    return capture
 
 
 def _natural(path: Path) -> list[tuple[int, int | str]]:

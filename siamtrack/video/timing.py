@@ -38,4 +38,9 @@ class FrameClock:
     def summary(self) -> dict[str, float]:
         """Plain data: fps, p50_ms, p95_ms, frames."""
         p50, p95 = np.percentile(self._recent, [50, 95]) * 1e3 if self._recent else (0.0, 0.0)
-        return {"fps": round(self.fps, 2), "p50_ms": round(float(p50), 3), "p95_ms": round(float(p95), 3), "frames": self.frames}
+        return {
+            "fps": round(self.fps, 2),
+            "p50_ms": round(float(p50), 3),
+            "p95_ms": round(float(p95), 3),
+            "frames": self.frames,
+        }

