@@ -217,7 +217,8 @@ class _Bar:
         from rich.progress import Progress as RichProgress
 
         columns = [BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[fps]:.1f} fps"), TimeRemainingColumn()]
-        self._bar = RichProgress(*columns, console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        self._bar = RichProgress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task("frames", total=total, fps=0.0)
         self.stopped: int | None = None
 
@@ -247,13 +248,15 @@ class _StepBar:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
+        console = Console(stderr=True)
         self._bar = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
+            disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("reading data", total=None)
 
@@ -264,6 +267,8 @@ class _StepBar:
         parts = "  ".join(f"{key} {value:.3f}" for key, value in report.parts.items())
         text = f"{report.pairs_per_s:.0f} pairs/s  lr {report.lr:.1e}  {parts}"
         self._bar.update(self._task, description=text, completed=report.step + 1, total=total)
+        if self._bar.disable and (report.step + 1) % 50 == 0:
+            typer.echo(f"step {report.step + 1}/{total}  {text}", err=True)  # a log file gets lines, not a bar
 
     def __enter__(self) -> _StepBar:
         self._bar.start()
