@@ -6,12 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import hypothesis
 import pytest
 from rendered import FRAME_WH, rendered_frame
 
 import siamtrack
 from siamtrack.demo import CLIPS, clip_path
 from siamtrack.tracking.tracker import Tracker
+
+
+# Time limits of single examples would only measure how busy the machine is.
+hypothesis.settings.register_profile("siamtrack", deadline=None)
+hypothesis.settings.load_profile("siamtrack")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The context crop: one float-exact affine warp from frame to network input, and its exact inverse."""
+"""The context crop: a float-exact affine warp from frame to network input, and its exact inverse."""
 
 from __future__ import annotations
 
@@ -52,17 +52,38 @@ class CropWindow:
         Returns:
             (size, size, 3) BGR uint8.
         """
+        image, corner_xy, factor = frame, (0, 0), max(1, int(self.scale))
+        if factor > 1:
+            image, corner_xy = self._reduced(frame, factor)
         # OpenCV counts from the centre of a pixel, the boxes of this package from its corner: hence the halves.
         x, y = self.to_frame(0.5, 0.5)
-        crop_to_frame = np.array([[self.scale, 0, x - 0.5], [0, self.scale, y - 0.5]], dtype=np.float64)
+        x, y = (x - corner_xy[0]) / factor - 0.5, (y - corner_xy[1]) / factor - 0.5
+        step = self.scale / factor
         return cv2.warpAffine(  # type: ignore[return-value]
-            frame,
-            crop_to_frame,
+            image,
+            np.array([[step, 0, x], [0, step, y]], dtype=np.float64),
             (self.size, self.size),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=tuple(float(value) for value in fill),
         )
+
+    def _reduced(self, frame: Image, factor: int) -> tuple[Image, tuple[int, int]]:
+        """The part of the frame that the window sees, averaged over blocks of `factor` pixels, and its corner.
+
+        A bilinear warp reads four pixels however many lie under one of its own: large targets would come out
+        as noise that differs from frame to frame. Whole blocks keep the geometry exact; what is left over at the
+        right and lower edge of the frame is less than a pixel of the crop.
+        """
+        (left, top), (right, bottom) = self.to_frame(0, 0), self.to_frame(self.size, self.size)
+        height, width = frame.shape[:2]
+        x, y = (min(max(math.floor(value) - factor, 0), limit - 1) for value, limit in ((left, width), (top, height)))
+        columns = (min(math.ceil(right) + factor, width) - x) // factor
+        rows = (min(math.ceil(bottom) + factor, height) - y) // factor
+        if columns < 1 or rows < 1:
+            return frame[:1, :1], (-factor * 10**6, 0)  # the window lies outside the frame: fill alone
+        seen = frame[y : y + rows * factor, x : x + columns * factor]
+        return cv2.resize(seen, (columns, rows), interpolation=cv2.INTER_AREA), (x, y)  # type: ignore[return-value]
 
 
 def context_side(size_wh: Sequence[float]) -> float:

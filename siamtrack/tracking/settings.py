@@ -22,6 +22,8 @@ class TrackerConfig:
         scale_damping: share of the new scale in the size update, 0..1.
         window_influence: share of the Hann window in the response, 0..1.
         search_side_min, search_side_max: limits of the search side, as factors of its first value.
+        score_slope, score_offset: `score = sigmoid(slope * response + offset)` of the response at the peak; fitted to the
+            weights, on the train split, by tools/fit_score.py.
         tracking_score, lost_score: at or above the first the state is TRACKING, below the second LOST.
     """
 
@@ -35,6 +37,8 @@ class TrackerConfig:
     window_influence: float = 0.3
     search_side_min: float = 0.2
     search_side_max: float = 5.0
+    score_slope: float = 1.0
+    score_offset: float = 0.0
     tracking_score: float = 0.5
     lost_score: float = 0.2
 

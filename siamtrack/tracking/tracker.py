@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -36,7 +37,8 @@ class TrackResult:
 
     Attributes:
         box: `(x, y, w, h)`, 0-based float, within the frame.
-        score: 0..1, higher is surer; the box given to `init` scores 1.
+        score: 0..1, the estimated probability that the box overlaps the target by more than one half; the box
+            given to `init` scores 1.
         state: TRACKING, UNCERTAIN or LOST, by the score.
     """
 
@@ -118,11 +120,11 @@ class Tracker:
                 "a track needs frames of one size: call init() again after a change"
             )
         # Where is the target, and how large? The response says both.
-        response = self._respond(image)
+        response = self._respond(self._exemplar, image)
         peak = find_peak(response, self._penalties, self._window, self.config.window_influence)
         self._move(peak)
         self._resize(peak)
-        score = float(1 / (1 + np.exp(-peak.value)))
+        score = self._score(peak)
         return TrackResult(self._box(), score, self._state(score))
 
     def _embed_exemplar(self, image: Image, side: float) -> torch.Tensor:
@@ -138,15 +140,14 @@ class Tracker:
             norm = embedding.flatten(1).norm(dim=1)[:, None, None, None]
             return (embedding * (norm[len(scales) // 2] / norm.clamp(min=1e-12)))[None]
 
-    def _respond(self, image: Image) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def _respond(self, exemplar: torch.Tensor, image: Image) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Response maps (K, n, n), one a scale."""
-        assert self._exemplar is not None
         if self.config.scale_search == "exemplar":
             search = self.engine.embed([self._search_window(1.0).extract(image, self._fill)])
-            return self.engine.match(self._exemplar, search)[0]
+            return self.engine.match(exemplar, search)[0]
         crops = [self._search_window(scale).extract(image, self._fill) for scale in self.config.scales]
         search = self.engine.embed(crops)
-        return self.engine.match(self._exemplar.expand(len(crops), -1, -1, -1, -1), search)[:, 0]
+        return self.engine.match(exemplar.expand(len(crops), -1, -1, -1, -1), search)[:, 0]
 
     def _search_window(self, scale: float) -> CropWindow:
         return CropWindow(self._center_xy, self._search_side * scale, self.config.search_size)
@@ -176,6 +177,11 @@ class Tracker:
         width, height = self._frame_wh
         w, h = max(box.w, min(1.0, width)), max(box.h, min(1.0, height))
         return Box(min(box.x, width - w), min(box.y, height - h), w, h)
+
+    def _score(self, peak: Peak) -> float:
+        """Probability that the box overlaps the target by more than one half, as far as the response can tell."""
+        logit = self.config.score_slope * peak.value + self.config.score_offset
+        return 1 / (1 + math.exp(-min(max(logit, -50.0), 50.0)))
 
     def _state(self, score: float) -> State:
         if score >= self.config.tracking_score:

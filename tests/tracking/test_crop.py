@@ -5,6 +5,10 @@ from hypothesis import strategies as st
 
 from siamtrack.tracking.crop import CropWindow, context_side, mean_color
 
+# Frames that hold their own coordinates, in units of 8 px: sampled anywhere, they say where they were sampled.
+COLUMNS, ROWS = np.meshgrid(np.arange(1920) + 0.5, np.arange(1440) + 0.5)
+LARGE = np.dstack([COLUMNS / 8, ROWS / 8, 0 * ROWS]).round().astype(np.uint8)
+
 coordinate = st.floats(-500, 2500)
 windows = st.builds(CropWindow, st.tuples(coordinate, coordinate), st.floats(8, 2000), st.sampled_from([127, 239, 255]))
 
@@ -38,6 +42,32 @@ def test_pixels_are_where_the_geometry_says(x: float, y: float, side: float) -> 
     # 8-bit values and OpenCV's 1/32 px grid of weights leave about two thirds of a pixel.
     assert crop[63, 63, 0] / 0.75 == pytest.approx(u, abs=1.5)
     assert crop[63, 63, 1] / 0.75 == pytest.approx(v, abs=1.5)
+
+
+@given(st.floats(500, 1400), st.floats(400, 1000), st.floats(300, 1500))
+def test_pixels_are_where_the_geometry_says_when_the_frame_is_reduced_first(x: float, y: float, side: float) -> None:
+    window = CropWindow((x, y), side, 127)
+    crop = window.extract(LARGE, (0, 0, 0))
+    u, v = window.to_frame(63.5, 63.5)
+    assert float(crop[63, 63, 0]) * 8 == pytest.approx(u, abs=8)
+    assert float(crop[63, 63, 1]) * 8 == pytest.approx(v, abs=8)
+
+
+def test_a_large_window_averages_what_a_bilinear_warp_would_skip() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
+    crop = CropWindow((500, 500), 900, 127).extract(noise, (0, 0, 0))
+    assert crop.std() < 20  # single pixels of this noise have 74
+    assert crop.mean() == pytest.approx(127.5, abs=2)
+
+
+@given(windows)
+def test_no_window_is_too_odd_to_be_cut(window: CropWindow) -> None:
+    frame = np.full((240, 320, 3), 200, np.uint8)
+    crop = window.extract(frame, (10, 20, 30))
+    assert crop.shape == (window.size, window.size, 3)
+    x, y = window.to_frame(window.size / 2, window.size / 2)
+    if not (-2 * window.side < x < 320 + 2 * window.side and -2 * window.side < y < 240 + 2 * window.side):
+        assert (crop == [10, 20, 30]).all()
 
 
 def test_outside_the_frame_is_the_fill_colour() -> None:

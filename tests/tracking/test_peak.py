@@ -19,7 +19,7 @@ def penalties(count: int) -> np.ndarray:
 
 
 @given(maps, st.floats(0, 1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_kernel_equals_its_numpy_twin(response: np.ndarray, influence: float) -> None:
     window = hann_window(17)
     fast = find_peak(response, penalties(len(response)), window, influence)
@@ -53,7 +53,6 @@ def test_random_maps_agree_exactly() -> None:
 
 
 @given(st.floats(-5, 5), st.floats(-5, 5), st.floats(1.2, 3))
-@settings(deadline=None)
 def test_a_smooth_peak_is_found_between_the_cells(dx: float, dy: float, width: float) -> None:
     cells = np.arange(17) - 8
     response = np.exp(-((cells[None, :] - dx) ** 2 + (cells[:, None] - dy) ** 2) / (2 * width**2))
