@@ -14,7 +14,6 @@ import siamtrack
 from siamtrack.demo import CLIPS, clip_path
 from siamtrack.tracking.tracker import Tracker
 
-
 # Time limits of single examples would only measure how busy the machine is.
 hypothesis.settings.register_profile("siamtrack", deadline=None)
 hypothesis.settings.load_profile("siamtrack")

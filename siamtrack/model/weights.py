@@ -126,10 +126,9 @@ def _load_checkpoint(path: Path) -> tuple[dict[str, Tensor], WeightsHeader]:
     except Exception as error:  # torch raises half a dozen kinds here, all of which mean the same to a user
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(f"{path}: cannot be read as a plain tensor checkpoint ({reason[:200]})") from error
-    if isinstance(state, dict) and "recipe" in state and "model" in state:
-        own = {key.removeprefix("0."): value for key, value in state["model"].items() if key.startswith("0.")}
+    if isinstance(state, dict) and "recipe" in state and "net" in state:
         spec = InputSpec(color_order=state["recipe"]["color_order"])
-        return own, WeightsHeader(input=spec, training={"steps": state["step"]})
+        return state["net"], WeightsHeader(input=spec, training={"steps": state["step"]})
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path}: not a state dict of tensors")
     return _import_siamfc_pytorch(dict(state))

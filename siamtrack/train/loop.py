@@ -81,7 +81,9 @@ def train(
     start = 0
     state = _load_checkpoint(out / CHECKPOINT, recipe)
     if state:
-        trained.load_state_dict(state["model"])
+        net.load_state_dict(state["net"])
+        if teacher is not None:
+            teacher.load_state_dict(state["teacher"])
         optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
     log = _Log(out / "log.csv", start)
@@ -139,7 +141,8 @@ def train(
             _save_checkpoint(
                 out / CHECKPOINT,
                 {
-                    "model": trained.state_dict(),
+                    "net": net.state_dict(),
+                    "teacher": teacher.state_dict() if teacher is not None else {},
                     "optimizer": optimizer.state_dict(),
                     "step": step + 1,
                     "recipe": to_plain(recipe),
