@@ -6,6 +6,8 @@ cell of the student's conv4 map learns to predict, linearly, what the teacher se
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -40,6 +42,11 @@ class Teacher(nn.Module):
         channels = sum(_BLOCKS.values())
         self.projection = nn.Conv2d(384, channels, 1)
         self.normalise = nn.BatchNorm2d(channels, affine=False, momentum=0.01)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Teacher:
+        # What is hidden from the state dict must still follow to another device.
+        self._frozen[0]._apply(fn)
+        return super()._apply(fn, recurse)  # type: ignore[no-any-return]
 
     def forward(self, conv4: Tensor, image: Tensor) -> Tensor:
         """Mean squared error between projected student features and standardised teacher features.

@@ -18,6 +18,7 @@ from siamtrack.train.crops import CropStore
 from siamtrack.train.loop import StepReport, train
 from siamtrack.train.objective import cut_exemplars, siamese_loss
 from siamtrack.train.recipe import Recipe, SourceConfig
+from siamtrack.train.teacher import Teacher
 
 RECIPE = Recipe(
     sources=(SourceConfig("videos", 2), SourceConfig("stills", 1)),
@@ -111,6 +112,13 @@ def test_the_teacher_is_learned_from(stores: list[CropStore], tmp_path: Path) ->
     assert "teacher" in reports[0].parts
     assert "teacher" not in reports[-1].parts  # its weight has fallen to zero by then
     assert reports[3].parts["teacher"] < reports[0].parts["teacher"]
+
+
+def test_the_frozen_teacher_follows_to_another_device_and_is_not_saved() -> None:
+    teacher = Teacher()
+    assert all(key.startswith(("projection", "normalise")) for key in teacher.state_dict())
+    moved = teacher.to("meta")
+    assert {p.device.type for p in moved._frozen[0].parameters()} == {"meta"}
 
 
 def test_bfloat16_autocast_takes_the_same_path(stores: list[CropStore], tmp_path: Path) -> None:
