@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="YAML with the tracker's constants")
     parser.add_argument("--data", required=True, help="what it was trained on, in words")
     parser.add_argument("--val", required=True, help="val scores with data set, subset and number of sequences")
+    parser.add_argument("--note", default="", help="whatever else a reader must know, such as an interrupted schedule")
     args = parser.parse_args()
 
     weights = load_weights(args.checkpoint)
@@ -44,6 +45,7 @@ def main() -> None:
             "recipe": recipe,
             "commit": commit,
             "val": args.val,
+            "note": args.note,
         },
     )
     path = ASSETS / f"{args.name}.safetensors"
