@@ -49,8 +49,8 @@ def test_golden_trajectory_on_a_real_clip(tracker: Tracker, carphone: Path) -> N
         frames = [frame.image for frame in source.read()]
     boxes = follow(tracker, frames, (61, 14, 53, 86))
     assert_golden("carphone", boxes[::20])
-    # The head ends where a person would put it: checked by eye, box and all.
-    assert iou(boxes[-1], (57, 16, 56, 88)) > 0.6
+    # The head in the last frame, boxed by eye.
+    assert iou(boxes[-1], (41, 9, 58, 92)) > 0.6
 
 
 def assert_golden(name: str, boxes: np.ndarray) -> None:
