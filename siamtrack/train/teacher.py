@@ -46,7 +46,7 @@ class Teacher(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> Teacher:
         # What is hidden from the state dict must still follow to another device.
         self._frozen[0]._apply(fn)
-        return super()._apply(fn, recurse)  # type: ignore[no-any-return]
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     def forward(self, conv4: Tensor, image: Tensor) -> Tensor:
         """Mean squared error between projected student features and standardised teacher features.

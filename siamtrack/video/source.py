@@ -17,6 +17,7 @@ import cv2
 
 from siamtrack.errors import SourceError
 from siamtrack.tracking.crop import Image
+from siamtrack.video.container import inspect
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FOLDER_FPS = 30.0
@@ -127,13 +128,13 @@ class CaptureSource(Source):
                     break
                 yield Frame(index, time_s, image)  # type: ignore[arg-type]
             index += 1
-        self._check_end(index, start)
+        self._check_end(index, start, time_s)
 
     def close(self) -> None:
         """Let go of the device or file."""
         self._capture.release()
 
-    def _check_end(self, count: int, start: int) -> None:
+    def _check_end(self, count: int, start: int, time_s: float) -> None:
         if count <= start:
             raise SourceError(f"{self.name} ended after {count} frames; frame {start} was asked for (counting from 0)")
 
@@ -149,12 +150,16 @@ class VideoSource(CaptureSource):
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.frame_count = count if count > 0 else None
 
-    def _check_end(self, count: int, start: int) -> None:
+    def _check_end(self, count: int, start: int, time_s: float) -> None:
         if count == 0:
             raise SourceError(f"{self.name} holds no frame that can be decoded; it is empty or damaged")
-        super()._check_end(count, start)
+        super()._check_end(count, start, time_s)
         # Containers without an index only estimate their length: a small shortfall is no damage.
-        if self.frame_count and count < self.frame_count - max(2, self.frame_count // 50):
+        if self.frame_count is None or count >= self.frame_count - max(2, self.frame_count // 50):
+            return
+        container = inspect(self.name)
+        reached = container.duration_s is not None and time_s + 2 / self.fps >= 0.98 * container.duration_s
+        if container.cut or not reached:
             raise SourceError(f"{self.name} breaks off after {count} of {self.frame_count} frames; the file is cut or damaged")
 
 

@@ -102,6 +102,29 @@ def test_a_cut_video_gives_its_frames_and_then_says_so(tmp_path: Path, write_cli
     assert 10 < len(frames) < 50
 
 
+def test_a_trimmed_video_is_not_called_cut(tmp_path: Path, write_clip: Callable[..., Path]) -> None:
+    # Trimmed without re-encoding, as phones do: all frames are in the file, an edit list skips the first ones.
+    whole = tmp_path / "whole.mp4"
+    ffmpeg("-i", write_clip(tmp_path / "w.mp4", frames=60), "-g", 250, whole)
+    trimmed = tmp_path / "trimmed.mp4"
+    ffmpeg("-ss", 1.2, "-i", whole, "-c", "copy", trimmed)
+    with open_source(trimmed) as source:
+        assert source.frame_count == 60
+        assert len(list(source.read())) == 30
+
+
+def test_a_hole_in_the_middle_is_named(tmp_path: Path, write_clip: Callable[..., Path]) -> None:
+    # Whole in length, but from a third on nothing can be decoded.
+    path = write_clip(tmp_path / "whole.mp4", frames=60)
+    data = bytearray(path.read_bytes())
+    begin, end = data.index(b"mdat") + 4, data.index(b"moov") - 4
+    hole = begin + (end - begin) // 3
+    data[hole:end] = bytes(end - hole)
+    path.write_bytes(bytes(data))
+    with open_source(path) as source, pytest.raises(SourceError, match=r"breaks off|damaged"):
+        list(source.read())
+
+
 def test_files_that_are_no_video(tmp_path: Path, clip: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("this is not a video\n" * 50)
