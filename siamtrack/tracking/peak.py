@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from siamtrack.tracking.kernels import compiled
 
 Map = NDArray[np.float32]
 
@@ -82,7 +83,7 @@ def find_peak(response: Map, penalty: Map, window: Map, influence: float) -> Pea
     return Peak(int(scale), float(dx), float(dy), float(value))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@compiled
 def _find_peak(response, penalty, window, influence):  # type: ignore[no-untyped-def]
     scales, height, width = response.shape
     lowest = response[0, 0, 0]
