@@ -17,13 +17,16 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
     Numba would keep it beside the source: impossible in a read-only install, and in any other it leaves files
     behind that outlive `pip uninstall` and hide the next install of the package. NUMBA_CACHE_DIR still has the
-    last word. Where no folder can be written, the kernel is compiled anew in every process.
+    last word. Where the folder cannot be made, the kernel is compiled anew in every process.
     """
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = before or str(CACHE)
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    try:
+        CACHE.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return njit(nogil=True)(function)
+    config.CACHE_DIR = before or str(CACHE)
     try:
         return njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # "no locator available": neither folder can be written
-        return njit(nogil=True)(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from siamtrack.tracking import peak
+
 CODE = """
 import numpy as np
 from siamtrack.tracking.peak import find_peak, hann_window
@@ -19,8 +21,6 @@ def run(home: Path) -> str:
 
 
 def test_machine_code_is_kept_in_the_users_cache_and_not_in_the_package(tmp_path: Path) -> None:
-    import siamtrack.tracking.peak as peak
-
     package = Path(peak.__file__).parent
     before = set(package.rglob("*.nb[ci]"))
     assert run(tmp_path) == "0"
@@ -31,4 +31,6 @@ def test_machine_code_is_kept_in_the_users_cache_and_not_in_the_package(tmp_path
 def test_kernels_compile_where_no_cache_can_be_written(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.write_text("a file where a folder should be")
+    before = set(Path(peak.__file__).parent.rglob("*.nb[ci]"))
     assert run(home) == "0"
+    assert set(Path(peak.__file__).parent.rglob("*.nb[ci]")) == before
