@@ -81,8 +81,10 @@ def track(
 
     Raises:
         FileNotFoundError, SourceError: the source cannot be opened, or breaks off; every frame before was yielded.
-        ValueError: the box cannot be used.
+        ValueError: the box cannot be used, or overrides were given beside a tracker.
     """
+    if isinstance(model, Tracker) and overrides:
+        raise ValueError(f"{', '.join(overrides)} given beside a tracker, which has its settings already; give them to load()")
     tracker = model if isinstance(model, Tracker) else load(model, **overrides)
     with open_source(source) as frames:
         for item in frames.read(start):
