@@ -7,8 +7,8 @@ from torch import Tensor, nn
 STRIDE = 8
 """Image pixels between neighbouring cells of an embedding."""
 
-RECEPTIVE_FIELD = 87
-"""Side in pixels of the image patch that one cell of an embedding sees."""
+EXEMPLAR_SIZE = 127
+"""Side of an exemplar in pixels; its embedding has `embedding_size(127)` = 6 cells a side."""
 
 
 class AlexNet(nn.Module):

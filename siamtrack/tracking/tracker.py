@@ -67,7 +67,7 @@ class Tracker:
         self.engine = engine
         self.config = config
         self._window = hann_window((config.search_size - config.exemplar_size) // STRIDE + 1)
-        self._penalties = config.penalties
+        self._scales, self._penalties = config.scales, config.penalties
         self._exemplar: torch.Tensor | None = None
 
     def init(self, frame: Any, box: Iterable[float]) -> TrackResult:
@@ -130,7 +130,7 @@ class Tracker:
     def _embed_exemplar(self, image: Image, side: float) -> torch.Tensor:
         """Exemplar embeddings (1, K, C, 6, 6): one a scale, or one alone in the paper's form."""
         # A target grown by s looks like the exemplar cut s times tighter.
-        scales = self.config.scales if self.config.scale_search == "exemplar" else np.ones(1)
+        scales = self._scales if self.config.scale_search == "exemplar" else np.ones(1)
         crops = [
             CropWindow(self._center_xy, side / scale, self.config.exemplar_size).extract(image, self._fill) for scale in scales
         ]
@@ -145,7 +145,7 @@ class Tracker:
         if self.config.scale_search == "exemplar":
             search = self.engine.embed([self._search_window(1.0).extract(image, self._fill)])
             return self.engine.match(exemplar, search)[0]
-        crops = [self._search_window(scale).extract(image, self._fill) for scale in self.config.scales]
+        crops = [self._search_window(scale).extract(image, self._fill) for scale in self._scales]
         search = self.engine.embed(crops)
         return self.engine.match(exemplar.expand(len(crops), -1, -1, -1, -1), search)[:, 0]
 
@@ -154,7 +154,7 @@ class Tracker:
 
     def _move(self, peak: Peak) -> None:
         """Shift the centre by the peak's displacement: cells to crop pixels to frame pixels; it stays in the frame."""
-        scale = self.config.scales[peak.scale] if self.config.scale_search == "search" else 1.0
+        scale = self._scales[peak.scale] if self.config.scale_search == "search" else 1.0
         window = self._search_window(scale)
         middle = window.size / 2
         x, y = window.to_frame(middle + peak.dx * STRIDE, middle + peak.dy * STRIDE)
@@ -164,7 +164,7 @@ class Tracker:
     def _resize(self, peak: Peak) -> None:
         """Grow or shrink target and search region together, damped, within the limits of the search side."""
         damping = self.config.scale_damping
-        factor = (1 - damping) + damping * float(self.config.scales[peak.scale])
+        factor = (1 - damping) + damping * float(self._scales[peak.scale])
         low, high = self._side_limits
         side = min(max(self._search_side * factor, low), high)
         factor = side / self._search_side

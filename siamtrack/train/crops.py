@@ -22,13 +22,13 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from siamtrack.errors import DataError
+from siamtrack.model.backbone import EXEMPLAR_SIZE
 from siamtrack.tracking.crop import CropWindow, Image, context_side, mean_color
 from siamtrack.train.sequences import Sequence, find_sequences, read_stills
 
 CROP_SIZE = 320
 """Side of a stored crop in pixels: room for a 255 px search region, shifted and scaled."""
 
-EXEMPLAR_SIZE = 127
 FORMAT = "1"
 
 

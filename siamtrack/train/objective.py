@@ -11,12 +11,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from siamtrack.model.backbone import STRIDE
+from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE, embedding_size
 from siamtrack.model.losses import balanced_logistic_loss, logistic_labels, softmax_location_loss
 from siamtrack.model.siamese import Siamese
 
-EXEMPLAR_CELLS = 6
-EXEMPLAR_HALF_PX = 63.5
+EXEMPLAR_CELLS = embedding_size(EXEMPLAR_SIZE)
+EXEMPLAR_HALF_PX = EXEMPLAR_SIZE / 2
 
 
 def cut_exemplars(embedding: Tensor, center_xy: Tensor) -> tuple[Tensor, Tensor]:

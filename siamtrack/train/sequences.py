@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from siamtrack.boxes import MIN_SIDE_PX
 from siamtrack.errors import DataError
 from siamtrack.tracking.crop import Image
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+from siamtrack.video.source import IMAGE_SUFFIXES, open_source
 
 
 @dataclass(frozen=True)
@@ -43,14 +42,16 @@ class Sequence:
         """Frames in order, BGR uint8, decoded one at a time.
 
         Raises:
-            DataError: a frame cannot be read, or there are fewer than boxes.
+            SourceError: a frame cannot be read.
+            DataError: there are fewer frames than boxes.
         """
         count = 0
-        for frame in _images(self.path) if self.path.is_dir() else _video(self.path):
-            if count == len(self.boxes_xywh):
-                return
-            count += 1
-            yield frame
+        with open_source(self.path) as source:
+            for frame in source.read():
+                if count == len(self.boxes_xywh):
+                    return
+                count += 1
+                yield frame.image
         if count < len(self.boxes_xywh):
             raise DataError(f"{self.path}: {count} frames, {len(self.boxes_xywh)} boxes; every box needs a frame")
 
@@ -148,23 +149,3 @@ def _read_boxes(path: Path) -> NDArray[np.float64]:
     if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
         raise DataError(f"{path}: expected one x,y,w,h line a frame, found an array of shape {boxes.shape}")
     return boxes
-
-
-def _images(folder: Path) -> Iterator[Image]:
-    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES):
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if image is None:
-            raise DataError(f"{path} cannot be decoded as an image")
-        yield image  # type: ignore[misc]
-
-
-def _video(path: Path) -> Iterator[Image]:
-    capture = cv2.VideoCapture(str(path))
-    try:
-        while True:
-            ok, frame = capture.read()
-            if not ok:
-                return
-            yield frame  # type: ignore[misc]
-    finally:
-        capture.release()
