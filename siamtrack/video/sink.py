@@ -10,6 +10,7 @@ import cv2
 
 from siamtrack.errors import OutputError
 from siamtrack.tracking.crop import Image
+from siamtrack.video.quiet import quiet_opencv
 
 _CODECS = ("avc1", "mp4v")
 """In order of preference. H.264 plays in browsers, but not every OpenCV build can write it."""
@@ -60,15 +61,11 @@ class VideoSink:
 
 
 def _open_writer(path: Path, fps: float, size_wh: tuple[int, int]) -> cv2.VideoWriter:
-    level = cv2.utils.logging.getLogLevel()  # type: ignore[attr-defined]
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # type: ignore[attr-defined]
-    try:
+    with quiet_opencv():
         for codec in _CODECS:
             writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), fps, size_wh)
             if writer.isOpened():
                 return writer
-    finally:
-        cv2.utils.logging.setLogLevel(level)  # type: ignore[attr-defined]
     raise OutputError(
         f"{path} cannot be written as video at {fps:g} fps, {size_wh[0]}x{size_wh[1]}; is the folder writable, the disk full?"
     )

@@ -18,6 +18,7 @@ import cv2
 from siamtrack.errors import SourceError
 from siamtrack.tracking.crop import Image
 from siamtrack.video.container import inspect
+from siamtrack.video.quiet import quiet_opencv
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FOLDER_FPS = 30.0
@@ -203,15 +204,11 @@ class CameraSource(CaptureSource):
 def _open_capture(target: str | int, backends: Sequence[int]) -> cv2.VideoCapture:
     """A capture by the first backend that opens the target; it is not open if none does."""
     capture = cv2.VideoCapture()
-    level = cv2.utils.logging.getLogLevel()  # type: ignore[attr-defined]
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # type: ignore[attr-defined]
-    try:
+    with quiet_opencv():
         for backend in backends:
             if capture.open(target, backend):  # type: ignore[call-overload]
                 capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
                 break
-    finally:
-        cv2.utils.logging.setLogLevel(level)  # type: ignore[attr-defined]
     return capture
 
 
