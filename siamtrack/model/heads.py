@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
-from siamtrack.model.similarity import cross_correlation, cross_correlation_all
+from siamtrack.model.similarity import cross_correlation, cross_correlation_all, depthwise_correlation
 
 
 class CorrelationHead(nn.Module):
@@ -37,3 +39,85 @@ class CorrelationHead(nn.Module):
     def all_pairs(self, exemplar: Tensor, search: Tensor) -> Tensor:
         """Response logits (N, M, H', W') of every exemplar (M, C, h, w) over every search embedding (N, C, H, W)."""
         return self.scale * cross_correlation_all(exemplar, search) + self.bias
+
+
+class BoxMaps(NamedTuple):
+    """What the box head says of every cell of the response map.
+
+    Attributes:
+        target: (N, n, n) logits, "the target's middle is here".
+        quality: (N, n, n) logits of the overlap that this cell's box has with the target's.
+        distances: (N, 4, n, n) from the cell's centre to the left, top, right and lower side, pixels of the search crop.
+    """
+
+    target: Tensor
+    quality: Tensor
+    distances: Tensor
+
+
+class BoxHead(nn.Module):
+    """Anchor-free boxes on top of the correlation: class, distances to the four sides, quality.
+
+    After SiamFC++ (arXiv 1911.06188, section 3.2), with two changes. The class is a *correction* of SiamFC's own
+    response, so the head starts as good at finding as the correlation is. And the distances are *relative to the
+    exemplar's box*, `half the exemplar's side * exp(output)`: with its last layer at zero the head repeats the shape
+    that the user drew, and learns only how shapes change.
+
+    Args:
+        channels: of the embeddings.
+        width: channels inside the head.
+    """
+
+    def __init__(self, channels: int = 256, width: int = 128) -> None:
+        super().__init__()
+        self.exemplar_adjust = _conv_bn(channels, 2 * width)
+        self.search_adjust = _conv_bn(channels, 2 * width)
+        self.correlation_norm = nn.BatchNorm2d(2 * width)
+        self.class_tower = _tower(2 * width, width)
+        self.box_tower = _tower(2 * width, width)
+        self.to_class = nn.Conv2d(width, 2, 1)  # correction of the response, quality
+        self.to_distances = nn.Conv2d(width, 4, 1)
+        for layer in (self.to_class, self.to_distances):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+    def kernel(self, exemplar: Tensor) -> Tensor:
+        """(N, 2 width, 4, 4) of exemplar embeddings (N, C, 6, 6): once for a track."""
+        kernel: Tensor = self.exemplar_adjust(exemplar)
+        return kernel
+
+    def features(self, search: Tensor) -> Tensor:
+        """(N, 2 width, H - 2, W - 2) of search embeddings (N, C, H, W)."""
+        features: Tensor = self.search_adjust(search)
+        return features
+
+    def forward(self, kernel: Tensor, features: Tensor, response: Tensor, exemplar_wh: Tensor) -> BoxMaps:
+        """Boxes of N pairs.
+
+        Args:
+            kernel: (N, 2 width, 4, 4). features: (N, 2 width, H - 2, W - 2).
+            response: (N, n, n) logits of `CorrelationHead` for the same pairs.
+            exemplar_wh: (N, 2) size of the target in the exemplar crop, pixels.
+        """
+        matched = self.correlation_norm(depthwise_correlation(kernel, features))
+        correction, quality = self.to_class(self.class_tower(matched)).unbind(dim=1)
+        # Beyond e^3 lies no target that a search region could show; a bound keeps the first steps finite.
+        growth = self.to_distances(self.box_tower(matched)).float().clamp(-3, 3).exp()
+        half = exemplar_wh.repeat(1, 2)[:, :, None, None] / 2
+        return BoxMaps(response + correction.float(), quality.float(), half * growth)
+
+
+def _conv_bn(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, bias=False), nn.BatchNorm2d(outputs))
+
+
+def _tower(inputs: int, width: int) -> nn.Sequential:
+    # Padded: the map must keep its 17 x 17 cells. Padding of features matters less than padding of images.
+    return nn.Sequential(
+        nn.Conv2d(inputs, width, 1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(width, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+    )

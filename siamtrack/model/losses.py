@@ -1,4 +1,4 @@
-"""The balanced logistic loss of SiamFC, and the softmax form that also sees other videos' search regions."""
+"""Losses: the balanced logistic one of SiamFC, its softmax form, and those of the box head."""
 
 from __future__ import annotations
 
@@ -70,3 +70,40 @@ def softmax_location_loss(logits: Tensor, labels: Tensor, distractors: Tensor, t
     target = target / target.sum(dim=1, keepdim=True).clamp(min=1e-12)
     log_target = (target * logits.flatten(1) / temperature).sum(dim=1)
     return (log_total - log_target).mean()
+
+
+def focal_loss(logits: Tensor, labels: Tensor, weight: Tensor, gamma: float = 2.0, alpha: float = 0.25) -> Tensor:
+    """Binary focal loss (arXiv 1708.02002, equation 5), summed and divided by the number of positives.
+
+    Args:
+        logits, labels, weight: one shape; labels 0 or 1, weight 0 where a cell must not count.
+        gamma: how fast a cell that is right already falls silent; 0 is cross-entropy.
+        alpha: weight of the positives; the negatives have 1 - alpha.
+
+    Returns:
+        Scalar. Without positives the sum itself.
+    """
+    losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    wrong = (torch.sigmoid(logits) - labels).abs()
+    balance = alpha * labels + (1 - alpha) * (1 - labels)
+    return (weight * balance * wrong.pow(gamma) * losses).sum() / (weight * labels).sum().clamp(min=1)
+
+
+def side_iou(predicted: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """IoU and generalised IoU of boxes that are given by distances from one point inside both.
+
+    Args:
+        predicted, wanted: (..., 4) distances to the left, top, right and lower side, none negative.
+
+    Returns:
+        Two tensors (...): IoU in 0..1, and GIoU (arXiv 1902.09630, algorithm 1) in -1..1.
+    """
+
+    def area(sides: Tensor) -> Tensor:
+        return (sides[..., 0] + sides[..., 2]) * (sides[..., 1] + sides[..., 3])
+
+    overlap = area(torch.minimum(predicted, wanted))
+    union = area(predicted) + area(wanted) - overlap
+    hull = area(torch.maximum(predicted, wanted))
+    iou = overlap / union.clamp(min=1e-6)
+    return iou, iou - (hull - union) / hull.clamp(min=1e-6)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from siamtrack.model.backbone import AlexNet
-from siamtrack.model.heads import CorrelationHead
+from siamtrack.model.heads import BoxHead, CorrelationHead
+
+ModelName = Literal["siamfc", "siamfc-box"]
+MODELS: tuple[ModelName, ...] = get_args(ModelName)
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ class Siamese(nn.Module):
 
     Sharing is by construction: there is one backbone, and both branches call it.
 
+    Args:
+        input_spec: what enters the backbone.
+        model: `siamfc`, or `siamfc-box`: the same with a box head beside the correlation. The tensors of a
+            `siamfc` are a subset of those of a `siamfc-box`.
+
     Example:
         >>> net = Siamese().eval()
         >>> exemplar = net.embed(torch.zeros(1, 3, 127, 127))       # (1, 256, 6, 6)
@@ -42,11 +50,13 @@ class Siamese(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, input_spec: InputSpec | None = None) -> None:
+    def __init__(self, input_spec: InputSpec | None = None, model: ModelName = "siamfc") -> None:
         super().__init__()
         self.input_spec = input_spec or InputSpec()
+        self.model: ModelName = model
         self.backbone = AlexNet()
         self.head = CorrelationHead()
+        self.box = BoxHead(self.backbone.channels) if model == "siamfc-box" else None
         # Derived from the input spec, hence not part of the state dict.
         self.register_buffer("mean", torch.tensor(self.input_spec.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(self.input_spec.std).view(1, 3, 1, 1), persistent=False)

@@ -41,3 +41,26 @@ def cross_correlation_all(exemplar: Tensor, search: Tensor) -> Tensor:
         (N, M, H - h + 1, W - w + 1).
     """
     return F.conv2d(search, exemplar)
+
+
+def depthwise_correlation(exemplar: Tensor, search: Tensor) -> Tensor:
+    """Slide each channel of an exemplar over the same channel of its own search embedding.
+
+    Keeps what matched apart by channel, for a head that must tell where the target's sides are
+    (SiamRPN++, arXiv 1812.11703, section 3.3).
+
+    Args:
+        exemplar: (N, C, h, w).
+        search: (N, C, H, W).
+
+    Returns:
+        (N, C, H - h + 1, W - w + 1).
+
+    Raises:
+        ValueError: batch sizes or channels differ.
+    """
+    if exemplar.shape[:2] != search.shape[:2]:
+        raise ValueError(f"exemplar {tuple(exemplar.shape)} and search {tuple(search.shape)} differ in batch or channels")
+    n, c, h, w = exemplar.shape
+    response = F.conv2d(search.reshape(1, n * c, *search.shape[2:]), exemplar.reshape(n * c, 1, h, w), groups=n * c)
+    return response.reshape(n, c, *response.shape[2:])

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from siamtrack.config import build, nearest, to_plain
 from siamtrack.errors import WeightsError
-from siamtrack.model.siamese import InputSpec, Siamese
+from siamtrack.model.siamese import InputSpec, ModelName, Siamese
 
 ASSETS = Path(__file__).parent.parent / "assets"
 MAX_BYTES = 512 * 1024 * 1024
@@ -40,7 +40,7 @@ class WeightsHeader:
         training: data, seed, steps, scores; free form, for people.
     """
 
-    model: str = "siamfc"
+    model: ModelName = "siamfc"
     input: InputSpec = field(default_factory=InputSpec)
     tracker: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
@@ -78,7 +78,7 @@ def load_weights(name_or_path: str | Path) -> Weights:
         state, header = _parse_safetensors(path, data)
     else:
         state, header = _load_checkpoint(path)
-    net = Siamese(header.input)
+    net = Siamese(header.input, header.model)
     _fill(net, state, path)
     return Weights(net.eval(), header, hashlib.sha256(data).hexdigest())
 
@@ -115,8 +115,6 @@ def _parse_safetensors(path: Path, data: bytes) -> tuple[dict[str, Tensor], Weig
         header = build(WeightsHeader, json.loads(text) if text else {}, str(path))
     except (safetensors.SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise WeightsError(f"{path}: not a whole safetensors file ({error}); get it again") from error
-    if header.model != "siamfc":
-        raise WeightsError(f"{path}: holds model {header.model!r}; this version knows siamfc")
     return state, header
 
 
@@ -128,7 +126,9 @@ def _load_checkpoint(path: Path) -> tuple[dict[str, Tensor], WeightsHeader]:
         raise WeightsError(f"{path}: cannot be read as a plain tensor checkpoint ({reason[:200]})") from error
     if isinstance(state, dict) and "recipe" in state and "net" in state:
         spec = InputSpec(color_order=state["recipe"]["color_order"])
-        return state["net"], WeightsHeader(input=spec, training={"steps": state["step"]})
+        model = state["recipe"].get("model", "siamfc")
+        tensors = state.get("average") or state["net"]
+        return tensors, WeightsHeader(model=model, input=spec, training={"steps": state["step"]})
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path}: not a state dict of tensors")
     return _import_siamfc_pytorch(dict(state))

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE
 from siamtrack.tracking.crop import Image, mean_color
 
 
@@ -62,7 +63,8 @@ def view(
     config: AugmentConfig,
     choice: PairChoice,
     rng: np.random.Generator,
-) -> tuple[Image, tuple[float, float]]:
+    on_grid: bool = False,
+) -> tuple[Image, tuple[float, float], tuple[float, float]]:
     """One augmented view of a stored crop.
 
     Args:
@@ -71,12 +73,16 @@ def view(
         size: side of the view in pixels.
         config, choice: how much, and what the pair shares.
         rng: the only source of chance.
+        on_grid: shift by whole cells of the embedding, so that an exemplar can be cut there exactly.
 
     Returns:
-        The view, (size, size, 3) BGR uint8, and the target's centre in it (continuous pixels).
+        The view, (size, size, 3) BGR uint8, and the target's centre and size in it (continuous pixels).
     """
     fill = mean_color(crop)
-    center = size / 2 + rng.uniform(-config.shift_px, config.shift_px, 2)
+    # An exemplar must fit around the target, wherever it is.
+    limit = min(config.shift_px, (size - EXEMPLAR_SIZE) / 2)
+    shift = rng.uniform(-limit, limit, 2)
+    center = size / 2 + (np.round(shift / STRIDE) * STRIDE if on_grid else shift)
     scale = np.exp(rng.uniform(-1, 1) * np.log1p(config.scale))
     stretch = np.exp(rng.uniform(-1, 1) * np.log1p(config.aspect) / 2)
     step_x, step_y = (-1.0 if choice.flip else 1.0) * scale * stretch, scale / stretch
@@ -96,7 +102,8 @@ def view(
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.5))  # type: ignore[assignment]
     if rng.random() < config.motion_blur:
         image = _motion_blur(image, rng)
-    return image, (float(center[0]), float(center[1]))
+    size_wh = (float(target_wh[0] / abs(step_x)), float(target_wh[1] / step_y))
+    return image, (float(center[0]), float(center[1])), size_wh
 
 
 def _recolor(image: Image, config: AugmentConfig, choice: PairChoice, rng: np.random.Generator) -> Image:

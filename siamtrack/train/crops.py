@@ -26,10 +26,10 @@ from siamtrack.model.backbone import EXEMPLAR_SIZE
 from siamtrack.tracking.crop import CropWindow, Image, context_side, mean_color
 from siamtrack.train.sequences import Sequence, find_sequences, read_stills
 
-CROP_SIZE = 320
-"""Side of a stored crop in pixels: room for a 255 px search region, shifted and scaled."""
+CROP_SIZE = 384
+"""Side of a stored crop in pixels: room for a 255 px search region, shifted by 32 px and scaled by a quarter."""
 
-FORMAT = "1"
+FORMAT = "2"
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,14 @@ class Track:
         family: tracks of one family are never each other's negatives (same image, twins of one kind).
         crops: indices into the store, in time order.
         frames: frame number of each crop.
+        boxed: whether its boxes bound an object; an image without labels stands for itself, and has no extent to learn.
     """
 
     name: str
     family: int
     crops: NDArray[np.int64]
     frames: NDArray[np.int64]
+    boxed: bool
 
 
 class CropStore:
@@ -59,12 +61,12 @@ class CropStore:
                 raise DataError(f"{path}: an old or foreign crop store; delete it and it is made again")
             self.offsets: NDArray[np.int64] = store.get_tensor("offsets")
             self.sizes_wh: NDArray[np.float32] = store.get_tensor("sizes_wh")
-            owner, frames, family = (store.get_tensor(key) for key in ("owner", "frames", "family"))
+            owner, frames, family, boxed = (store.get_tensor(key) for key in ("owner", "frames", "family", "boxed"))
         self._blob = _map_tensor(path, "blob")
         names = path.with_suffix(".names.txt").read_text().splitlines()
         members = [np.flatnonzero(owner == i) for i in range(len(names))]
         self.tracks = [
-            Track(name, int(family[i]), member, frames[member])
+            Track(name, int(family[i]), member, frames[member], bool(boxed[i]))
             for i, (name, member) in enumerate(zip(names, members, strict=True))
         ]
 
@@ -114,6 +116,7 @@ class _Row:
     frame: int
     size_wh: tuple[float, float]
     jpeg: NDArray[np.uint8]
+    boxed: bool = True
 
 
 def _sequence_rows(sequences: Iterable[Sequence], max_crops: int = 200) -> Iterator[_Row]:
@@ -136,17 +139,17 @@ def _still_rows(tar_path: Path) -> Iterator[_Row]:
             # An image without a box still shows things: its central half stands for one.
             height, width = still.image.shape[:2]
             box = np.array([width / 4, height / 4, width / 2, height / 2])
-            yield _row(still.name, still.name, 0, still.image, box)
+            yield _row(still.name, still.name, 0, still.image, box, boxed=False)
 
 
-def _row(track: str, family: str, index: int, frame: Image, box: NDArray[np.float64]) -> _Row:
+def _row(track: str, family: str, index: int, frame: Image, box: NDArray[np.float64], boxed: bool = True) -> _Row:
     x, y, w, h = (float(value) for value in box)
     side = context_side((w, h)) * CROP_SIZE / EXEMPLAR_SIZE
     crop = CropWindow((x + w / 2, y + h / 2), side, CROP_SIZE).extract(frame, mean_color(frame))
     ok, jpeg = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 92])
     if not ok:
         raise DataError(f"{track}: frame {index} cannot be encoded")
-    return _Row(track, family, index, (w / side * CROP_SIZE, h / side * CROP_SIZE), jpeg.reshape(-1))
+    return _Row(track, family, index, (w / side * CROP_SIZE, h / side * CROP_SIZE), jpeg.reshape(-1), boxed)
 
 
 def _write(path: Path, rows: Iterator[_Row], progress: Callable[[str], None]) -> None:
@@ -157,6 +160,7 @@ def _write(path: Path, rows: Iterator[_Row], progress: Callable[[str], None]) ->
     lengths: list[int] = [0]
     names: list[str] = []
     families: list[str] = []
+    boxed: list[bool] = []
     blob = path.with_name(f"{path.name}.{os.getpid()}.blob")
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -165,6 +169,7 @@ def _write(path: Path, rows: Iterator[_Row], progress: Callable[[str], None]) ->
                 if not names or names[-1] != row.track:
                     names.append(row.track)
                     families.append(row.family)
+                    boxed.append(row.boxed)
                     progress(row.track)
                 owner.append(len(names) - 1)
                 frames.append(row.frame)
@@ -181,6 +186,7 @@ def _write(path: Path, rows: Iterator[_Row], progress: Callable[[str], None]) ->
             "frames": np.array(frames, dtype=np.int64),
             "sizes_wh": np.array(sizes, dtype=np.float32),
             "family": np.array([numbers[family] for family in families], dtype=np.int64),
+            "boxed": np.array(boxed, dtype=np.uint8),
         }
         path.with_suffix(".names.txt").write_text("".join(name.replace("\n", " ") + "\n" for name in names), encoding="utf-8")
         save_file(tensors, str(partial), metadata={"format": FORMAT})

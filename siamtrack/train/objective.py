@@ -14,6 +14,8 @@ from torch import Tensor
 from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE, embedding_size
 from siamtrack.model.losses import balanced_logistic_loss, logistic_labels, softmax_location_loss
 from siamtrack.model.siamese import Siamese
+from siamtrack.train.box_objective import box_loss
+from siamtrack.train.pairs import Batch
 
 EXEMPLAR_CELLS = embedding_size(EXEMPLAR_SIZE)
 EXEMPLAR_HALF_PX = EXEMPLAR_SIZE / 2
@@ -40,20 +42,22 @@ def cut_exemplars(embedding: Tensor, center_xy: Tensor) -> tuple[Tensor, Tensor]
 
 
 def siamese_loss(
-    net: Siamese, embedding: Tensor, center_xy: Tensor, family: Tensor, radius_px: float, softmax_weight: float
+    net: Siamese, embedding: Tensor, batch: Batch, radius_px: float, softmax_weight: float, box_weight: float = 0.0
 ) -> tuple[Tensor, dict[str, float]]:
     """Loss of a batch whose views 2i and 2i + 1 show the same target.
 
     Args:
-        net: for its head.
+        net: for its heads.
         embedding: (B, C, n, n) of the views.
-        center_xy: (B, 2) pixels. family: (B,).
+        batch: for the targets' places, sizes and families.
         radius_px: positive radius of the logistic labels.
+        box_weight: weight of the box head's loss, where the network has that head.
         softmax_weight: weight of the softmax location loss beside the balanced logistic loss; 0 is the paper's loss.
 
     Returns:
         The scalar loss, and its parts and the share of pairs whose peak is within the radius, as floats.
     """
+    center_xy, family = batch.center_xy, batch.family
     count = len(embedding)
     # Correlations sum 9216 products: half precision would round the peak away.
     embedding = embedding.float()
@@ -74,6 +78,10 @@ def siamese_loss(
         softmax = softmax_location_loss(positive, _bump(target, positive.shape[-1]), others)
         total = total + softmax_weight * softmax
         parts["softmax"] = float(softmax.detach())
+    if net.box is not None and box_weight:
+        boxes, box_parts = box_loss(net.box, embedding, exemplar, response, batch)
+        total = total + box_weight * boxes
+        parts.update(box_parts)
     with torch.no_grad():
         peak = positive.flatten(1).argmax(dim=1)
         hit = labels.flatten(1).gather(1, peak[:, None])

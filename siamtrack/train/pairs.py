@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -20,20 +20,27 @@ class Batch:
     Attributes:
         images: (B, S, S, 3) uint8, channels in the network's order.
         center_xy: (B, 2) float32, the target's centre in each view, continuous pixels.
+        size_wh: (B, 2) float32, the target's size in each view, pixels.
         family: (B,) int64; views of one family are never each other's negatives.
+        boxed: (B,) bool; False where the size bounds no object and must not be learned.
     """
 
     images: Tensor
     center_xy: Tensor
+    size_wh: Tensor
     family: Tensor
+    boxed: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device, copied without waiting where the host memory is pinned."""
-        return Batch(*(item.to(device, non_blocking=True) for item in (self.images, self.center_xy, self.family)))
+        return Batch(*(item.to(device, non_blocking=True) for item in self._items()))
 
     def pin_memory(self) -> Batch:
         """Called by the data loader: page-locked copies, which a GPU fetches by itself."""
-        return Batch(*(item.pin_memory() for item in (self.images, self.center_xy, self.family)))
+        return Batch(*(item.pin_memory() for item in self._items()))
+
+    def _items(self) -> list[Tensor]:
+        return [getattr(self, item.name) for item in fields(self)]
 
 
 class PairBatches(Dataset[Batch]):
@@ -71,17 +78,23 @@ class PairBatches(Dataset[Batch]):
         size = self.sizes[step]
         images = np.empty((self.batch_size, size, size, 3), np.uint8)
         centers = np.empty((self.batch_size, 2), np.float32)
+        sizes = np.empty((self.batch_size, 2), np.float32)
         families = np.empty(self.batch_size, np.int64)
+        boxed = np.empty(self.batch_size, np.bool_)
         for slot in range(0, self.batch_size, 2):
             source = int(rng.choice(len(self.stores), p=self.weights))
             store = self.stores[source]
             track = store.tracks[rng.integers(len(store.tracks))]
             choice = PairChoice.draw(self.augment, rng)
             for k, index in enumerate(self._draw_pair(track, rng)):
-                image, centers[slot + k] = view(store.crop(index), store.target_wh(index), size, self.augment, choice, rng)
+                crop, target_wh = store.crop(index), store.target_wh(index)
+                image, centers[slot + k], sizes[slot + k] = view(
+                    crop, target_wh, size, self.augment, choice, rng, on_grid=k == 0
+                )
                 images[slot + k] = image[..., ::-1] if self.color_order == "rgb" else image
             families[slot : slot + 2] = track.family + self.family_offset[source]
-        return Batch(torch.from_numpy(images), torch.from_numpy(centers), torch.from_numpy(families))
+            boxed[slot : slot + 2] = track.boxed
+        return Batch(*(torch.from_numpy(item) for item in (images, centers, sizes, families, boxed)))
 
     def _draw_pair(self, track: Track, rng: np.random.Generator) -> tuple[int, int]:
         first = int(rng.integers(len(track.crops)))

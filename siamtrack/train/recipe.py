@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from siamtrack.model.siamese import ModelName
 from siamtrack.train.augment import AugmentConfig
 
 
@@ -27,6 +28,10 @@ class Recipe:
     """See configs/train_siamfc.yaml, which comments every key."""
 
     sources: tuple[SourceConfig, ...] = ()
+    model: ModelName = "siamfc"
+    init: str = ""
+    edge_filters: float = 0.0
+    frozen: tuple[str, ...] = ()
     seed: int = 0
     steps: int = 2000
     epoch_steps: int = 100
@@ -38,13 +43,16 @@ class Recipe:
     optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = 1e-2
     lr_end: float = 1e-5
+    backbone_lr: float = 1.0
     schedule: Literal["exponential", "cosine"] = "exponential"
     warmup_steps: int = 0
     momentum: float = 0.9
     weight_decay: float = 5e-4
     clip_norm: float = 10.0
+    ema: float = 0.0
     radius_px: float = 16.0
     softmax_weight: float = 0.0
+    box_weight: float = 1.0
     teacher_weight: float = 0.0
     teacher_until: float = 0.7
     augment: AugmentConfig = field(default_factory=AugmentConfig)

@@ -56,6 +56,7 @@ def train_from_config(
         report=lambda report: watcher.step(report, recipe.steps),
     )
     header = WeightsHeader(
+        model=recipe.model,
         input=InputSpec(color_order=recipe.color_order),
         training={
             "data": [f"{source.path} x{source.weight:g}" for source in recipe.sources],

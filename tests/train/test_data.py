@@ -128,10 +128,10 @@ def test_a_batch_of_one_view_is_refused(stores: list[CropStore]) -> None:
 def test_a_view_without_augmentation_is_the_middle_of_the_crop(stores: list[CropStore]) -> None:
     rng = np.random.default_rng(0)
     crop = stores[0].crop(0)
-    image, center = view(crop, stores[0].target_wh(0), 224, STILL, PairChoice(False, False), rng)
+    image, center, _ = view(crop, stores[0].target_wh(0), 224, STILL, PairChoice(False, False), rng)
     assert center == (112, 112)
     assert (image == crop[48:272, 48:272]).all()
-    mirrored, _ = view(crop, stores[0].target_wh(0), 224, STILL, PairChoice(True, False), rng)
+    mirrored, _, _ = view(crop, stores[0].target_wh(0), 224, STILL, PairChoice(True, False), rng)
     assert (mirrored == image[:, ::-1]).all()
 
 
@@ -141,7 +141,7 @@ def test_a_shifted_view_says_where_the_target_went(stores: list[CropStore]) -> N
     for seed in range(10):
         rng = np.random.default_rng(seed)
         config = AugmentConfig(*[30.0, 0.1, 0.1] + [0.0] * 8)
-        image, center = view(crop, np.array([60, 60], np.float32), 223, config, PairChoice(bool(seed % 2), False), rng)
+        image, center, _ = view(crop, np.array([60, 60], np.float32), 223, config, PairChoice(bool(seed % 2), False), rng)
         rows, columns = np.nonzero(image[..., 0] > 127)
         assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx(center, abs=0.7)
 
@@ -152,7 +152,7 @@ def test_every_augmentation_changes_the_picture(stores: list[CropStore]) -> None
     strengths = {"brightness": 30.0, "contrast": 0.3, "color": 0.2, "shift_px": 20.0}
     for name in names:
         config = AugmentConfig(**{**vars(STILL), name: strengths.get(name, 1.0)})
-        image, _ = view(
+        image, _, _ = view(
             stores[0].crop(0), stores[0].target_wh(0), 223, config, PairChoice(False, False), np.random.default_rng(3)
         )
         assert (image != plain).any(), name

@@ -17,6 +17,7 @@ from siamtrack.model.weights import load_weights
 from siamtrack.train.crops import CropStore
 from siamtrack.train.loop import StepReport, train
 from siamtrack.train.objective import cut_exemplars, siamese_loss
+from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Recipe, SourceConfig
 from siamtrack.train.teacher import Teacher
 
@@ -144,10 +145,10 @@ def test_the_loss_is_lowest_where_the_labels_say() -> None:
     embedding = torch.zeros(4, 256, 18, 18)
     for i, (x, y) in enumerate(((6, 6), (8, 4), (6, 6), (4, 7))):
         embedding[i, i // 2, y + 2, x + 2] = 100.0
-    family = torch.tensor([0, 0, 1, 1])
-    loss, parts = siamese_loss(net, embedding, centers, family, 16.0, 1.0)
+    batch = Batch(torch.empty(0), centers, torch.full((4, 2), 60.0), torch.tensor([0, 0, 1, 1]), torch.ones(4, dtype=torch.bool))
+    loss, parts = siamese_loss(net, embedding, batch, 16.0, 1.0)
     assert parts["hit"] == 1.0
-    moved, _ = siamese_loss(net, embedding.roll(5, dims=-1)[[0, 1, 2, 3]].roll(1, dims=0), centers, family, 16.0, 1.0)
+    moved, _ = siamese_loss(net, embedding.roll(5, dims=-1)[[0, 1, 2, 3]].roll(1, dims=0), batch, 16.0, 1.0)
     assert loss < moved
 
 

@@ -1,0 +1,85 @@
+"""The box head's objective: which cells stand for the target, how far its sides are, how good each box is."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE
+from siamtrack.model.heads import BoxHead
+from siamtrack.model.losses import focal_loss, side_iou
+from siamtrack.train.pairs import Batch
+
+POSITIVE_SHARE = 0.25
+"""Cells within this share of the target's sides from its middle are positive; between there and its sides none counts."""
+
+
+def assign_cells(center_xy: Tensor, size_wh: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
+    """What each cell of a response map should say.
+
+    Args:
+        center_xy, size_wh: (N, 2) of the target in the search crop, pixels.
+        cells: along one side of the map.
+
+    Returns:
+        labels (N, cells, cells): 1 in the middle of the target, else 0; at least one cell is 1.
+        weight (N, cells, cells): 0 in the rest of the target, which is neither its middle nor background.
+        distances (N, 4, cells, cells): to the left, top, right and lower side, pixels; negative outside.
+    """
+    line = EXEMPLAR_SIZE / 2 + STRIDE * torch.arange(cells, device=center_xy.device, dtype=center_xy.dtype)
+    dx = line[None, None, :] - center_xy[:, 0, None, None]
+    dy = line[None, :, None] - center_xy[:, 1, None, None]
+    dx, dy = dx.expand(-1, cells, -1), dy.expand(-1, -1, cells)
+    half_w, half_h = size_wh[:, 0, None, None] / 2, size_wh[:, 1, None, None] / 2
+    # A small target still gets the cells around its middle.
+    near_x, near_y = ((2 * POSITIVE_SHARE * half).clamp(min=STRIDE * 0.75) for half in (half_w, half_h))
+    distance = (dx / near_x).square() + (dy / near_y).square()
+    closest = distance.flatten(1).min(dim=1).values[:, None, None]
+    labels = (distance <= closest.clamp(min=1)).float()
+    inside = (dx.abs() < half_w) & (dy.abs() < half_h)
+    weight = torch.where(inside & (labels == 0), 0.0, 1.0)
+    distances = torch.stack([half_w + dx, half_h + dy, half_w - dx, half_h - dy], dim=1)
+    return labels, weight, distances
+
+
+def box_loss(
+    head: BoxHead, embedding: Tensor, exemplar: Tensor, response: Tensor, batch: Batch
+) -> tuple[Tensor, dict[str, float]]:
+    """Loss of the box head on a batch whose views 2i and 2i + 1 show the same target.
+
+    Args:
+        head: the box head.
+        embedding: (B, C, n, n) float32 of the views. exemplar: (B, C, 6, 6) cut out of them.
+        response: (B, B, h, h) correlation logits, exemplar by search region.
+        batch: for the targets' places and sizes.
+
+    Returns:
+        The scalar loss, and its parts and the mean IoU over positive cells as floats.
+    """
+    count = len(embedding)
+    kernel, features = head.kernel(exemplar), head.features(embedding)
+    own = torch.arange(count, device=embedding.device)
+    # Every other exemplar also looks at another target's view, where nothing is to be found.
+    stranger = (own[::2] + 3) % count
+    fair = batch.family[own[::2]] != batch.family[stranger]
+    z = torch.cat([own, own[::2][fair]])
+    x = torch.cat([own ^ 1, stranger[fair]])
+    maps = head(kernel[z], features[x], response[z, x], batch.size_wh[z])
+
+    partner = own ^ 1
+    labels, weight, distances = assign_cells(batch.center_xy[partner], batch.size_wh[partner], response.shape[-1])
+    empty = torch.zeros_like(maps.target[count:])
+    target = focal_loss(maps.target, torch.cat([labels, empty]), torch.cat([weight, empty + 1]))
+
+    # A cell outside a very thin target has no box to give; an image without labels has none either.
+    chosen = (labels > 0) & (distances > 0).all(dim=1) & batch.boxed[:, None, None]
+    wanted = distances.permute(0, 2, 3, 1)[chosen]
+    given = maps.distances[:count].permute(0, 2, 3, 1)[chosen]
+    iou, giou = side_iou(given, wanted)
+    cells = chosen.sum().clamp(min=1)
+    sides = (1 - giou).sum() / cells
+    quality = F.binary_cross_entropy_with_logits(maps.quality[:count][chosen], iou.detach(), reduction="sum") / cells
+    parts = {"class": float(target.detach()), "sides": float(sides.detach()), "quality": float(quality.detach())}
+    parts["iou"] = float(iou.detach().sum() / cells)
+    return target + 1.5 * sides + 0.5 * quality, parts
