@@ -56,8 +56,14 @@ def load(model: str | Path = "siamfc", device: str = "auto", precision: str = "a
 
 def tracker_from(weights: Weights, device: str = "auto", precision: str = "auto", **overrides: Any) -> Tracker:
     """A tracker from weights that are loaded already; arguments as for `load`."""
-    config = replace(build(TrackerConfig, weights.header.tracker, "weights header"), "tracker settings", **overrides)
+    given = {**model_defaults(weights.header.model), **weights.header.tracker}
+    config = replace(build(TrackerConfig, given, "weights header"), "tracker settings", **overrides)
     return Tracker(Engine(weights.net, device, precision), config)
+
+
+def model_defaults(model: str) -> dict[str, Any]:
+    """Tracker constants that go with an architecture, where the weights file names no others."""
+    return {"scale_search": "box"} if model == "siamfc-box" else {}
 
 
 def track(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,10 +13,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from siamtrack.errors import ConfigError
+from siamtrack.model.heads import BoxHead
 from siamtrack.model.siamese import Siamese
 from siamtrack.tracking.crop import Image
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class BoxResponse(NamedTuple):
+    """`BoxMaps` of one search region as arrays: target and quality (n, n) logits, distances (4, n, n) pixels."""
+
+    target: NDArray[np.float32]
+    quality: NDArray[np.float32]
+    distances: NDArray[np.float32]
 
 
 class Engine:
@@ -44,6 +54,7 @@ class Engine:
         # channels_last halves the time of the pools and costs the convolutions nothing.
         self._backbone = self._backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._head = net.head.to(self.device)
+        self._box = net.box.to(self.device) if net.box is not None else None
         self._rgb = net.input_spec.color_order == "rgb"
         self.network_s = 0.0
         self.network_calls = 0
@@ -66,6 +77,27 @@ class Engine:
         response: NDArray[np.float32] = self._head(exemplar, search).cpu().numpy()
         self._clock(started)
         return response
+
+    @torch.inference_mode()
+    def box_kernel(self, exemplar: Tensor) -> Tensor:
+        """The box head's kernel (N, c, 4, 4) of exemplar embeddings (N, C, 6, 6)."""
+        return self._box_head().kernel(exemplar)
+
+    @torch.inference_mode()
+    def match_box(self, exemplar: Tensor, kernel: Tensor, search: Tensor, exemplar_wh: Tensor) -> BoxResponse:
+        """What the box head says of one exemplar (1, C, 6, 6) with its kernel, over one search embedding (1, C, H, W)."""
+        started = time.perf_counter()
+        head = self._box_head()
+        response = self._head(exemplar[None], search)[:, 0]
+        maps = head(kernel, head.features(search), response, exemplar_wh.to(self.device))
+        found = BoxResponse(*(item[0].cpu().numpy() for item in maps))
+        self._clock(started)
+        return found
+
+    def _box_head(self) -> BoxHead:
+        if self._box is None:
+            raise ConfigError("scale_search 'box' needs a model with a box head, such as siamfc-box; or use 'exemplar'")
+        return self._box
 
     def _clock(self, started: float) -> None:
         if self.device.type == "cuda":

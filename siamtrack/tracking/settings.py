@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.model.backbone import STRIDE
+
 
 @dataclass(frozen=True)
 class TrackerConfig:
@@ -16,10 +18,12 @@ class TrackerConfig:
     Attributes:
         exemplar_size, search_size: sides of the two crops in pixels.
         scale_search: `exemplar` embeds the exemplar at every scale once, at init, and the search region once a
-            frame; `search` is the paper's form, which embeds one search region a scale in every frame.
+            frame; `search` is the paper's form, which embeds one search region a scale in every frame; `box` takes
+            the size from the box head instead (model `siamfc-box` only).
         scale_count, scale_step: number of scales (odd), and the ratio of neighbours.
         scale_penalty: factor on the response of every scale but the middle one.
-        scale_damping: share of the new scale in the size update, 0..1.
+        scale_damping: share of the new scale in the size update, 0..1; for a box it is multiplied by its score.
+        size_penalty: how strongly a box that changes scale or shape is doubted (box only); 0: not at all.
         window_influence: share of the Hann window in the response, 0..1.
         search_side_min, search_side_max: limits of the search side, as factors of its first value.
         score_slope, score_offset: `score = sigmoid(slope * response + offset)` of the response at the peak; fitted to the
@@ -29,11 +33,12 @@ class TrackerConfig:
 
     exemplar_size: int = 127
     search_size: int = 255
-    scale_search: Literal["exemplar", "search"] = "exemplar"
+    scale_search: Literal["exemplar", "search", "box"] = "exemplar"
     scale_count: int = 3
     scale_step: float = 1.0375
     scale_penalty: float = 0.9745
     scale_damping: float = 0.59
+    size_penalty: float = 0.1
     window_influence: float = 0.3
     search_side_min: float = 0.2
     search_side_max: float = 5.0
@@ -51,11 +56,18 @@ class TrackerConfig:
             raise ValueError(f"search_size is {self.search_size}; it must be 127 plus a multiple of 16, from 159 to 511")
         if self.scale_step < 1:
             raise ValueError(f"scale_step is {self.scale_step}; it must be 1 or more")
+        if self.size_penalty < 0:
+            raise ValueError(f"size_penalty is {self.size_penalty}; it must be 0 or more")
         for name in ("scale_penalty", "scale_damping", "window_influence", "tracking_score", "lost_score"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
         if not 0 < self.search_side_min <= 1 <= self.search_side_max:
             raise ValueError("search_side_min must lie in 0..1 and search_side_max be 1 or more")
+
+    @property
+    def response_size(self) -> int:
+        """Cells along one side of the response map: 17 for 127 and 255 px."""
+        return (self.search_size - self.exemplar_size) // STRIDE + 1
 
     @property
     def scales(self) -> NDArray[np.float64]:

@@ -96,7 +96,7 @@ def test_the_search_side_stays_within_its_limits(tracker: Tracker) -> None:
     for i in range(1, 20):
         zoom = cv2.warpAffine(first[0], np.array([[1 + i / 20, 0, -80 * i / 20], [0, 1 + i / 20, -105 * i / 20]]), (320, 240))
         growing.update(zoom)
-    assert growing._search_side <= 1.1 * growing._side_limits[0] / 0.9 * (1 + 1e-9)
+    assert growing._search_side() <= 1.1 * growing._side_limits[0] / 0.9 * (1 + 1e-9)
     assert tracker._side_limits[1] / tracker._side_limits[0] == pytest.approx(25)
 
 

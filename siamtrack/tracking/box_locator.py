@@ -1,0 +1,116 @@
+"""How `siamfc-box` finds a target: every cell offers a box, the best offer is taken (arXiv 1911.06188, section 3)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from siamtrack.model.backbone import STRIDE
+from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.engine import BoxResponse, Engine
+from siamtrack.tracking.locator import Pair, Sighting, View
+from siamtrack.tracking.peak import hann_window
+from siamtrack.tracking.settings import TrackerConfig
+
+
+class Offer(NamedTuple):
+    """The chosen cell's box, in pixels of the search crop.
+
+    Attributes:
+        center_xy: from the crop's middle. size_wh: of the box.
+        trust: 0..1, class times quality times penalty: how much of the new size is believed.
+        value: log-odds of class times quality: no penalty, no window.
+    """
+
+    center_xy: Pair
+    size_wh: Pair
+    trust: float
+    value: float
+
+
+class BoxLocator:
+    """Position and size from the box head, one search region a frame.
+
+    Args:
+        engine: runs a network with a box head.
+        config: the tracker's constants.
+    """
+
+    def __init__(self, engine: Engine, config: TrackerConfig) -> None:
+        self.engine = engine
+        self.config = config
+        window = hann_window(config.response_size)
+        self._window = window / window.max()
+        self._exemplar = self._kernel = self._exemplar_wh = torch.empty(0)
+
+    def learn(self, view: View) -> None:
+        """Exemplar embedding (1, C, 6, 6), the head's kernel, and the target's size in the exemplar crop."""
+        size = self.config.exemplar_size
+        crop = CropWindow(view.center_xy, view.side, size).extract(view.image, view.fill)
+        self._exemplar = self.engine.embed([crop])
+        self._kernel = self.engine.box_kernel(self._exemplar)
+        self._exemplar_wh = torch.tensor([[length * size / view.side for length in view.size_wh]])
+
+    def find(self, view: View) -> Sighting:
+        """Take the best offer; the size follows it as far as it is trusted."""
+        window = CropWindow(view.center_xy, view.side, self.config.search_size)
+        search = self.engine.embed([window.extract(view.image, view.fill)])
+        response = self.engine.match_box(self._exemplar, self._kernel, search, self._exemplar_wh)
+        width, height = (length / window.scale for length in view.size_wh)
+        config = self.config
+        offer = best_offer(response, (width, height), self._window, config.window_influence, config.size_penalty)
+        middle = window.size / 2
+        share = config.scale_damping * offer.trust
+        growth_wh = (
+            1 - share + share * offer.size_wh[0] / width,
+            1 - share + share * offer.size_wh[1] / height,
+        )
+        return Sighting(window.to_frame(middle + offer.center_xy[0], middle + offer.center_xy[1]), growth_wh, offer.value)
+
+
+def best_offer(
+    response: BoxResponse, size_wh: Pair, window: NDArray[np.float32], influence: float, size_penalty: float
+) -> Offer:
+    """Choose a cell.
+
+    1. A cell's score is class times quality.
+    2. It is multiplied by `exp(-size_penalty * (change of scale * change of shape - 1))`: between two frames a target
+       hardly changes (SiamRPN, Li et al., CVPR 2018, section 4.3).
+    3. The result is mixed with the window; the highest cell wins.
+
+    Args:
+        response: of one search region: `target`, `quality` (n, n) logits, `distances` (4, n, n) pixels.
+        size_wh: the target's present size, pixels of the search crop.
+        window: (n, n) with 1 in the middle. influence: its share, 0..1.
+        size_penalty: 0 for none.
+    """
+    score = _sigmoid(response.target) * _sigmoid(response.quality)
+    left, top, right, bottom = response.distances
+    width, height = left + right, top + bottom
+    growth = _extent(width, height) / _extent(*size_wh)
+    turn = (width / height) / (size_wh[0] / size_wh[1])
+    change = np.maximum(growth, 1 / growth) * np.maximum(turn, 1 / turn)
+    trusted = score * np.exp(-size_penalty * (change - 1))
+    cell = int(np.argmax((1 - influence) * trusted + influence * window))
+    row, column = divmod(cell, score.shape[1])
+    at = (row, column)
+    middle = (score.shape[1] - 1) / 2
+    x = (column - middle) * STRIDE + (right[at] - left[at]) / 2
+    y = (row - middle) * STRIDE + (bottom[at] - top[at]) / 2
+    certain = float(np.clip(score[at], 1e-6, 1 - 1e-6))
+    return Offer(
+        (float(x), float(y)), (float(width[at]), float(height[at])), float(trusted[at]), float(np.log(certain / (1 - certain)))
+    )
+
+
+def _extent(width: Any, height: Any) -> Any:
+    """Side of the context square: what the search region follows, hence what must not jump."""
+    context = (width + height) / 2
+    return np.sqrt((width + context) * (height + context))
+
+
+def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -50, 50))), np.float32)
