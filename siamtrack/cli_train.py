@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,22 +17,34 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder of the run; the same command again resumes it.")],
     cache: Annotated[Path | None, typer.Option(help="Folder for the crops, made once. Default: OUT/crops.")] = None,
     device: DeviceOption = "auto",
-    workers: Annotated[int, typer.Option(min=0, help="Processes that load data.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that load data, for each GPU.")] = 1,
     stop_after: Annotated[int | None, typer.Option(min=1, help="Stop at this step; resume later.")] = None,
+    preview: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the first step's views, as augmented, and stop.")
+    ] = None,
 ) -> int:
-    """Train a model, or go on with a run that stopped. Ends with OUT/model.safetensors."""
-    from siamtrack.train.session import train_from_config
+    """Train a model, or go on with a run that stopped. Ends with OUT/model.safetensors.
 
-    with _StepBar() as bar:
-        path = train_from_config(recipe, data, out, cache, device, workers, stop_after, bar)
-    typer.echo(f"Weights: {path}")
+    Several GPUs: torchrun --nproc-per-node 8 --max-restarts 3 -m siamtrack train RECIPE --data ROOT --out DIR
+    """
+    from siamtrack.train.session import Session, preview_from_config, train_from_config
+
+    session = Session(data, out, cache, device, workers, stop_after)
+    quiet = os.environ.get("RANK", "0") != "0"
+    with _StepBar(quiet) as bar:
+        if preview is not None:
+            typer.echo(f"Views: {preview_from_config(recipe, session, preview, bar)}")
+            return 0
+        path = train_from_config(recipe, session, bar)
+    if not quiet:
+        typer.echo(f"Weights: {path}")
     return 0
 
 
 class _StepBar:
-    """The training bar: rates, loss and time left. Sources being cropped are shown as text."""
+    """The training bar of the process that has rank 0: rates, loss and time left. Sources being cropped are shown as text."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool = False) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
@@ -44,8 +57,9 @@ class _StepBar:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
-            disable=not console.is_terminal,
+            disable=quiet or not console.is_terminal,
         )
+        self._quiet = quiet
         self._task = self._bar.add_task("reading data", total=None)
 
     def cropping(self, track: str) -> None:
@@ -55,7 +69,7 @@ class _StepBar:
         parts = "  ".join(f"{key} {value:.3f}" for key, value in report.parts.items())
         text = f"{report.pairs_per_s:.0f} pairs/s  lr {report.lr:.1e}  {parts}"
         self._bar.update(self._task, description=text, completed=report.step + 1, total=total)
-        if self._bar.disable and (report.step + 1) % 50 == 0:
+        if self._bar.disable and not self._quiet and (report.step + 1) % 50 == 0:
             typer.echo(f"step {report.step + 1}/{total}  {text}", err=True)  # a log file gets lines, not a bar
 
     def __enter__(self) -> _StepBar:

@@ -21,7 +21,7 @@ from rich.progress import track
 
 from siamtrack.api import load
 from siamtrack.boxes import iou
-from siamtrack.train.sequences import find_sequences
+from siamtrack.datasets.layout import find_sequences
 
 
 def main() -> None:

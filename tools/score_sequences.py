@@ -13,18 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 import cv2
-import numpy as np
-import yaml
-from rich.progress import Progress
+from rich.progress import track
 
-from siamtrack.api import load
-from siamtrack.benchmark.peers import BoxTracker, OpenCVTracker
-from siamtrack.benchmark.scores import overlaps, pooled
-from siamtrack.train.sequences import find_sequences
+from siamtrack.benchmark.evaluate import SequenceRun, pool_runs, run_together, subset
+from siamtrack.benchmark.named import tracker_by_name
+from siamtrack.datasets.layout import find_sequences
+from siamtrack.video.results import write_whole
 
 
 def main() -> None:
@@ -45,60 +42,31 @@ def main() -> None:
         torch.set_num_threads(args.threads)
         cv2.setNumThreads(args.threads)
 
-    trackers = {name: make(name, args.set, args.nano_dir) for name in args.trackers}
-    found: dict[str, list[np.ndarray]] = {name: [] for name in trackers}
-    scores: dict[str, list[np.ndarray]] = {name: [] for name in trackers}
-    seconds = dict.fromkeys(trackers, 0.0)
-    updates = dict.fromkeys(trackers, 0)
-    only = set(filter(None, args.only.split(",")))
-    sequences = [s for s in find_sequences(args.root) if not only or s.name in only]
-    with Progress() as progress:
-        bar = progress.add_task("sequences", total=len(sequences))
-        for sequence in sequences:
-            truth = sequence.boxes_xywh[: args.limit]
-            boxes: dict[str, list[tuple[float, ...]]] = {name: [tuple(truth[0])] for name in trackers}
-            values: dict[str, list[float]] = {name: [1.0] for name in trackers}
-            for index, frame in enumerate(sequence.frames()):
-                if index == len(truth):
-                    break
-                for name, tracker in trackers.items():
-                    if index == 0:
-                        tracker.init(frame, truth[0])
-                        continue
-                    started = time.perf_counter()
-                    result = tracker.update(frame)
-                    seconds[name] += time.perf_counter() - started
-                    updates[name] += 1
-                    boxes[name].append(tuple(getattr(result, "box", result)))
-                    values[name].append(getattr(result, "score", float("nan")))
-            size = (frame.shape[1], frame.shape[0])
-            for name in trackers:
-                found[name].append(overlaps(boxes[name], truth, size))
-                scores[name].append(np.array(values[name][1:])[(truth[1:, 2:] > 0).all(axis=1)])
-            progress.advance(bar)
+    trackers = {name: tracker_by_name(name, args.set, args.nano_dir) for name in args.trackers}
+    sequences = subset(find_sequences(args.root), filter(None, args.only.split(",")))
+    runs: dict[str, list[SequenceRun]] = {name: [] for name in trackers}
+    for sequence in track(sequences, "sequences"):
+        for name, run in run_together(trackers, sequence, args.limit).items():
+            runs[name].append(run)
 
-    names = [sequence.name for sequence in sequences]
-    for name in trackers:
-        print(f"{name:40s} {args.root.name}: {pooled(found[name])}  {updates[name] / seconds[name]:.1f} fps")
+    for name, done in runs.items():
+        print(f"{name:40s} {args.root.name}: {pool_runs(done)}  {fps(done):.1f} fps")
     if args.json:
         rows = {
             name: {
-                "overlaps": {n: o.round(4).tolist() for n, o in zip(names, found[name], strict=True)},
-                "scores": {n: s.round(4).tolist() for n, s in zip(names, scores[name], strict=True)},
-                "fps": updates[name] / seconds[name],
+                "overlaps": {run.name: run.overlaps.round(4).tolist() for run in done},
+                "scores": {run.name: run.scores[run.counted].round(4).tolist() for run in done},
+                "fps": fps(done),
             }
-            for name in trackers
+            for name, done in runs.items()
         }
-        args.json.write_text(json.dumps(rows))
+        write_whole(args.json, json.dumps(rows))
 
 
-def make(name: str, settings: list[str], nano_dir: Path | None) -> BoxTracker:
-    """A tracker from its name on the command line."""
-    if name.startswith("cv2:"):
-        return OpenCVTracker(name.removeprefix("cv2:"), nano_dir)
-    model, *own = name.split(",")
-    overrides = {key: yaml.safe_load(value) for key, value in (item.split("=", 1) for item in [*settings, *own])}
-    return load(model, **overrides)
+def fps(runs: list[SequenceRun]) -> float:
+    """Updates a second, over all runs."""
+    seconds = sum(run.seconds for run in runs)
+    return sum(len(run.boxes_xywh) - 1 for run in runs) / seconds if seconds else 0.0
 
 
 if __name__ == "__main__":

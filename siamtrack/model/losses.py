@@ -73,7 +73,7 @@ def softmax_location_loss(logits: Tensor, labels: Tensor, distractors: Tensor, t
 
 
 def focal_loss(logits: Tensor, labels: Tensor, weight: Tensor, gamma: float = 2.0, alpha: float = 0.25) -> Tensor:
-    """Binary focal loss (arXiv 1708.02002, equation 5), summed and divided by the number of positives.
+    """Binary focal loss (arXiv 1708.02002, equation 5), summed: to be divided by the number of positives.
 
     Args:
         logits, labels, weight: one shape; labels 0 or 1, weight 0 where a cell must not count.
@@ -81,12 +81,12 @@ def focal_loss(logits: Tensor, labels: Tensor, weight: Tensor, gamma: float = 2.
         alpha: weight of the positives; the negatives have 1 - alpha.
 
     Returns:
-        Scalar. Without positives the sum itself.
+        Scalar.
     """
     losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     wrong = (torch.sigmoid(logits) - labels).abs()
     balance = alpha * labels + (1 - alpha) * (1 - labels)
-    return (weight * balance * wrong.pow(gamma) * losses).sum() / (weight * labels).sum().clamp(min=1)
+    return (weight * balance * wrong.pow(gamma) * losses).sum()
 
 
 def side_iou(predicted: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:

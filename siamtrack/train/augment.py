@@ -25,9 +25,11 @@ class AugmentConfig:
         contrast: largest change of gain, fraction.
         color: largest change of gain of each channel by itself, fraction.
         gray: probability that both views lose their colour.
-        blur: probability of a Gaussian blur (sigma up to 1.5 px).
-        motion_blur: probability of a linear blur (up to 9 px).
-        occlusion: probability that a rectangle of up to a third of the target's side is painted over.
+        blur, blur_sigma_px: probability of a Gaussian blur, and its largest sigma in pixels.
+        motion_blur, motion_blur_px: probability of a linear blur, and its largest length in pixels.
+        jpeg, jpeg_quality: probability of compression, and its lowest quality (1 to 100).
+        occlusion, occlusion_share: probability that a patch covers part of the target, and the largest side of
+            the patch as a share of the target's.
     """
 
     shift_px: float = 16.0
@@ -39,8 +41,25 @@ class AugmentConfig:
     color: float = 0.08
     gray: float = 0.1
     blur: float = 0.1
+    blur_sigma_px: float = 1.5
     motion_blur: float = 0.1
+    motion_blur_px: float = 9.0
+    jpeg: float = 0.0
+    jpeg_quality: int = 30
     occlusion: float = 0.1
+    occlusion_share: float = 0.35
+
+    def __post_init__(self) -> None:
+        for name in ("flip", "gray", "blur", "motion_blur", "jpeg", "occlusion", "occlusion_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
+        for name in ("shift_px", "scale", "aspect", "brightness", "contrast", "color", "blur_sigma_px"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+        if not 1 <= self.jpeg_quality <= 100:
+            raise ValueError(f"jpeg_quality is {self.jpeg_quality}; it must lie in 1..100")
+        if not 3 <= self.motion_blur_px <= 31:
+            raise ValueError(f"motion_blur_px is {self.motion_blur_px}; it must lie in 3..31")
 
 
 @dataclass(frozen=True)
@@ -96,12 +115,16 @@ def view(
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     image: Image = cv2.warpAffine(crop, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)  # type: ignore[assignment]
     if rng.random() < config.occlusion:
-        _occlude(image, center, target_wh / scale, rng)
+        _occlude(image, center, target_wh / scale, config.occlusion_share, rng)
     image = _recolor(image, config, choice, rng)
     if rng.random() < config.blur:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.5))  # type: ignore[assignment]
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(min(0.5, config.blur_sigma_px), config.blur_sigma_px) or 0.1)  # type: ignore[assignment]
     if rng.random() < config.motion_blur:
-        image = _motion_blur(image, rng)
+        image = _motion_blur(image, config.motion_blur_px, rng)
+    if rng.random() < config.jpeg:
+        quality = int(rng.integers(config.jpeg_quality, 101))
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)  # type: ignore[assignment]
     size_wh = (float(target_wh[0] / abs(step_x)), float(target_wh[1] / step_y))
     return image, (float(center[0]), float(center[1])), size_wh
 
@@ -120,20 +143,22 @@ def _recolor(image: Image, config: AugmentConfig, choice: PairChoice, rng: np.ra
     return cv2.LUT(image, table)  # type: ignore[return-value]
 
 
-def _occlude(image: Image, center: NDArray[np.float64], target_wh: NDArray[np.float32], rng: np.random.Generator) -> None:
+def _occlude(
+    image: Image, center: NDArray[np.float64], target_wh: NDArray[np.float32], share: float, rng: np.random.Generator
+) -> None:
     # The patch is a piece of the same picture: a flat colour would be too easy to see through.
     size = image.shape[0]
-    width, height = (max(2, int(side * rng.uniform(0.15, 0.35))) for side in target_wh)
+    width, height = (min(size, max(2, int(side * rng.uniform(min(0.15, share), share)))) for side in target_wh)
     x, y = (int(c + rng.uniform(-0.5, 0.5) * side) for c, side in zip(center, target_wh, strict=True))
     x, y = min(max(x, 0), size - width), min(max(y, 0), size - height)
     from_x, from_y = rng.integers(0, size - width + 1), rng.integers(0, size - height + 1)
     image[y : y + height, x : x + width] = image[from_y : from_y + height, from_x : from_x + width].copy()
 
 
-def _motion_blur(image: Image, rng: np.random.Generator) -> Image:
-    length = int(rng.integers(3, 10))
-    angle = rng.uniform(0, np.pi)
-    kernel = np.zeros((9, 9), np.float32)
-    for along in np.linspace(-(length - 1) / 2, (length - 1) / 2, 4 * length):
-        kernel[round(4 + along * np.sin(angle)), round(4 + along * np.cos(angle))] += 1
+def _motion_blur(image: Image, longest: float, rng: np.random.Generator) -> Image:
+    length, angle = rng.uniform(3, longest), rng.uniform(0, np.pi)
+    half = int(np.ceil(longest / 2))
+    kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
+    for along in np.linspace(-(length - 1) / 2, (length - 1) / 2, int(4 * length)):
+        kernel[round(half + along * np.sin(angle)), round(half + along * np.cos(angle))] += 1
     return cv2.filter2D(image, -1, kernel / kernel.sum())  # type: ignore[return-value]

@@ -9,10 +9,13 @@ from torch import Tensor
 from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE
 from siamtrack.model.heads import BoxHead
 from siamtrack.model.losses import focal_loss, side_iou
+from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.pairs import Batch
 
 POSITIVE_SHARE = 0.25
 """Cells within this share of the target's sides from its middle are positive; between there and its sides none counts."""
+
+SIDES_WEIGHT, QUALITY_WEIGHT = 1.5, 0.5
 
 
 def assign_cells(center_xy: Tensor, size_wh: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -44,8 +47,8 @@ def assign_cells(center_xy: Tensor, size_wh: Tensor, cells: int) -> tuple[Tensor
 
 
 def box_loss(
-    head: BoxHead, embedding: Tensor, exemplar: Tensor, response: Tensor, batch: Batch
-) -> tuple[Tensor, dict[str, float]]:
+    head: BoxHead, embedding: Tensor, exemplar: Tensor, response: Tensor, batch: Batch, group: Group = ALONE
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of the box head on a batch whose views 2i and 2i + 1 show the same target.
 
     Args:
@@ -53,33 +56,33 @@ def box_loss(
         embedding: (B, C, n, n) float32 of the views. exemplar: (B, C, 6, 6) cut out of them.
         response: (B, B, h, h) correlation logits, exemplar by search region.
         batch: for the targets' places and sizes.
+        group: processes over which "per positive cell" is counted.
 
     Returns:
-        The scalar loss, and its parts and the mean IoU over positive cells as floats.
+        The scalar loss, its parts, and the mean IoU over positive cells.
     """
     count = len(embedding)
     kernel, features = head.kernel(exemplar), head.features(embedding)
     own = torch.arange(count, device=embedding.device)
-    # Every other exemplar also looks at another target's view, where nothing is to be found.
-    stranger = (own[::2] + 3) % count
-    fair = batch.family[own[::2]] != batch.family[stranger]
-    z = torch.cat([own, own[::2][fair]])
-    x = torch.cat([own ^ 1, stranger[fair]])
+    partner = own ^ 1
+    # Every other exemplar also looks at a view of the target beside its own, where nothing is to be found.
+    looking = own[::2]
+    stranger = (looking ^ 2) + 1
+    z, x = torch.cat([own, looking]), torch.cat([partner, stranger])
     maps = head(kernel[z], features[x], response[z, x], batch.size_wh[z])
 
-    partner = own ^ 1
     labels, weight, distances = assign_cells(batch.center_xy[partner], batch.size_wh[partner], response.shape[-1])
-    empty = torch.zeros_like(maps.target[count:])
-    target = focal_loss(maps.target, torch.cat([labels, empty]), torch.cat([weight, empty + 1]))
+    fair = (batch.family[looking] != batch.family[stranger]).float()[:, None, None]
+    nothing = torch.zeros_like(maps.target[count:])
+    positives = group.mean(labels.sum())
+    target = focal_loss(maps.target, torch.cat([labels, nothing]), torch.cat([weight, nothing + fair])) / positives
 
     # A cell outside a very thin target has no box to give; an image without labels has none either.
     chosen = (labels > 0) & (distances > 0).all(dim=1) & batch.boxed[:, None, None]
+    cells = group.mean(chosen.sum().float()).clamp(min=1)
     wanted = distances.permute(0, 2, 3, 1)[chosen]
-    given = maps.distances[:count].permute(0, 2, 3, 1)[chosen]
-    iou, giou = side_iou(given, wanted)
-    cells = chosen.sum().clamp(min=1)
+    iou, giou = side_iou(maps.distances[:count].permute(0, 2, 3, 1)[chosen], wanted)
     sides = (1 - giou).sum() / cells
     quality = F.binary_cross_entropy_with_logits(maps.quality[:count][chosen], iou.detach(), reduction="sum") / cells
-    parts = {"class": float(target.detach()), "sides": float(sides.detach()), "quality": float(quality.detach())}
-    parts["iou"] = float(iou.detach().sum() / cells)
-    return target + 1.5 * sides + 0.5 * quality, parts
+    parts = {"class": target, "sides": sides, "quality": quality, "iou": iou.sum() / cells}
+    return target + SIDES_WEIGHT * sides + QUALITY_WEIGHT * quality, parts

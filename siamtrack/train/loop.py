@@ -1,45 +1,37 @@
-"""The training loop: read from top to bottom, resumed from its last checkpoint, the same on a CPU and a GPU."""
+"""The training loop: read from top to bottom, resumed from its last checkpoint, the same on a CPU and many GPUs."""
 
 from __future__ import annotations
 
-import csv
 import ctypes
-import math
-import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Subset
 
 from siamtrack.config import to_plain
-from siamtrack.errors import ConfigError, SiamtrackError
-from siamtrack.model.filters import plant_edges
+from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import InputSpec, Siamese
-from siamtrack.model.weights import load_weights
 from siamtrack.tracking.engine import native_bfloat16
+from siamtrack.train.average import Average
+from siamtrack.train.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from siamtrack.train.crops import CropStore
-from siamtrack.train.objective import siamese_loss
+from siamtrack.train.distributed import ALONE, Group
+from siamtrack.train.health import check_health
+from siamtrack.train.log import Log, StepReport
+from siamtrack.train.objective import Objective
 from siamtrack.train.pairs import Batch, PairBatches
 from siamtrack.train.recipe import Recipe
+from siamtrack.train.start import start_network
 from siamtrack.train.teacher import Teacher
 
-CHECKPOINT = "checkpoint.pt"
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """What one step tells a progress bar or a log."""
-
-    step: int
-    lr: float
-    loss: float
-    parts: dict[str, float]
-    pairs_per_s: float
+Validate = Callable[[Siamese], dict[str, float]]
+"""Scores of a network in evaluation mode; `ao` decides which weights are the best."""
 
 
 def train(
@@ -51,119 +43,131 @@ def train(
     workers: int = 1,
     stop_after: int | None = None,
     report: Callable[[StepReport], None] = lambda _: None,
+    validate: Validate | None = None,
+    group: Group = ALONE,
 ) -> Siamese:
     """Train, or go on with, the run in `out`.
 
     Args:
         recipe: what to compute. A run resumes only under the recipe that it was started with.
         stores: one crop store for each of the recipe's sources.
-        out: folder of the run: `checkpoint.pt` after every epoch, `log.csv` with one row a step.
+        out: folder of the run: `checkpoint.pt` after every epoch, `log.csv` with one row a step, `val.csv`.
         device: a torch device.
         amp: bfloat16 autocast for the backbone; None switches it on where the device computes in it natively.
         workers: processes that load data; 0 loads in this one.
         stop_after: end the session at this step; the schedule stays that of the whole recipe.
         report: called after every step.
+        validate: called every `recipe.validate_epochs` epochs; the best weights by its `ao` are what is returned.
+        group: the processes that share each batch.
 
     Returns:
-        The network in evaluation mode.
+        The network in evaluation mode: the averaged weights where the recipe averages, the best where it validates.
 
     Raises:
-        ConfigError: the run in `out` was started with another recipe.
-        SiamtrackError: the loss is no longer finite; the message names the step and the parts.
+        ConfigError: the run in `out` was started with another recipe, or the batch cannot be shared evenly.
+        SiamtrackError: a loss is no longer finite; the message names the step and what went bad first.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     where = torch.device(device)
-    keep_freed_memory()
     amp = native_bfloat16(where) if amp is None else amp
+    keep_freed_memory()
 
-    torch.manual_seed(recipe.seed)
-    # Backward passes on a CPU are a sixth faster without channels_last; tensor cores want it.
-    layout = torch.channels_last if where.type == "cuda" else torch.contiguous_format
-    net = start_network(recipe).to(where, memory_format=layout)  # type: ignore[call-overload]
-    teacher = Teacher().to(where) if recipe.teacher_weight else None
-    trained = torch.nn.ModuleList([net] + ([teacher] if teacher else []))
-    optimizer = _optimizer(recipe, net, teacher)
-    average = Average(net, recipe.ema) if recipe.ema else None
+    net = start_network(recipe)
+    teacher = Teacher() if recipe.teacher_weight else None
+    objective = Objective(net, teacher, recipe, group, amp)
+    objective.to(where, memory_format=torch.channels_last if where.type == "cuda" else torch.contiguous_format)  # type: ignore[call-overload]
+    group.sync_norms(objective)
+    optimizer = _optimizer(recipe, net, teacher, where)
+    average = Average(net, recipe.ema)
 
-    start = 0
-    state = _load_checkpoint(out / CHECKPOINT, recipe)
+    start, best = 0, {"ao": -1.0, "step": 0}
+    best_state: dict[str, Tensor] = {}
+    state = load_checkpoint(out / CHECKPOINT, recipe)
     if state:
         net.load_state_dict(state["net"])
         if teacher is not None:
             teacher.load_state_dict(state["teacher"])
         optimizer.load_state_dict(state["optimizer"])
-        if average is not None:
-            average.load(state["average"])
-        start = state["step"]
-    log = _Log(out / "log.csv", start)
+        average.load(state["average"])
+        start, best, best_state = state["step"], state["best"], state["best_state"]
+    log = Log(out, start, group.is_main)
 
     stop = min(recipe.steps, stop_after or recipe.steps)
-    weights = [source.weight for source in recipe.sources]
-    batches = PairBatches(
-        stores, weights, recipe.sizes(), recipe.batch_size, recipe.augment, recipe.max_gap, recipe.color_order, recipe.seed
-    )
-    loader: DataLoader[Batch] = DataLoader(
-        Subset(batches, range(start, stop)),
-        batch_size=None,
-        num_workers=workers,
-        pin_memory=where.type == "cuda",
-        prefetch_factor=4 if workers else None,
-    )
+    loader = _loader(recipe, stores, range(start, stop), workers, where, group)
+    step_module: nn.Module = objective
+    if group.size > 1:
+        # The teacher's projection is out of use once its weight is zero. Norms are synchronised already.
+        step_module = DistributedDataParallel(objective, broadcast_buffers=False, find_unused_parameters=teacher is not None)
 
-    trained.train()
+    objective.train()
     clock = time.perf_counter()
-    for step, batch in enumerate(loader, start):
-        lr = recipe.lr_at(step)
-        for group in optimizer.param_groups:
-            group["lr"] = lr * group["factor"]
-        batch = batch.to(where)
-        image = batch.images.permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
-        with torch.autocast(where.type, torch.bfloat16, enabled=amp):
-            features = net.backbone.features((image - net.mean) / net.std)
-            embedding = net.backbone.conv5(features)
-        loss, parts = siamese_loss(net, embedding, batch, recipe.radius_px, recipe.softmax_weight, recipe.box_weight)
-        teacher_weight = recipe.teacher_weight_at(step)
-        if teacher is not None and teacher_weight:
-            rgb = image if recipe.color_order == "rgb" else image.flip(1)
-            with torch.autocast(where.type, torch.bfloat16, enabled=amp):
-                # One view of each target: half of the cost, and the other shows much the same.
-                taught = teacher(features[::2], rgb[::2])
-            loss = loss + teacher_weight * taught
-            parts["teacher"] = float(taught.detach())
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise SiamtrackError(
-                f"loss is {value} at step {step} ({parts}); lower lr ({recipe.lr}) and start again from {out / CHECKPOINT}"
-            )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained.parameters(), recipe.clip_norm)
-        optimizer.step()
-        if average is not None:
-            average.update(net, step)
+    pending: _Values | None = None
 
+    def settle(values: _Values | None) -> None:
+        """Read a step's numbers off the device, one step late: a GPU never waits for its own bookkeeping."""
+        nonlocal clock
+        if values is None:
+            return
+        loss, norm, *parts = values.tensor.tolist()
+        named = dict(zip(values.names, parts, strict=True))
+        check_health(values.step, loss, norm, named, objective, recipe, out / CHECKPOINT)
         now = time.perf_counter()
-        done = StepReport(step, lr, value, parts, recipe.batch_size / (now - clock))
+        done = StepReport(values.step, recipe.lr_at(values.step), loss, named, norm, recipe.batch_size / (now - clock))
         clock = now
         log.add(done)
         report(done)
-        if (step + 1) % recipe.epoch_steps == 0 or step + 1 == stop:
-            log.flush()
-            _save_checkpoint(
+
+    for step, batch in enumerate(loader, start):
+        for options in optimizer.param_groups:
+            options["lr"] = recipe.lr_at(step) * options["factor"]
+        optimizer.zero_grad(set_to_none=True)
+        total, parts = _accumulate(step_module, batch.to(where), recipe, step)
+        norm = nn.utils.clip_grad_norm_(objective.parameters(), recipe.clip_norm)
+        optimizer.step()
+        average.update(net, step)
+
+        settle(pending)
+        pending = _Values(step, list(parts), torch.stack([total, norm, *parts.values()]))
+        if (step + 1) % recipe.epoch_steps and step + 1 != stop:
+            continue
+        settle(pending)
+        pending = None
+        epoch = (step + 1) // recipe.epoch_steps
+        if validate is not None and (epoch % recipe.validate_epochs == 0 or step + 1 == recipe.steps):
+            scores = validate(_averaged(recipe, average))
+            log.add_validation(step + 1, scores)
+            if scores["ao"] > best["ao"]:
+                best = {"ao": scores["ao"], "step": step + 1}
+                best_state = {key: value.cpu().clone() for key, value in average.state.items()}
+        log.flush()
+        if group.is_main:
+            save_checkpoint(
                 out / CHECKPOINT,
                 {
                     "net": net.state_dict(),
                     "teacher": teacher.state_dict() if teacher is not None else {},
                     "optimizer": optimizer.state_dict(),
-                    "average": average.state if average is not None else {},
+                    "average": average.state,
+                    "best": best,
+                    "best_state": best_state,
                     "step": step + 1,
                     "recipe": to_plain(recipe),
                 },
             )
-    if average is not None:
-        net.load_state_dict(average.state)
-    return net.eval()
+        group.barrier()
+        clock = time.perf_counter()
+    result = _averaged(recipe, average)
+    if best_state:
+        result.load_state_dict(best_state)
+    return result
+
+
+class _Values:
+    """A step's numbers, still on the device."""
+
+    def __init__(self, step: int, names: list[str], tensor: Tensor) -> None:
+        self.step, self.names, self.tensor = step, names, tensor
 
 
 def keep_freed_memory() -> None:
@@ -177,49 +181,51 @@ def keep_freed_memory() -> None:
     mallopt(trim_threshold, (1 << 31) - 1)
 
 
-def start_network(recipe: Recipe) -> Siamese:
-    """A network with random weights, or with those of `recipe.init` wherever it has them."""
+def _accumulate(module: nn.Module, batch: Batch, recipe: Recipe, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    """Gradients of a batch, a slice at a time where memory is short; the mean of the slices' losses and parts."""
+    losses: list[Tensor] = []
+    every: list[dict[str, Tensor]] = []
+    slices = batch.split(recipe.accumulate)
+    for k, piece in enumerate(slices):
+        # Gradients travel between processes once, with the last slice.
+        quiet: Any = module.no_sync() if isinstance(module, DistributedDataParallel) and k + 1 < len(slices) else nullcontext()
+        with quiet:
+            loss, parts = module(piece, recipe.teacher_weight_at(step))
+            (loss / len(slices)).backward()
+        losses.append(loss.detach())
+        every.append(parts)
+    means = {key: torch.stack([parts[key] for parts in every]).mean() for key in every[0]}
+    return torch.stack(losses).mean(), means
+
+
+def _loader(
+    recipe: Recipe, stores: list[CropStore], steps: range, workers: int, where: torch.device, group: Group
+) -> DataLoader[Batch]:
+    if recipe.batch_size % (4 * group.size * recipe.accumulate):
+        raise ConfigError(
+            f"batch_size {recipe.batch_size} must be a multiple of 4 for each of {group.size} processes and "
+            f"{recipe.accumulate} slices: of {4 * group.size * recipe.accumulate}"
+        )
+    return DataLoader(
+        Subset(PairBatches(stores, recipe, group), steps),
+        batch_size=None,
+        num_workers=workers,
+        pin_memory=where.type == "cuda",
+        prefetch_factor=4 if workers else None,
+    )
+
+
+def _averaged(recipe: Recipe, average: Average) -> Siamese:
+    """A copy of the network with the averaged weights, in evaluation mode."""
     net = Siamese(InputSpec(color_order=recipe.color_order), recipe.model)
-    if recipe.init:
-        given = load_weights(recipe.init).net
-        if given.input_spec != net.input_spec:
-            raise ConfigError(f"init {recipe.init}: was trained on {given.input_spec}, the recipe wants {net.input_spec}")
-        net.load_state_dict(given.state_dict(), strict=False)
-    if recipe.edge_filters:
-        plant_edges(net.backbone, recipe.edge_filters, torch.Generator().manual_seed(recipe.seed))
-    for name in recipe.frozen:
-        # Norms go on following their input: only what a gradient would change is frozen.
-        getattr(net.backbone, name).requires_grad_(False)
-    return net
+    net.load_state_dict(average.state)
+    return net.eval()
 
 
-class Average:
-    """Exponential moving average of a network's state: what is shipped when the recipe's `ema` is set."""
-
-    def __init__(self, net: Siamese, decay: float) -> None:
-        self.decay = decay
-        self.state = {key: value.detach().clone() for key, value in net.state_dict().items()}
-
-    def load(self, state: dict[str, Tensor]) -> None:
-        """Go on from a checkpoint."""
-        for key, value in state.items():
-            self.state[key].copy_(value)
-
-    @torch.no_grad()
-    def update(self, net: Siamese, step: int) -> None:
-        """Move towards the network; faster in the first steps, whose weights are worth little."""
-        share = 1 - min(self.decay, (1 + step) / (10 + step))
-        for key, value in net.state_dict().items():
-            if value.is_floating_point():
-                self.state[key].lerp_(value, share)
-            else:
-                self.state[key].copy_(value)
-
-
-def _optimizer(recipe: Recipe, net: Siamese, teacher: Teacher | None) -> torch.optim.Optimizer:
+def _optimizer(recipe: Recipe, net: Siamese, teacher: Teacher | None, where: torch.device) -> torch.optim.Optimizer:
     groups = []
-    heads: list[torch.nn.Module] = [module for module in (net.head, net.box, teacher) if module is not None]
-    parts: list[tuple[float, list[torch.nn.Module]]] = [(recipe.backbone_lr, [net.backbone]), (1.0, heads)]
+    heads: list[nn.Module] = [module for module in (net.head, net.box, teacher) if module is not None]
+    parts: list[tuple[float, list[nn.Module]]] = [(recipe.backbone_lr, [net.backbone]), (1.0, heads)]
     for factor, modules in parts:
         parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
         # Norms, biases and the head's scale are not decayed: pulling them to zero only shrinks the logits.
@@ -228,54 +234,7 @@ def _optimizer(recipe: Recipe, net: Siamese, teacher: Teacher | None) -> torch.o
             (0.0, [p for p in parameters if p.dim() <= 1]),
         ):
             groups.append({"params": members, "weight_decay": decay, "factor": factor})
+    fused = where.type == "cuda"
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum)
-    return torch.optim.AdamW(groups, lr=recipe.lr)
-
-
-def _load_checkpoint(path: Path, recipe: Recipe) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    was, now = state["recipe"], to_plain(recipe)
-    changed = sorted(key for key in now if now[key] != was.get(key))
-    if changed:
-        raise ConfigError(f"{path} was made with other values of {', '.join(changed)}; give another --out, or the old recipe")
-    return state
-
-
-def _save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    partial = path.with_suffix(".part")
-    torch.save(state, partial)
-    os.replace(partial, path)
-
-
-class _Log:
-    """One CSV row a step. On resume, rows that the checkpoint does not know are dropped."""
-
-    FIELDS = (
-        *("step", "lr", "loss", "logistic", "softmax", "teacher", "class", "sides", "quality", "iou", "hit"),
-        "pairs_per_s",
-    )
-
-    def __init__(self, path: Path, start: int) -> None:
-        self.path = path
-        kept: list[dict[str, str]] = []
-        if start and path.is_file():
-            with path.open(newline="") as lines:
-                kept = [row for row in csv.DictReader(lines) if int(row["step"]) < start]
-        with path.open("w", newline="") as lines:
-            writer = csv.DictWriter(lines, self.FIELDS)
-            writer.writeheader()
-            writer.writerows(kept)
-        self.waiting: list[dict[str, Any]] = []
-
-    def add(self, done: StepReport) -> None:
-        row = {"step": done.step, "lr": f"{done.lr:.6g}", "loss": f"{done.loss:.6g}", "pairs_per_s": f"{done.pairs_per_s:.4g}"}
-        row.update({key: f"{value:.6g}" for key, value in done.parts.items()})
-        self.waiting.append(row)
-
-    def flush(self) -> None:
-        with self.path.open("a", newline="") as lines:
-            csv.DictWriter(lines, self.FIELDS).writerows(self.waiting)
-        self.waiting = []
+        return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, fused=fused)
+    return torch.optim.AdamW(groups, lr=recipe.lr, fused=fused)

@@ -9,16 +9,57 @@ pair loader embeds an exemplar and a search region for a single positive pair.
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE, embedding_size
 from siamtrack.model.losses import balanced_logistic_loss, logistic_labels, softmax_location_loss
 from siamtrack.model.siamese import Siamese
 from siamtrack.train.box_objective import box_loss
+from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.pairs import Batch
+from siamtrack.train.recipe import Recipe
+from siamtrack.train.teacher import Teacher
 
 EXEMPLAR_CELLS = embedding_size(EXEMPLAR_SIZE)
 EXEMPLAR_HALF_PX = EXEMPLAR_SIZE / 2
+
+
+class Objective(nn.Module):
+    """A batch in, its loss out: what is trained, as one module.
+
+    Args:
+        net: the network.
+        teacher: its feature teacher, or None.
+        recipe: weights of the parts.
+        group: the processes that share the batch.
+        amp: bfloat16 autocast for the backbone.
+    """
+
+    def __init__(self, net: Siamese, teacher: Teacher | None, recipe: Recipe, group: Group = ALONE, amp: bool = False) -> None:
+        super().__init__()
+        self.net, self.teacher = net, teacher
+        self.recipe, self.group, self.amp = recipe, group, amp
+
+    def forward(self, batch: Batch, teacher_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a batch, and its parts without gradient."""
+        net, recipe = self.net, self.recipe
+        # The loader gives (B, S, S, 3), which seen as (B, 3, S, S) is channels_last: what tensor cores want, but
+        # backward passes on a CPU are a sixth faster without.
+        layout = torch.channels_last if batch.images.is_cuda else torch.contiguous_format
+        image = batch.images.permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
+        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.amp):
+            features = net.backbone.features((image - net.mean) / net.std)
+            embedding = net.backbone.conv5(features)
+        # Correlations sum 9216 products: half precision would round the peak away.
+        loss, parts = siamese_loss(net, embedding.float(), batch, recipe, self.group)
+        if self.teacher is not None and teacher_weight:
+            rgb = image if recipe.color_order == "rgb" else image.flip(1)
+            with torch.autocast(image.device.type, torch.bfloat16, enabled=self.amp):
+                # One view of each target: half of the cost, and the other shows much the same.
+                taught = self.teacher(features[::2], rgb[::2])
+            loss = loss + teacher_weight * taught
+            parts["teacher"] = taught
+        return loss, {key: value.detach() for key, value in parts.items()}
 
 
 def cut_exemplars(embedding: Tensor, center_xy: Tensor) -> tuple[Tensor, Tensor]:
@@ -42,50 +83,46 @@ def cut_exemplars(embedding: Tensor, center_xy: Tensor) -> tuple[Tensor, Tensor]
 
 
 def siamese_loss(
-    net: Siamese, embedding: Tensor, batch: Batch, radius_px: float, softmax_weight: float, box_weight: float = 0.0
-) -> tuple[Tensor, dict[str, float]]:
+    net: Siamese, embedding: Tensor, batch: Batch, recipe: Recipe, group: Group = ALONE
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of a batch whose views 2i and 2i + 1 show the same target.
 
     Args:
         net: for its heads.
-        embedding: (B, C, n, n) of the views.
+        embedding: (B, C, n, n) float32 of the views.
         batch: for the targets' places, sizes and families.
-        radius_px: positive radius of the logistic labels.
-        box_weight: weight of the box head's loss, where the network has that head.
-        softmax_weight: weight of the softmax location loss beside the balanced logistic loss; 0 is the paper's loss.
+        recipe: `radius_px` of the logistic labels, `softmax_weight` (0: the paper's loss alone), `box_weight`.
+        group: processes whose views serve as negatives too.
 
     Returns:
-        The scalar loss, and its parts and the share of pairs whose peak is within the radius, as floats.
+        The scalar loss, its parts, and `hit`: the share of pairs whose peak is within the radius.
     """
-    center_xy, family = batch.center_xy, batch.family
-    count = len(embedding)
-    # Correlations sum 9216 products: half precision would round the peak away.
-    embedding = embedding.float()
-    exemplar, offset = cut_exemplars(embedding, center_xy)
-    response = net.head.all_pairs(exemplar, embedding).transpose(0, 1)  # (exemplar, search, h, w)
+    count, first = len(embedding), group.rank * len(embedding)
+    exemplar, offset = cut_exemplars(embedding, batch.center_xy)
+    search = group.gather(embedding) if recipe.softmax_weight else embedding
+    first = first if len(search) > count else 0
+    response = net.head.all_pairs(exemplar, search).transpose(0, 1)  # (exemplar, search, h, w)
     own = torch.arange(count, device=embedding.device)
     partner = own ^ 1
-    positive = response[own, partner]
+    positive = response[own, first + partner]
     # Where the search region must be cut for its content to lie on the exemplar's, in cells.
-    fractional = (center_xy - EXEMPLAR_HALF_PX) / STRIDE
+    fractional = (batch.center_xy - EXEMPLAR_HALF_PX) / STRIDE
     target = fractional[partner] + (offset - fractional)
-    labels = logistic_labels(target, positive.shape[-1], radius_px / STRIDE)
-    logistic = balanced_logistic_loss(positive, labels)
-    total, parts = logistic, {"logistic": float(logistic.detach())}
-    if softmax_weight:
-        same = family[:, None] == family[None, :]
+    labels = logistic_labels(target, positive.shape[-1], recipe.radius_px / STRIDE)
+    total = balanced_logistic_loss(positive, labels)
+    parts = {"logistic": total}
+    if recipe.softmax_weight:
+        same = batch.family[:, None] == group.gather(batch.family)[None, :]
         others = response.masked_fill(same[:, :, None, None], float("-inf")).flatten(1)
-        softmax = softmax_location_loss(positive, _bump(target, positive.shape[-1]), others)
-        total = total + softmax_weight * softmax
-        parts["softmax"] = float(softmax.detach())
-    if net.box is not None and box_weight:
-        boxes, box_parts = box_loss(net.box, embedding, exemplar, response, batch)
-        total = total + box_weight * boxes
+        parts["softmax"] = softmax_location_loss(positive, _bump(target, positive.shape[-1]), others)
+        total = total + recipe.softmax_weight * parts["softmax"]
+    if net.box is not None and recipe.box_weight:
+        boxes, box_parts = box_loss(net.box, embedding, exemplar, response[:, first : first + count], batch, group)
+        total = total + recipe.box_weight * boxes
         parts.update(box_parts)
     with torch.no_grad():
         peak = positive.flatten(1).argmax(dim=1)
-        hit = labels.flatten(1).gather(1, peak[:, None])
-        parts["hit"] = float(hit.mean())
+        parts["hit"] = labels.flatten(1).gather(1, peak[:, None]).mean()
     return total, parts
 
 

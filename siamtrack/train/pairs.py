@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from siamtrack.train.augment import AugmentConfig, PairChoice, view
+from siamtrack.train.augment import PairChoice, view
 from siamtrack.train.crops import CropStore, Track
+from siamtrack.train.distributed import ALONE, Group
+from siamtrack.train.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -39,65 +41,70 @@ class Batch:
         """Called by the data loader: page-locked copies, which a GPU fetches by itself."""
         return Batch(*(item.pin_memory() for item in self._items()))
 
+    def split(self, count: int) -> list[Batch]:
+        """The batch in `count` equal slices."""
+        pieces = [item.chunk(count) for item in self._items()]
+        return [Batch(*(piece[k] for piece in pieces)) for k in range(count)]
+
     def _items(self) -> list[Tensor]:
         return [getattr(self, item.name) for item in fields(self)]
 
 
 class PairBatches(Dataset[Batch]):
-    """Item `step` is the whole batch of that training step.
+    """Item `step` is the whole batch of that training step, or this process's share of it.
 
-    The generator of a batch is seeded by (seed, step): a resumed run draws what an uninterrupted one would
-    have drawn, however many workers load it.
+    The generator of a target is seeded by (seed, step, place in the batch): a resumed run draws what an
+    uninterrupted one would have drawn, however many workers load it and however many processes share it.
+
+    Args:
+        stores: one a source of the recipe.
+        recipe: sizes, weights, gaps, augmentation, seed.
+        group: the processes that share the batch; each loads consecutive targets.
     """
 
-    def __init__(
-        self,
-        stores: list[CropStore],
-        weights: list[float],
-        sizes: list[int],
-        batch_size: int,
-        augment: AugmentConfig,
-        max_gap: int,
-        color_order: str,
-        seed: int,
-    ) -> None:
-        self.stores, self.sizes, self.batch_size = stores, sizes, batch_size
-        self.augment, self.max_gap, self.seed = augment, max_gap, seed
-        self.color_order = color_order
-        self.weights = np.asarray(weights, dtype=np.float64) / np.sum(weights)
-        if batch_size % 2 or batch_size < 4:
-            raise ValueError(f"batch_size {batch_size} must be even and at least 4: a batch holds two views of each target")
+    def __init__(self, stores: list[CropStore], recipe: Recipe, group: Group = ALONE) -> None:
+        self.stores, self.recipe, self.sizes = stores, recipe, recipe.sizes()
+        if recipe.batch_size % 4:
+            raise ValueError(f"batch_size {recipe.batch_size} must be a multiple of 4: two views of each of two targets")
+        weights = np.asarray([source.weight for source in recipe.sources], dtype=np.float64)
+        self.weights = weights / weights.sum()
         # A family's number is unique within its store; this makes it so across them.
         self.family_offset = np.cumsum([0] + [1 + max(track.family for track in store.tracks) for store in stores])
+        targets = recipe.batch_size // 2 // group.size
+        self.targets = range(group.rank * targets, (group.rank + 1) * targets)
 
     def __len__(self) -> int:
         return len(self.sizes)
 
     def __getitem__(self, step: int) -> Batch:
-        rng = np.random.default_rng([self.seed, step])
-        size = self.sizes[step]
-        images = np.empty((self.batch_size, size, size, 3), np.uint8)
-        centers = np.empty((self.batch_size, 2), np.float32)
-        sizes = np.empty((self.batch_size, 2), np.float32)
-        families = np.empty(self.batch_size, np.int64)
-        boxed = np.empty(self.batch_size, np.bool_)
-        for slot in range(0, self.batch_size, 2):
+        recipe, size, count = self.recipe, self.sizes[step], 2 * len(self.targets)
+        images = np.empty((count, size, size, 3), np.uint8)
+        centers = np.empty((count, 2), np.float32)
+        sizes = np.empty((count, 2), np.float32)
+        families = np.empty(count, np.int64)
+        boxed = np.empty(count, np.bool_)
+        for slot, target in zip(range(0, count, 2), self.targets, strict=True):
+            rng = np.random.default_rng([recipe.seed, step, target])
             source = int(rng.choice(len(self.stores), p=self.weights))
             store = self.stores[source]
             track = store.tracks[rng.integers(len(store.tracks))]
-            choice = PairChoice.draw(self.augment, rng)
+            choice = PairChoice.draw(recipe.augment, rng)
             for k, index in enumerate(self._draw_pair(track, rng)):
                 crop, target_wh = store.crop(index), store.target_wh(index)
                 image, centers[slot + k], sizes[slot + k] = view(
-                    crop, target_wh, size, self.augment, choice, rng, on_grid=k == 0
+                    crop, target_wh, size, recipe.augment, choice, rng, on_grid=k == 0
                 )
-                images[slot + k] = image[..., ::-1] if self.color_order == "rgb" else image
+                images[slot + k] = image[..., ::-1] if recipe.color_order == "rgb" else image
             families[slot : slot + 2] = track.family + self.family_offset[source]
             boxed[slot : slot + 2] = track.boxed
         return Batch(*(torch.from_numpy(item) for item in (images, centers, sizes, families, boxed)))
 
     def _draw_pair(self, track: Track, rng: np.random.Generator) -> tuple[int, int]:
+        """Two crops of a track, no further apart than `max_gap` and, where the track allows it, no nearer than `min_gap`."""
         first = int(rng.integers(len(track.crops)))
-        near = np.flatnonzero(np.abs(track.frames - track.frames[first]) <= self.max_gap)
+        gap = np.abs(track.frames - track.frames[first])
+        near = np.flatnonzero((gap <= self.recipe.max_gap) & (gap >= self.recipe.min_gap))
+        if not len(near):
+            near = np.flatnonzero(gap <= self.recipe.max_gap)
         second = int(rng.choice(near))
         return int(track.crops[first]), int(track.crops[second])

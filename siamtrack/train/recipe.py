@@ -9,6 +9,8 @@ from typing import Literal
 from siamtrack.model.siamese import ModelName
 from siamtrack.train.augment import AugmentConfig
 
+BLOCKS = ("conv1", "conv2", "conv3", "conv4", "conv5")
+
 
 @dataclass(frozen=True)
 class SourceConfig:
@@ -17,10 +19,29 @@ class SourceConfig:
     Attributes:
         path: a folder of sequences, or a .tar of stills beside its .tsv; relative to the data root.
         weight: share of the targets of a batch that come from it, relative to the other sources.
+        exclude: patterns of track names that are left out, such as `AUTO_*`; each must match something.
+        kind: layout of the source, as `siamtrack data check` names it; auto looks at what lies there.
     """
 
     path: str
     weight: float = 1.0
+    exclude: tuple[str, ...] = ()
+    kind: str = "auto"
+
+
+@dataclass(frozen=True)
+class ValidationConfig:
+    """Sequences that are tracked now and then, to keep the weights that track best.
+
+    Attributes:
+        path: a folder of labelled sequences, relative to the data root; never one that is trained on.
+        frames: only so many first frames of each; 0 for all.
+        only: names of sequences; none means all.
+    """
+
+    path: str
+    frames: int = 100
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,8 +57,10 @@ class Recipe:
     steps: int = 2000
     epoch_steps: int = 100
     batch_size: int = 32
+    accumulate: int = 1
     search_size: int = 239
     search_size_start: int = 239
+    min_gap: int = 0
     max_gap: int = 100
     color_order: Literal["rgb", "bgr"] = "rgb"
     optimizer: Literal["sgd", "adamw"] = "sgd"
@@ -55,12 +78,30 @@ class Recipe:
     box_weight: float = 1.0
     teacher_weight: float = 0.0
     teacher_until: float = 0.7
+    validation: ValidationConfig | None = None
+    validate_epochs: int = 10
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
-        for name in ("steps", "epoch_steps", "batch_size", "lr", "lr_end", "clip_norm", "radius_px"):
+        for name in (
+            "steps",
+            "epoch_steps",
+            "batch_size",
+            "accumulate",
+            "validate_epochs",
+            "lr",
+            "lr_end",
+            "clip_norm",
+            "radius_px",
+        ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
+        for name in self.frozen:
+            if name not in BLOCKS:
+                raise ValueError(f"frozen names {name!r}; the backbone's blocks are {', '.join(BLOCKS)}")
+        for name in ("ema", "edge_filters", "teacher_until"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
         for name in ("search_size", "search_size_start"):
             size = getattr(self, name)
             if size < 159 or size > 255 or (size - 127) % 16:

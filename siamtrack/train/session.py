@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import torch
+
 from siamtrack.config import build, load_yaml, to_plain
+from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import InputSpec
 from siamtrack.model.weights import WeightsHeader, save_weights
 from siamtrack.tracking.engine import pick_device
-from siamtrack.train.crops import open_store
-from siamtrack.train.loop import StepReport, train
+from siamtrack.train.crops import CropStore, open_store
+from siamtrack.train.distributed import Group, joined
+from siamtrack.train.log import StepReport
+from siamtrack.train.loop import train
+from siamtrack.train.preview import write_preview
 from siamtrack.train.recipe import Recipe
+from siamtrack.train.validation import tracking_validation
 
 
 class Watcher(Protocol):
@@ -24,46 +32,93 @@ class Watcher(Protocol):
         """A step of `total` is done."""
 
 
-def train_from_config(
-    recipe_path: Path,
-    data: Path,
-    out: Path,
-    cache: Path | None,
-    device: str,
-    workers: int,
-    stop_after: int | None,
-    watcher: Watcher,
-) -> Path:
-    """Train by a YAML recipe and export the weights.
+@dataclass(frozen=True)
+class Session:
+    """What the command line says of a session; see `siamtrack train --help`.
+
+    Attributes:
+        data: folder that the recipe's paths are relative to.
+        out: folder of the run.
+        cache: folder of the crops; None for `out / "crops"`.
+        device, workers, stop_after: as for `loop.train`.
+    """
+
+    data: Path
+    out: Path
+    cache: Path | None = None
+    device: str = "auto"
+    workers: int = 1
+    stop_after: int | None = None
+
+
+def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> Path:
+    """Train by a YAML recipe and export the weights. Under torchrun, one call in each process.
 
     Returns:
-        The path of `model.safetensors` in `out`.
+        The path of `model.safetensors` in the run's folder.
 
     Raises:
         ConfigError, DataError, FileNotFoundError: as the parts raise them.
     """
-    recipe = build(Recipe, load_yaml(recipe_path), str(recipe_path))
-    if not recipe.sources:
-        raise ValueError(f"{recipe_path}: no sources; name at least one folder of sequences or .tar of stills")
-    stores = [open_store(data / source.path, cache or out / "crops", watcher.cropping) for source in recipe.sources]
-    net = train(
-        recipe,
-        stores,
-        out,
-        str(pick_device(device)),
-        workers=workers,
-        stop_after=stop_after,
-        report=lambda report: watcher.step(report, recipe.steps),
-    )
-    header = WeightsHeader(
-        model=recipe.model,
-        input=InputSpec(color_order=recipe.color_order),
-        training={
-            "data": [f"{source.path} x{source.weight:g}" for source in recipe.sources],
-            "recipe": to_plain(recipe),
-            "steps": min(recipe.steps, stop_after or recipe.steps),
-        },
-    )
-    path = out / "model.safetensors"
-    save_weights(path, net, header)
+    recipe = _recipe(recipe_path)
+    device = pick_device(session.device)
+    with joined(device) as group:
+        where = f"cuda:{group.local_rank}" if device.type == "cuda" and group.size > 1 else str(device)
+        net = train(
+            recipe,
+            _stores(recipe, session, watcher, group),
+            session.out,
+            where,
+            workers=session.workers,
+            stop_after=session.stop_after,
+            report=lambda report: watcher.step(report, recipe.steps),
+            validate=tracking_validation(recipe, session.data, where, group),
+            group=group,
+        )
+        path = session.out / "model.safetensors"
+        if group.is_main:
+            header = WeightsHeader(
+                model=recipe.model,
+                input=InputSpec(color_order=recipe.color_order),
+                training={
+                    "data": [f"{source.path} x{source.weight:g}" for source in recipe.sources],
+                    "recipe": to_plain(recipe),
+                    "steps": min(recipe.steps, session.stop_after or recipe.steps),
+                    "torch": torch.__version__,
+                },
+            )
+            save_weights(path, net, header)
+        group.barrier()
     return path
+
+
+def preview_from_config(recipe_path: Path, session: Session, picture: Path, watcher: Watcher) -> Path:
+    """Draw the views of a recipe's first step instead of training.
+
+    Raises:
+        ConfigError, DataError, FileNotFoundError, SiamtrackError: as the parts raise them.
+    """
+    recipe = _recipe(recipe_path)
+    write_preview(picture, recipe, _stores(recipe, session, watcher, Group()))
+    return picture
+
+
+def _recipe(path: Path) -> Recipe:
+    recipe = build(Recipe, load_yaml(path), str(path))
+    if not recipe.sources:
+        raise ConfigError(f"{path}: no sources; name at least one folder of sequences or .tar of stills")
+    return recipe
+
+
+def _stores(recipe: Recipe, session: Session, watcher: Watcher, group: Group) -> list[CropStore]:
+    """The crops of every source. One process makes what is missing, the others wait for it."""
+    cache = session.cache or session.out / "crops"
+    if not group.is_main:
+        group.barrier()
+    stores = [
+        open_store(session.data / source.path, cache, watcher.cropping, source.kind, source.exclude)
+        for source in recipe.sources
+    ]
+    if group.is_main:
+        group.barrier()
+    return stores

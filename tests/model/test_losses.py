@@ -1,9 +1,11 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from siamtrack.model.losses import balanced_logistic_loss, logistic_labels, softmax_location_loss
+from siamtrack.boxes import iou
+from siamtrack.model.losses import balanced_logistic_loss, focal_loss, logistic_labels, side_iou, softmax_location_loss
 
 
 def test_labels_are_positive_within_the_radius() -> None:
@@ -60,3 +62,40 @@ def test_masked_distractors_do_not_count() -> None:
     assert softmax_location_loss(logits, labels, masked).item() == pytest.approx(
         softmax_location_loss(logits, labels, torch.zeros(1, 0)).item()
     )
+
+
+def test_focal_loss_without_focus_is_weighted_cross_entropy() -> None:
+    torch.manual_seed(0)
+    logits, labels = torch.randn(3, 5, 5, dtype=torch.float64), torch.randint(0, 2, (3, 5, 5)).double()
+    weight = torch.rand(3, 5, 5, dtype=torch.float64)
+    plain = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, weight=weight, reduction="sum") / 2
+    assert torch.allclose(focal_loss(logits, labels, weight, gamma=0.0, alpha=0.5), plain)
+    # By hand, with focus: -alpha (1 - p)^2 log p for a positive.
+    p = torch.sigmoid(logits[0, 0, 0])
+    one = torch.zeros_like(weight)
+    one[0, 0, 0] = 1
+    assert torch.allclose(focal_loss(logits, torch.ones_like(labels), one), -0.25 * (1 - p) ** 2 * p.log())
+
+
+@pytest.mark.parametrize("loss", ["focal", "sides"])
+def test_gradients_of_the_box_losses(loss: str) -> None:
+    torch.manual_seed(0)
+    values = torch.rand(2, 4, dtype=torch.float64, requires_grad=True)
+    other = torch.rand(2, 4, dtype=torch.float64) + 0.1
+    if loss == "focal":
+        assert torch.autograd.gradcheck(lambda x: focal_loss(x, (other > 0.5).double(), other), values)
+    else:
+        assert torch.autograd.gradcheck(lambda x: side_iou(x + 0.1, other)[1], values)
+
+
+def test_overlap_by_sides_is_the_overlap_of_the_boxes() -> None:
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.uniform(1, 50, (20, 4)), rng.uniform(1, 50, (20, 4))
+
+    def boxes(sides: np.ndarray) -> np.ndarray:
+        return np.stack([-sides[:, 0], -sides[:, 1], sides[:, 0] + sides[:, 2], sides[:, 1] + sides[:, 3]], axis=1)
+
+    found, generalised = side_iou(torch.from_numpy(ours), torch.from_numpy(theirs))
+    assert found.numpy() == pytest.approx(iou(boxes(ours), boxes(theirs)))
+    assert bool((generalised <= found + 1e-9).all())
+    assert float(side_iou(torch.ones(4), torch.ones(4))[1]) == pytest.approx(1)

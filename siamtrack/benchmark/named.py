@@ -1,0 +1,50 @@
+"""Trackers by the names that people give them on a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from siamtrack.api import load
+from siamtrack.benchmark.peers import BoxTracker, OpenCVTracker
+from siamtrack.errors import ConfigError
+
+
+def tracker_by_name(name: str, settings: Iterable[str] = (), nano_dir: str | Path | None = None) -> BoxTracker:
+    """A tracker from its name.
+
+    Args:
+        name: `cv2:csrt` and so on for OpenCV's; else a model's name or file, which may be followed by settings of
+            its own: `siamfc,scale_count=5`.
+        settings: `KEY=VALUE` for every tracker that is not OpenCV's; its own come after them.
+        nano_dir: folder of the ONNX files of `cv2:nano`.
+
+    Raises:
+        SiamtrackError, FileNotFoundError: as `OpenCVTracker` and `siamtrack.load` do.
+        ConfigError: as `read_settings` does.
+    """
+    if name.startswith("cv2:"):
+        return OpenCVTracker(name.removeprefix("cv2:"), nano_dir)
+    model, *own = name.split(",")
+    return load(model, **read_settings([*settings, *own]))
+
+
+def read_settings(items: Iterable[str]) -> dict[str, Any]:
+    """Constants from `KEY=VALUE` texts; values are read as YAML does, the last one of a key counts.
+
+    Raises:
+        ConfigError: a text without `=`, or a value that is not YAML.
+    """
+    found = {}
+    for item in items:
+        key, sign, value = item.partition("=")
+        if not sign or not key.strip():
+            raise ConfigError(f"setting {item!r} is not KEY=VALUE; write it like window_influence=0.25")
+        try:
+            found[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"setting {item!r} has a value that cannot be read; write it as in YAML") from error
+    return found

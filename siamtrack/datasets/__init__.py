@@ -1,0 +1,1 @@
+"""Labelled data on disk, one reader a layout, for training and for benchmarks alike."""

@@ -1,0 +1,111 @@
+"""Label files: boxes and flags as text, names that must stay below their root."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from siamtrack.errors import DataError
+
+
+def read_text(path: Path) -> str:
+    """A whole label file.
+
+    Raises:
+        DataError: missing, not readable, or not UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"{path} not found; every video needs its labels") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a text file") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+
+
+def read_boxes(path: Path, one_based: bool = False) -> NDArray[np.float64]:
+    """Boxes of a text file, one `x,y,w,h` a line, parted by commas, blanks or both.
+
+    Args:
+        path: the file.
+        one_based: its first pixel is (1, 1); the result is 0-based all the same.
+
+    Returns:
+        (N, 4), as `clean_boxes` gives them.
+
+    Raises:
+        DataError: missing or empty, or a line that is not four finite numbers; the message names the line.
+    """
+    boxes = []
+    for number, line in enumerate(read_text(path).rstrip().splitlines(), 1):
+        try:
+            values = [float(part) for part in line.replace(",", " ").split()]
+        except ValueError:
+            values = []
+        if len(values) != 4 or not all(map(math.isfinite, values)):
+            raise DataError(f"{path}, line {number}: {line[:60]!r} is not x,y,w,h in finite numbers")
+        boxes.append(values)
+    if not boxes:
+        raise DataError(f"{path} is empty; one x,y,w,h line a frame is wanted")
+    return clean_boxes(np.array(boxes) - (np.array([1, 1, 0, 0]) if one_based else 0))
+
+
+def clean_boxes(boxes_xywh: ArrayLike) -> NDArray[np.float64]:
+    """Boxes as an (N, 4) array; a box without area says that the target is absent, and becomes zeros.
+
+    Raises:
+        DataError: not rows of four finite numbers.
+    """
+    try:
+        boxes = np.array(boxes_xywh, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"a box is not four numbers: {error}") from error
+    boxes = boxes.reshape(-1, 4) if boxes.size == 0 else boxes
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
+        raise DataError("a box is not x,y,w,h in finite numbers")
+    boxes[(boxes[:, 2:] <= 0).any(axis=1)] = 0
+    return boxes
+
+
+def read_flags(path: Path, count: int) -> NDArray[np.int64]:
+    """Whole numbers of a text file, one a frame, parted by commas, blanks or line ends.
+
+    Raises:
+        DataError: missing, not whole numbers, or not `count` of them.
+    """
+    try:
+        flags = np.array([int(part) for part in read_text(path).replace(",", " ").split()], dtype=np.int64)
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"{path}: expected whole numbers: {error}") from error
+    if len(flags) != count:
+        raise DataError(f"{path}: {len(flags)} flags, {count} boxes; every frame needs one of each")
+    return flags
+
+
+def below(root: Path, name: str, source: Path) -> Path:
+    """The path of a name that a label file gives.
+
+    Args:
+        root: the folder that it must stay in.
+        name: as the file has it.
+        source: that file, for the message.
+
+    Raises:
+        DataError: the name leads out of the root. Links on disk are the user's own and are followed.
+    """
+    plain = name.replace("\\", "/")
+    parts = PurePosixPath(plain).parts
+    if not parts or ".." in parts or plain.startswith("/") or "\0" in name or PureWindowsPath(name).drive:
+        raise DataError(f"{source}: the name {name!r} leads out of {root}; names below it are wanted")
+    return root / plain
+
+
+def folders(root: Path) -> list[Path]:
+    """Folders directly below a folder, hidden ones left out, sorted."""
+    with os.scandir(root) as entries:  # which knows a folder from a file without asking the disk for each
+        return sorted(root / entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))

@@ -1,0 +1,33 @@
+"""The network that a run starts from."""
+
+from __future__ import annotations
+
+import torch
+
+from siamtrack.errors import ConfigError
+from siamtrack.model.filters import plant_edges
+from siamtrack.model.siamese import InputSpec, Siamese
+from siamtrack.model.weights import load_weights
+from siamtrack.train.recipe import Recipe
+
+
+def start_network(recipe: Recipe) -> Siamese:
+    """A network with random weights, or with those of `recipe.init` wherever it has them.
+
+    Raises:
+        ConfigError: the weights to start from were trained on another kind of input.
+        FileNotFoundError, WeightsError: they cannot be loaded.
+    """
+    torch.manual_seed(recipe.seed)
+    net = Siamese(InputSpec(color_order=recipe.color_order), recipe.model)
+    if recipe.init:
+        given = load_weights(recipe.init).net
+        if given.input_spec != net.input_spec:
+            raise ConfigError(f"init {recipe.init}: was trained on {given.input_spec}, the recipe wants {net.input_spec}")
+        net.load_state_dict(given.state_dict(), strict=False)
+    if recipe.edge_filters:
+        plant_edges(net.backbone, recipe.edge_filters, torch.Generator().manual_seed(recipe.seed))
+    for name in recipe.frozen:
+        # Norms go on following their input: only what a gradient would change is frozen.
+        getattr(net.backbone, name).requires_grad_(False)
+    return net

@@ -1,0 +1,17 @@
+"""The recipe that one and two processes train in test_distributed.py."""
+
+from siamtrack.train.recipe import Recipe, SourceConfig
+
+# Plain SGD: Adam divides by the gradient's size, which turns rounding of a gradient near zero into a whole step.
+RECIPE = Recipe(
+    sources=(SourceConfig("videos", 2), SourceConfig("stills", 1)),
+    model="siamfc-box",
+    steps=8,
+    epoch_steps=2,
+    batch_size=8,
+    search_size=159,
+    search_size_start=159,
+    lr=1e-3,
+    ema=0.9,
+    softmax_weight=1.0,
+)

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Label people's own clips by a tracker that serves as teacher, where it agrees with itself.
+
+    tools/label_clips.py CLIPS --nano-dir DIR
+    tools/label_clips.py CLIPS/cat.mp4 --box 120,80,64,48 --tracker siamfc
+
+CLIPS holds NAME.mp4 (or .avi .mkv .mov .webm) with NAME.txt, one `x,y,w,h` line: the target in the first frame,
+0-based pixels. The tracker runs forward, then backward from the last frame; a frame is labelled where both passes
+overlap by more than --iou, as far as the backward pass finds back to the first box. NAME.labels.txt gets one line a
+frame, 0,0,0,0 where unsure. Clips that have that file already are left alone.
+
+The backward pass reads the frames from a temporary folder of JPEGs, which needs room for every frame of the longest
+clip (see --temp): a video can be decoded exactly in one direction only, and its frames do not fit into memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+from rich.progress import Progress
+
+from siamtrack.benchmark.agreement import Labels, label_clip
+from siamtrack.benchmark.named import tracker_by_name
+from siamtrack.benchmark.peers import BoxTracker
+from siamtrack.boxes import Box, parse_box
+from siamtrack.datasets.videos import VIDEO_SUFFIXES
+from siamtrack.errors import DataError, OutputError
+from siamtrack.tracking.crop import Image
+from siamtrack.video.results import write_whole
+from siamtrack.video.source import open_source
+
+JPEG_QUALITY = 95
+
+
+def main() -> int:
+    """Label every clip and print one line each; status 1 if one could not be labelled."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", type=Path, help="folder of videos, or one video")
+    parser.add_argument("--box", type=parse_box, default=None, help="first box X,Y,W,H of one video, instead of NAME.txt")
+    parser.add_argument("--tracker", default="cv2:nano", help="cv2:nano, cv2:csrt, a model's name or file")
+    parser.add_argument("--nano-dir", type=Path, default=None, help="folder of backbone.onnx and head.onnx")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="tracker constants")
+    parser.add_argument("--iou", type=float, default=0.5, help="overlap of both passes above which a frame is labelled")
+    parser.add_argument("--temp", type=Path, default=None, help="where the temporary folder goes; default: the system's")
+    parser.add_argument("--again", action="store_true", help="also label clips that have labels; they are replaced")
+    args = parser.parse_args()
+    if not 0 <= args.iou < 1:
+        parser.error(f"--iou is {args.iou}; it must lie in 0..1")
+    clips = find_clips(args.clips)
+    stems = [clip.stem for clip in clips]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice is not None:
+        parser.error(f"{args.clips} holds {twice} with two endings, which would share {twice}.labels.txt; rename one")
+    if not clips:
+        parser.error(f"{args.clips} holds no video; known endings: {', '.join(VIDEO_SUFFIXES)}")
+    if args.box is not None and len(clips) > 1:
+        parser.error(f"--box is for one video, and {args.clips} holds {len(clips)}; write NAME.txt for each")
+
+    tracker = tracker_by_name(args.tracker, args.set, args.nano_dir)
+    kept = frames = failed = 0
+    for clip in clips:
+        target = clip.with_suffix(".labels.txt")
+        if target.exists() and not args.again:
+            print(f"{clip.name}: has {target.name} already; --again replaces it")
+            continue
+        try:
+            if target in {other.with_suffix(".txt") for other in clips}:
+                raise OutputError(f"{target} is the first box of another clip; rename that clip")
+            labels = label(tracker, clip, args.box or first_box(clip), args.iou, args.temp)
+            write_whole(target, text(labels))
+        except (OSError, ValueError, cv2.error) as error:
+            failed += 1
+            print(f"{clip.name}: {' '.join(str(error).split())}", file=sys.stderr)
+            continue
+        count = len(labels.boxes_xywh)
+        kept, frames = kept + labels.kept, frames + count
+        back = "" if labels.closed == count else f"; found back to the first box from frame {labels.closed - 1} only"
+        print(f"{clip.name}: {labels.kept} of {count} frames labelled ({labels.kept / count:.1%}){back}")
+    print(f"{kept} of {frames} frames labelled ({kept / max(frames, 1):.1%}) by {args.tracker}, {failed} clips failed")
+    return 1 if failed else 0
+
+
+def find_clips(path: Path) -> list[Path]:
+    """The videos of a folder in order of name, or the one that the path names."""
+    if not path.is_dir():
+        return [path]
+    return sorted(p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and not p.name.startswith("."))
+
+
+def first_box(clip: Path) -> Box:
+    """The one line of NAME.txt.
+
+    Raises:
+        DataError: there is no such file, or it holds more or less than one line.
+        ValueError: the line is not a box.
+    """
+    path = clip.with_suffix(".txt")
+    if not path.is_file():
+        raise DataError(f"{path} not found; write the first frame's x,y,w,h into it, or give --box")
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if len(lines) != 1:
+        raise DataError(f"{path} has {len(lines)} lines; it must hold one x,y,w,h line, that of the first frame")
+    return parse_box(lines[0])
+
+
+def label(tracker: BoxTracker, clip: Path, box: Box, min_iou: float, temp: Path | None) -> Labels:
+    """Labels of one clip, with a bar for the forward pass."""
+    with tempfile.TemporaryDirectory(dir=temp) as folder, open_source(clip) as source, Progress(transient=True) as progress:
+        bar = progress.add_task(clip.name, total=source.frame_count)
+
+        def frames() -> Iterator[Image]:
+            for frame in source.read():
+                yield frame.image
+                progress.advance(bar)
+            progress.update(bar, total=None, description=f"{clip.name}, backward")
+
+        return label_clip(tracker, frames(), box, JpegShelf(Path(folder)), min_iou)
+
+
+def text(labels: Labels) -> str:
+    """One line a frame: `x,y,w,h` to a hundredth of a pixel, `0,0,0,0` where unsure."""
+    return "".join(",".join(f"{value:.2f}" if box[2] else "0" for value in box) + "\n" for box in labels.boxes_xywh)
+
+
+class JpegShelf:
+    """Frames as JPEGs in a folder: room on disk instead of memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+
+    def append(self, frame: Image) -> None:
+        """Keep a frame.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        path = self._path(self._count)
+        if not cv2.imwrite(str(path), frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
+            raise OutputError(f"{path} cannot be written; give --temp a folder on a disk with more room")
+        self._count += 1
+
+    def __getitem__(self, index: int) -> Image:
+        """A frame by its number, from 0."""
+        image = cv2.imread(str(self._path(index)))
+        if image is None:
+            raise OutputError(f"{self._path(index)} cannot be read again; was the temporary folder cleared?")
+        return image  # type: ignore[return-value]
+
+    def _path(self, index: int) -> Path:
+        return self._folder / f"{index:08d}.jpg"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
