@@ -26,9 +26,9 @@ from siamtrack.api import load
 from siamtrack.benchmark.evaluate import evaluate
 from siamtrack.benchmark.scores import paired_bootstrap, pooled
 from siamtrack.config import load_yaml, nearest
+from siamtrack.datasets.layout import find_sequences
 from siamtrack.errors import ConfigError
 from siamtrack.train.log import StepReport
-from siamtrack.datasets.layout import find_sequences
 from siamtrack.train.session import Session, train_from_config
 from siamtrack.video.results import write_whole
 

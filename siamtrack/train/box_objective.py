@@ -11,11 +11,12 @@ from siamtrack.model.heads import BoxHead
 from siamtrack.model.losses import focal_loss, side_iou
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.pairs import Batch
+from siamtrack.train.soft_targets import SoftTargets, soft_loss
 
 POSITIVE_SHARE = 0.25
 """Cells within this share of the target's sides from its middle are positive; between there and its sides none counts."""
 
-SIDES_WEIGHT, QUALITY_WEIGHT = 1.5, 0.5
+SIDES_WEIGHT, QUALITY_WEIGHT, SOFT_WEIGHT = 1.5, 0.5, 1.0
 
 
 def assign_cells(center_xy: Tensor, size_wh: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -47,7 +48,13 @@ def assign_cells(center_xy: Tensor, size_wh: Tensor, cells: int) -> tuple[Tensor
 
 
 def box_loss(
-    head: BoxHead, embedding: Tensor, exemplar: Tensor, response: Tensor, batch: Batch, group: Group = ALONE
+    head: BoxHead,
+    embedding: Tensor,
+    exemplar: Tensor,
+    response: Tensor,
+    batch: Batch,
+    group: Group = ALONE,
+    soft: SoftTargets | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of the box head on a batch whose views 2i and 2i + 1 show the same target.
 
@@ -57,6 +64,7 @@ def box_loss(
         response: (B, B, h, h) correlation logits, exemplar by search region.
         batch: for the targets' places and sizes.
         group: processes over which "per positive cell" is counted.
+        soft: a teacher's opinion of the odd views, each looked for with the even view before it.
 
     Returns:
         The scalar loss, its parts, and the mean IoU over positive cells.
@@ -85,4 +93,8 @@ def box_loss(
     sides = (1 - giou).sum() / cells
     quality = F.binary_cross_entropy_with_logits(maps.quality[:count][chosen], iou.detach(), reduction="sum") / cells
     parts = {"class": target, "sides": sides, "quality": quality, "iou": iou.sum() / cells}
-    return target + SIDES_WEIGHT * sides + QUALITY_WEIGHT * quality, parts
+    total = target + SIDES_WEIGHT * sides + QUALITY_WEIGHT * quality
+    if soft is not None:
+        parts["soft"] = soft_loss(maps.target[:count:2], maps.distances[:count:2], soft)
+        total = total + SOFT_WEIGHT * parts["soft"]
+    return total, parts

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 # Every part that a loss can have. A CSV has one header for the whole run.
-PARTS = ("logistic", "softmax", "teacher", "class", "sides", "quality", "iou", "hit")
+PARTS = ("logistic", "softmax", "teacher", "class", "sides", "quality", "soft", "iou", "hit")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from siamtrack.train.log import Log, StepReport
 from siamtrack.train.objective import Objective
 from siamtrack.train.pairs import Batch, PairBatches
 from siamtrack.train.recipe import Recipe
+from siamtrack.train.soft_targets import NanoTeacher
 from siamtrack.train.start import start_network
 from siamtrack.train.teacher import Teacher
 
@@ -45,6 +46,7 @@ def train(
     report: Callable[[StepReport], None] = lambda _: None,
     validate: Validate | None = None,
     group: Group = ALONE,
+    soft_teacher: NanoTeacher | None = None,
 ) -> Siamese:
     """Train, or go on with, the run in `out`.
 
@@ -59,6 +61,7 @@ def train(
         report: called after every step.
         validate: called every `recipe.validate_epochs` epochs; the best weights by its `ao` are what is returned.
         group: the processes that share each batch.
+        soft_teacher: gives the box head soft targets.
 
     Returns:
         The network in evaluation mode: the averaged weights where the recipe averages, the best where it validates.
@@ -75,7 +78,7 @@ def train(
 
     net = start_network(recipe)
     teacher = Teacher() if recipe.teacher_weight else None
-    objective = Objective(net, teacher, recipe, group, amp)
+    objective = Objective(net, teacher, recipe, group, amp, soft_teacher)
     objective.to(where, memory_format=torch.channels_last if where.type == "cuda" else torch.contiguous_format)  # type: ignore[call-overload]
     group.sync_norms(objective)
     optimizer = _optimizer(recipe, net, teacher, where)

@@ -18,6 +18,7 @@ from siamtrack.train.box_objective import box_loss
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Recipe
+from siamtrack.train.soft_targets import NanoTeacher, SoftTargets
 from siamtrack.train.teacher import Teacher
 
 EXEMPLAR_CELLS = embedding_size(EXEMPLAR_SIZE)
@@ -33,10 +34,20 @@ class Objective(nn.Module):
         recipe: weights of the parts.
         group: the processes that share the batch.
         amp: bfloat16 autocast for the backbone.
+        soft_teacher: gives the box head soft targets, or None.
     """
 
-    def __init__(self, net: Siamese, teacher: Teacher | None, recipe: Recipe, group: Group = ALONE, amp: bool = False) -> None:
+    def __init__(
+        self,
+        net: Siamese,
+        teacher: Teacher | None,
+        recipe: Recipe,
+        group: Group = ALONE,
+        amp: bool = False,
+        soft_teacher: NanoTeacher | None = None,
+    ) -> None:
         super().__init__()
+        self.soft_teacher = soft_teacher
         self.net, self.teacher = net, teacher
         self.recipe, self.group, self.amp = recipe, group, amp
 
@@ -51,7 +62,8 @@ class Objective(nn.Module):
             features = net.backbone.features((image - net.mean) / net.std)
             embedding = net.backbone.conv5(features)
         # Correlations sum 9216 products: half precision would round the peak away.
-        loss, parts = siamese_loss(net, embedding.float(), batch, recipe, self.group)
+        soft = self.soft_teacher(batch) if self.soft_teacher is not None else None
+        loss, parts = siamese_loss(net, embedding.float(), batch, recipe, self.group, soft)
         if self.teacher is not None and teacher_weight:
             rgb = image if recipe.color_order == "rgb" else image.flip(1)
             with torch.autocast(image.device.type, torch.bfloat16, enabled=self.amp):
@@ -83,7 +95,7 @@ def cut_exemplars(embedding: Tensor, center_xy: Tensor) -> tuple[Tensor, Tensor]
 
 
 def siamese_loss(
-    net: Siamese, embedding: Tensor, batch: Batch, recipe: Recipe, group: Group = ALONE
+    net: Siamese, embedding: Tensor, batch: Batch, recipe: Recipe, group: Group = ALONE, soft: SoftTargets | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of a batch whose views 2i and 2i + 1 show the same target.
 
@@ -93,6 +105,7 @@ def siamese_loss(
         batch: for the targets' places, sizes and families.
         recipe: `radius_px` of the logistic labels, `softmax_weight` (0: the paper's loss alone), `box_weight`.
         group: processes whose views serve as negatives too.
+        soft: a teacher's opinion of the pairs, for the box head.
 
     Returns:
         The scalar loss, its parts, and `hit`: the share of pairs whose peak is within the radius.
@@ -117,7 +130,7 @@ def siamese_loss(
         parts["softmax"] = softmax_location_loss(positive, _bump(target, positive.shape[-1]), others)
         total = total + recipe.softmax_weight * parts["softmax"]
     if net.box is not None and recipe.box_weight:
-        boxes, box_parts = box_loss(net.box, embedding, exemplar, response[:, first : first + count], batch, group)
+        boxes, box_parts = box_loss(net.box, embedding, exemplar, response[:, first : first + count], batch, group, soft)
         total = total + recipe.box_weight * boxes
         parts.update(box_parts)
     with torch.no_grad():

@@ -78,6 +78,7 @@ class Recipe:
     box_weight: float = 1.0
     teacher_weight: float = 0.0
     teacher_until: float = 0.7
+    soft_teacher: str = ""
     validation: ValidationConfig | None = None
     validate_epochs: int = 10
     augment: AugmentConfig = field(default_factory=AugmentConfig)

@@ -19,6 +19,7 @@ from siamtrack.train.log import StepReport
 from siamtrack.train.loop import train
 from siamtrack.train.preview import write_preview
 from siamtrack.train.recipe import Recipe
+from siamtrack.train.soft_targets import NanoTeacher
 from siamtrack.train.validation import tracking_validation
 
 
@@ -74,6 +75,7 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
             report=lambda report: watcher.step(report, recipe.steps),
             validate=tracking_validation(recipe, session.data, where, group),
             group=group,
+            soft_teacher=_soft_teacher(recipe, session),
         )
         path = session.out / "model.safetensors"
         if group.is_main:
@@ -108,6 +110,10 @@ def _recipe(path: Path) -> Recipe:
     if not recipe.sources:
         raise ConfigError(f"{path}: no sources; name at least one folder of sequences or .tar of stills")
     return recipe
+
+
+def _soft_teacher(recipe: Recipe, session: Session) -> NanoTeacher | None:
+    return NanoTeacher(session.data / recipe.soft_teacher, recipe.color_order) if recipe.soft_teacher else None
 
 
 def _stores(recipe: Recipe, session: Session, watcher: Watcher, group: Group) -> list[CropStore]:

@@ -9,6 +9,7 @@ import torch
 from siamtrack.api import model_defaults
 from siamtrack.benchmark.evaluate import evaluate, subset
 from siamtrack.config import build
+from siamtrack.datasets.layout import find_sequences
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import Siamese
 from siamtrack.tracking.engine import Engine
@@ -17,7 +18,6 @@ from siamtrack.tracking.tracker import Tracker
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.loop import Validate
 from siamtrack.train.recipe import Recipe
-from siamtrack.datasets.layout import find_sequences
 
 
 def tracking_validation(recipe: Recipe, data: Path, device: str, group: Group = ALONE) -> Validate | None:

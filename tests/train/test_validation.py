@@ -63,7 +63,3 @@ def test_the_best_weights_are_kept_and_survive_a_resume(stores: list[CropStore],
     with (tmp_path / "val.csv").open() as lines:
         rows = [(row["step"], row["ao"]) for row in csv.DictReader(lines)]
     assert rows == [("2", "0.3000"), ("4", "0.6000"), ("6", "0.4000")]
-            ("2", "0.3000"),
-            ("4", "0.6000"),
-            ("6", "0.4000"),
-        ]
