@@ -1,0 +1,52 @@
+"""The recipes in configs/ are what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from siamtrack.config import build, load_yaml
+from siamtrack.errors import ConfigError
+from siamtrack.train.recipe import Recipe
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+RECIPES = sorted(CONFIGS.glob("train_*.yaml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_is_valid_and_trains_on_the_train_split_alone(path: Path) -> None:
+    recipe = build(Recipe, load_yaml(path), path.name)
+    assert recipe.sources
+    assert all("val" not in source.path and "test" not in source.path for source in recipe.sources)
+
+
+def test_the_recipes_that_people_expect_are_there() -> None:
+    assert {path.stem for path in RECIPES} >= {
+        f"train_{name}" for name in ("classic", "siamfc", "siamfc-box", "got10k", "smoke")
+    }
+
+
+def test_the_classic_recipe_is_the_papers() -> None:
+    recipe = build(Recipe, load_yaml(CONFIGS / "train_classic.yaml"))
+    assert (recipe.optimizer, recipe.lr, recipe.lr_end, recipe.schedule) == ("sgd", 1e-2, 1e-5, "exponential")
+    assert (recipe.momentum, recipe.weight_decay, recipe.batch_size, recipe.steps) == (0.9, 5e-4, 32, 50_000)
+    assert (recipe.softmax_weight, recipe.teacher_weight, recipe.ema, recipe.edge_filters, recipe.init) == (0, 0, 0, 0, "")
+
+
+def test_every_ablation_builds_on_a_recipe() -> None:
+    plan = load_yaml(CONFIGS / "ablations.yaml")
+    for name, variant in plan["variants"].items():
+        own = {key: value for key, value in variant.items() if key != "base"}
+        build(Recipe, {**load_yaml(CONFIGS / variant["base"]), **own}, name)
+
+
+def test_wrong_recipes_are_refused_with_the_nearest_right_key() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'softmax_weight'"):
+        build(Recipe, {"softmax_wieght": 1})
+    with pytest.raises(ConfigError, match="frozen names 'conv9'"):
+        build(Recipe, {"frozen": ["conv9"]})
+    with pytest.raises(ConfigError, match=r"ema is 1\.5"):
+        build(Recipe, {"ema": 1.5})
+    with pytest.raises(ConfigError, match="jpeg_quality is 0"):
+        build(Recipe, {"augment": {"jpeg_quality": 0}})
