@@ -81,9 +81,15 @@ def same(one: list[Trial], other: list[Trial]) -> bool:
     return [(t.constants, t.ao, t.pruned, t.present) for t in one] == [(t.constants, t.ao, t.pruned, t.present) for t in other]
 
 
-def test_the_present_constants_come_first_and_better_ones_are_found(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def sixteen(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Trial], Notes]:
+    """A search of sixteen trials, and what it told."""
     notes = Notes()
-    found = search(tmp_path / "s.sqlite", 16, watcher=notes)
+    return search(tmp_path_factory.mktemp("study") / "s.sqlite", 16, watcher=notes), notes
+
+
+def test_the_present_constants_come_first_and_better_ones_are_found(sixteen: tuple[list[Trial], Notes]) -> None:
+    found, notes = sixteen
     assert len(found) == len(notes.trials) == 16
     assert [trial.number for trial in found] == list(range(1, 17))
     assert [trial.present for trial in found] == [True] + [False] * 15
@@ -96,8 +102,8 @@ def test_the_present_constants_come_first_and_better_ones_are_found(tmp_path: Pa
     assert notes.steps[5] == (1, 6, pytest.approx(expected))
 
 
-def test_pruned_trials_ran_a_prefix_of_the_same_order(tmp_path: Path) -> None:
-    found = search(tmp_path / "s.sqlite", 16)
+def test_pruned_trials_ran_a_prefix_of_the_same_order(sixteen: tuple[list[Trial], Notes]) -> None:
+    found, _ = sixteen
     pruned = [trial for trial in found if trial.pruned]
     assert pruned
     for trial in pruned:
@@ -131,11 +137,11 @@ def test_a_search_that_broke_off_goes_on_as_if_it_had_not(tmp_path: Path) -> Non
 
     path = tmp_path / "s.sqlite"
     with pytest.raises(Power):
-        search(path, 13, make_tracker=Cut)
+        search(path, 12, make_tracker=Cut)
     assert states(path) == ["COMPLETE"] * 3 + ["FAIL"]
-    resumed = search(path, 13)
-    assert same(resumed, search(tmp_path / "whole.sqlite", 13))
-    assert len(resumed) == 13
+    resumed = search(path, 12)
+    assert same(resumed, search(tmp_path / "whole.sqlite", 12))
+    assert len(resumed) == 12
     again = search(path, 5)  # nothing left to do
     assert same(again, resumed)
 

@@ -35,7 +35,7 @@ def finished(process: subprocess.Popen[str]) -> str:
     except subprocess.TimeoutExpired:
         process.kill()
         output, _ = process.communicate()
-    assert process.returncode == 0, output[-3000:]
+    assert process.returncode == 0, output
     return output
 
 
