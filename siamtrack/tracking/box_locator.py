@@ -72,7 +72,7 @@ class BoxLocator:
 
 
 def best_offer(
-    response: BoxResponse, size_wh: Pair, window: NDArray[np.float32], influence: float, size_penalty: float
+    response: BoxResponse, size_wh: Pair, window: NDArray[np.float32], influence: float, size_penalty: float, reach: int = 1
 ) -> Offer:
     """Choose a cell.
 
@@ -80,12 +80,14 @@ def best_offer(
     2. It is multiplied by `exp(-size_penalty * (change of scale * change of shape - 1))`: between two frames a target
        hardly changes (SiamRPN, Li et al., CVPR 2018, section 4.3).
     3. The result is mixed with the window; the highest cell wins.
+    4. The box is the mean of its own and its neighbours', weighed by their scores.
 
     Args:
         response: of one search region: `target`, `quality` (n, n) logits, `distances` (4, n, n) pixels.
         size_wh: the target's present size, pixels of the search crop.
         window: (n, n) with 1 in the middle. influence: its share, 0..1.
         size_penalty: 0 for none.
+        reach: cells to each side whose boxes are averaged; 0 for the best cell alone.
     """
     score = _sigmoid(response.target) * _sigmoid(response.quality)
     left, top, right, bottom = response.distances
@@ -96,13 +98,17 @@ def best_offer(
     trusted = score * np.exp(-size_penalty * (change - 1))
     cell = int(np.argmax((1 - influence) * trusted + influence * window))
     row, column = divmod(cell, score.shape[1])
-    at = (row, column)
-    middle = (score.shape[1] - 1) / 2
-    x = (column - middle) * STRIDE + (right[at] - left[at]) / 2
-    y = (row - middle) * STRIDE + (bottom[at] - top[at]) / 2
-    certain = float(np.clip(score[at], 1e-6, 1 - 1e-6))
+    # The best cell's neighbours saw the same target from a step aside: their mean is steadier than any one of them.
+    beside = slice(max(0, row - reach), row + reach + 1), slice(max(0, column - reach), column + reach + 1)
+    weight = trusted[beside] + 1e-12  # where nothing is trusted, all are trusted alike
+    weight = weight / weight.sum()
+    cells = STRIDE * (np.arange(score.shape[1]) - (score.shape[1] - 1) / 2)
+    across, down = cells[None, beside[1]], cells[beside[0], None]
+    x1, x2 = (float((weight * side).sum()) for side in (across - left[beside], across + right[beside]))
+    y1, y2 = (float((weight * side).sum()) for side in (down - top[beside], down + bottom[beside]))
+    certain = float(np.clip(score[row, column], 1e-6, 1 - 1e-6))
     return Offer(
-        (float(x), float(y)), (float(width[at]), float(height[at])), float(trusted[at]), float(np.log(certain / (1 - certain)))
+        ((x1 + x2) / 2, (y1 + y2) / 2), (x2 - x1, y2 - y1), float(trusted[row, column]), float(np.log(certain / (1 - certain)))
     )
 
 

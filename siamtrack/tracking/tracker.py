@@ -20,6 +20,10 @@ from siamtrack.tracking.scale_locator import ScaleLocator
 from siamtrack.tracking.settings import TrackerConfig
 
 
+MIN_TRACKED_PX = 2.0
+"""Shortest side that a tracked box may shrink to, frame pixels."""
+
+
 class State(str, Enum):
     """What the tracker knows of its target."""
 
@@ -135,7 +139,8 @@ class Tracker:
     def _resize(self, sighting: Sighting) -> None:
         """Grow or shrink the target, within the limits of the search side (0.2 to 5 times its first value)."""
         (width, height), (wider, higher) = self._size_wh, sighting.growth_wh
-        self._size_wh = (width * wider, height * higher)
+        # A side that shrinks to nothing would never grow again: its box head sees no target in it.
+        self._size_wh = (max(width * wider, MIN_TRACKED_PX), max(height * higher, MIN_TRACKED_PX))
         low, high = self._side_limits
         side = self._search_side()
         factor = min(max(side, low), high) / side

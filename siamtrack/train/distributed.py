@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -107,8 +108,23 @@ def joined(device: torch.device, timeout_s: float = 1800) -> Iterator[Group]:
     group = Group(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), int(os.environ.get("LOCAL_RANK", "0")))
     if device.type == "cuda":
         torch.cuda.set_device(group.local_rank)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=timedelta(seconds=timeout_s))
+    timeout = timedelta(seconds=timeout_s)
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=_store(group, timeout), rank=group.rank, world_size=group.size, timeout=timeout)
     try:
         yield group
     finally:
         dist.destroy_process_group()
+
+
+def _store(group: Group, timeout: timedelta) -> Any:
+    """Where the processes tell each other their addresses, apart for every attempt.
+
+    torchrun keeps one store over its restarts. A process that starts a little earlier than the others would read
+    there the addresses of those that were killed, and fail to reach them: seen in one restart of three.
+    """
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    kept = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    stores: Any = dist  # torch does not list them among its public names
+    store = stores.TCPStore(host, port, group.size, is_master=group.rank == 0 and not kept, timeout=timeout, multi_tenant=True)
+    return stores.PrefixStore(f"siamtrack/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)

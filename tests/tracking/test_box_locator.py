@@ -30,11 +30,33 @@ def response(row: int, column: int, sides: tuple[float, float, float, float], at
 @given(st.integers(0, 16), st.integers(0, 16), st.tuples(*[st.floats(4, 90)] * 4))
 def test_an_offer_is_the_cells_own_box(row: int, column: int, sides: tuple[float, float, float, float]) -> None:
     left, top, right, bottom = sides
-    offer = best_offer(response(row, column, sides), (60, 60), WINDOW, 0.0, 0.0)
+    offer = best_offer(response(row, column, sides), (60, 60), WINDOW, 0.0, 0.0, reach=0)
     assert offer.size_wh == pytest.approx((left + right, top + bottom), rel=1e-5)
     assert offer.center_xy[0] == pytest.approx((column - 8) * 8 + (right - left) / 2, abs=1e-3)
     assert offer.center_xy[1] == pytest.approx((row - 8) * 8 + (bottom - top) / 2, abs=1e-3)
     assert offer.value == pytest.approx(np.log(1 / (1 / (0.99752738 * 0.95257413) - 1)), rel=1e-3)
+
+
+def test_neighbours_that_agree_change_nothing_and_others_by_their_score() -> None:
+    cells = 8.0 * (np.arange(17) - 8)
+    agree = np.stack(
+        [
+            np.broadcast_to(cells[None, :] + 30, (17, 17)),
+            np.broadcast_to(cells[:, None] + 20, (17, 17)),
+            np.broadcast_to(30 - cells[None, :], (17, 17)),
+            np.broadcast_to(20 - cells[:, None], (17, 17)),
+        ]
+    ).astype(np.float32)
+    target = np.full((17, 17), -8.0, np.float32)
+    target[7:10, 7:10] = 2.0
+    target[8, 8] = 3.0
+    found = BoxResponse(target, np.zeros((17, 17), np.float32), agree)
+    offer = best_offer(found, (60, 40), WINDOW, 0.0, 0.0)
+    assert offer.center_xy == pytest.approx((0, 0), abs=1e-4)
+    assert offer.size_wh == pytest.approx((60, 40), abs=1e-4)
+    agree[2, 8, 9] += 9.0
+    wider = best_offer(found, (60, 40), WINDOW, 0.0, 0.0)
+    assert 60 < wider.size_wh[0] < 63
 
 
 def test_a_change_of_size_or_shape_is_doubted() -> None:
