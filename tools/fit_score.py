@@ -21,6 +21,7 @@ from rich.progress import track
 
 from siamtrack.api import load
 from siamtrack.boxes import iou
+from siamtrack.config import load_yaml
 from siamtrack.datasets.layout import find_sequences
 
 
@@ -32,11 +33,13 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=60)
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--config", type=Path, default=None, help="tracker constants; default: the model's own")
     args = parser.parse_args()
 
     # A gentle slope, so that the score can be turned back into the response without loss.
     slope = 0.05
-    tracker = load(args.model, score_slope=slope, score_offset=0.0)
+    settings = {**(load_yaml(args.config) if args.config else {}), "score_slope": slope, "score_offset": 0.0}
+    tracker = load(args.model, **settings)
     rng = np.random.default_rng(args.seed)
     sequences = find_sequences(args.root)
     chosen = [sequences[i] for i in rng.permutation(len(sequences))[: args.sequences]]

@@ -22,8 +22,13 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 
 class BoxResponse(NamedTuple):
-    """`BoxMaps` of one search region as arrays: target and quality (n, n) logits, distances (4, n, n) pixels."""
+    """`BoxMaps` of one search region as arrays, and SiamFC's own response.
 
+    Attributes:
+        response, target, quality: (n, n) logits. distances: (4, n, n) pixels of the search crop.
+    """
+
+    response: NDArray[np.float32]
     target: NDArray[np.float32]
     quality: NDArray[np.float32]
     distances: NDArray[np.float32]
@@ -38,7 +43,7 @@ class Engine:
         precision: `auto`, float32, bfloat16 or float16, of the backbone. The correlation is always float32.
 
     Attributes:
-        device, precision: what was chosen.
+        model: name of the architecture. device, precision: what was chosen.
         network_s: seconds spent in the network so far (CUDA synchronised), and `network_calls`, for fps figures.
 
     Raises:
@@ -49,6 +54,7 @@ class Engine:
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self._dtype = PRECISIONS[self.precision]
+        self.model = net.model
         net = copy.deepcopy(net).eval().requires_grad_(False)
         self._backbone = _folded_backbone(net).to(self.device, self._dtype)
         # channels_last halves the time of the pools and costs the convolutions nothing.
@@ -90,7 +96,7 @@ class Engine:
         head = self._box_head()
         response = self._head(exemplar[None], search)[:, 0]
         maps = head(kernel, head.features(search), response, exemplar_wh.to(self.device))
-        found = BoxResponse(*(item[0].cpu().numpy() for item in maps))
+        found = BoxResponse(*(item[0].cpu().numpy() for item in (response, *maps)))
         self._clock(started)
         return found
 

@@ -19,7 +19,6 @@ from siamtrack.tracking.locator import Locator, Sighting, View
 from siamtrack.tracking.scale_locator import ScaleLocator
 from siamtrack.tracking.settings import TrackerConfig
 
-
 MIN_TRACKED_PX = 2.0
 """Shortest side that a tracked box may shrink to, frame pixels."""
 

@@ -5,29 +5,37 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from siamtrack.config import build
+from siamtrack.config import build, load_yaml
 from siamtrack.errors import WeightsError
-from siamtrack.model.siamese import InputSpec, Siamese
+from siamtrack.model.siamese import MODELS, InputSpec, Siamese
 from siamtrack.model.weights import ASSETS, WeightsHeader, load_weights, save_weights, shipped_models
 from siamtrack.tracking.settings import TrackerConfig
 
 
-def test_the_package_carries_weights_whose_header_tells_where_they_come_from() -> None:
-    assert "siamfc" in shipped_models()
-    header = load_weights("siamfc").header
-    assert header.model == "siamfc"
+def test_both_models_are_shipped() -> None:
+    assert shipped_models() == ["siamfc", "siamfc-box"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_package_carries_weights_whose_header_tells_where_they_come_from(model: str) -> None:
+    header = load_weights(model).header
+    assert header.model == model
     assert header.training["split"] == "train only"
     assert {"data", "seed", "steps", "val", "commit", "recipe"} <= set(header.training)
     build(TrackerConfig, header.tracker)
 
 
-def test_the_commented_config_is_the_shipped_one() -> None:
-    from siamtrack.config import load_yaml
-
-    path = Path(__file__).parents[2] / "configs/siamfc.yaml"
-    values = load_yaml(path)
+@pytest.mark.parametrize("model", MODELS)
+def test_the_commented_config_is_the_shipped_one(model: str) -> None:
+    values = load_yaml(Path(__file__).parents[2] / f"configs/{model}.yaml")
     assert set(values) == {field.name for field in dataclasses.fields(TrackerConfig)}
-    assert build(TrackerConfig, values) == build(TrackerConfig, load_weights("siamfc").header.tracker)
+    assert build(TrackerConfig, values) == build(TrackerConfig, load_weights(model).header.tracker)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_has_a_card_that_names_its_weights(model: str) -> None:
+    card = (Path(__file__).parents[2] / f"docs/models/{model}.md").read_text(encoding="utf-8")
+    assert load_weights(model).sha256[:16] in card
 
 
 def test_saved_weights_come_back_to_half_precision(tmp_path: Path) -> None:

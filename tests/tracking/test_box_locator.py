@@ -16,7 +16,7 @@ from siamtrack.tracking.box_locator import best_offer
 from siamtrack.tracking.engine import BoxResponse
 from siamtrack.tracking.peak import hann_window
 
-WINDOW = hann_window(17) / hann_window(17).max()
+WINDOW = hann_window(17)
 
 
 def response(row: int, column: int, sides: tuple[float, float, float, float], at: float = 6.0) -> BoxResponse:
@@ -24,7 +24,7 @@ def response(row: int, column: int, sides: tuple[float, float, float, float], at
     target = np.full((17, 17), -8.0, np.float32)
     target[row, column] = at
     distances = np.broadcast_to(np.array(sides, np.float32)[:, None, None], (4, 17, 17)).copy()
-    return BoxResponse(target, np.full((17, 17), 3.0, np.float32), distances)
+    return BoxResponse(target.copy(), target, np.full((17, 17), 3.0, np.float32), distances)
 
 
 @given(st.integers(0, 16), st.integers(0, 16), st.tuples(*[st.floats(4, 90)] * 4))
@@ -50,7 +50,7 @@ def test_neighbours_that_agree_change_nothing_and_others_by_their_score() -> Non
     target = np.full((17, 17), -8.0, np.float32)
     target[7:10, 7:10] = 2.0
     target[8, 8] = 3.0
-    found = BoxResponse(target, np.zeros((17, 17), np.float32), agree)
+    found = BoxResponse(target, target, np.zeros((17, 17), np.float32), agree)
     offer = best_offer(found, (60, 40), WINDOW, 0.0, 0.0)
     assert offer.center_xy == pytest.approx((0, 0), abs=1e-4)
     assert offer.size_wh == pytest.approx((60, 40), abs=1e-4)
@@ -70,7 +70,7 @@ def test_a_change_of_size_or_shape_is_doubted() -> None:
 
 def test_the_window_prefers_the_middle_among_equals() -> None:
     two = response(8, 14, (30, 30, 30, 30))
-    two.target[8, 9] = 5.9
+    two.response[8, 9] = 5.9
     assert best_offer(two, (60, 60), WINDOW, 0.0, 0.0).center_xy[0] == pytest.approx(48)
     assert best_offer(two, (60, 60), WINDOW, 0.3, 0.0).center_xy[0] == pytest.approx(8)
 

@@ -15,7 +15,7 @@ import siamtrack
 from siamtrack.boxes import iou
 from siamtrack.config import replace
 from siamtrack.errors import ConfigError
-from siamtrack.model.siamese import InputSpec, Siamese
+from siamtrack.model.siamese import MODELS, InputSpec, Siamese
 from siamtrack.tracking.engine import Engine, pick_device, pick_precision
 from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.tracker import State, Tracker
@@ -30,25 +30,31 @@ def follow(tracker: Tracker, frames: list[np.ndarray], box: tuple[float, ...]) -
     return np.array(boxes)
 
 
-def test_the_rendered_target_is_followed_to_its_end(tracker: Tracker) -> None:
+@pytest.fixture(params=MODELS)
+def each(request: pytest.FixtureRequest) -> Tracker:
+    """Each shipped model's tracker in turn."""
+    return siamtrack.load(request.param, device="cpu", precision="float32")
+
+
+def test_the_rendered_target_is_followed_to_its_end(each: Tracker) -> None:
     frames, truth = zip(*(rendered_frame(i) for i in range(60)), strict=True)
-    boxes = follow(tracker, list(frames), truth[0])
+    boxes = follow(each, list(frames), truth[0])
     overlap = iou(boxes, np.array(truth))
     assert overlap.min() > 0.5
     assert overlap.mean() > 0.75
 
 
-def test_golden_trajectory_on_the_rendered_clip(tracker: Tracker) -> None:
+def test_golden_trajectory_on_the_rendered_clip(each: Tracker) -> None:
     frames = [rendered_frame(i)[0] for i in range(40)]
-    boxes = follow(tracker, frames, rendered_frame(0)[1])
-    assert_golden("rendered", boxes[::8])
+    boxes = follow(each, frames, rendered_frame(0)[1])
+    assert_golden(f"rendered, {each.engine.model}", boxes[::8])
 
 
-def test_golden_trajectory_on_a_real_clip(tracker: Tracker, carphone: Path) -> None:
+def test_golden_trajectory_on_a_real_clip(each: Tracker, carphone: Path) -> None:
     with open_source(carphone) as source:
         frames = [frame.image for frame in source.read()]
-    boxes = follow(tracker, frames, (61, 14, 53, 86))
-    assert_golden("carphone", boxes[::20])
+    boxes = follow(each, frames, (61, 14, 53, 86))
+    assert_golden(f"carphone, {each.engine.model}", boxes[::20])
     # The head in the last frame, boxed by eye.
     assert iou(boxes[-1], (41, 9, 58, 92)) > 0.6
 

@@ -16,10 +16,11 @@ from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import load_weights
 from siamtrack.train.crops import CropStore
 from siamtrack.train.log import StepReport
-from siamtrack.train.loop import train
-from siamtrack.train.objective import cut_exemplars, siamese_loss
-from siamtrack.train.pairs import Batch
+from siamtrack.train.loop import _accumulate, train
+from siamtrack.train.objective import Objective, cut_exemplars, siamese_loss
+from siamtrack.train.pairs import Batch, PairBatches
 from siamtrack.train.recipe import Recipe, SourceConfig
+from siamtrack.train.start import start_network
 from siamtrack.train.teacher import Teacher
 
 RECIPE = Recipe(
@@ -177,3 +178,36 @@ def test_a_source_without_a_usable_target_is_refused(tmp_path: Path, got10k_root
     with pytest.raises(DataError, match="no target large enough"):
         open_store(tmp_path / "data", tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*.part"))
+
+
+def test_slices_of_a_batch_add_up_to_its_gradient(stores: list[CropStore], tmp_path: Path) -> None:
+    # Without negatives from other targets and with norms that no longer learn, slices must change nothing.
+    recipe = Recipe(
+        **{**vars(RECIPE), "softmax_weight": 0.0, "batch_size": 8, "optimizer": "sgd", "steps": 1, "clip_norm": 1e9}
+    )
+    torch.manual_seed(0)
+    batch = PairBatches(stores, recipe)[0]
+    gradients = []
+    for count in (1, 2):
+        objective = Objective(start_network(recipe), None, recipe).eval()
+        _accumulate(objective, batch, Recipe(**{**vars(recipe), "accumulate": count}), 0)
+        gradients.append(objective.net.backbone.conv3[0].weight.grad)
+    assert torch.allclose(gradients[0], gradients[1], atol=1e-5 * float(gradients[0].abs().max()))
+    reports: list[StepReport] = []
+    sliced = Recipe(**{**vars(RECIPE), "batch_size": 8, "accumulate": 2})
+    train(sliced, stores, tmp_path, workers=0, stop_after=1, report=reports.append)
+    assert set(reports[0].parts) == {"logistic", "softmax", "hit"}
+    with pytest.raises(ConfigError, match="must be a multiple of 4 for each of 1 processes and 3 slices: of 12"):
+        train(Recipe(**{**vars(RECIPE), "batch_size": 8, "accumulate": 3}), stores, tmp_path / "b", workers=0)
+
+
+def test_a_run_starts_from_other_weights(stores: list[CropStore], tmp_path: Path) -> None:
+    recipe = Recipe(**{**vars(RECIPE), "model": "siamfc-box", "init": "siamfc", "frozen": ("conv1",), "steps": 2})
+    shipped = load_weights("siamfc").net
+    net = start_network(recipe)
+    assert torch.equal(net.backbone.conv4[0].weight, shipped.backbone.conv4[0].weight)
+    trained = train(recipe, stores, tmp_path, workers=0)
+    assert torch.equal(trained.backbone.conv1[0].weight, shipped.backbone.conv1[0].weight)
+    assert not torch.equal(trained.backbone.conv2[0].weight, shipped.backbone.conv2[0].weight)
+    with pytest.raises(ConfigError, match="was trained on"):
+        start_network(Recipe(**{**vars(recipe), "color_order": "bgr"}))
