@@ -33,11 +33,11 @@ class Step:
     result: TrackResult
 
 
-def load(model: str | Path = "siamfc", device: str = "auto", precision: str = "auto", **overrides: Any) -> Tracker:
+def load(model: str | Path = "siamfc-box", device: str = "auto", precision: str = "auto", **overrides: Any) -> Tracker:
     """A tracker with weights.
 
     Args:
-        model: `siamfc` (inside the package), or the path of a .safetensors or .pth file.
+        model: `siamfc-box` or `siamfc` (both inside the package), or the path of a .safetensors or .pth file.
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
         precision: `auto`, `float32`, `bfloat16`, `float16`.
         **overrides: constants of `TrackerConfig` to change, such as `window_influence=0.2`.
@@ -69,7 +69,7 @@ def model_defaults(model: str) -> dict[str, Any]:
 def track(
     source: str | int | Path,
     box: Iterable[float],
-    model: str | Path | Tracker = "siamfc",
+    model: str | Path | Tracker = "siamfc-box",
     start: int = 0,
     **overrides: Any,
 ) -> Iterator[Step]:

@@ -31,10 +31,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-ModelOption = Annotated[str, typer.Option(help="A model's name, or a .safetensors or .pth file.")]
+ModelOption = Annotated[str, typer.Option(help="siamfc-box, siamfc, or a .safetensors or .pth file.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
-ConfigOption = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc.yaml.")]
+ConfigOption = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-box.yaml.")]
 
 
 def main() -> NoReturn:
@@ -64,7 +64,7 @@ def track(
     start: Annotated[int, typer.Option(min=0, help="Frame to begin at, counting from 0.")] = 0,
     video: Annotated[bool, typer.Option("--video", help="Also write overlay.mp4 with the box drawn.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Show the frames in a window while tracking; q stops.")] = False,
-    model: ModelOption = "siamfc",
+    model: ModelOption = "siamfc-box",
     config: ConfigOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -106,7 +106,7 @@ def demo(
     clip: Annotated[
         str, typer.Option(help="carphone (a talking head) or bikes (a bicycle, with a walker in front).")
     ] = "carphone",
-    model: ModelOption = "siamfc",
+    model: ModelOption = "siamfc-box",
     device: DeviceOption = "auto",
 ) -> int:
     """Track a real clip end to end: an overlay video and a contact sheet. Needs the extra `demo`, no network."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Frames per second of the default tracker beside the plain recipe, on one video, in one process.
+"""Frames per second of the shipped models beside the plain recipe, on one video, in one process.
 
     tools/compare_speed.py VIDEO X,Y,W,H --rounds 5 --frames 120
 
@@ -32,6 +32,9 @@ from siamtrack.video.run import run
 from siamtrack.video.source import open_source
 
 
+PLAIN = "plain recipe"
+
+
 class PlainEngine(Engine):
     """The network as it was trained, with contiguous float32 input: what the default is measured against."""
 
@@ -54,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video")
     parser.add_argument("box", type=parse_box)
-    parser.add_argument("--model", default="siamfc")
+    parser.add_argument("--models", nargs="+", default=["siamfc-box", "siamfc"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, default=120)
     parser.add_argument("--threads", type=int, default=None)
@@ -62,10 +65,10 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
 
-    weights = load_weights(args.model)
-    default = tracker_from(weights, "cpu", "float32")
+    trackers = {model: tracker_from(load_weights(model), "cpu", "float32") for model in args.models}
+    weights = load_weights("siamfc")
     classic = tracker_from(weights, "cpu", "float32", scale_search="search", scale_count=3)
-    trackers = {"default": default, "plain recipe": Tracker(PlainEngine(weights.net), classic.config)}
+    trackers[PLAIN] = Tracker(PlainEngine(weights.net), classic.config)
     figures: dict[str, dict[str, list[float]]] = {name: {} for name in trackers}
     for _ in range(args.rounds):
         for name, tracker in trackers.items():
@@ -74,10 +77,12 @@ def main() -> None:
             for kind, values in summary.fps.items():
                 figures[name].setdefault(kind, []).append(values["fps"])
     print(f"{args.video}, {args.frames} frames, {args.rounds} rounds, cpu, {torch.get_num_threads()} threads, float32: fps")
-    for kind in ("network", "tracker", "end_to_end"):
-        medians = {name: statistics.median(values[kind]) for name, values in figures.items()}
-        ratio = statistics.median(a / b for a, b in zip(figures["default"][kind], figures["plain recipe"][kind], strict=True))
-        print(f"  {kind:10s}  " + "  ".join(f"{name} {fps:.1f}" for name, fps in medians.items()) + f"  ratio {ratio:.2f}")
+    for name, found in figures.items():
+        cells = []
+        for kind in ("network", "tracker", "end_to_end"):
+            ratio = statistics.median(ours / plain for ours, plain in zip(found[kind], figures[PLAIN][kind], strict=True))
+            cells.append(f"{kind} {statistics.median(found[kind]):.1f} (x {ratio:.2f})")
+        print(f"  {name:20s}  " + "  ".join(cells))
 
 
 if __name__ == "__main__":
