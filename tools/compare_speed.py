@@ -31,7 +31,6 @@ from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.run import run
 from siamtrack.video.source import open_source
 
-
 PLAIN = "plain recipe"
 
 
