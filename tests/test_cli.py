@@ -66,7 +66,7 @@ def test_track_writes_what_the_design_says(clip: Path, tmp_path: Path) -> None:
     assert len(run["weights_sha256"]) == 64
     assert set(run["fps"]) == {"network", "tracker", "end_to_end"}
     assert {"fps", "p50_ms", "p95_ms"} <= set(run["fps"]["tracker"])
-    assert run["tracker"]["scale_step"] == 1.03  # the shipped constant, not the default of the dataclass
+    assert run["tracker"]["scale_damping"] == 0.3  # the shipped constant, not the default of the dataclass
     video = cv2.VideoCapture(str(out / "overlay.mp4"))
     assert video.get(cv2.CAP_PROP_FPS) == 25
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 20

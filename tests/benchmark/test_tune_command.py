@@ -85,7 +85,7 @@ def test_a_killed_search_goes_on_by_the_same_command(
     assert report["trials"] == 4
     assert report["present"]["trial"] == 1
     assert report["present"]["frames"] == 8
-    assert report["present"]["constants"]["scale_step"] == 1.03  # of the shipped weights, not the dataclass
+    assert report["present"]["constants"]["scale_damping"] == 0.3  # of the shipped weights, not the dataclass
     assert report["present"]["ao"] > 0.6
     assert len({tuple(trial["constants"].values()) for trial in report["all_trials"]}) == 4
     assert (tmp_path / "s-report/report.png").stat().st_size > 5000
