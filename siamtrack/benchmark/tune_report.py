@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -151,12 +150,10 @@ def write_report(out: Path, report: TuneReport, title: str) -> None:
     Raises:
         OutputError: the folder cannot be made or written.
     """
-    partial = out / "report.png.part"
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_whole(out / "report.json", json.dumps(plain_report(report), indent=2) + "\n")
-        partial.write_bytes(draw(report, title))
-        os.replace(partial, out / "report.png")
+        write_whole(out / "report.png", draw(report, title))
     except OSError as error:
         raise OutputError(f"{out} cannot be written ({error.strerror or error}); give --out a folder that can") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,9 +36,8 @@ DEFAULTS = {
     "scale_penalty": (0.9, 1.0),
     "scale_damping": (0.1, 1.0),
     "size_penalty": (0.0, 0.5),
-    "box_damping": (0.1, 1.0),
 }
-BOX_ONLY = ("size_penalty", "box_damping")
+BOX_ONLY = ("size_penalty",)
 SCALES_ONLY = ("scale_step", "scale_penalty")
 
 
@@ -49,9 +47,7 @@ def default_space(config: TrackerConfig) -> Space:
     idle = set(SCALES_ONLY if box else BOX_ONLY)
     if not box and config.scale_count == 1:
         idle |= {*SCALES_ONLY, "scale_damping"}
-    # A later or earlier tracker has some of these keys only.
-    known = {field.name for field in dataclasses.fields(config)}
-    present = {key: getattr(config, key) for key in DEFAULTS if key in known - idle}
+    present = {key: getattr(config, key) for key in DEFAULTS if key not in idle}
     return {key: Range(min(DEFAULTS[key][0], now), max(DEFAULTS[key][1], now)) for key, now in present.items()}
 
 

@@ -35,7 +35,7 @@ class BoxResponse(NamedTuple):
 
 
 class Engine:
-    """Eager PyTorch with everything folded that can be: input scaling and batch norms live in the convolutions.
+    """Eager PyTorch with the backbone folded: input scaling and batch norms live in its convolutions.
 
     Args:
         net: a trained network; it is copied, not changed.

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from siamtrack.model.backbone import STRIDE
-from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.crop import CropWindow, Image
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.peak import find_peak, hann_window
@@ -59,7 +59,7 @@ class ScaleLocator:
         scales = np.ones(1) if self.config.scale_search == "exemplar" else self._scales
         return [CropWindow(view.center_xy, view.side * float(scale), self.config.search_size) for scale in scales]
 
-    def _respond(self, crops: list[Any]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def _respond(self, crops: list[Image]) -> np.ndarray[Any, np.dtype[np.float32]]:
         """Response maps (K, n, n), one a scale."""
         search = self.engine.embed(crops)
         if self.config.scale_search == "exemplar":

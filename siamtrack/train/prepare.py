@@ -27,8 +27,9 @@ import cv2
 from siamtrack.datasets.dataset import BAD_INPUT, Bad, Dataset, Item, reason
 from siamtrack.datasets.layout import open_dataset
 from siamtrack.errors import DataError, OutputError, SiamtrackError
+from siamtrack.files import replace_file
 from siamtrack.train.cutting import cut_item
-from siamtrack.train.shards import FORMAT, CutTrack, Shard, write_shard, write_whole
+from siamtrack.train.shards import FORMAT, CutTrack, Shard, write_shard
 
 REPORT = "report.json"
 SHARD_VIDEOS = 16
@@ -241,7 +242,7 @@ def _finish(dataset: Dataset, folder: Path, jobs: list[_Job]) -> Report:
         bad=bad,
     )
     values = {"format": FORMAT, **asdict(report), "bad": [entry._asdict() for entry in bad]}
-    write_whole(folder / REPORT, (json.dumps(values, indent=2) + "\n").encode())
+    replace_file(folder / REPORT, (json.dumps(values, indent=2) + "\n").encode())
     return report
 
 

@@ -46,7 +46,7 @@ class ValidationConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """See configs/train_siamfc.yaml, which comments every key."""
+    """See configs/train_siamfc.yaml, train_siamfc-box.yaml and train_got10k.yaml, which comment the keys that they use."""
 
     sources: tuple[SourceConfig, ...] = ()
     model: ModelName = "siamfc"
@@ -119,7 +119,8 @@ class Recipe:
 
     def teacher_weight_at(self, step: int) -> float:
         """Weight of the teacher's loss: falls linearly to zero at `teacher_until` of the run."""
-        return self.teacher_weight * max(0.0, 1 - step / (self.teacher_until * self.steps))
+        end = self.teacher_until * self.steps
+        return self.teacher_weight * (1 - step / end) if step < end else 0.0
 
     def sizes(self) -> list[int]:
         """Search size of every step: grows from start to end in steps of 16 px, so that early epochs are cheap."""

@@ -7,7 +7,6 @@ the same bytes.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from safetensors.numpy import save
 
 from siamtrack.datasets.dataset import Bad
 from siamtrack.errors import DataError
+from siamtrack.files import replace_file
 
 CROP_SIZE = 384
 """Side of a stored crop in pixels: room for a 255 px search region, shifted by 32 px and scaled by a quarter."""
@@ -119,24 +119,7 @@ def write_shard(path: Path, tracks: list[CutTrack], bad: list[Bad], slice_id: st
         "tracks": [(track.name, track.family) for track in tracks],
         "bad": bad,
     }
-    write_whole(path, save(tensors, metadata={_META: json.dumps(about)}))
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, bring it to the disk, and rename it.
-
-    Raises:
-        OSError: it cannot be written; nothing is left behind.
-    """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with partial.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())  # some file systems say only here that they are full
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    replace_file(path, save(tensors, metadata={_META: json.dumps(about)}))
 
 
 def _map_tensor(path: Path, name: str) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from siamtrack.errors import OutputError
+from siamtrack.files import replace_file
 from siamtrack.tracking.tracker import TrackResult
 
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score", "state")
@@ -89,15 +90,13 @@ class ResultWriter:
         return int(frame) if frame.isdecimal() else None
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
+def write_whole(path: Path, data: str | bytes) -> None:
+    """Write a file whole or not at all; text as UTF-8.
 
     Raises:
         OutputError: it cannot be written.
     """
-    partial = path.with_name(f"{path.name}.part")
     try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        replace_file(path, data.encode() if isinstance(data, str) else data)
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error.strerror})") from error

@@ -165,6 +165,7 @@ def test_recipes_are_checked() -> None:
     assert [round(recipe.lr_at(step), 3) for step in (0, 1, 2, 7)][:3] == [0.5, 1.0, 1.0]
     assert recipe.lr_at(8) == pytest.approx(0.01)
     assert Recipe(steps=10, teacher_weight=1.0, teacher_until=0.5).teacher_weight_at(5) == 0
+    assert Recipe(steps=10, teacher_weight=1.0, teacher_until=0.0).teacher_weight_at(0) == 0
 
 
 def test_a_source_without_a_usable_target_is_refused(tmp_path: Path, got10k_root: Path) -> None:
