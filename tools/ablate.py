@@ -5,7 +5,8 @@
     tools/ablate.py configs/ablations.yaml --data ROOT --out runs/ablations --only siamfc-box "siamfc-box, seed 1"
 
 Start it again after a stop and it goes on: finished runs are not trained again, finished scores not computed
-again. `--steps N` shortens every schedule, for a first look; such short runs say little about long ones.
+again. `--set steps=200 warmup_steps=20` changes every recipe alike, for a first look; such short runs say little
+about long ones.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=None, help="crops; default OUT/crops")
     parser.add_argument("--only", nargs="*", default=None, help="names of variants")
-    parser.add_argument("--steps", type=int, default=None, help="shorten (or lengthen) every schedule")
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="keys of every recipe, to shorten all alike")
     parser.add_argument("--frames", type=int, default=None, help="first N frames of each val sequence only")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--workers", type=int, default=1)
@@ -79,8 +80,11 @@ def trained(args: argparse.Namespace, folder: Path, variant: dict[str, Any]) -> 
     """Train a variant, or go on with it; the path of its weights."""
     own = {key: value for key, value in variant.items() if key != "base"}
     recipe = {**load_yaml(args.plan.parent / variant["base"]), **own}
-    if args.steps:
-        recipe["steps"] = args.steps
+    for word in args.set:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise SystemExit(f"--set: expected KEY=VALUE, got {word!r}")
+        recipe[key] = yaml.safe_load(value)
     path = folder / "recipe.yaml"
     if path.is_file() and load_yaml(path) != recipe:
         raise ConfigError(f"{path} differs from the plan; remove {folder} to train the variant anew, or give another --out")

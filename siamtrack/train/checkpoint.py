@@ -10,12 +10,12 @@ import torch
 
 from siamtrack.config import to_plain
 from siamtrack.errors import ConfigError
-from siamtrack.train.recipe import Recipe
+from siamtrack.train.schedule import Schedule
 
 CHECKPOINT = "checkpoint.pt"
 
 
-def load_checkpoint(path: Path, recipe: Recipe) -> dict[str, Any] | None:
+def load_checkpoint(path: Path, recipe: Schedule) -> dict[str, Any] | None:
     """The state to go on from, or None where no run was started.
 
     Raises:

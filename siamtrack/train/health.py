@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from siamtrack.errors import SiamtrackError
-from siamtrack.train.recipe import Recipe
+from siamtrack.train.schedule import Schedule
 
 
 def check_health(
-    step: int, loss: float, gradient_norm: float, parts: dict[str, float], module: nn.Module, recipe: Recipe, checkpoint: Path
+    step: int, loss: float, gradient_norm: float, parts: dict[str, float], module: nn.Module, recipe: Schedule, checkpoint: Path
 ) -> None:
     """Nothing, if the numbers of a step are finite.
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-# Every part that a loss can have. A CSV has one header for the whole run.
-PARTS = ("logistic", "softmax", "teacher", "class", "sides", "quality", "soft", "iou", "hit")
 
 
 @dataclass(frozen=True)
@@ -17,7 +15,7 @@ class StepReport:
 
     Attributes:
         step: 0-based. lr: of the heads.
-        loss, parts: the sum, and what it is made of, with the share of peaks that hit the target.
+        loss, parts: the sum, and what it is made of, with shares that people like to watch.
         gradient_norm: before clipping.
         pairs_per_s: views a second over all processes, each being an exemplar and a search region.
     """
@@ -36,13 +34,13 @@ class Log:
     Args:
         folder: of the run: `log.csv`, and `tensorboard/` for TensorBoard.
         start: first step of this session.
+        parts: every part that the loss can have: a CSV has one header for the whole run.
         write: False in every process but one.
     """
 
-    FIELDS = ("step", "lr", "loss", *PARTS, "gradient_norm", "pairs_per_s")
-
-    def __init__(self, folder: Path, start: int, write: bool = True) -> None:
+    def __init__(self, folder: Path, start: int, parts: Iterable[str], write: bool = True) -> None:
         self.path = folder / "log.csv"
+        self.fields = ("step", "lr", "loss", *parts, "gradient_norm", "pairs_per_s")
         self.write = write
         self.waiting: list[dict[str, Any]] = []
         self.board = _board(folder / "tensorboard", start) if write else None
@@ -53,7 +51,7 @@ class Log:
             with self.path.open(newline="") as lines:
                 kept = [row for row in csv.DictReader(lines) if int(row["step"]) < start]
         with self.path.open("w", newline="") as lines:
-            writer = csv.DictWriter(lines, self.FIELDS)
+            writer = csv.DictWriter(lines, self.fields)
             writer.writeheader()
             writer.writerows(kept)
 
@@ -91,7 +89,7 @@ class Log:
         if not self.write:
             return
         with self.path.open("a", newline="") as lines:
-            csv.DictWriter(lines, self.FIELDS).writerows(self.waiting)
+            csv.DictWriter(lines, self.fields).writerows(self.waiting)
         self.waiting = []
         if self.board is not None:
             self.board.flush()

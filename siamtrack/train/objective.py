@@ -9,17 +9,23 @@ pair loader embeds an exemplar and a search region for a single positive pair.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE, embedding_size
-from siamtrack.model.losses import balanced_logistic_loss, logistic_labels, softmax_location_loss
+from siamtrack.model.losses import balanced_logistic_loss, logistic_labels, softmax_location_loss, triplet_loss
+from siamtrack.model.mining import batch_hard
 from siamtrack.model.siamese import Siamese
+from siamtrack.model.similarity import Euclidean
 from siamtrack.train.box_objective import box_loss
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Recipe
 from siamtrack.train.soft_targets import NanoTeacher, SoftTargets
 from siamtrack.train.teacher import Teacher
+
+PARTS = ("logistic", "softmax", "teacher", "class", "sides", "quality", "soft", "triplet", "iou", "hit")
+"""Every part that this loss can have, with two shares to watch: `iou` of the boxes, `hit` of the peaks."""
 
 EXEMPLAR_CELLS = embedding_size(EXEMPLAR_SIZE)
 EXEMPLAR_HALF_PX = EXEMPLAR_SIZE / 2
@@ -51,9 +57,10 @@ class Objective(nn.Module):
         self.net, self.teacher = net, teacher
         self.recipe, self.group, self.amp = recipe, group, amp
 
-    def forward(self, batch: Batch, teacher_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch, and its parts without gradient."""
         net, recipe = self.net, self.recipe
+        teacher_weight = recipe.teacher_weight_at(step)
         # The loader gives (B, S, S, 3), which seen as (B, 3, S, S) is channels_last: what tensor cores want, but
         # backward passes on a CPU are a sixth faster without.
         layout = torch.channels_last if batch.images.is_cuda else torch.contiguous_format
@@ -133,10 +140,26 @@ def siamese_loss(
         boxes, box_parts = box_loss(net.box, embedding, exemplar, response[:, first : first + count], batch, group, soft)
         total = total + recipe.box_weight * boxes
         parts.update(box_parts)
+    if recipe.triplet_weight:
+        parts["triplet"] = _pooled_triplet(exemplar, batch, recipe.triplet_margin)
+        total = total + recipe.triplet_weight * parts["triplet"]
     with torch.no_grad():
         peak = positive.flatten(1).argmax(dim=1)
         parts["hit"] = labels.flatten(1).gather(1, peak[:, None]).mean()
     return total, parts
+
+
+def _pooled_triplet(exemplar: Tensor, batch: Batch, margin: float) -> Tensor:
+    """Triplet loss on exemplar embeddings (B, C, h, w), averaged over their cells and brought to length 1.
+
+    The two views of a target are the positives; what is of the same family without being the same target is neither.
+    """
+    pooled = F.normalize(exemplar.mean(dim=(2, 3)), dim=1)
+    view = torch.arange(len(pooled), device=pooled.device)
+    same = view[:, None] == (view ^ 1)[None, :]
+    different = batch.family[:, None] != batch.family[None, :]
+    chosen = batch_hard(Euclidean().matrix(pooled, pooled), same, different)
+    return triplet_loss(pooled[chosen.anchor], pooled[chosen.positive], pooled[chosen.negative], margin)
 
 
 def _bump(center_xy: Tensor, size: int, sigma: float = 0.7) -> Tensor:

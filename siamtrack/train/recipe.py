@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
 from siamtrack.model.siamese import ModelName
 from siamtrack.train.augment import AugmentConfig
+from siamtrack.train.schedule import Schedule
 
 BLOCKS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 
@@ -45,7 +45,7 @@ class ValidationConfig:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Schedule):
     """See configs/train_siamfc.yaml, train_siamfc-box.yaml and train_got10k.yaml, which comment the keys that they use."""
 
     sources: tuple[SourceConfig, ...] = ()
@@ -53,69 +53,36 @@ class Recipe:
     init: str = ""
     edge_filters: float = 0.0
     frozen: tuple[str, ...] = ()
-    seed: int = 0
-    steps: int = 2000
-    epoch_steps: int = 100
-    batch_size: int = 32
-    accumulate: int = 1
     search_size: int = 239
     search_size_start: int = 239
     min_gap: int = 0
     max_gap: int = 100
     color_order: Literal["rgb", "bgr"] = "rgb"
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    lr: float = 1e-2
-    lr_end: float = 1e-5
-    backbone_lr: float = 1.0
-    schedule: Literal["exponential", "cosine"] = "exponential"
-    warmup_steps: int = 0
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    clip_norm: float = 10.0
-    ema: float = 0.0
     radius_px: float = 16.0
     softmax_weight: float = 0.0
     box_weight: float = 1.0
+    triplet_weight: float = 0.0
+    triplet_margin: float = 0.3
     teacher_weight: float = 0.0
     teacher_until: float = 0.7
     soft_teacher: str = ""
     validation: ValidationConfig | None = None
-    validate_epochs: int = 10
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
-        for name in (
-            "steps",
-            "epoch_steps",
-            "batch_size",
-            "accumulate",
-            "validate_epochs",
-            "lr",
-            "lr_end",
-            "clip_norm",
-            "radius_px",
-        ):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
+        super().__post_init__()
+        if self.radius_px <= 0:
+            raise ValueError(f"radius_px is {self.radius_px}; it must be positive")
         for name in self.frozen:
             if name not in BLOCKS:
                 raise ValueError(f"frozen names {name!r}; the backbone's blocks are {', '.join(BLOCKS)}")
-        for name in ("ema", "edge_filters", "teacher_until"):
+        for name in ("edge_filters", "teacher_until"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
         for name in ("search_size", "search_size_start"):
             size = getattr(self, name)
             if size < 159 or size > 255 or (size - 127) % 16:
                 raise ValueError(f"{name} is {size}; it must be 127 plus a multiple of 16, from 159 to 255")
-
-    def lr_at(self, step: int) -> float:
-        """Learning rate of a step, warm-up included."""
-        if step < self.warmup_steps:
-            return self.lr * (step + 1) / self.warmup_steps
-        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        if self.schedule == "exponential":
-            return self.lr * math.pow(self.lr_end / self.lr, progress)
-        return self.lr_end + (self.lr - self.lr_end) * (1 + math.cos(math.pi * progress)) / 2
 
     def teacher_weight_at(self, step: int) -> float:
         """Weight of the teacher's loss: falls linearly to zero at `teacher_until` of the run."""

@@ -16,10 +16,10 @@ from siamtrack.tracking.engine import pick_device
 from siamtrack.train.crops import CropStore, open_store
 from siamtrack.train.distributed import Group, joined
 from siamtrack.train.log import StepReport
-from siamtrack.train.loop import train
 from siamtrack.train.preview import write_preview
 from siamtrack.train.recipe import Recipe
 from siamtrack.train.soft_targets import NanoTeacher
+from siamtrack.train.tracker_task import train_tracker
 from siamtrack.train.validation import tracking_validation
 
 
@@ -65,7 +65,7 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
     device = pick_device(session.device)
     with joined(device) as group:
         where = f"cuda:{group.local_rank}" if device.type == "cuda" and group.size > 1 else str(device)
-        net = train(
+        net = train_tracker(
             recipe,
             _stores(recipe, session, watcher, group),
             session.out,

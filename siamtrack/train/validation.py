@@ -16,8 +16,8 @@ from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.train.distributed import ALONE, Group
-from siamtrack.train.loop import Validate
 from siamtrack.train.recipe import Recipe
+from siamtrack.train.task import Validate
 
 
 def tracking_validation(recipe: Recipe, data: Path, device: str, group: Group = ALONE) -> Validate | None:

@@ -10,7 +10,7 @@ from distributed_recipe import RECIPE
 
 from siamtrack.train.crops import open_store
 from siamtrack.train.distributed import joined
-from siamtrack.train.loop import train
+from siamtrack.train.tracker_task import train_tracker as train
 
 torch.set_num_threads(1)
 sources, cache, out = sys.argv[1].split(","), sys.argv[2], sys.argv[3]

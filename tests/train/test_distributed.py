@@ -14,7 +14,7 @@ from torch import nn
 from siamtrack.train.checkpoint import CHECKPOINT
 from siamtrack.train.crops import open_store
 from siamtrack.train.distributed import ALONE, SyncedBatchNorm2d
-from siamtrack.train.loop import train
+from siamtrack.train.tracker_task import train_tracker as train
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))

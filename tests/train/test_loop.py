@@ -16,12 +16,13 @@ from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import load_weights
 from siamtrack.train.crops import CropStore
 from siamtrack.train.log import StepReport
-from siamtrack.train.loop import _accumulate, train
+from siamtrack.train.loop import _accumulate
 from siamtrack.train.objective import Objective, cut_exemplars, siamese_loss
 from siamtrack.train.pairs import Batch, PairBatches
 from siamtrack.train.recipe import Recipe, SourceConfig
 from siamtrack.train.start import start_network
 from siamtrack.train.teacher import Teacher
+from siamtrack.train.tracker_task import train_tracker as train
 
 RECIPE = Recipe(
     sources=(SourceConfig("videos", 2), SourceConfig("stills", 1)),
@@ -64,7 +65,7 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(stores: list[CropSto
         "import sys; sys.path[:0] = sys.argv[3:]\n"
         "from pathlib import Path\n"
         "from siamtrack.train.crops import CropStore\n"
-        "from siamtrack.train.loop import train\n"
+        "from siamtrack.train.tracker_task import train_tracker as train\n"
         "from test_loop import RECIPE\n"
         "train(RECIPE, [CropStore(Path(p)) for p in sys.argv[1].split(',')], sys.argv[2], workers=0)\n"
     )

@@ -10,8 +10,8 @@ from siamtrack.errors import ConfigError, DataError
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import load_weights
 from siamtrack.train.crops import CropStore
-from siamtrack.train.loop import train
 from siamtrack.train.recipe import Recipe, SourceConfig, ValidationConfig
+from siamtrack.train.tracker_task import train_tracker as train
 from siamtrack.train.validation import tracking_validation
 
 

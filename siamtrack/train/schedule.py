@@ -1,0 +1,57 @@
+"""What every training run has, whatever it trains: length, batch, optimiser, learning rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The part of a recipe that the training loop reads.
+
+    Attributes:
+        seed: of weights, sampling and augmentation.
+        steps, epoch_steps: optimiser steps of the run, and between two checkpoints.
+        batch_size, accumulate: items a step, and slices in which they go through the network.
+        optimizer, momentum, weight_decay: of the optimiser; momentum for sgd alone.
+        lr, lr_end, schedule, warmup_steps: learning rate from the linear warm-up's end to the run's.
+        backbone_lr: factor on the learning rate for the backbone.
+        clip_norm: largest norm of the gradient.
+        ema: decay of the moving average of the weights; 0 for none.
+        validate_epochs: epochs between two validations.
+    """
+
+    seed: int = 0
+    steps: int = 2000
+    epoch_steps: int = 100
+    batch_size: int = 32
+    accumulate: int = 1
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = 1e-2
+    lr_end: float = 1e-5
+    backbone_lr: float = 1.0
+    schedule: Literal["exponential", "cosine"] = "exponential"
+    warmup_steps: int = 0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    clip_norm: float = 10.0
+    ema: float = 0.0
+    validate_epochs: int = 10
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "epoch_steps", "batch_size", "accumulate", "validate_epochs", "lr", "lr_end", "clip_norm"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
+        if not 0 <= self.ema <= 1:
+            raise ValueError(f"ema is {self.ema}; it must lie in 0..1")
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate of a step, warm-up included."""
+        if step < self.warmup_steps:
+            return self.lr * (step + 1) / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        if self.schedule == "exponential":
+            return self.lr * math.pow(self.lr_end / self.lr, progress)
+        return self.lr_end + (self.lr - self.lr_end) * (1 + math.cos(math.pi * progress)) / 2
