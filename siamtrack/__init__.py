@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from siamtrack.boxes import Box
     from siamtrack.tracking.settings import TrackerConfig
     from siamtrack.tracking.tracker import State, Tracker, TrackResult
+    from siamtrack.verification.verifier import Verifier
 
 __version__ = "0.2.0"
 
@@ -43,6 +44,7 @@ _HOMES = {
     "Tracker": "siamtrack.tracking.tracker",
     "TrackerConfig": "siamtrack.tracking.settings",
     "TrackResult": "siamtrack.tracking.tracker",
+    "Verifier": "siamtrack.verification.verifier",
 }
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "TrackResult",
     "Tracker",
     "TrackerConfig",
+    "Verifier",
     "WeightsError",
     "__version__",
     "load",

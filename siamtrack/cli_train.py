@@ -13,7 +13,7 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="A recipe such as configs/train_siamfc.yaml.")],
-    data: Annotated[Path, typer.Option(help="Folder that the recipe's source paths are relative to.")],
+    data: Annotated[Path, typer.Option(help="Folder that the recipe's sources lie in; a verifier's classes or pairs.csv.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; the same command again resumes it.")],
     cache: Annotated[Path | None, typer.Option(help="Folder for the crops, made once. Default: OUT/crops.")] = None,
     device: DeviceOption = "auto",
@@ -23,7 +23,7 @@ def train(
         Path | None, typer.Option(metavar="FILE.png", help="Draw the first step's views, as augmented, and stop.")
     ] = None,
 ) -> int:
-    """Train a model, or go on with a run that stopped. Ends with OUT/model.safetensors.
+    """Train a tracker or a verifier, or go on with a run that stopped. Ends with OUT/model.safetensors.
 
     Several GPUs: torchrun --nproc-per-node 8 --max-restarts 3 -m siamtrack train RECIPE --data ROOT --out DIR
     """
@@ -64,6 +64,9 @@ class _StepBar:
 
     def cropping(self, track: str) -> None:
         self._bar.update(self._task, description=f"cropping {track[:40]}", advance=1)
+
+    def checking(self, item: str) -> None:
+        self._bar.update(self._task, description=f"opening {item[:40]}", advance=1)
 
     def step(self, report: Any, total: int) -> None:
         parts = "  ".join(f"{key} {value:.3f}" for key, value in report.parts.items())

@@ -40,6 +40,9 @@ class Lines:
     def cropping(self, track: str) -> None:
         """Nothing: crops are made once, before the first run."""
 
+    def checking(self, item: str) -> None:
+        """Nothing: no verifier is trained here."""
+
     def step(self, report: StepReport, total: int) -> None:
         """A line every 100 steps."""
         if (report.step + 1) % 100 == 0:

@@ -8,25 +8,20 @@ float16 in the file and float32 in memory.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
-from safetensors.torch import load as load_bytes
-from safetensors.torch import save_file
 from torch import Tensor
 
 from siamtrack.config import build, nearest, to_plain
 from siamtrack.errors import WeightsError
-from siamtrack.model.siamese import InputSpec, ModelName, Siamese
+from siamtrack.model.siamese import MODELS, InputSpec, ModelName, Siamese
+from siamtrack.model.tensors import fill, read_bytes, read_tensors, write_tensors
 
 ASSETS = Path(__file__).parent.parent / "assets"
-MAX_BYTES = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,7 @@ class Weights:
 
 def shipped_models() -> list[str]:
     """Names of the models whose weights are inside the package."""
-    return sorted(path.stem for path in ASSETS.glob("*.safetensors"))
+    return [name for name in sorted(MODELS) if (ASSETS / f"{name}.safetensors").is_file()]
 
 
 def load_weights(name_or_path: str | Path) -> Weights:
@@ -71,27 +66,21 @@ def load_weights(name_or_path: str | Path) -> Weights:
         WeightsError: corrupt, too large, missing or misshapen tensors, or an unknown architecture.
     """
     path = _find(str(name_or_path))
-    if path.stat().st_size > MAX_BYTES:
-        raise WeightsError(f"{path}: {path.stat().st_size} bytes; weights of this package stay under {MAX_BYTES}")
-    data = path.read_bytes()
     if path.suffix == ".safetensors":
-        state, header = _parse_safetensors(path, data)
+        file = read_tensors(path)
+        state, sha256 = file.state, file.sha256
+        header = build(WeightsHeader, file.header, str(path))
     else:
+        sha256 = hashlib.sha256(read_bytes(path)).hexdigest()
         state, header = _load_checkpoint(path)
     net = Siamese(header.input, header.model)
-    _fill(net, state, path)
-    return Weights(net.eval(), header, hashlib.sha256(data).hexdigest())
+    fill(net, state, path, "an AlexNet SiamFC")
+    return Weights(net.eval(), header, sha256)
 
 
 def save_weights(path: str | Path, net: Siamese, header: WeightsHeader) -> None:
     """Write float16 weights with their header, whole or not at all."""
-    path = Path(path)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    state = {
-        key: (value.half() if value.is_floating_point() else value).contiguous() for key, value in net.state_dict().items()
-    }
-    save_file(state, str(partial), metadata={"siamtrack": json.dumps(to_plain(header), sort_keys=True)})
-    os.replace(partial, path)
+    write_tensors(Path(path), net.state_dict(), to_plain(header))
 
 
 def _find(name: str) -> Path:
@@ -104,18 +93,6 @@ def _find(name: str) -> Path:
     if name in shipped_models():
         return shipped
     raise FileNotFoundError(f"no model {name!r}; {nearest(name, shipped_models())} Or give a .safetensors or .pth file")
-
-
-def _parse_safetensors(path: Path, data: bytes) -> tuple[dict[str, Tensor], WeightsHeader]:
-    try:
-        state = load_bytes(data)
-        length = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-        text = metadata.get("siamtrack")
-        header = build(WeightsHeader, json.loads(text) if text else {}, str(path))
-    except (safetensors.SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise WeightsError(f"{path}: not a whole safetensors file ({error}); get it again") from error
-    return state, header
 
 
 def _load_checkpoint(path: Path) -> tuple[dict[str, Tensor], WeightsHeader]:
@@ -151,22 +128,3 @@ def _import_siamfc_pytorch(state: dict[str, Tensor]) -> tuple[dict[str, Tensor],
     spec = InputSpec(color_order="rgb", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     tracker = {"scale_search": "search", "scale_count": 3, "window_influence": 0.176}
     return renamed, WeightsHeader(input=spec, tracker=tracker, training={"imported_from": "siamfc-pytorch key names"})
-
-
-def _fill(net: Siamese, state: Mapping[str, Tensor], path: Path) -> None:
-    wanted = net.state_dict()
-    missing = sorted(key for key in wanted if key not in state and not key.endswith("num_batches_tracked"))
-    extra = sorted(key for key in state if key not in wanted)
-    if missing or extra:
-        listed = ", ".join((missing or extra)[:3])
-        raise WeightsError(
-            f"{path}: {len(missing)} tensors missing, {len(extra)} unknown ({listed} ...); not an AlexNet SiamFC"
-        )
-    for key, value in state.items():
-        if value.shape != wanted[key].shape:
-            raise WeightsError(f"{path}: {key} has shape {tuple(value.shape)}, expected {tuple(wanted[key].shape)}")
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            raise WeightsError(f"{path}: {key} holds numbers that are not finite")
-    net.load_state_dict(
-        {key: value.float() if value.is_floating_point() else value for key, value in state.items()}, strict=False
-    )

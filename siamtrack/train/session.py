@@ -21,6 +21,8 @@ from siamtrack.train.recipe import Recipe
 from siamtrack.train.soft_targets import NanoTeacher
 from siamtrack.train.tracker_task import train_tracker
 from siamtrack.train.validation import tracking_validation
+from siamtrack.train.verifier_recipe import VerifierRecipe
+from siamtrack.train.verifier_task import train_verifier
 
 
 class Watcher(Protocol):
@@ -28,6 +30,9 @@ class Watcher(Protocol):
 
     def cropping(self, track: str) -> None:
         """A track's crops are being made."""
+
+    def checking(self, item: str) -> None:
+        """A labelled item is being opened."""
 
     def step(self, report: StepReport, total: int) -> None:
         """A step of `total` is done."""
@@ -38,7 +43,7 @@ class Session:
     """What the command line says of a session; see `siamtrack train --help`.
 
     Attributes:
-        data: folder that the recipe's paths are relative to.
+        data: folder that the recipe's paths are relative to; for a verifier, the folder of classes or the CSV of pairs.
         out: folder of the run.
         cache: folder of the crops; None for `out / "crops"`.
         device, workers, stop_after: as for `loop.train`.
@@ -61,10 +66,12 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
     Raises:
         ConfigError, DataError, FileNotFoundError: as the parts raise them.
     """
+    if load_yaml(recipe_path).get("model") == "verifier":
+        return _verifier(build(VerifierRecipe, load_yaml(recipe_path), str(recipe_path)), session, watcher)
     recipe = _recipe(recipe_path)
     device = pick_device(session.device)
     with joined(device) as group:
-        where = f"cuda:{group.local_rank}" if device.type == "cuda" and group.size > 1 else str(device)
+        where = _device_of(group, device)
         net = train_tracker(
             recipe,
             _stores(recipe, session, watcher, group),
@@ -92,6 +99,26 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
             save_weights(path, net, header)
         group.barrier()
     return path
+
+
+def _verifier(recipe: VerifierRecipe, session: Session, watcher: Watcher) -> Path:
+    device = pick_device(session.device)
+    with joined(device) as group:
+        return train_verifier(
+            recipe,
+            session.data,
+            session.out,
+            _device_of(group, device),
+            session.workers,
+            session.stop_after,
+            lambda report: watcher.step(report, recipe.steps),
+            watcher.checking,
+            group,
+        )
+
+
+def _device_of(group: Group, device: torch.device) -> str:
+    return f"cuda:{group.local_rank}" if device.type == "cuda" and group.size > 1 else str(device)
 
 
 def preview_from_config(recipe_path: Path, session: Session, picture: Path, watcher: Watcher) -> Path:

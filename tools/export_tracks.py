@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Cut labelled tracks into a folder a class, for training and measuring a verifier of objects.
+
+    tools/export_tracks.py ROOT/sequences/train OUT --merge 'UAV123_.*(?=_[0-9]$)'
+    siamtrack train configs/train_objects.yaml --data OUT --out runs/objects
+
+Every track becomes a class of context crops, as the tracker cuts exemplars, spread over the track's length.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.progress import track
+
+from siamtrack.datasets.layout import find_sequences
+from siamtrack.datasets.sequence import Sequence
+from siamtrack.tracking.crop import CropWindow, context_side, mean_color
+
+
+def main() -> None:
+    """Read every sequence once and write its crops."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--views", type=int, default=16, help="crops of each track")
+    parser.add_argument("--size", type=int, default=127, help="side of a crop, pixels")
+    parser.add_argument("--min-side", type=float, default=12, help="boxes with a shorter side are passed over, pixels")
+    parser.add_argument(
+        "--merge", default=None, help="regular expression; tracks in whose names it finds the same text are one class"
+    )
+    args = parser.parse_args()
+    for sequence in track(find_sequences(args.root), "tracks"):
+        found = re.search(args.merge, sequence.name) if args.merge else None
+        folder = args.out / (found[0] if found else sequence.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_views(sequence, folder, args.views, args.size, args.min_side)
+
+
+def write_views(sequence: Sequence, folder: Path, views: int, size: int, min_side: float) -> int:
+    """Write up to `views` crops of a track as FOLDER/TRACK-FRAME.jpg; how many."""
+    boxes = sequence.boxes_xywh
+    usable = np.flatnonzero(sequence.visible & (boxes[:, 2:].min(axis=1) >= min_side))
+    if not len(usable):
+        return 0
+    chosen = set(usable[np.unique(np.linspace(0, len(usable) - 1, views).round().astype(int))].tolist())
+    for index, frame in sequence.frames_at(chosen):
+        x, y, w, h = (float(value) for value in boxes[index])
+        crop = CropWindow((x + w / 2, y + h / 2), context_side((w, h)), size).extract(frame, mean_color(frame))
+        cv2.imwrite(str(folder / f"{sequence.name}-{index:06d}.jpg"), crop, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    return len(chosen)
+
+
+if __name__ == "__main__":
+    main()
