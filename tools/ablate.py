@@ -43,6 +43,10 @@ class Lines:
     def checking(self, item: str) -> None:
         """Nothing: no verifier is trained here."""
 
+    def left_out(self, lines: list[str]) -> None:
+        """Say what is not used."""
+        print(*(f"  left out {line}" for line in lines), sep="\n", flush=True)
+
     def step(self, report: StepReport, total: int) -> None:
         """A line every 100 steps."""
         if (report.step + 1) % 100 == 0:

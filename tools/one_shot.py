@@ -108,7 +108,7 @@ def by_classes(args: argparse.Namespace, recipe: VerifierRecipe) -> Parts:
     if args.test is not None:
         return Parts(data, open_classes(args.test), None)
     held = np.isin(data.classes, held_out(len(data.names), recipe))
-    return Parts(some(data, ~held), some(data, held), None)
+    return Parts(data.subset(~held), data.subset(held), None)
 
 
 def by_fonts(data: Classes, recipe: VerifierRecipe) -> Parts:
@@ -121,20 +121,12 @@ def by_fonts(data: Classes, recipe: VerifierRecipe) -> Parts:
     held_class = np.isin(data.classes, held_out(len(data.names), recipe))
     held_font = np.isin(family, held_out(len(names), recipe))
     test = held_class & held_font
-    return Parts(some(data, ~held_class & ~held_font), some(data, test), font[test])
+    return Parts(data.subset(~held_class & ~held_font), data.subset(test), font[test])
 
 
 def held_out(count: int, recipe: VerifierRecipe) -> NDArray[np.int64]:
     """The recipe's share of `count` things, drawn by its seed."""
     return np.random.default_rng([recipe.seed, 3]).permutation(count)[: max(2, round(recipe.holdout * count))]
-
-
-def some(data: Classes, chosen: NDArray[np.bool_]) -> Classes:
-    """The chosen items, with classes numbered anew."""
-    kept = np.flatnonzero(chosen)
-    used, classes = np.unique(data.classes[kept], return_inverse=True)
-    names = tuple(data.names[k] for k in used)
-    return replace(data, items=tuple(data.items[k] for k in kept), classes=classes.astype(np.int64), names=names)
 
 
 def pixels(read: ItemReader, count: int) -> torch.Tensor:

@@ -69,6 +69,8 @@ def load_weights(name_or_path: str | Path) -> Weights:
     if path.suffix == ".safetensors":
         file = read_tensors(path)
         state, sha256 = file.state, file.sha256
+        if isinstance(file.header, dict) and file.header.get("model") == "verifier":
+            raise WeightsError(f"{path}: holds a verifier, which tracks nothing; give it to siamtrack verify --model")
         header = build(WeightsHeader, file.header, str(path))
     else:
         sha256 = hashlib.sha256(read_bytes(path)).hexdigest()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import ctypes
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Subset
 
 from siamtrack.config import to_plain
+from siamtrack.errors import SiamtrackError
 from siamtrack.train.average import Average
 from siamtrack.train.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from siamtrack.train.distributed import ALONE, Group
@@ -96,19 +98,16 @@ def train(
 
     def settle(values: _Values | None) -> None:
         """Read a step's numbers off the device, one step late: a GPU never waits for its own bookkeeping."""
-        nonlocal clock
         if values is None:
             return
         loss, norm, *parts = values.tensor.tolist()
         named = dict(zip(values.names, parts, strict=True))
         check_health(values.step, loss, norm, named, objective, schedule, out / CHECKPOINT)
-        now = time.perf_counter()
-        done = StepReport(values.step, schedule.lr_at(values.step), loss, named, norm, schedule.batch_size / (now - clock))
-        clock = now
+        done = StepReport(values.step, schedule.lr_at(values.step), loss, named, norm, schedule.batch_size / values.seconds)
         log.add(done)
         report(done)
 
-    for step, batch in enumerate(loader, start):
+    for step, batch in enumerate(_batches(loader), start):
         for options in optimizer.param_groups:
             options["lr"] = schedule.lr_at(step) * options["factor"]
         optimizer.zero_grad(set_to_none=True)
@@ -118,7 +117,9 @@ def train(
         average.update(net, step)
 
         settle(pending)
-        pending = _Values(step, list(parts), torch.stack([total, norm, *parts.values()]))
+        now = time.perf_counter()
+        pending = _Values(step, list(parts), torch.stack([total, norm, *parts.values()]), now - clock)
+        clock = now
         if (step + 1) % schedule.epoch_steps and step + 1 != stop:
             continue
         settle(pending)
@@ -154,11 +155,25 @@ def train(
     return result
 
 
+@dataclass(frozen=True)
 class _Values:
-    """A step's numbers, still on the device."""
+    """A step's numbers, still on the device, and the seconds that it took."""
 
-    def __init__(self, step: int, names: list[str], tensor: Tensor) -> None:
-        self.step, self.names, self.tensor = step, names, tensor
+    step: int
+    names: list[str]
+    tensor: Tensor
+    seconds: float
+
+
+def _batches(loader: DataLoader[TrainingBatch]) -> Iterator[TrainingBatch]:
+    """The loader's batches. An error in one of its processes is raised as it was, not with that process's traceback in it."""
+    try:
+        yield from loader
+    except (SiamtrackError, FileNotFoundError, ValueError) as error:
+        text = str(error)
+        if not text.startswith("Caught "):
+            raise
+        raise type(error)(text.strip().splitlines()[-1].partition(": ")[2]) from None
 
 
 def keep_freed_memory() -> None:

@@ -34,6 +34,9 @@ class Watcher(Protocol):
     def checking(self, item: str) -> None:
         """A labelled item is being opened."""
 
+    def left_out(self, lines: list[str]) -> None:
+        """Data that is not used, one line each with its reason. Called before the first step, if there is any."""
+
     def step(self, report: StepReport, total: int) -> None:
         """A step of `total` is done."""
 
@@ -113,6 +116,7 @@ def _verifier(recipe: VerifierRecipe, session: Session, watcher: Watcher) -> Pat
             session.stop_after,
             lambda report: watcher.step(report, recipe.steps),
             watcher.checking,
+            watcher.left_out,
             group,
         )
 
@@ -154,4 +158,7 @@ def _stores(recipe: Recipe, session: Session, watcher: Watcher, group: Group) ->
     ]
     if group.is_main:
         group.barrier()
+        bad = [f"{Path(store.report.source).name}/{item.name}: {item.reason}" for store in stores for item in store.report.bad]
+        if bad:
+            watcher.left_out(bad)
     return stores

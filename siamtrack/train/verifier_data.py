@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,7 +83,7 @@ def split(data: Classes | Pairs, share: float, seed: int) -> Split:
     if isinstance(data, Pairs):
         order = rng.permutation(len(data.label))
         count = max(1, round(share * len(order)))
-        parts = [_some_pairs(data, np.sort(order[count:])), _some_pairs(data, np.sort(order[:count]))]
+        parts = [data.subset(np.sort(order[count:])), data.subset(np.sort(order[:count]))]
         for part, what in zip(parts, ("train on", "hold out"), strict=True):
             if not ((part.label < DISSIMILAR).any() and (part.label >= DISSIMILAR).any()):
                 raise DataError(f"{data.root}: {len(order)} pairs leave none of one kind to {what}; list more pairs")
@@ -109,7 +109,7 @@ def split(data: Classes | Pairs, share: float, seed: int) -> Split:
                 f"{data.root}: {len(counts)} classes of {counts.min()} to {counts.max()} items leave too little to {what}; "
                 "ten classes, or four items in each of two, are enough"
             )
-    return Split(_some_items(data, ~test), _some_items(data, test), name)
+    return Split(data.subset(~test), data.subset(test), name)
 
 
 class ItemReader:
@@ -165,12 +165,13 @@ def without_broken(
     if good.all():
         return data, []
     if isinstance(data, Pairs):
-        rest: Classes | Pairs = _some_pairs(data, np.flatnonzero(good[data.first] & good[data.second]))
-        enough = len(rest.label) > 0 if isinstance(rest, Pairs) else False
+        listed = data.subset(np.flatnonzero(good[data.first] & good[data.second]))
+        rest: Classes | Pairs = listed
+        left = len(listed.label)
     else:
-        rest = _some_items(data, good)
-        enough = len(rest.items) > 0
-    if not enough:
+        rest = data.subset(good)
+        left = len(rest.items)
+    if not left:
         raise DataError(f"{data.root}: none of {len(data.items)} items can be read; the first: {reasons[0]}")
     return rest, reasons
 
@@ -262,14 +263,3 @@ def _draw_items(members: NDArray[np.int64], count: int, rng: np.random.Generator
     """So many items of a class, each as often as any other."""
     rounds = [rng.permutation(members) for _ in range(-(-count // len(members)))]
     return np.concatenate(rounds)[:count]
-
-
-def _some_items(data: Classes, chosen: NDArray[np.bool_]) -> Classes:
-    kept = np.flatnonzero(chosen)
-    used, classes = np.unique(data.classes[kept], return_inverse=True)
-    names: Sequence[str] = [data.names[k] for k in used]
-    return replace(data, items=tuple(data.items[k] for k in kept), classes=classes.astype(np.int64), names=tuple(names))
-
-
-def _some_pairs(data: Pairs, rows: NDArray[np.int64]) -> Pairs:
-    return replace(data, first=data.first[rows], second=data.second[rows], label=data.label[rows])

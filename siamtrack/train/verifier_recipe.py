@@ -7,8 +7,10 @@ from typing import Literal
 
 from siamtrack.model.similarity import SimilarityName
 from siamtrack.model.towers import TowerSpec
-from siamtrack.train.recipe import BLOCKS
 from siamtrack.train.schedule import Schedule
+
+BLOCKS = ("conv1", "conv2", "conv3", "conv4")
+"""What an alexnet tower has of the tracker's backbone."""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ def train_verifier(
     stop_after: int | None = None,
     report: Callable[[StepReport], None] = lambda _: None,
     checking: Callable[[str], None] = lambda _: None,
+    left_out: Callable[[list[str]], None] = lambda _: None,
     group: Group = ALONE,
 ) -> Path:
     """Train on a folder of classes or a CSV of pairs, measure thresholds on what was held out, and write the weights.
@@ -54,6 +55,7 @@ def train_verifier(
         recipe: what to compute. data: the folder or the CSV. out: folder of the run.
         device, workers, stop_after, report, group: as for `loop.train`.
         checking: called with the name of every item that is opened once before the first step.
+        left_out: called with a line for everything that is not used, if there is any, before the first step.
 
     Returns:
         The path of `model.safetensors`. `left_out.txt` beside it names every item that was not used, and why.
@@ -66,11 +68,16 @@ def train_verifier(
     parts = split(usable, recipe.holdout, recipe.seed)
     if isinstance(parts.train, Pairs) and recipe.loss == "triplet":
         raise ConfigError(f"{data} lists pairs; triplets need a folder a class. Take loss: contrastive or logistic")
+    unused = [*found.left_out, *broken]
+    if group.is_main:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "left_out.txt").write_text("".join(f"{line}\n" for line in unused), encoding="utf-8")
+        if unused:
+            left_out(unused)
     task = verifier_task(recipe, parts.train, group)
     net = cast(Siblings, train(task, out, device, workers, stop_after, report, verifier_validation(recipe, parts.test), group))
     path = out / "model.safetensors"
     if group.is_main:
-        (out / "left_out.txt").write_text("".join(f"{line}\n" for line in (*found.left_out, *broken)), encoding="utf-8")
         save_verifier(path, net, _header(recipe, net, parts, data))
     group.barrier()
     return path
@@ -92,7 +99,7 @@ def verifier_task(recipe: VerifierRecipe, data: Classes | Pairs, group: Group = 
             given = load_weights(recipe.init).net
             if given.input_spec != InputSpec():
                 raise ConfigError(f"init {recipe.init}: was trained on {given.input_spec}, this tower sees {InputSpec()}")
-            net.tower.backbone.load_state_dict(given.backbone.state_dict())
+            net.tower.backbone.load_state_dict(given.backbone.state_dict(), strict=False)  # the tower ends at conv4
         for name in recipe.frozen:
             getattr(net.tower.backbone, name).requires_grad_(False)
     return Task(recipe, net, VerifierObjective(net, recipe), ItemBatches(data, recipe, group), PARTS, backbone)

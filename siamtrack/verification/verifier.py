@@ -63,7 +63,8 @@ class Verifier:
     Args:
         model: `verifier` (inside the package, for objects), or a .safetensors file that `siamtrack train` wrote.
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
-        false_accept: wanted share of different pairs that are taken for the same; picks the threshold.
+        false_accept: wanted share of different pairs that are taken for the same; picks the threshold. None: 0.01, or
+            the strictest that was measured where the weights had too few held-out items for that.
 
     Attributes:
         header: what the weights say of themselves. sha256: of the weights file.
@@ -79,7 +80,7 @@ class Verifier:
         True
     """
 
-    def __init__(self, model: str | Path = "verifier", device: str = "auto", false_accept: float = 0.01) -> None:
+    def __init__(self, model: str | Path = "verifier", device: str = "auto", false_accept: float | None = None) -> None:
         weights = load_verifier(model)
         self.header, self.sha256 = weights.header, weights.sha256
         self._point = self.header.threshold_at(false_accept)

@@ -15,6 +15,7 @@ from siamtrack.model.towers import TowerSpec, make_tower
 from siamtrack.model.weights import ASSETS
 
 SHIPPED = ("verifier",)
+USUAL_FALSE_ACCEPT = 0.01
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,22 @@ class VerifierHeader:
     operating_points: tuple[OperatingPoint, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)
 
-    def threshold_at(self, false_accept: float) -> OperatingPoint:
+    def threshold_at(self, false_accept: float | None = None) -> OperatingPoint:
         """The operating point whose false-accept rate is nearest to, and not above, the wanted one.
+
+        Args:
+            false_accept: the wanted rate; None for 0.01, or the strictest that was measured if that is laxer.
 
         Raises:
             ValueError: nothing so strict was measured; the message names the strictest.
         """
         if not self.operating_points:
             raise ValueError("these weights state no thresholds: they were saved without held-out pairs to measure them on")
+        strictest = min(point.false_accept for point in self.operating_points)
+        if false_accept is None:
+            false_accept = max(USUAL_FALSE_ACCEPT, strictest)
         fitting = [point for point in self.operating_points if point.false_accept <= false_accept]
         if not fitting:
-            strictest = min(point.false_accept for point in self.operating_points)
             raise ValueError(
                 f"false-accept rate {false_accept:g} is below the strictest that was measured, {strictest:.2g}; "
                 f"ask for {strictest:.2g} or more, or train with more held-out items"

@@ -49,6 +49,14 @@ def test_training_lowers_the_loss(stores: list[CropStore], tmp_path: Path) -> No
     assert sum(losses[-6:]) < 0.9 * sum(losses[:6])
 
 
+def test_no_step_is_told_to_have_taken_no_time(stores: list[CropStore], tmp_path: Path) -> None:
+    # The last step of an epoch is read off at once: its rate must be its own, not that of the reading.
+    reports: list[StepReport] = []
+    train(RECIPE, stores, tmp_path, workers=0, report=reports.append)
+    seconds = [RECIPE.batch_size / report.pairs_per_s for report in reports]
+    assert min(seconds) > 0.01 * sorted(seconds)[len(seconds) // 2]
+
+
 def test_a_resumed_run_equals_an_uninterrupted_one(stores: list[CropStore], tmp_path: Path) -> None:
     whole = weights_of(train(RECIPE, stores, tmp_path / "whole", workers=0))
     train(RECIPE, stores, tmp_path / "parts", workers=0, stop_after=3)

@@ -9,9 +9,11 @@ import pytest
 from siamtrack.config import build, load_yaml
 from siamtrack.errors import ConfigError
 from siamtrack.train.recipe import Recipe
+from siamtrack.train.verifier_recipe import VerifierRecipe
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-RECIPES = sorted(CONFIGS.glob("train_*.yaml"))
+VERIFIERS = [CONFIGS / "train_verifier.yaml", CONFIGS / "train_objects.yaml"]
+RECIPES = sorted(set(CONFIGS.glob("train_*.yaml")) - set(VERIFIERS))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -19,6 +21,11 @@ def test_every_recipe_is_valid_and_trains_on_the_train_split_alone(path: Path) -
     recipe = build(Recipe, load_yaml(path), path.name)
     assert recipe.sources
     assert all("val" not in source.path and "test" not in source.path for source in recipe.sources)
+
+
+@pytest.mark.parametrize("path", VERIFIERS, ids=lambda path: path.stem)
+def test_every_verifiers_recipe_is_valid(path: Path) -> None:
+    build(VerifierRecipe, load_yaml(path), path.name)
 
 
 def test_the_recipes_that_people_expect_are_there() -> None:

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from glyphs import write_letters
+
+from siamtrack.config import build
+from siamtrack.train.verifier_recipe import VerifierRecipe
+from siamtrack.train.verifier_task import train_verifier
+
+
+@pytest.fixture(scope="session")
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_letters(tmp_path_factory.mktemp("letters"))
+
+
+@pytest.fixture(scope="session")
+def weights(letters: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A verifier of letters, trained for some seconds."""
+    plain = {
+        "tower": {"kind": "cnn", "dim": 16, "size": 32, "gray": True, "width": 8},
+        "loss": "triplet",
+        "margin": 0.3,
+        "steps": 60,
+        "epoch_steps": 60,
+        "batch_size": 32,
+        "lr": 0.003,
+        "holdout": 0.4,
+    }
+    return train_verifier(build(VerifierRecipe, plain), letters, tmp_path_factory.mktemp("run"), workers=0)
