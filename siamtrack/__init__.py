@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from siamtrack.tracking.tracker import State, Tracker, TrackResult
     from siamtrack.verification.verifier import Verifier
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _HOMES = {
     "load": "siamtrack.api",

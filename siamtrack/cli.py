@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from siamtrack import __version__, cli_data, cli_train, cli_tune, cli_verify
+from siamtrack import __version__, cli_data, cli_eval, cli_train, cli_tune, cli_verify
 from siamtrack.errors import SiamtrackError
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ app.add_typer(cli_data.app, name="data")
 app.command(no_args_is_help=True)(cli_train.train)
 app.command(no_args_is_help=True)(cli_tune.tune)
 app.command(no_args_is_help=True)(cli_verify.verify)
+app.command("eval", no_args_is_help=True)(cli_eval.evaluate)
 
 
 @app.command()

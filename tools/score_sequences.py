@@ -65,7 +65,7 @@ def main() -> None:
 
 def fps(runs: list[SequenceRun]) -> float:
     """Updates a second, over all runs."""
-    seconds = sum(run.seconds for run in runs)
+    seconds = sum(float(run.seconds.sum()) for run in runs)
     return sum(len(run.boxes_xywh) - 1 for run in runs) / seconds if seconds else 0.0
 
 

@@ -27,7 +27,7 @@ class SequenceRun:
         scores: (N,) its scores, 1 for the given box; NaN from a tracker that has none.
         counted: (N,) whether the frame counts: not the first, nor one whose target is absent or unsure.
         overlaps: (M,) overlap in 0..1 of the frames that count.
-        seconds: time spent in the N - 1 calls of `update`; decoding and `init` are left out.
+        seconds: (N - 1,) time spent in each call of `update`; decoding and `init` are left out.
     """
 
     name: str
@@ -35,7 +35,7 @@ class SequenceRun:
     scores: NDArray[np.float64]
     counted: NDArray[np.bool_]
     overlaps: NDArray[np.float64]
-    seconds: float
+    seconds: NDArray[np.float64]
 
 
 def evaluate(tracker: BoxTracker, sequences: Iterable[Sequence], limit: int | None = None) -> Iterator[SequenceRun]:
@@ -110,7 +110,7 @@ def run_together(trackers: Mapping[str, BoxTracker], sequence: Sequence, limit: 
             np.array(track.scores, dtype=np.float64),
             counted,
             overlaps(track.boxes, truth, frame_wh),
-            track.seconds,
+            np.array(track.seconds, dtype=np.float64),
         )
         for name, track in tracks.items()
     }
@@ -142,7 +142,7 @@ class _Track:
         self._tracker = tracker
         self.boxes: list[tuple[float, ...]] = []
         self.scores: list[float] = []
-        self.seconds = 0.0
+        self.seconds: list[float] = []
 
     def init(self, frame: Image, box: NDArray[np.float64]) -> None:
         self._tracker.init(frame, box)
@@ -152,6 +152,6 @@ class _Track:
     def update(self, frame: Image) -> None:
         started = time.perf_counter()
         result = self._tracker.update(frame)
-        self.seconds += time.perf_counter() - started
+        self.seconds.append(time.perf_counter() - started)
         self.boxes.append(tuple(getattr(result, "box", result)))
         self.scores.append(getattr(result, "score", float("nan")))

@@ -9,27 +9,36 @@ from typing import Any
 import yaml
 
 from siamtrack.api import load
-from siamtrack.benchmark.peers import BoxTracker, OpenCVTracker
+from siamtrack.benchmark.peers import BoxTracker, IdentityTracker, OpenCVTracker
 from siamtrack.errors import ConfigError
 
 
-def tracker_by_name(name: str, settings: Iterable[str] = (), nano_dir: str | Path | None = None) -> BoxTracker:
+def tracker_by_name(
+    name: str,
+    settings: Iterable[str] = (),
+    onnx_dir: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> BoxTracker:
     """A tracker from its name.
 
     Args:
-        name: `cv2:csrt` and so on for OpenCV's; else a model's name or file, which may be followed by settings of
-            its own: `siamfc,scale_count=5`.
+        name: `cv2:csrt` and so on for OpenCV's; `identity`, whose box never moves; else a model's name or file,
+            which may be followed by settings of its own: `siamfc,scale_count=5`.
         settings: `KEY=VALUE` for every tracker that is not OpenCV's; its own come after them.
-        nano_dir: folder of the ONNX files of `cv2:nano`.
+        onnx_dir: folder of the ONNX files of `cv2:nano` and `cv2:vit`.
+        device, precision: of our own trackers, as for `siamtrack.load`.
 
     Raises:
         SiamtrackError, FileNotFoundError: as `OpenCVTracker` and `siamtrack.load` do.
         ConfigError: as `read_settings` does.
     """
     if name.startswith("cv2:"):
-        return OpenCVTracker(name.removeprefix("cv2:"), nano_dir)
+        return OpenCVTracker(name.removeprefix("cv2:"), onnx_dir)
+    if name == "identity":
+        return IdentityTracker()
     model, *own = name.split(",")
-    return load(model, **read_settings([*settings, *own]))
+    return load(model, device, precision, **read_settings([*settings, *own]))
 
 
 def read_settings(items: Iterable[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""OpenCV's trackers behind the same two calls as ours, for comparisons in one run."""
+"""OpenCV's trackers, and one that never moves, behind the same two calls as ours, for comparisons in one run."""
 
 from __future__ import annotations
 
@@ -24,23 +24,35 @@ class BoxTracker(Protocol):
         """A result with `.box`, or a box."""
 
 
+class IdentityTracker:
+    """Says the first box again and again: what a benchmark gives for nothing."""
+
+    def init(self, frame: Image, box: Iterable[float]) -> None:
+        """Keep the box."""
+        self._box = Box(*(float(value) for value in box))
+
+    def update(self, frame: Image) -> Box:
+        """The first box."""
+        return self._box
+
+
 class OpenCVTracker:
     """One of OpenCV's trackers.
 
     Args:
-        name: `csrt` and `kcf` (opencv-contrib-python), `mil`, or `nano` (needs its ONNX files).
-        model_dir: folder of `backbone.onnx` and `head.onnx` for `nano`.
+        name: `csrt` and `kcf` (opencv-contrib-python), `mil`, or `nano` and `vit` (which need their ONNX files).
+        onnx_dir: folder of `backbone.onnx` and `head.onnx` for `nano`, of `vittrack.onnx` for `vit`.
 
     Raises:
         SiamtrackError: the tracker is not in this OpenCV, or its files are missing; the message says what to get.
     """
 
-    NAMES = ("csrt", "kcf", "mil", "nano")
+    NAMES = ("csrt", "kcf", "mil", "nano", "vit")
 
-    def __init__(self, name: str, model_dir: str | Path | None = None) -> None:
+    def __init__(self, name: str, onnx_dir: str | Path | None = None) -> None:
         if name not in self.NAMES:
             raise SiamtrackError(f"no OpenCV tracker {name!r}; {nearest(name, self.NAMES)}")
-        self._make = _factory(name, model_dir)
+        self._make = _factory(name, Path(onnx_dir or "."))
         self._box = Box(0, 0, 0, 0)
 
     def init(self, frame: Image, box: Iterable[float]) -> None:
@@ -58,18 +70,27 @@ class OpenCVTracker:
         return self._box
 
 
-def _factory(name: str, model_dir: str | Path | None) -> Callable[[], Any]:
+def _factory(name: str, onnx_dir: Path) -> Callable[[], Any]:
     if name == "nano":
-        folder = Path(model_dir or ".")
-        files = [folder / "backbone.onnx", folder / "head.onnx"]
-        for path in files:
-            if not path.is_file():
-                raise SiamtrackError(f"{path} not found; NanoTrackV2 needs its backbone.onnx and head.onnx in one folder")
         params: Any = cv2.TrackerNano_Params()  # type: ignore[attr-defined]
-        params.backbone, params.neckhead = (str(path) for path in files)
+        params.backbone, params.neckhead = (
+            _onnx(onnx_dir, file, "NanoTrackV2 needs its backbone.onnx and head.onnx in one folder")
+            for file in ("backbone.onnx", "head.onnx")
+        )
         return lambda: cv2.TrackerNano_create(params)  # type: ignore[attr-defined]
+    if name == "vit":
+        params = cv2.TrackerVit_Params()  # type: ignore[attr-defined]
+        params.net = _onnx(onnx_dir, "vittrack.onnx", "OpenCV's TrackerVit needs its network as vittrack.onnx (OpenCV Zoo)")
+        return lambda: cv2.TrackerVit_create(params)  # type: ignore[attr-defined]
     attribute = f"Tracker{name.upper()}_create"
     make = getattr(cv2, attribute, None) or getattr(getattr(cv2, "legacy", None), attribute, None)
     if make is None:
         raise SiamtrackError(f"this OpenCV has no {attribute}; it is in the wheel opencv-contrib-python")
     return make  # type: ignore[no-any-return]
+
+
+def _onnx(folder: Path, name: str, needs: str) -> str:
+    path = folder / name
+    if not path.is_file():
+        raise SiamtrackError(f"{path} not found; {needs}")
+    return str(path)

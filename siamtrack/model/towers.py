@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from siamtrack.model.backbone import AlexNet
+from siamtrack.model.folding import folded_backbone
 from siamtrack.model.siamese import InputSpec
 
 TowerName = Literal["alexnet", "cnn", "gru"]
@@ -74,6 +75,8 @@ class AlexNetTower(nn.Module):
         spec = InputSpec()
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
+        # Set by `fold`, and not part of the state dict.
+        self._folded: list[nn.Module] = []
         self.pool = nn.AdaptiveAvgPool2d(2)
         self.norm = nn.BatchNorm1d(4 * 384)
         self.project = nn.Linear(4 * 384, dim)
@@ -82,9 +85,14 @@ class AlexNetTower(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Embed pictures (N, 3, S, S), RGB, 0..255."""
-        features = self.backbone.features((image - self.mean) / self.std)
+        features = self._folded[0](image) if self._folded else self.backbone.features((image - self.mean) / self.std)
         projected: Tensor = self.project(self.norm(self.pool(features).flatten(1)))
         return projected
+
+    def fold(self) -> None:
+        """Prepare for running alone: norms folded into convolutions, channels last. Training goes on elsewhere."""
+        chain = folded_backbone(self.backbone, self.mean, self.std)
+        self._folded = [chain.to(memory_format=torch.channels_last)]  # type: ignore[call-overload]
 
 
 class SmallCNN(nn.Module):

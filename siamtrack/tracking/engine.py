@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor
 
 from siamtrack.errors import ConfigError
+from siamtrack.model.folding import folded_backbone
 from siamtrack.model.heads import BoxHead
 from siamtrack.model.siamese import Siamese
 from siamtrack.tracking.crop import Image
@@ -56,7 +56,7 @@ class Engine:
         self._dtype = PRECISIONS[self.precision]
         self.model = net.model
         net = copy.deepcopy(net).eval().requires_grad_(False)
-        self._backbone = _folded_backbone(net).to(self.device, self._dtype)
+        self._backbone = folded_backbone(net.backbone, net.mean, net.std).to(self.device, self._dtype)
         # channels_last halves the time of the pools and costs the convolutions nothing.
         self._backbone = self._backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._head = net.head.to(self.device)
@@ -150,21 +150,3 @@ def native_bfloat16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     probe: Any = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(probe()) if device.type == "cpu" and probe else False
-
-
-def _folded_backbone(net: Siamese) -> nn.Sequential:
-    """The backbone as a plain chain: `(pixel - mean) / std` folded into conv1, every batch norm into its convolution.
-
-    Exact because nothing pads: a padded border would be zeros of the scaled image, not of the pixels.
-    """
-    backbone = net.backbone
-    first: Any = backbone.conv1[0]
-    first.bias.data -= (first.weight * (net.mean / net.std)).sum(dim=(1, 2, 3))
-    first.weight.data /= net.std
-    layers: list[nn.Module] = []
-    for block in (backbone.conv1, backbone.conv2, backbone.conv3, backbone.conv4, backbone.conv5):
-        modules: list[Any] = list(block)
-        if len(modules) > 1 and isinstance(modules[1], nn.BatchNorm2d):
-            modules[:2] = [fuse_conv_bn_eval(modules[0], modules[1])]
-        layers.extend(modules)
-    return nn.Sequential(*layers)

@@ -76,7 +76,7 @@ def as_batch(inputs: Sequence[NDArray[Any]]) -> tuple[Tensor, ...]:
         Pictures (N, C, S, S) float32; or sequences (N, T, F), padded with zeros, and their lengths (N,).
     """
     if inputs[0].dtype == np.uint8:
-        return (torch.from_numpy(np.stack(inputs)).permute(0, 3, 1, 2).float(),)
+        return (torch.from_numpy(np.stack(inputs)).permute(0, 3, 1, 2).float(),)  # channels last already
     lengths = [len(rows) for rows in inputs]
     padded = np.zeros((len(inputs), max(lengths), inputs[0].shape[1]), np.float32)
     for row, rows in zip(padded, inputs, strict=True):

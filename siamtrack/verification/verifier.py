@@ -16,6 +16,7 @@ from siamtrack.datasets.items import read_picture, read_sequence
 from siamtrack.errors import DataError
 from siamtrack.frames import as_bgr
 from siamtrack.model.similarity import AbsoluteDifference
+from siamtrack.model.towers import AlexNetTower
 from siamtrack.tracking.crop import CropWindow, context_side, mean_color
 from siamtrack.tracking.engine import pick_device
 from siamtrack.verification.gallery import Gallery
@@ -87,6 +88,8 @@ class Verifier:
         self._calibration = Calibration(self.header.slope, self.header.midpoint)
         self._device = pick_device(device)
         self._net = weights.net.to(self._device)
+        if isinstance(self._net.tower, AlexNetTower):
+            self._net.tower.fold()
         self.gallery = Gallery(self.header.tower.dim, self.header.similarity, self.sha256)
 
     @property

@@ -74,6 +74,16 @@ def test_the_alexnet_tower_is_the_trackers_backbone_up_to_conv4() -> None:
     assert {key: value.shape for key, value in tower.backbone.state_dict().items()} == wanted
 
 
+@torch.inference_mode()
+def test_a_folded_tower_says_the_same() -> None:
+    tower = AlexNetTower(32).eval()
+    image = torch.rand(2, 3, 95, 95) * 255
+    before, keys = tower(image), set(tower.state_dict())
+    tower.fold()
+    assert torch.allclose(tower(image), before, atol=1e-3)
+    assert set(tower.state_dict()) == keys
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -1,0 +1,97 @@
+"""From results on disk to an `Evaluation`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from siamtrack.benchmark.evaluation import Evaluation, Outcome, TrackerOutcome
+from siamtrack.benchmark.results import ResultStore
+from siamtrack.benchmark.runner import TrackerSpec
+from siamtrack.datasets.benchmarks import Benchmark
+from siamtrack.datasets.sequence import Sequence as Video
+from siamtrack.errors import DataError
+from siamtrack.video.run import versions
+
+
+def score(benchmark: Benchmark, trackers: Sequence[str], out: Path, about: Mapping[str, str]) -> Evaluation:
+    """Read the results of several trackers and put them beside the truth.
+
+    Args:
+        benchmark: its sequences and protocol.
+        trackers: names, as they were run. out: folder of the evaluation.
+        about: whatever a reader should know of the run.
+
+    Raises:
+        DataError: results are missing or cut, or the benchmark's truth is withheld.
+    """
+    if benchmark.hidden:
+        raise DataError(f"the truth of {benchmark.name} {benchmark.subset} is withheld; its server scores the archive")
+    sizes = {video.name: frame_size(video) for video in benchmark.sequences}
+    found = []
+    for tracker in trackers:
+        store = ResultStore(out, tracker)
+        outcomes = []
+        for video in benchmark.sequences:
+            result = store.read(video.name, len(video.boxes_xywh))
+            outcomes.append(
+                Outcome(
+                    video.name,
+                    result.boxes_xywh,
+                    video.boxes_xywh,
+                    sizes[video.name],
+                    result.seconds[1:][result.seconds[1:] > 0],
+                    result.scores,
+                    benchmark.cover.get(video.name),
+                )
+            )
+        found.append(TrackerOutcome(tracker, tuple(outcomes)))
+    return Evaluation(benchmark.name, benchmark.subset, tuple(found), about, benchmark.attributes)
+
+
+def trackers_of(out: Path) -> list[str]:
+    """Names of the trackers whose results an evaluation's folder holds.
+
+    Raises:
+        FileNotFoundError, DataError: it is no evaluation, or holds none.
+    """
+    folder = out / "results"
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} not found; give a folder that siamtrack eval wrote")
+    names = []
+    for path in sorted(folder.glob("*/tracker.json")):
+        try:
+            names.append(str(json.loads(path.read_text(encoding="utf-8"))["tracker"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} does not say which tracker it is of; remove that folder") from error
+    if not names:
+        raise DataError(f"{folder} holds no tracker's results")
+    return names
+
+
+def about_run(spec: TrackerSpec) -> dict[str, str]:
+    """Device, threads and versions, for a report's small print."""
+    return {"device": spec.device, "precision": spec.precision, "threads": str(spec.threads), **versions()}
+
+
+def frame_size(video: Video) -> tuple[int, int]:
+    """Width and height of a sequence's first frame, pixels.
+
+    Raises:
+        DataError: it has no frame.
+    """
+    for _, frame in video.frames_at({0}):
+        return frame.shape[1], frame.shape[0]
+    raise DataError(f"{video.name}: no frame can be read")
+
+
+def success_line(evaluation: Evaluation) -> list[str]:
+    """One line a tracker, with data set, subset and number of sequences: what a terminal shows."""
+    lines = []
+    for tracker in evaluation.trackers:
+        fps = "" if np.isnan(tracker.fps) else f"  {tracker.fps:.1f} fps"
+        lines.append(f"{tracker.tracker:32s} {evaluation.dataset} {evaluation.subset}: {tracker.scores}{fps}")
+    return lines

@@ -1,0 +1,82 @@
+"""GOT-10k through its own toolkit: the toolkit reads the sequence and asks, ours tracks and keeps the result."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from got10k.experiments import ExperimentGOT10k
+from got10k.trackers import Tracker as ToolkitBase
+from numpy.typing import NDArray
+
+from siamtrack.benchmark.evaluate import SequenceRun, run_together
+from siamtrack.benchmark.peers import BoxTracker
+from siamtrack.benchmark.results import ResultStore, SequenceResult
+from siamtrack.datasets.sequence import Sequence
+
+
+class ToolkitTracker(ToolkitBase):  # type: ignore[misc]
+    """One of our trackers as the toolkit wants one.
+
+    Args:
+        name: names the folder of the results.
+        tracker: anything with `init` and `update`.
+    """
+
+    def __init__(self, name: str, tracker: BoxTracker) -> None:
+        super().__init__(name=name, is_deterministic=True)
+        self.tracker = tracker
+        self.last: SequenceRun | None = None
+
+    def track(
+        self, img_files: list[str], box: NDArray[np.float64], visualize: bool = False
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Boxes (N, 4) and seconds (N,) of a sequence of N images.
+
+        The toolkit's own loop hands out PIL images and times our conversion of them; this one reads frames as every
+        other part of the package does.
+        """
+        boxes = np.zeros((len(img_files), 4))
+        boxes[0] = box
+        paths = tuple(Path(path) for path in img_files)
+        self.last = run_together({"": self.tracker}, Sequence(paths[0].parent.name, paths[0].parent, boxes, paths))[""]
+        return self.last.boxes_xywh, np.concatenate([[0.0], self.last.seconds])
+
+
+class Experiment(ExperimentGOT10k):  # type: ignore[misc]
+    """The toolkit's experiment on one sequence, whose result is written whole or not at all."""
+
+    def __init__(self, root: Path, subset: str, sequence: str, store: ResultStore) -> None:
+        super().__init__(root_dir=str(root), subset=subset, result_dir=str(store.root), report_dir=str(store.root))
+        self.result_dir = str(store.root)
+        self.store = store
+        self.tracker: ToolkitTracker | None = None
+        data = self.dataset
+        place = data.seq_names.index(sequence)
+        for name in ("seq_names", "seq_dirs", "anno_files"):
+            setattr(data, name, [getattr(data, name)[place]])
+        # On the test set `run` would print an advice and sleep for two seconds, for every sequence.
+        self.subset = "val"
+
+    def _record(self, record_file: str, boxes: NDArray[np.float64], times: NDArray[np.float64]) -> None:
+        scores: Any = self.tracker.last.scores if self.tracker is not None and self.tracker.last is not None else None
+        self.store.write(Path(record_file).parent.name, SequenceResult(boxes, times, scores))
+
+
+def run_toolkit(tracker: BoxTracker, root: Path, subset: str, sequence: str, store: ResultStore) -> None:
+    """Run a tracker over one sequence of GOT-10k by `ExperimentGOT10k`.
+
+    Args:
+        root: the folder that holds `val` and `test`. subset: which of them.
+        sequence: its name. store: where the result goes.
+
+    Raises:
+        DataError, SourceError: as `run_together` raises them.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints several lines a sequence
+        experiment = Experiment(root, subset, sequence, store)
+        experiment.tracker = ToolkitTracker(store.name, tracker)
+        experiment.run(experiment.tracker, visualize=False)
