@@ -82,15 +82,21 @@ class TrackerOutcome:
 
     @cached_property
     def precision(self) -> NDArray[np.float64]:
-        """(51,) share of frames whose centres lie within 0 to 50 px, mean over sequences: OTB's protocol."""
-        curves = [(item.center_errors[:, None] <= PRECISION_THRESHOLDS_PX).mean(axis=0) for item in self.outcomes]
-        return np.asarray(np.mean(curves, axis=0))
+        """(51,) share of frames whose centres lie within 0 to 50 px, mean over sequences: OTB's protocol; NaN of no frames."""
+        curves = [(item.center_errors[:, None] <= PRECISION_THRESHOLDS_PX).mean(axis=0) for item in self._scored]
+        return np.asarray(np.mean(curves, axis=0)) if curves else np.full(len(PRECISION_THRESHOLDS_PX), np.nan)
 
     @cached_property
     def success_auc(self) -> float:
         """OTB's success score: mean over 21 thresholds of the curve, mean over sequences."""
         thresholds = np.linspace(0, 1, 21)
-        return float(np.mean([(item.overlaps[:, None] > thresholds).mean() for item in self.outcomes]))
+        areas = [(item.overlaps[:, None] > thresholds).mean() for item in self._scored]
+        return float(np.mean(areas)) if areas else float("nan")
+
+    @property
+    def _scored(self) -> list[Outcome]:
+        """Without sequences of which no frame counts: the mean of nothing is no number."""
+        return [item for item in self.outcomes if item.overlaps.size]
 
     @cached_property
     def fps(self) -> float:
