@@ -161,6 +161,11 @@ def test_the_header_is_plain_json(weights: Path) -> None:
     assert header["training"]["recipe"]["loss"] == "triplet"
 
 
+def test_the_card_is_of_the_shipped_weights() -> None:
+    card = (Path(__file__).parents[2] / "docs/models/verifier.md").read_text(encoding="utf-8")
+    assert f"sha256 `{load_verifier('verifier').sha256[:16]}...`" in card
+
+
 def test_letters_are_where_the_tests_think_they_are() -> None:
     assert (letter("A", 0) < 128).any()
     assert (letter("A", 0)[:2] == 255).all()
