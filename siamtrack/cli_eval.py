@@ -25,7 +25,7 @@ def evaluate(
             "your own sequences, in GOT-10k's layout or as NAME.mp4 with NAME.txt.",
         ),
     ],
-    folder: Annotated[Path | None, typer.Argument(metavar="[ROOT]", help="The data set's folder; the same as --root.")] = None,
+    folder: Annotated[Path | None, typer.Argument(metavar="ROOT", help="The data set's folder; the same as --root.")] = None,
     root: Annotated[Path | None, typer.Option(help="The data set's folder; for got10k the one that holds val/, test/.")] = None,
     subset: Annotated[str | None, typer.Option(help="Such as val or test. Default: the data set's usual one.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results and report; the same command goes on in it.")] = None,
@@ -46,11 +46,12 @@ def evaluate(
     compare: Annotated[Path | None, typer.Option(metavar="DIR", help="Another evaluation, compared in the report.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only look for faults in the data set, and name each.")] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="With --check: decode every image.")] = False,
-    device: DeviceOption = "cpu",
+    device: DeviceOption = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
 ) -> int:
     """Run trackers on a benchmark by its protocol, and write a report. Stopped, the same command goes on.
 
+    \b
     Examples:
       siamtrack eval got10k --root GOT-10k --subset val --out runs/val --tracker siamfc-box --tracker cv2:csrt
       siamtrack eval got10k --root GOT-10k --subset test --out runs/test     (ends with the archive for the server)

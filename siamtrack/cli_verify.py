@@ -45,6 +45,7 @@ def verify(
 
     An item is a picture, or for a verifier of sequences a .csv, .txt or .npy of numbers.
 
+    \b
     Examples:
       siamtrack verify a.jpg b.jpg
       siamtrack verify --gallery people/ probe.jpg --save people.safetensors
