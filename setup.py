@@ -20,6 +20,7 @@ EXTRAS = {
 }
 EXTRAS["dev"] = [
     "pytest>=8",
+    "pytest-xdist>=3.6",
     "hypothesis>=6.100",
     "ruff>=0.15",
     "mypy>=1.18",

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import hypothesis
 import pytest
+import torch
 from rendered import FRAME_WH, rendered_frame
 
 import siamtrack
 from siamtrack.demo import CLIPS, clip_path
 from siamtrack.tracking.tracker import Tracker
+
+# Tests run in one process a core: a second thread in each would only wait for the others. Their children inherit it.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
 
 # Time limits of single examples would only measure how busy the machine is.
 hypothesis.settings.register_profile("siamtrack", deadline=None)
