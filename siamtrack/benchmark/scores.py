@@ -57,9 +57,13 @@ def pooled(per_sequence: Iterable[NDArray[np.float64]]) -> Scores:
 
 
 def _clip(boxes: NDArray[np.float64], frame_wh: tuple[int, int]) -> NDArray[np.float64]:
+    """Boxes within the frame, as the GOT-10k toolkit clips them.
+
+    A box that sticks out on the left or above is moved in and keeps its size, one that sticks out elsewhere is cut. To
+    cut it everywhere would be neater, and 1e-4 of AO away from everybody else's figures.
+    """
     low = np.clip(boxes[:, :2], 0, frame_wh)
-    high = np.clip(boxes[:, :2] + boxes[:, 2:], 0, frame_wh)
-    return np.concatenate([low, high - low], axis=1)
+    return np.concatenate([low, np.clip(boxes[:, 2:], 0, frame_wh - low)], axis=1)
 
 
 def paired_bootstrap(

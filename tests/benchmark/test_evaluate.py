@@ -74,7 +74,7 @@ def test_a_tracker_that_knows_the_truth_scores_one() -> None:
     run = run_sequence(Knowing(), sequence())
     assert run.name == "a"
     assert run.boxes_xywh == pytest.approx(TRUTH)
-    assert run.overlaps.tolist() == [1.0] * 7
+    assert run.overlaps.tolist() == pytest.approx([1.0] * 7)
     assert run.scores == pytest.approx(1 - np.arange(8) / 10)
     assert run.counted.tolist() == [False] + [True] * 7
     assert (run.seconds > 0).all()
@@ -93,7 +93,7 @@ def test_a_tracker_that_stays_scores_the_overlap_with_the_first_box() -> None:
 
 def test_frames_without_target_are_left_out() -> None:
     run = run_sequence(Knowing(), sequence(absent=[2, 5]))
-    assert run.overlaps.tolist() == [1.0] * 5
+    assert run.overlaps.tolist() == pytest.approx([1.0] * 5)
     assert run.counted.tolist() == [False, True, False, True, True, False, True, True]
     assert len(run.boxes_xywh) == 8
 

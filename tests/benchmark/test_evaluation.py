@@ -25,9 +25,8 @@ def by_hand(item: Outcome) -> list[tuple[float, float]]:
             continue
         corners = []
         for x, y, w, h in (item.boxes_xywh[index], item.truth_xywh[index]):
-            left, right = (min(max(value, 0), 100) for value in (x, x + w))
-            top, bottom = (min(max(value, 0), 100) for value in (y, y + h))
-            corners.append((left, top, right, bottom))
+            left, top = min(max(x, 0), 100), min(max(y, 0), 100)
+            corners.append((left, top, left + min(w, 100 - left), top + min(h, 100 - top)))
         (al, at, ar, ab), (bl, bt, br, bb) = corners
         inner = max(0, min(ar, br) - max(al, bl)) * max(0, min(ab, bb) - max(at, bt))
         outer = (ar - al) * (ab - at) + (br - bl) * (bb - bt) - inner
