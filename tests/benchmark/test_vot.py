@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import configparser
+import faulthandler
 import os
 import re
 import subprocess
@@ -238,7 +239,10 @@ def exchange() -> Iterator[Callable[..., Exchange]]:
         started.append(Exchange(*command))
         return started[-1]
 
+    # The library's client waits in C code that nothing interrupts: it was seen to spin without end.
+    faulthandler.dump_traceback_later(120, exit=True)
     yield start
+    faulthandler.cancel_dump_traceback_later()
     for one in started:
         one.process.kill()
         one.process.wait()
