@@ -28,12 +28,13 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path} cannot be read ({error.strerror})") from error
 
 
-def read_boxes(path: Path, one_based: bool = False) -> NDArray[np.float64]:
+def read_boxes(path: Path, one_based: bool = False, nan_absent: bool = False) -> NDArray[np.float64]:
     """Boxes of a text file, one `x,y,w,h` a line, parted by commas, blanks or both.
 
     Args:
         path: the file.
         one_based: its first pixel is (1, 1); the result is 0-based all the same.
+        nan_absent: a line with NaN says that the target is absent, as UAV123 writes it; otherwise it is an error.
 
     Returns:
         (N, 4), as `clean_boxes` gives them.
@@ -47,8 +48,11 @@ def read_boxes(path: Path, one_based: bool = False) -> NDArray[np.float64]:
             values = [float(part) for part in line.replace(",", " ").split()]
         except ValueError:
             values = []
+        if nan_absent and len(values) == 4 and any(map(math.isnan, values)) and not any(map(math.isinf, values)):
+            values = [0.0] * 4
         if len(values) != 4 or not all(map(math.isfinite, values)):
-            raise DataError(f"{path}, line {number}: {line[:60]!r} is not x,y,w,h in finite numbers")
+            wanted = "numbers or NaN" if nan_absent else "finite numbers"
+            raise DataError(f"{path}, line {number}: {line[:60]!r} is not x,y,w,h in {wanted}")
         boxes.append(values)
     if not boxes:
         raise DataError(f"{path} is empty; one x,y,w,h line a frame is wanted")

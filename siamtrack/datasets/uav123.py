@@ -7,17 +7,13 @@ OTB's MATLAB toolkit) and 0-based from here on; NaN says that the target is cove
 from __future__ import annotations
 
 import json
-import math
 from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from siamtrack.datasets.dataset import Item
-from siamtrack.datasets.labels import clean_boxes, read_text
+from siamtrack.datasets.labels import read_boxes
 from siamtrack.datasets.otb import frames_between
 from siamtrack.datasets.sequence import Sequence
 from siamtrack.errors import DataError
@@ -54,7 +50,7 @@ def load(root: Path, version: str, name: str, row: dict[str, Any]) -> list[Seque
     folder = root / "data_seq/UAV123" / str(row["folder_name"])
     if not folder.is_dir():
         raise DataError(f"{folder} not found; {version} has a sequence {name} there")
-    boxes = _read_boxes(root / "anno" / version / f"{name}.txt")
+    boxes = read_boxes(root / "anno" / version / f"{name}.txt", one_based=True, nan_absent=True)
     return [Sequence(name, folder, boxes, frames_between(folder, row["start_frame"], row["end_frame"]))]
 
 
@@ -69,19 +65,3 @@ def read_toolkit_table(name: str) -> dict[str, Any]:
     except (ImportError, OSError, ValueError) as error:
         raise DataError(f"{name} of the GOT-10k toolkit cannot be read ({error}); run: pip install got10k==0.1.3") from error
     return found
-
-
-def _read_boxes(path: Path) -> NDArray[np.float64]:
-    """(N, 4) boxes, 0-based; rows with NaN become zeros, which `labels.read_boxes` would refuse."""
-    boxes = []
-    for number, line in enumerate(read_text(path).rstrip().splitlines(), 1):
-        try:
-            values = [float(part) for part in line.replace(",", " ").split()]
-        except ValueError:
-            values = []
-        if len(values) != 4 or any(map(math.isinf, values)):
-            raise DataError(f"{path}, line {number}: {line[:60]!r} is not x,y,w,h in numbers or NaN")
-        boxes.append([0.0] * 4 if any(map(math.isnan, values)) else [values[0] - 1, values[1] - 1, *values[2:]])
-    if not boxes:
-        raise DataError(f"{path} is empty; one x,y,w,h line a frame is wanted")
-    return clean_boxes(boxes)
