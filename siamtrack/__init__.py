@@ -29,8 +29,9 @@ from siamtrack.errors import (
 if TYPE_CHECKING:
     from siamtrack.api import Step, load, track
     from siamtrack.boxes import Box
+    from siamtrack.tracking.result import State, TrackResult
     from siamtrack.tracking.settings import TrackerConfig
-    from siamtrack.tracking.tracker import State, Tracker, TrackResult
+    from siamtrack.tracking.tracker import Tracker
     from siamtrack.verification.verifier import Verifier
 
 __version__ = "0.3.0"
@@ -40,10 +41,10 @@ _HOMES = {
     "track": "siamtrack.api",
     "Step": "siamtrack.api",
     "Box": "siamtrack.boxes",
-    "State": "siamtrack.tracking.tracker",
+    "State": "siamtrack.tracking.result",
     "Tracker": "siamtrack.tracking.tracker",
     "TrackerConfig": "siamtrack.tracking.settings",
-    "TrackResult": "siamtrack.tracking.tracker",
+    "TrackResult": "siamtrack.tracking.result",
     "Verifier": "siamtrack.verification.verifier",
 }
 

@@ -11,8 +11,9 @@ from siamtrack.config import build, replace
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.tracking.crop import Image
 from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.settings import TrackerConfig
-from siamtrack.tracking.tracker import Tracker, TrackResult
+from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.source import open_source
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from siamtrack.model.backbone import STRIDE
 from siamtrack.tracking.crop import CropWindow
 from siamtrack.tracking.engine import BoxResponse, Engine
-from siamtrack.tracking.locator import Pair, Sighting, View
+from siamtrack.tracking.locator import Exemplar, Pair, Sighting, View, exemplar_size_wh, together
 from siamtrack.tracking.peak import hann_window
 from siamtrack.tracking.settings import TrackerConfig
 
@@ -43,21 +44,30 @@ class BoxLocator:
         self.engine = engine
         self.config = config
         self._window = hann_window(config.response_size)
-        self._exemplar = self._kernel = self._exemplar_wh = torch.empty(0)
 
-    def learn(self, view: View) -> None:
-        """Exemplar embedding (1, C, 6, 6), the head's kernel, and the target's size in the exemplar crop."""
+    @torch.inference_mode()
+    def learn(self, view: View) -> Exemplar:
+        """Exemplar embedding (1, 1, C, 6, 6), the head's kernel, and the target's size in the exemplar crop."""
         size = self.config.exemplar_size
         crop = CropWindow(view.center_xy, view.side, size).extract(view.image, view.fill)
-        self._exemplar = self.engine.embed([crop])
-        self._kernel = self.engine.box_kernel(self._exemplar)
-        self._exemplar_wh = torch.tensor([[length * size / view.side for length in view.size_wh]])
+        embedding = self.engine.embed([crop])
+        return Exemplar(embedding[None], self.engine.box_kernel(embedding), exemplar_size_wh(view, size))
 
-    def find(self, view: View) -> Sighting:
-        """Take the best offer; the size follows it as far as it is trusted."""
-        window = CropWindow(view.center_xy, view.side, self.config.search_size)
-        search = self.engine.embed([window.extract(view.image, view.fill)])
-        response = self.engine.match_box(self._exemplar, self._kernel, search, self._exemplar_wh)
+    @torch.inference_mode()
+    def find(self, exemplars: Sequence[Exemplar], views: Sequence[View]) -> list[Sighting]:
+        """Take each target's best offer."""
+        windows = [CropWindow(view.center_xy, view.side, self.config.search_size) for view in views]
+        search = self.engine.embed([one.extract(view.image, view.fill) for view, one in zip(views, windows, strict=True)])
+        responses = self.engine.match_box(
+            together([exemplar.embedding for exemplar in exemplars]),
+            together([exemplar.kernel for exemplar in exemplars]),
+            search,
+            together([exemplar.size_wh for exemplar in exemplars]),
+        )
+        return [self._sighting(*each) for each in zip(views, windows, responses, strict=True)]
+
+    def _sighting(self, view: View, window: CropWindow, response: BoxResponse) -> Sighting:
+        """The size follows the best offer as far as it is trusted."""
         width, height = (length / window.scale for length in view.size_wh)
         config = self.config
         offer = best_offer(response, (width, height), self._window, config.window_influence, config.size_penalty)

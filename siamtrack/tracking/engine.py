@@ -90,15 +90,20 @@ class Engine:
         return self._box_head().kernel(exemplar)
 
     @torch.inference_mode()
-    def match_box(self, exemplar: Tensor, kernel: Tensor, search: Tensor, exemplar_wh: Tensor) -> BoxResponse:
-        """What the box head says of one exemplar (1, C, 6, 6) with its kernel, over one search embedding (1, C, H, W)."""
+    def match_box(self, exemplar: Tensor, kernel: Tensor, search: Tensor, exemplar_wh: Tensor) -> list[BoxResponse]:
+        """What the box head says of N exemplars over the search embeddings (N, C, H, W), each over its own.
+
+        Args:
+            exemplar: (N, 1, C, 6, 6). kernel: (N, c, 4, 4) by `box_kernel`. search: by `embed`.
+            exemplar_wh: (N, 2) sizes of the targets in their exemplar crops, pixels.
+        """
         started = time.perf_counter()
         head = self._box_head()
-        response = self._head(exemplar[None], search)[:, 0]
+        response = self._head(exemplar, search)[:, 0]
         maps = head(kernel, head.features(search), response, exemplar_wh.to(self.device))
-        found = BoxResponse(*(item[0].cpu().numpy() for item in (response, *maps)))
+        arrays = [item.cpu().numpy() for item in (response, *maps)]
         self._clock(started)
-        return found
+        return [BoxResponse(*each) for each in zip(*arrays, strict=True)]
 
     def _box_head(self) -> BoxHead:
         if self._box is None:

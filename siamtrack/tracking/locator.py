@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+import torch
+from torch import Tensor
 
 from siamtrack.tracking.crop import Image
 
@@ -43,11 +47,36 @@ class Sighting:
     value: float
 
 
-class Locator(Protocol):
-    """Learns a target once, finds it in every frame after."""
+@dataclass(frozen=True)
+class Exemplar:
+    """What is kept of a target once it was seen.
 
-    def learn(self, view: View) -> None:
+    Attributes:
+        embedding: (1, K, C, 6, 6), one a scale.
+        kernel: of the box head, (1, c, 4, 4); (1, 0) where there is no such head.
+        size_wh: of the target in the exemplar crop, (1, 2), pixels of that crop.
+    """
+
+    embedding: Tensor
+    kernel: Tensor
+    size_wh: Tensor
+
+
+def exemplar_size_wh(view: View, size: int) -> Tensor:
+    """The target's size (1, 2) in an exemplar crop of `size` pixels."""
+    return torch.tensor([[length * size / view.side for length in view.size_wh]])
+
+
+class Locator(Protocol):
+    """Learns a target once, finds it in every frame after. It keeps no target itself, so one serves many."""
+
+    def learn(self, view: View) -> Exemplar:
         """Embed the exemplar; `view.side` is that of the exemplar's square."""
 
-    def find(self, view: View) -> Sighting:
-        """Find the target; `view.side` is that of the search region."""
+    def find(self, exemplars: Sequence[Exemplar], views: Sequence[View]) -> list[Sighting]:
+        """Find N targets by one pass of the network; each `view.side` is that of its search region."""
+
+
+def together(tensors: Sequence[Tensor]) -> Tensor:
+    """N tensors (1, ...) as one (N, ...); one alone is handed on as it is, which costs nothing."""
+    return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from siamtrack.tracking.crop import Image
-from siamtrack.tracking.tracker import State, TrackResult
+from siamtrack.tracking.result import State, TrackResult
 
 COLORS = {State.TRACKING: (115, 158, 0), State.UNCERTAIN: (0, 159, 230), State.LOST: (0, 94, 213)}
 """BGR by state: bluish green, orange, vermilion of the Okabe-Ito palette, which colour-blind people tell apart."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from siamtrack.errors import OutputError
 from siamtrack.files import replace_file
-from siamtrack.tracking.tracker import TrackResult
+from siamtrack.tracking.result import TrackResult
 
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score", "state")
 PARTIAL = "boxes.partial.csv"

@@ -18,7 +18,8 @@ from siamtrack import __version__
 from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
 from siamtrack.tracking.crop import Image
-from siamtrack.tracking.tracker import State, Tracker, TrackResult
+from siamtrack.tracking.result import State, TrackResult
+from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.overlay import draw
 from siamtrack.video.results import ResultWriter
 from siamtrack.video.sink import VideoSink

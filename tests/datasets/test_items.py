@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from siamtrack.boxes import Box
 from siamtrack.datasets.items import MAX_BYTES, PICTURES, SEQUENCES, kind_of, read_picture, read_sequence
 from siamtrack.errors import DataError
-from siamtrack.tracking.tracker import State, TrackResult
+from siamtrack.tracking.result import State, TrackResult
 from siamtrack.video.results import ResultWriter
 
 FINITE = st.floats(-(2.0**100), 2.0**100, width=32)

@@ -17,8 +17,9 @@ from siamtrack.config import replace
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import MODELS, InputSpec, Siamese
 from siamtrack.tracking.engine import Engine, pick_device, pick_precision
+from siamtrack.tracking.result import State
 from siamtrack.tracking.settings import TrackerConfig
-from siamtrack.tracking.tracker import State, Tracker
+from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.source import open_source
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -94,17 +95,6 @@ def test_boxes_stay_in_the_frame_when_the_target_leaves(tracker: Tracker) -> Non
         assert h > 0
         assert x + w <= 320
         assert y + h <= 240
-
-
-def test_the_search_side_stays_within_its_limits(tracker: Tracker) -> None:
-    growing = siamtrack.load("siamfc", device="cpu", precision="float32", search_side_max=1.1, search_side_min=0.9)
-    first = rendered_frame(0)
-    growing.init(*first)
-    for i in range(1, 20):
-        zoom = cv2.warpAffine(first[0], np.array([[1 + i / 20, 0, -80 * i / 20], [0, 1 + i / 20, -105 * i / 20]]), (320, 240))
-        growing.update(zoom)
-    assert growing._search_side() <= 1.1 * growing._side_limits[0] / 0.9 * (1 + 1e-9)
-    assert tracker._side_limits[1] / tracker._side_limits[0] == pytest.approx(25)
 
 
 def test_init_again_forgets_everything(tracker: Tracker) -> None:

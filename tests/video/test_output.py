@@ -10,7 +10,7 @@ import pytest
 
 from siamtrack.boxes import Box
 from siamtrack.errors import DisplayError, OutputError
-from siamtrack.tracking.tracker import State, TrackResult
+from siamtrack.tracking.result import State, TrackResult
 from siamtrack.video import window
 from siamtrack.video.overlay import COLORS, contact_sheet, draw
 from siamtrack.video.results import ResultWriter
