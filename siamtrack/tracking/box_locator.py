@@ -51,7 +51,7 @@ class BoxLocator:
         size = self.config.exemplar_size
         crop = CropWindow(view.center_xy, view.side, size).extract(view.image, view.fill)
         embedding = self.engine.embed([crop])
-        return Exemplar(embedding[None], self.engine.box_kernel(embedding), exemplar_size_wh(view, size))
+        return Exemplar(embedding[None].contiguous(), self.engine.box_kernel(embedding), exemplar_size_wh(view, size))
 
     @torch.inference_mode()
     def find(self, exemplars: Sequence[Exemplar], views: Sequence[View]) -> list[Sighting]:

@@ -80,9 +80,10 @@ class Engine:
     def match(self, exemplar: Tensor, search: Tensor) -> NDArray[np.float32]:
         """Response logits (N, K, n, n) of exemplars (N, K, C, h, w) over search embeddings (N, C, H, W)."""
         started = time.perf_counter()
-        response: NDArray[np.float32] = self._head(exemplar, search).cpu().numpy()
+        response = torch.cat([self._head(exemplar[part], search[part]) for part in self._parts(len(search))])
+        array: NDArray[np.float32] = response.cpu().numpy()
         self._clock(started)
-        return response
+        return array
 
     @torch.inference_mode()
     def box_kernel(self, exemplar: Tensor) -> Tensor:
@@ -98,12 +99,23 @@ class Engine:
             exemplar_wh: (N, 2) sizes of the targets in their exemplar crops, pixels.
         """
         started = time.perf_counter()
-        head = self._box_head()
-        response = self._head(exemplar, search)[:, 0]
-        maps = head(kernel, head.features(search), response, exemplar_wh.to(self.device))
-        arrays = [item.cpu().numpy() for item in (response, *maps)]
+        head, found = self._box_head(), []
+        exemplar_wh = exemplar_wh.to(self.device)
+        for part in self._parts(len(search)):
+            response = self._head(exemplar[part], search[part])[:, 0]
+            maps = head(kernel[part], head.features(search[part]), response, exemplar_wh[part])
+            arrays = [item.cpu().numpy() for item in (response, *maps)]
+            found += [BoxResponse(*each) for each in zip(*arrays, strict=True)]
         self._clock(started)
-        return [BoxResponse(*each) for each in zip(*arrays, strict=True)]
+        return found
+
+    def _parts(self, count: int) -> list[slice]:
+        """How a batch goes through the head: at once on a GPU, item by item on a CPU.
+
+        There a grouped convolution of eight takes nearly twice the time of eight alone, and its rounding depends on
+        who else is in the batch. Item by item, a target's track is the same to the last bit alone and among others.
+        """
+        return [slice(i, i + 1) for i in range(count)] if self.device.type == "cpu" else [slice(None)]
 
     def _box_head(self) -> BoxHead:
         if self._box is None:

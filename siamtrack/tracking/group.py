@@ -19,8 +19,8 @@ Name = TypeVar("Name", bound=Hashable)
 class TrackerGroup(Generic[Name]):
     """Follows any number of targets, which come and go at any frame.
 
-    Each target is followed as a `Tracker` of its own would follow it; only the sums inside the network are in
-    another order, so boxes agree to float32 rounding, not to the last bit.
+    Each target is followed as a `Tracker` of its own would follow it: on a CPU to the last bit; on a GPU sums are in
+    another order, and boxes agree as far as float rounding does.
 
     Args:
         engine: runs the network.

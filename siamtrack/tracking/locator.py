@@ -78,5 +78,8 @@ class Locator(Protocol):
 
 
 def together(tensors: Sequence[Tensor]) -> Tensor:
-    """N tensors (1, ...) as one (N, ...); one alone is handed on as it is, which costs nothing."""
+    """N tensors (1, ...) as one (N, ...); one alone is handed on as it is, which costs nothing.
+
+    The tensors must lie in memory as `torch.cat` lays them, so that one alone and one of many are multiplied alike.
+    """
     return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))

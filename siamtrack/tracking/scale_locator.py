@@ -41,7 +41,7 @@ class ScaleLocator:
         # Equal norms: else the busiest crop, not the best match, would win the scale search.
         norm = embedding.flatten(1).norm(dim=1)[:, None, None, None]
         embedding = embedding * (norm[len(scales) // 2] / norm.clamp(min=1e-12))
-        return Exemplar(embedding[None], torch.empty(1, 0), exemplar_size_wh(view, size))
+        return Exemplar(embedding[None].contiguous(), torch.empty(1, 0), exemplar_size_wh(view, size))
 
     @torch.inference_mode()
     def find(self, exemplars: Sequence[Exemplar], views: Sequence[View]) -> list[Sighting]:

@@ -49,11 +49,13 @@ class Source(ABC):
         name: for messages and file names.
         fps: nominal frame rate, frames per second.
         frame_count: frames that the source says it has; None for cameras and streams.
+        live: whether frames come by themselves, and are gone if nobody reads them: cameras and streams.
     """
 
     name: str
     fps: float
     frame_count: int | None
+    live: bool = False
 
     @abstractmethod
     def read(self, start: int = 0) -> Iterator[Frame]:
@@ -102,9 +104,11 @@ def open_source(source: str | int | Path) -> Source:
 class CaptureSource(Source):
     """A source that OpenCV's `VideoCapture` reads."""
 
-    def __init__(self, name: str, target: str | int, backends: Sequence[int], problem: str) -> None:
+    def __init__(
+        self, name: str, target: str | int, backends: Sequence[int], problem: str, options: Sequence[int] = ()
+    ) -> None:
         self.name = name
-        self._capture = _open_capture(target, backends)
+        self._capture = _open_capture(target, backends, options)
         if not self._capture.isOpened():
             raise SourceError(f"{name} {problem}")
         fps = self._capture.get(cv2.CAP_PROP_FPS)
@@ -186,27 +190,39 @@ class ImageSource(Source):
 
 
 class StreamSource(CaptureSource):
-    """A network stream."""
+    """A network stream, or a video file on a web server (then it is not `live`).
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: its address.
+        timeout_s: a server that is silent for so many seconds counts as gone. OpenCV's own limit is 30.
+    """
+
+    def __init__(self, url: str, timeout_s: float = 10.0) -> None:
         problem = "cannot be opened; check the address and that the server is up"
-        super().__init__(url, url, [cv2.CAP_FFMPEG, cv2.CAP_ANY], problem)
+        limit_ms = round(1000 * timeout_s)
+        options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, limit_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit_ms]
+        # CAP_ANY begins with FFmpeg; naming FFmpeg before it would wait twice for a silent server.
+        super().__init__(url, url, [cv2.CAP_ANY], problem, options)
+        # Who sends what is being filmed cannot know how long it will be.
+        self.live = not (url.lower().startswith("http") and self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0)
 
 
 class CameraSource(CaptureSource):
     """A camera by its index."""
+
+    live = True
 
     def __init__(self, index: int) -> None:
         problem = "cannot be opened; is it plugged in, and not in use by another program?"
         super().__init__(f"camera {index}", index, [cv2.CAP_ANY], problem)
 
 
-def _open_capture(target: str | int, backends: Sequence[int]) -> cv2.VideoCapture:
+def _open_capture(target: str | int, backends: Sequence[int], options: Sequence[int]) -> cv2.VideoCapture:
     """A capture by the first backend that opens the target; it is not open if none does."""
     capture = cv2.VideoCapture()
     with quiet_opencv():
         for backend in backends:
-            if capture.open(target, backend):  # type: ignore[call-overload]
+            if capture.open(target, backend, options):  # type: ignore[call-overload]
                 capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
                 break
     return capture

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from rendered import rendered_frame
 
@@ -27,19 +26,15 @@ def test_a_group_of_one_is_a_tracker_to_the_last_bit(each: Tracker) -> None:
         assert group.update(frame) == {"target": each.update(frame)}
 
 
-def test_many_targets_are_followed_as_each_alone(each: Tracker) -> None:
+def test_many_targets_are_followed_as_each_alone_to_the_last_bit(each: Tracker) -> None:
     group: TrackerGroup[str] = TrackerGroup(each.engine, each.config)
     first = rendered_frame(0)[0]
     for name, box in BOXES.items():
         group.add(name, first, box)
-    together = [group.update(rendered_frame(index)[0]) for index in range(1, 5)]
+    together = [group.update(rendered_frame(index)[0]) for index in range(1, 11)]
     for name, box in BOXES.items():
         each.init(first, box)
-        for index, results in enumerate(together, 1):
-            alone = each.update(rendered_frame(index)[0])
-            # Few frames: rounding differs within a batch, and a track lets it grow, threefold a frame at times.
-            np.testing.assert_allclose(results[name].box, alone.box, atol=0.01)
-            assert results[name].score == pytest.approx(alone.score, abs=1e-3)
+        assert [each.update(rendered_frame(index)[0]) for index in range(1, 11)] == [results[name] for results in together]
 
 
 def test_targets_come_and_go(tracker: Tracker) -> None:

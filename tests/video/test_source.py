@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import socket
 import subprocess
+import threading
+import time
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -10,7 +15,7 @@ import numpy as np
 import pytest
 
 from siamtrack.errors import SourceError
-from siamtrack.video.source import ImageSource, VideoSource, open_source
+from siamtrack.video.source import CameraSource, ImageSource, StreamSource, VideoSource, open_source
 
 
 def ffmpeg(*arguments: object) -> None:
@@ -162,3 +167,40 @@ def test_a_broken_image_in_a_folder_is_named(tmp_path: Path) -> None:
         assert next(reader).index == 0
         with pytest.raises(SourceError, match=r"b\.png cannot be read"):
             next(reader)
+
+
+def test_what_is_live_and_what_waits(clip: Path, tmp_path: Path) -> None:
+    assert CameraSource.live
+    with open_source(clip) as video:
+        assert not video.live
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((20, 30, 3), np.uint8))
+    with open_source(tmp_path) as images:
+        assert not images.live
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_video_file_on_a_web_server_is_not_live(clip: Path, tmp_path: Path) -> None:
+    # The index in front: this server cannot seek.
+    ffmpeg("-i", clip, "-c", "copy", "-movflags", "faststart", tmp_path / "front.mp4")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        with open_source(f"http://127.0.0.1:{server.server_port}/front.mp4") as stream:
+            assert isinstance(stream, StreamSource)
+            assert not stream.live
+            assert len(list(stream.read())) == 20
+        server.shutdown()
+
+
+def test_a_server_that_is_silent_or_not_there_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/cam.mjpg"
+        began = time.monotonic()
+        with pytest.raises(SourceError, match="cannot be opened; check the address"):
+            StreamSource(url, timeout_s=0.2)
+        assert 0.15 < time.monotonic() - began < 10
+    with pytest.raises(SourceError, match="cannot be opened; check the address"):
+        open_source(url)

@@ -1,0 +1,1 @@
+"""Following a target while it is filmed: capture, window and browser page."""

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""How old a live frame is when a slow tracker has done with it, and whether memory grows: one line of JSON.
+
+tools/live_latency.py                              60 s: 30 frames a second made, 10 a second taken
+tools/live_latency.py --minutes 60                 the same for an hour
+tools/live_latency.py --source 0 --consumer-fps 5  a real camera
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+
+from siamtrack.live.capture import Capture
+from siamtrack.video.source import Frame, Source, open_source
+
+WARM_UP = 10
+"""First frames that are left out, of memory too: they pay for what is set up once."""
+
+
+class Ticking(Source):
+    """A camera that cannot be told from a real one by its timing: a new picture at every tick."""
+
+    live = True
+
+    def __init__(self, fps: float, size_wh: tuple[int, int]) -> None:
+        self.name, self.fps, self.frame_count = "made frames", fps, None
+        width, height = size_wh
+        self._picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+
+    def read(self, start: int = 0) -> Iterator[Frame]:
+        """Frames by the clock, each a picture of its own in memory."""
+        began = time.perf_counter()
+        for index in count(start):
+            time.sleep(max(0.0, began + index / self.fps - time.perf_counter()))
+            yield Frame(index, index / self.fps, self._picture.copy())
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", help="camera index or stream URL; without it frames are made")
+    parser.add_argument("--source-fps", type=float, default=30.0, help="of made frames")
+    parser.add_argument("--consumer-fps", type=float, default=10.0, help="what the tracker would manage")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--minutes", type=float, help="in place of --seconds")
+    args = parser.parse_args()
+    seconds = args.seconds if args.minutes is None else 60 * args.minutes
+    period_s = 1 / args.consumer_fps
+
+    to_taken, to_done = [], []
+    memory_start = 0.0
+    opener = (lambda: open_source(args.source)) if args.source else lambda: Ticking(args.source_fps, (1280, 720))
+    with Capture(opener) as capture:
+        ends_at = time.perf_counter() + seconds
+        for taken, captured in enumerate(capture):
+            now = time.perf_counter()
+            if now > ends_at:
+                break
+            time.sleep(period_s)
+            if taken == WARM_UP:
+                memory_start = memory_mb()
+            if taken >= WARM_UP:
+                to_taken.append(now - captured.captured_at)
+                to_done.append(time.perf_counter() - captured.captured_at)
+        status, memory_end = capture.status, memory_mb()
+    figures = {
+        "source": capture.name,
+        "seconds": seconds,
+        "frames": status.frames,
+        "taken": len(to_done) + WARM_UP,
+        "dropped": status.dropped,
+        "reconnects": status.reconnects,
+        "to_taken_ms": summary(to_taken),
+        "to_done_ms": summary(to_done),
+        "limit_ms": round(2e3 * period_s, 1),
+        "within_limit": max(to_done, default=np.inf) < 2 * period_s,
+        "memory_start_mb": round(memory_start, 1),
+        "memory_end_mb": round(memory_end, 1),
+    }
+    print(json.dumps(figures))
+
+
+def summary(seconds: list[float]) -> dict[str, float]:
+    """p50, p95 and the greatest, in ms."""
+    if not seconds:
+        return {}
+    p50, p95 = np.percentile(seconds, [50, 95])
+    return {"p50": round(1e3 * p50, 1), "p95": round(1e3 * p95, 1), "max": round(1e3 * max(seconds), 1)}
+
+
+def memory_mb() -> float:
+    """Resident memory of this process, MB; where there is no /proc, the most that it ever was."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+if __name__ == "__main__":
+    main()
