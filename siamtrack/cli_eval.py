@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli_train import DeviceOption
+from siamtrack.cli_options import DeviceOption, PrecisionOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from siamtrack.benchmark.evaluation import Evaluation
     from siamtrack.benchmark.runner import TrackerSpec
     from siamtrack.datasets.benchmarks import Benchmark
 
@@ -47,7 +48,7 @@ def evaluate(
     check: Annotated[bool, typer.Option("--check", help="Only look for faults in the data set, and name each.")] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="With --check: decode every image.")] = False,
     device: DeviceOption = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    precision: PrecisionOption = "auto",
 ) -> int:
     """Run trackers on a benchmark by its protocol, and write a report. Stopped, the same command goes on.
 
@@ -74,19 +75,19 @@ def evaluate(
 
     from siamtrack.benchmark.evaluate import subset as chosen
     from siamtrack.benchmark.runner import TrackerSpec, run_benchmark, usual_jobs
-    from siamtrack.benchmark.scoring import trackers_of
+    from siamtrack.benchmark.scoring import score, trackers_of
     from siamtrack.datasets.benchmarks import open_benchmark
 
     data = open_benchmark(benchmark, place, subset)
     data = replace(data, sequences=tuple(chosen(data.sequences, filter(None, only.split(",")))))
     onnx = str(onnx_dir) if onnx_dir else None
     names = dict.fromkeys(tracker or ["siamfc-box"])
-    if compare is not None:
-        trackers_of(compare)  # hours of running must not end in a wrong path
+    # Read before the run: hours of it must not end in a wrong path.
+    other = score(data, trackers_of(compare), compare, {"folder": compare.name}) if compare is not None else None
     specs = [TrackerSpec(name, (), onnx, device, precision, threads) for name in names]
     with _FrameBar(specs, data) as bar:
         run_benchmark(specs, data, out, jobs or usual_jobs(threads), bar.done, _toolkit_root(benchmark, place, data))
-    return _pack(data, specs, out) if data.hidden else _report(data, specs, out, compare)
+    return _pack(data, specs, out) if data.hidden else _report(data, list(names), out, other)
 
 
 def _toolkit_root(benchmark: str, root: Path, data: Benchmark) -> Path | None:
@@ -99,12 +100,11 @@ def _toolkit_root(benchmark: str, root: Path, data: Benchmark) -> Path | None:
     return folder.parent if folder.name == data.subset else None
 
 
-def _report(data: Benchmark, specs: Sequence[TrackerSpec], out: Path, compare: Path | None) -> int:
+def _report(data: Benchmark, trackers: Sequence[str], out: Path, other: Evaluation | None) -> int:
     from siamtrack.benchmark.report import write_report
-    from siamtrack.benchmark.scoring import about_run, score, success_line, trackers_of
+    from siamtrack.benchmark.scoring import about_run, score, success_line
 
-    found = score(data, [spec.name for spec in specs], out, about_run(specs[0]))
-    other = score(data, trackers_of(compare), compare, {"folder": compare.name}) if compare is not None else None
+    found = score(data, trackers, out, about_run(trackers, out))
     path = write_report(found, out, {video.name: video for video in data.sequences}, other)
     for line in success_line(found):
         typer.echo(line)

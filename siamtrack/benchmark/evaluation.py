@@ -112,8 +112,9 @@ class Evaluation:
     Attributes:
         dataset, subset: names, such as `GOT-10k` and `val`; every figure is printed with them.
         trackers: in the order in which they were asked for; all on the same sequences.
-        about: device, threads, versions, model's sha256 and so on, for people.
+        about: device, precision, threads, weights, versions and so on, for people.
         attributes: for each sequence the attributes that the data set gives it; {} where it has none.
+        protocol: whose figures stand for a tracker, `got10k` or `otb`; the others are computed all the same.
     """
 
     dataset: str
@@ -121,3 +122,4 @@ class Evaluation:
     trackers: tuple[TrackerOutcome, ...]
     about: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    protocol: str = "got10k"

@@ -8,9 +8,11 @@ from typing import Any
 
 import yaml
 
-from siamtrack.api import load
+from siamtrack.api import tracker_from
 from siamtrack.benchmark.peers import BoxTracker, IdentityTracker, OpenCVTracker
 from siamtrack.errors import ConfigError
+from siamtrack.model.weights import load_weights
+from siamtrack.tracking.tracker import Tracker
 
 
 def tracker_by_name(
@@ -33,12 +35,22 @@ def tracker_by_name(
         SiamtrackError, FileNotFoundError: as `OpenCVTracker` and `siamtrack.load` do.
         ConfigError: as `read_settings` does.
     """
-    if name.startswith("cv2:"):
-        return OpenCVTracker(name.removeprefix("cv2:"), onnx_dir)
-    if name == "identity":
-        return IdentityTracker()
+    if is_ours(name):
+        return our_tracker(name, settings, device, precision)[0]
+    return IdentityTracker() if name == "identity" else OpenCVTracker(name.removeprefix("cv2:"), onnx_dir)
+
+
+def is_ours(name: str) -> bool:
+    """Whether a name means a model or a weights file, rather than one of OpenCV's trackers or `identity`."""
+    return name != "identity" and not name.startswith("cv2:")
+
+
+def our_tracker(name: str, settings: Iterable[str] = (), device: str = "auto", precision: str = "auto") -> tuple[Tracker, str]:
+    """A tracker of our own from its name, and the sha256 of its weights; arguments and errors as for `tracker_by_name`."""
     model, *own = name.split(",")
-    return load(model, device, precision, **read_settings([*settings, *own]))
+    constants = read_settings([*settings, *own])
+    weights = load_weights(model)
+    return tracker_from(weights, device, precision, **constants), weights.sha256
 
 
 def read_settings(items: Iterable[str]) -> dict[str, Any]:

@@ -17,11 +17,10 @@ from siamtrack.benchmark.evaluation import (
     Evaluation,
     TrackerOutcome,
 )
+from siamtrack.benchmark.folder import write_folder
 from siamtrack.benchmark.report_page import page
 from siamtrack.benchmark.report_style import COLOURS
 from siamtrack.datasets.sequence import Sequence
-from siamtrack.errors import OutputError
-from siamtrack.files import replace_file
 
 CSV_COLUMNS = ("tracker", "sequence", "frames", "ao", "sr50", "sr75", "success_auc", "precision20", "fps")
 _STYLES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", "--", ":", "-.", (0, (8, 2, 2, 2, 2, 2)))
@@ -50,21 +49,14 @@ def write_report(
             f"{len(evaluation.trackers)} trackers, of which "
             f"{sum(not item.outcomes for item in evaluation.trackers)} on no sequence; evaluate at least one on one sequence"
         )
-    files = {  # all of them are made before the first is written
-        "scores.json": (json.dumps(plain_scores(evaluation), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode(),
-        "scores.csv": _table(evaluation).encode(),
+    files: dict[str, str | bytes] = {  # all of them are made before the first is written
+        "scores.json": json.dumps(plain_scores(evaluation), indent=1, allow_nan=False, ensure_ascii=False) + "\n",
+        "scores.csv": _table(evaluation),
         "curves.png": draw(evaluation),
-        "report.html": page(evaluation, sequences, other).encode(),
+        "report.html": page(evaluation, sequences, other),
     }
-    path = out
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            path = out / name
-            replace_file(path, data)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror or error}); give --out a folder that can") from error
-    return path
+    write_folder(out, files)
+    return out / "report.html"
 
 
 def plain_scores(evaluation: Evaluation) -> dict[str, Any]:

@@ -12,17 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
-import numpy as np
 
-from siamtrack.benchmark.evaluate import run_together
-from siamtrack.benchmark.named import tracker_by_name
+from siamtrack.benchmark.evaluate import run_sequence
+from siamtrack.benchmark.named import is_ours, our_tracker, tracker_by_name
 from siamtrack.benchmark.peers import BoxTracker
 from siamtrack.benchmark.results import ResultStore, SequenceResult
 from siamtrack.datasets.benchmarks import Benchmark
 from siamtrack.datasets.sequence import Sequence as Video
-from siamtrack.errors import SiamtrackError
-from siamtrack.model.weights import load_weights
-from siamtrack.tracking.tracker import Tracker
+from siamtrack.errors import OutputError, SiamtrackError
 
 
 @dataclass(frozen=True)
@@ -53,15 +50,18 @@ class TrackerSpec:
         return tracker_by_name(self.name, self.settings, self.onnx_dir, self.device, self.precision)
 
     def identity(self) -> dict[str, Any]:
-        """What two runs must share for their results to belong together."""
-        tracker = self.make()
+        """What two runs must share for their results to belong together.
+
+        Raises:
+            SiamtrackError, FileNotFoundError: the tracker cannot be had, as `make` says it.
+        """
         found: dict[str, Any] = {"tracker": self.name, "threads": self.threads}
-        if isinstance(tracker, Tracker):
-            engine = tracker.engine
-            found["weights_sha256"] = load_weights(self.name.split(",")[0]).sha256
+        if is_ours(self.name):
+            tracker, found["weights_sha256"] = our_tracker(self.name, self.settings, self.device, self.precision)
             found["settings"] = asdict(tracker.config)
-            found["device"], found["precision"] = engine.device.type, engine.precision
-        elif self.name.startswith("cv2:"):
+            found["device"], found["precision"] = tracker.engine.device.type, tracker.engine.precision
+        elif self.name != "identity":
+            self.make()  # it may be missing from this OpenCV
             found["opencv"] = cv2.__version__
         return found
 
@@ -96,11 +96,13 @@ def run_benchmark(
         toolkit_root: GOT-10k's folder, to run through its own toolkit; None for our own loop.
 
     Raises:
-        DataError: results of another tracker are in the way, a result was cut, or a sequence cannot be read. What is
-            finished is kept, and the other sequences were run before this is raised.
+        DataError: results of another tracker are in the way, or a result was cut; nothing was run. Or a sequence cannot
+            be read; then the others were run before this is raised.
+        OutputError: a result cannot be written. What had not begun is not run: a full disk has no room for it either.
         SiamtrackError: a process was ended from outside.
+        Whichever it is, results that are finished are kept, and the same call goes on from them.
     """
-    waiting: list[tuple[int, TrackerSpec, Video]] = []
+    waiting: list[tuple[TrackerSpec, Video]] = []
     for spec in specs:
         store = ResultStore(out, spec.name)
         store.claim(spec.identity())
@@ -108,9 +110,9 @@ def run_benchmark(
             if store.has(video.name, len(video.boxes_xywh)):
                 progress(spec.name, video.name, len(video.boxes_xywh), False)
             else:
-                waiting.append((len(video.boxes_xywh), spec, video))
+                waiting.append((spec, video))
     # The longest first: a long one that starts last would keep one process busy while the others wait.
-    waiting.sort(key=lambda item: -item[0])
+    waiting.sort(key=lambda item: -len(item[1].boxes_xywh))
     failures = []
     toolkit = None if toolkit_root is None else Toolkit(toolkit_root, data.subset)
     for spec, video, error in _results(waiting, out, jobs, toolkit):
@@ -124,19 +126,21 @@ def run_benchmark(
 
 
 def _results(
-    waiting: list[tuple[int, TrackerSpec, Video]], out: Path, jobs: int, toolkit: Toolkit | None
+    waiting: list[tuple[TrackerSpec, Video]], out: Path, jobs: int, toolkit: Toolkit | None
 ) -> Iterator[tuple[TrackerSpec, Video, SiamtrackError | None]]:
     if not waiting:
         return
     # Forked processes would inherit torch's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(waiting)), context) as pool:
-        asked = {pool.submit(run_one, spec, video, out, toolkit): (spec, video) for _, spec, video in waiting}
+        asked = {pool.submit(run_one, spec, video, out, toolkit): (spec, video) for spec, video in waiting}
         try:
             for future in as_completed(asked):
                 spec, video = asked[future]
                 try:
                     future.result()
+                except OutputError:
+                    raise  # the other sequences would find the disk as full
                 except SiamtrackError as error:
                     yield spec, video, error
                 else:
@@ -168,8 +172,7 @@ def run_one(spec: TrackerSpec, video: Video, out: Path, toolkit: Toolkit | None)
 
         run_toolkit(_made[spec], toolkit.root, toolkit.subset, video.name, store)
         return
-    found = run_together({"": _made[spec]}, video)[""]
-    store.write(video.name, SequenceResult(found.boxes_xywh, np.concatenate([[0.0], found.seconds]), found.scores))
+    store.write(video.name, SequenceResult.of(run_sequence(_made[spec], video)))
 
 
 def usual_jobs(threads: int) -> int:

@@ -27,8 +27,12 @@ class Scores:
     sequences: int
 
     def __str__(self) -> str:
-        figures = f"AO {self.ao:.3f}  SR0.50 {self.sr50:.3f}  SR0.75 {self.sr75:.3f}"
-        return f"{figures}  ({self.sequences} sequences, {self.frames} frames)"
+        return f"AO {self.ao:.3f}  SR0.50 {self.sr50:.3f}  SR0.75 {self.sr75:.3f}  {self.counts}"
+
+    @property
+    def counts(self) -> str:
+        """What the figures are over, as it is printed behind them."""
+        return f"({self.sequences} sequences, {self.frames} frames)"
 
 
 def overlaps(boxes_xywh: ArrayLike, truth_xywh: ArrayLike, frame_wh: tuple[int, int]) -> NDArray[np.float64]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from siamtrack.benchmark.evaluation import Evaluation, Outcome, TrackerOutcome
-from siamtrack.benchmark.results import ResultStore
-from siamtrack.benchmark.runner import TrackerSpec
+from siamtrack.benchmark.evaluation import PRECISION_PX, Evaluation, Outcome, TrackerOutcome
+from siamtrack.benchmark.results import ResultStore, read_identity
 from siamtrack.datasets.benchmarks import Benchmark
 from siamtrack.datasets.sequence import Sequence as Video
 from siamtrack.errors import DataError
@@ -43,13 +41,13 @@ def score(benchmark: Benchmark, trackers: Sequence[str], out: Path, about: Mappi
                     result.boxes_xywh,
                     video.boxes_xywh,
                     sizes[video.name],
-                    result.seconds[1:][result.seconds[1:] > 0],
+                    result.measured_s,
                     result.scores,
                     benchmark.cover.get(video.name),
                 )
             )
         found.append(TrackerOutcome(tracker, tuple(outcomes)))
-    return Evaluation(benchmark.name, benchmark.subset, tuple(found), about, benchmark.attributes)
+    return Evaluation(benchmark.name, benchmark.subset, tuple(found), about, benchmark.attributes, benchmark.protocol)
 
 
 def trackers_of(out: Path) -> list[str]:
@@ -61,20 +59,28 @@ def trackers_of(out: Path) -> list[str]:
     folder = out / "results"
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} not found; give a folder that siamtrack eval wrote")
-    names = []
-    for path in sorted(folder.glob("*/tracker.json")):
-        try:
-            names.append(str(json.loads(path.read_text(encoding="utf-8"))["tracker"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path} does not say which tracker it is of; remove that folder") from error
+    names = [str(read_identity(path)["tracker"]) for path in sorted(folder.glob("*/tracker.json"))]
     if not names:
         raise DataError(f"{folder} holds no tracker's results")
     return names
 
 
-def about_run(spec: TrackerSpec) -> dict[str, str]:
-    """Device, threads and versions, for a report's small print."""
-    return {"device": spec.device, "precision": spec.precision, "threads": str(spec.threads), **versions()}
+def about_run(trackers: Sequence[str], out: Path) -> dict[str, str]:
+    """Threads, versions, and device, precision and weights of each model, for a report's small print.
+
+    Args:
+        trackers: names, as they were run. out: folder of the evaluation.
+
+    Raises:
+        DataError: what a tracker's results say of themselves cannot be read.
+    """
+    about = {}
+    for tracker in trackers:
+        identity = read_identity(ResultStore(out, tracker).identity_path)
+        if "weights_sha256" in identity:
+            about[tracker] = f"{identity['device']}, {identity['precision']}, weights {identity['weights_sha256'][:12]}"
+        about["threads"] = str(identity["threads"])
+    return {**about, **versions()}
 
 
 def frame_size(video: Video) -> tuple[int, int]:
@@ -89,9 +95,17 @@ def frame_size(video: Video) -> tuple[int, int]:
 
 
 def success_line(evaluation: Evaluation) -> list[str]:
-    """One line a tracker, with data set, subset and number of sequences: what a terminal shows."""
+    """One line a tracker with the figures of its data set's protocol: what a terminal shows.
+
+    Each has data set, subset and number of sequences. GOT-10k's figures are AO and SR, those of OTB the area under the
+    success curve and the precision.
+    """
     lines = []
     for tracker in evaluation.trackers:
+        figures = str(tracker.scores)
+        if evaluation.protocol == "otb":
+            precision = f"precision at {PRECISION_PX} px {tracker.precision[PRECISION_PX]:.3f}"
+            figures = f"success AUC {tracker.success_auc:.3f}  {precision}  {tracker.scores.counts}"
         fps = "" if np.isnan(tracker.fps) else f"  {tracker.fps:.1f} fps"
-        lines.append(f"{tracker.tracker:32s} {evaluation.dataset} {evaluation.subset}: {tracker.scores}{fps}")
+        lines.append(f"{tracker.tracker:32s} {evaluation.dataset} {evaluation.subset}: {figures}{fps}")
     return lines

@@ -10,7 +10,7 @@ import numpy as np
 
 from siamtrack.benchmark.results import ResultStore, parse_boxes
 from siamtrack.datasets.sequence import Sequence as Video
-from siamtrack.errors import DataError
+from siamtrack.errors import DataError, OutputError
 
 FIRST_BOX_TOLERANCE_PX = 0.01
 
@@ -27,21 +27,26 @@ def write_submission(store: ResultStore, videos: Sequence[Video], path: Path) ->
 
     Raises:
         DataError: a sequence is missing, or its file is not what the server takes; no archive is left behind.
+        OutputError: the archive cannot be written; one that was there is still there.
     """
     partial = path.with_suffix(".part")
     try:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
             for video in videos:
-                boxes = store.boxes_path(video.name)
+                boxes, times = store.boxes_path(video.name), store.path(video.name, "time")
                 if not boxes.is_file():
                     raise DataError(f"{boxes} not found; all {len(videos)} sequences must be run before they are packed")
-                for file in (boxes, boxes.with_name(f"{video.name}_time.txt")):
+                if not times.is_file():
+                    raise DataError(f"{times} not found, the server wants it; remove {boxes} to run the sequence again")
+                for file in (boxes, times):
                     # A fixed date: the same results give the same archive.
                     entry = zipfile.ZipInfo(f"{video.name}/{file.name}", (1980, 1, 1, 0, 0, 0))
                     entry.compress_type = zipfile.ZIP_DEFLATED
                     archive.writestr(entry, file.read_bytes())
         check_submission(partial, videos)
         partial.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror}); the results that it is made of are kept") from error
     finally:
         partial.unlink(missing_ok=True)
     return path

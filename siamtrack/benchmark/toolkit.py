@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from got10k.experiments import ExperimentGOT10k
 from got10k.trackers import Tracker as ToolkitBase
 from numpy.typing import NDArray
 
-from siamtrack.benchmark.evaluate import SequenceRun, run_together
+from siamtrack.benchmark.evaluate import run_sequence
 from siamtrack.benchmark.peers import BoxTracker
 from siamtrack.benchmark.results import ResultStore, SequenceResult
 from siamtrack.datasets.sequence import Sequence
@@ -24,12 +23,15 @@ class ToolkitTracker(ToolkitBase):  # type: ignore[misc]
     Args:
         name: names the folder of the results.
         tracker: anything with `init` and `update`.
+
+    Attributes:
+        scores: (N,) the tracker's own of the last sequence, which the toolkit does not ask for.
     """
 
     def __init__(self, name: str, tracker: BoxTracker) -> None:
         super().__init__(name=name, is_deterministic=True)
         self.tracker = tracker
-        self.last: SequenceRun | None = None
+        self.scores: NDArray[np.float64] = np.zeros(0)
 
     def track(
         self, img_files: list[str], box: NDArray[np.float64], visualize: bool = False
@@ -42,18 +44,18 @@ class ToolkitTracker(ToolkitBase):  # type: ignore[misc]
         boxes = np.zeros((len(img_files), 4))
         boxes[0] = box
         paths = tuple(Path(path) for path in img_files)
-        self.last = run_together({"": self.tracker}, Sequence(paths[0].parent.name, paths[0].parent, boxes, paths))[""]
-        return self.last.boxes_xywh, np.concatenate([[0.0], self.last.seconds])
+        run = run_sequence(self.tracker, Sequence(paths[0].parent.name, paths[0].parent, boxes, paths))
+        boxes, seconds, self.scores = SequenceResult.of(run)
+        return boxes, seconds
 
 
 class Experiment(ExperimentGOT10k):  # type: ignore[misc]
     """The toolkit's experiment on one sequence, whose result is written whole or not at all."""
 
-    def __init__(self, root: Path, subset: str, sequence: str, store: ResultStore) -> None:
+    def __init__(self, root: Path, subset: str, sequence: str, store: ResultStore, tracker: ToolkitTracker) -> None:
         super().__init__(root_dir=str(root), subset=subset, result_dir=str(store.root), report_dir=str(store.root))
         self.result_dir = str(store.root)
-        self.store = store
-        self.tracker: ToolkitTracker | None = None
+        self.store, self.tracker = store, tracker
         data = self.dataset
         place = data.seq_names.index(sequence)
         for name in ("seq_names", "seq_dirs", "anno_files"):
@@ -62,8 +64,7 @@ class Experiment(ExperimentGOT10k):  # type: ignore[misc]
         self.subset = "val"
 
     def _record(self, record_file: str, boxes: NDArray[np.float64], times: NDArray[np.float64]) -> None:
-        scores: Any = self.tracker.last.scores if self.tracker is not None and self.tracker.last is not None else None
-        self.store.write(Path(record_file).parent.name, SequenceResult(boxes, times, scores))
+        self.store.write(Path(record_file).parent.name, SequenceResult(boxes, times, self.tracker.scores))
 
 
 def run_toolkit(tracker: BoxTracker, root: Path, subset: str, sequence: str, store: ResultStore) -> None:
@@ -75,8 +76,8 @@ def run_toolkit(tracker: BoxTracker, root: Path, subset: str, sequence: str, sto
 
     Raises:
         DataError, SourceError: as `run_together` raises them.
+        OutputError: the result cannot be written.
     """
+    asked = ToolkitTracker(store.name, tracker)
     with contextlib.redirect_stdout(io.StringIO()):  # it prints several lines a sequence
-        experiment = Experiment(root, subset, sequence, store)
-        experiment.tracker = ToolkitTracker(store.name, tracker)
-        experiment.run(experiment.tracker, visualize=False)
+        Experiment(root, subset, sequence, store, asked).run(asked, visualize=False)

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from siamtrack.benchmark.folder import write_folder
 from siamtrack.benchmark.scores import bootstrap_gain
 from siamtrack.benchmark.tune import Trial
 from siamtrack.benchmark.tune_space import Range, Space, plain_space
-from siamtrack.errors import OutputError
-from siamtrack.video.results import write_whole
 
 NOISE_AO = 0.01
 """A gain of less is not worth other constants, however sure it is: it will not carry over to other sequences."""
@@ -150,12 +149,8 @@ def write_report(out: Path, report: TuneReport, title: str) -> None:
     Raises:
         OutputError: the folder cannot be made or written.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_whole(out / "report.json", json.dumps(plain_report(report), indent=2) + "\n")
-        write_whole(out / "report.png", draw(report, title))
-    except OSError as error:
-        raise OutputError(f"{out} cannot be written ({error.strerror or error}); give --out a folder that can") from error
+    text = json.dumps(plain_report(report), indent=2) + "\n"
+    write_folder(out, {"report.json": text, "report.png": draw(report, title)})
 
 
 def draw(report: TuneReport, title: str) -> bytes:

@@ -27,7 +27,7 @@ class Benchmark:
     """A benchmark that was opened: labels are read, frames stay on disk.
 
     Attributes:
-        name: its title, such as `GOT-10k`. subset: such as `val`.
+        name: its title, such as `GOT-10k`; that of somebody's own sequences has their folder's name. subset: such as `val`.
         protocol: how it is scored, `got10k` (all frames together) or `otb` (mean over sequences).
         sequences: in the benchmark's order. Boxes are 0-based, with rows of zeros where the target is absent; of a
             hidden truth only row 0 is known and the others are zeros. One row a frame, and row 0 has area.
@@ -159,7 +159,8 @@ def open_benchmark(name: str, root: str | Path, subset: str | None = None) -> Be
         found = f"{len(bad)} of {len(items)} sequences cannot be used: {named}" if bad else "no sequence found"
         raise DataError(f"{entry.title} {subset} in {root}: {found}. Expected there: {entry.layout}")
     attributes = {sequence.name: entry.attributes[sequence.name] for sequence in sequences if sequence.name in entry.attributes}
-    return Benchmark(entry.title, subset, entry.protocol, tuple(sequences), subset in entry.hidden, cover, attributes)
+    title = f"{entry.title} {root.resolve().name}" if name == "folder" else entry.title
+    return Benchmark(title, subset, entry.protocol, tuple(sequences), subset in entry.hidden, cover, attributes)
 
 
 def resolve(name: str, root: str | Path, subset: str | None) -> tuple[Entry, Path, str]:

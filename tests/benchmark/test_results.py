@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from siamtrack.benchmark.evaluate import SequenceRun
 from siamtrack.benchmark.results import ResultStore, SequenceResult, read_boxes
 from siamtrack.errors import DataError, OutputError
 
@@ -27,23 +28,45 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_a_sequence_is_finished_when_its_boxes_are_there_and_not_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import siamtrack.benchmark.results as results
+    import siamtrack.benchmark.folder as folder
 
     written: list[str] = []
-    write = results.write_whole
+    write = folder.replace_file
 
-    def stop(path: Path, data: str) -> None:
+    def stop(path: Path, data: bytes) -> None:
         if path.name == "a_001.txt":
-            raise OutputError("the disk is full")
+            raise OSError(28, "No space left on device")
         written.append(path.name)
         write(path, data)
 
-    monkeypatch.setattr(results, "write_whole", stop)
+    monkeypatch.setattr(folder, "replace_file", stop)
     store = ResultStore(tmp_path, "siamfc")
-    with pytest.raises(OutputError):
+    with pytest.raises(OutputError, match=r"a_001\.txt cannot be written \(No space left on device\); .*goes on once it can"):
         store.write("a", RESULT)
     assert written == ["a_time.txt", "a_score.txt"]
     assert not store.has("a", 3)
+
+
+def test_a_run_is_kept_with_a_line_for_the_given_frame() -> None:
+    run = SequenceRun("a", RESULT.boxes_xywh, RESULT.scores, np.ones(3, bool), np.ones(2), np.array([0.01, 0.02]))
+    kept = SequenceResult.of(run)
+    assert kept.seconds.tolist() == [0, 0.01, 0.02]
+    assert kept.measured_s.tolist() == [0.01, 0.02]
+    assert not kept._replace(seconds=np.zeros(3)).measured_s.size
+
+
+def test_names_may_have_folders_in_them(tmp_path: Path) -> None:
+    store = ResultStore(tmp_path, "siamfc")
+    store.write("day/a", RESULT)
+    assert np.allclose(store.read("day/a", 3).seconds, RESULT.seconds)
+
+
+def test_a_place_where_nothing_can_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    store = ResultStore(tmp_path / "file", "siamfc")
+    for call in (lambda: store.claim({"tracker": "siamfc"}), lambda: store.write("a", RESULT)):
+        with pytest.raises(OutputError, match=r"file/results/siamfc.* cannot be written \(Not a directory\)"):
+            call()
 
 
 def test_results_of_another_tracker_are_in_the_way(tmp_path: Path) -> None:
@@ -69,9 +92,12 @@ def test_a_file_that_was_cut_is_named_and_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a_001\.txt holds 2 boxes for 3 frames; .*remove it"):
         store.has("a", 3)
     path.write_text(whole[:-12])
-    with pytest.raises(DataError, match=r"a_001\.txt, line 3: .* is not x,y,w,h"):
+    with pytest.raises(DataError, match=r"a_001\.txt, line 3: .* is cut"):
         store.read("a", 3)
     assert path.read_text() == whole[:-12]
+    path.write_text(whole[:-4])  # 2.6667,3.0000,3.3333,3.6: still four numbers
+    with pytest.raises(DataError, match=r"a_001\.txt, line 3: '.*,3\.6' is cut; remove the file"):
+        store.has("a", 3)
     with pytest.raises(DataError, match=r"b_001\.txt not found"):
         store.read("b", 3)
 
@@ -88,7 +114,7 @@ def test_lost_times_do_not_lose_the_boxes(tmp_path: Path) -> None:
     store = ResultStore(tmp_path, "siamfc")
     store.write("a", RESULT)
     (store.folder / "a/a_time.txt").unlink()
-    (store.folder / "a/a_score.txt").write_text("1\n")
+    (store.folder / "a/a_score.txt").write_text("1\n1\n0.")
     found = store.read("a", 3)
     assert not found.seconds.any()
     assert np.isnan(found.scores).all()

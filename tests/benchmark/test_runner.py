@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -62,6 +63,10 @@ def test_one_process_two_and_the_toolkit_give_the_same_bytes(got10k: Path, tmp_p
     one, two = (files_of(ResultStore(tmp_path / name, "siamfc")) for name in ("one", "two"))
     assert len(one) == 8
     assert one == two
+    for out in ("one", "two"):
+        seconds = ResultStore(tmp_path / out, "siamfc").read(NAMES[0], 8).seconds
+        assert seconds[0] == 0
+        assert (seconds[1:] > 0).all()
 
 
 def test_our_scores_are_the_toolkits(got10k: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,6 +134,26 @@ def test_other_weights_and_other_threads_do_not_mix_with_what_is_there(got10k: P
     other = TrackerSpec("identity", threads=2)
     with pytest.raises(DataError, match=r"another tracker: threads differ \(threads: 1 there, 2 now\)"):
         run_benchmark([other], data, tmp_path, 1)
+
+
+def test_the_weights_are_read_once_to_tell_them_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    import siamtrack.model.weights as weights
+
+    read: list[Path] = []
+    read_tensors = weights.read_tensors
+
+    def count(path: Path) -> object:
+        read.append(path)
+        return read_tensors(path)
+
+    monkeypatch.setattr(weights, "read_tensors", count)
+    identity = TrackerSpec("siamfc,window_influence=0.25", device="cpu", precision="float32").identity()
+    assert [path.name for path in read] == ["siamfc.safetensors"]
+    assert identity["weights_sha256"] == hashlib.sha256(read[0].read_bytes()).hexdigest()
+    assert identity["settings"]["window_influence"] == 0.25
+    assert (identity["device"], identity["precision"], identity["threads"]) == ("cpu", "float32", 1)
+    assert IDENTITY.identity() == {"tracker": "identity", "threads": 1}
+    assert set(TrackerSpec("cv2:mil").identity()) == {"tracker", "threads", "opencv"}
 
 
 def test_a_tracker_that_cannot_be_had_says_how_to_get_it(got10k: Path, tmp_path: Path) -> None:

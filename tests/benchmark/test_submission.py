@@ -10,7 +10,7 @@ import pytest
 from siamtrack.benchmark.results import ResultStore, SequenceResult
 from siamtrack.benchmark.submission import check_submission, write_submission
 from siamtrack.datasets.sequence import Sequence
-from siamtrack.errors import DataError
+from siamtrack.errors import DataError, OutputError
 
 
 @pytest.fixture
@@ -49,6 +49,29 @@ def test_a_missing_sequence_leaves_no_archive(store: ResultStore, videos: list[S
     with pytest.raises(DataError, match="all 3 sequences must be run"):
         write_submission(store, videos, tmp_path / "siamfc.zip")
     assert not list(tmp_path.glob("siamfc.*"))
+
+
+def test_lost_times_are_named(store: ResultStore, videos: list[Sequence], tmp_path: Path) -> None:
+    store.path(videos[1].name, "time").unlink()
+    with pytest.raises(DataError, match=r"000002_time\.txt not found, .*; remove .*000002_001\.txt to run the sequence again"):
+        write_submission(store, videos, tmp_path / "siamfc.zip")
+
+
+def test_an_archive_that_cannot_be_written_leaves_the_old_one(
+    store: ResultStore, videos: list[Sequence], tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+    path = write_submission(store, videos, tmp_path / "siamfc.zip")
+    first = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(first) - 1, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"siamfc\.zip cannot be written \(File too large\)"):
+            write_submission(store, videos, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == first
+    assert not path.with_suffix(".part").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,29 @@
+"""Options that several commands share, and the tracker that they describe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+ModelOption = Annotated[str, typer.Option(help="siamfc-box, siamfc, or a .safetensors or .pth file.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+ConfigOption = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-box.yaml.")]
+
+
+def tracker_of(model: str, config: Path | None, device: str, precision: str) -> tuple[Any, dict[str, Any]]:
+    """The tracker that the options describe, and what run.json says of its weights."""
+    from siamtrack.api import tracker_from
+    from siamtrack.config import load_yaml
+    from siamtrack.model.weights import load_weights
+
+    overrides = load_yaml(config) if config else {}
+    weights = load_weights(model)
+    return tracker_from(weights, device, precision, **overrides), {"model": model, "weights_sha256": weights.sha256}
+
+
+def note(text: str, kind: str = "note") -> None:
+    """One line on stderr."""
+    typer.echo(f"siamtrack: {kind}: {' '.join(text.split())}", err=True)
