@@ -37,5 +37,5 @@ def check_health(
     kept = f"the last good weights are in {checkpoint}" if checkpoint.is_file() else "no checkpoint was written yet"
     raise SiamtrackError(
         f"{what} at step {step} ({'; '.join(causes)}); lower lr ({recipe.lr:g}) or clip_norm ({recipe.clip_norm:g}), "
-        f"or train without bfloat16; {kept}"
+        f"or train with precision: float32; {kept}"
     )

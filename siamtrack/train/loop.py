@@ -23,6 +23,7 @@ from siamtrack.train.checkpoint import CHECKPOINT, load_checkpoint, save_checkpo
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.health import check_health
 from siamtrack.train.log import Log, StepReport
+from siamtrack.train.precision import LossScaler
 from siamtrack.train.schedule import Schedule
 from siamtrack.train.task import Task, TrainingBatch, Validate
 
@@ -66,6 +67,7 @@ def train(
     group.sync_norms(objective)
     optimizer = _optimizer(task, where)
     average = Average(net, schedule.ema)
+    scaler = LossScaler(where, task.float16)
 
     start, best = 0, {"score": -1.0, "step": 0}
     best_state: dict[str, Tensor] = {}
@@ -76,6 +78,7 @@ def train(
             helper.load_state_dict(state["helper"])
         optimizer.load_state_dict(state["optimizer"])
         average.load(state["average"])
+        scaler.load(state["scaler"])
         start, best, best_state = state["step"], state["best"], state["best_state"]
     log = Log(out, start, task.parts, group.is_main)
 
@@ -111,9 +114,10 @@ def train(
         for options in optimizer.param_groups:
             options["lr"] = schedule.lr_at(step) * options["factor"]
         optimizer.zero_grad(set_to_none=True)
-        total, parts = _accumulate(step_module, batch.to(where), schedule, step)
+        total, parts = _accumulate(step_module, batch.to(where), schedule, step, scaler)
+        scaler.unscale(optimizer)
         norm = nn.utils.clip_grad_norm_(objective.parameters(), schedule.clip_norm)
-        optimizer.step()
+        norm = scaler.step(optimizer, norm)
         average.update(net, step)
 
         settle(pending)
@@ -141,6 +145,7 @@ def train(
                     "helper": helper.state_dict() if helper is not None else {},
                     "optimizer": optimizer.state_dict(),
                     "average": average.state,
+                    "scaler": scaler.state(),
                     "best": best,
                     "best_state": best_state,
                     "step": step + 1,
@@ -187,7 +192,9 @@ def keep_freed_memory() -> None:
     mallopt(trim_threshold, (1 << 31) - 1)
 
 
-def _accumulate(module: nn.Module, batch: TrainingBatch, schedule: Schedule, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+def _accumulate(
+    module: nn.Module, batch: TrainingBatch, schedule: Schedule, step: int, scaler: LossScaler
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Gradients of a batch, a slice at a time where memory is short; the mean of the slices' losses and parts."""
     losses: list[Tensor] = []
     every: list[dict[str, Tensor]] = []
@@ -197,7 +204,7 @@ def _accumulate(module: nn.Module, batch: TrainingBatch, schedule: Schedule, ste
         quiet: Any = module.no_sync() if isinstance(module, DistributedDataParallel) and k + 1 < len(slices) else nullcontext()
         with quiet:
             loss, parts = module(piece, step)
-            (loss / len(slices)).backward()
+            scaler.scale(loss / len(slices)).backward()
         losses.append(loss.detach())
         every.append(parts)
     means = {key: torch.stack([parts[key] for parts in every]).mean() for key in every[0]}

@@ -39,7 +39,7 @@ class Objective(nn.Module):
         teacher: its feature teacher, or None.
         recipe: weights of the parts.
         group: the processes that share the batch.
-        amp: bfloat16 autocast for the backbone.
+        autocast: format of the backbone's autocast, or None for float32.
         soft_teacher: gives the box head soft targets, or None.
     """
 
@@ -49,13 +49,13 @@ class Objective(nn.Module):
         teacher: Teacher | None,
         recipe: Recipe,
         group: Group = ALONE,
-        amp: bool = False,
+        autocast: torch.dtype | None = None,
         soft_teacher: NanoTeacher | None = None,
     ) -> None:
         super().__init__()
         self.soft_teacher = soft_teacher
         self.net, self.teacher = net, teacher
-        self.recipe, self.group, self.amp = recipe, group, amp
+        self.recipe, self.group, self.autocast = recipe, group, autocast
 
     def forward(self, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch, and its parts without gradient."""
@@ -65,7 +65,7 @@ class Objective(nn.Module):
         # backward passes on a CPU are a sixth faster without.
         layout = torch.channels_last if batch.images.is_cuda else torch.contiguous_format
         image = batch.images.permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
-        with torch.autocast(image.device.type, torch.bfloat16, enabled=self.amp):
+        with torch.autocast(image.device.type, self.autocast, enabled=self.autocast is not None):
             features = net.backbone.features((image - net.mean) / net.std)
             embedding = net.backbone.conv5(features)
         # Correlations sum 9216 products: half precision would round the peak away.
@@ -73,7 +73,7 @@ class Objective(nn.Module):
         loss, parts = siamese_loss(net, embedding.float(), batch, recipe, self.group, soft)
         if self.teacher is not None and teacher_weight:
             rgb = image if recipe.color_order == "rgb" else image.flip(1)
-            with torch.autocast(image.device.type, torch.bfloat16, enabled=self.amp):
+            with torch.autocast(image.device.type, self.autocast, enabled=self.autocast is not None):
                 # One view of each target: half of the cost, and the other shows much the same.
                 taught = self.teacher(features[::2], rgb[::2])
             loss = loss + teacher_weight * taught

@@ -7,6 +7,7 @@ from typing import Literal
 
 from siamtrack.model.siamese import ModelName
 from siamtrack.train.augment import AugmentConfig
+from siamtrack.train.precision import Precision
 from siamtrack.train.schedule import Schedule
 
 BLOCKS = ("conv1", "conv2", "conv3", "conv4", "conv5")
@@ -58,6 +59,7 @@ class Recipe(Schedule):
     min_gap: int = 0
     max_gap: int = 100
     color_order: Literal["rgb", "bgr"] = "rgb"
+    precision: Precision = "auto"
     radius_px: float = 16.0
     softmax_weight: float = 0.0
     box_weight: float = 1.0

@@ -41,6 +41,7 @@ class Task:
     parts: names of every part that the loss can have.
     backbone: the modules whose learning rate has the schedule's factor `backbone_lr`.
     helper: learns with the network and is not shipped, such as a teacher's projection; it may fall idle.
+    float16: whether the objective computes in float16, so that its loss must be scaled.
     """
 
     schedule: Schedule
@@ -50,3 +51,4 @@ class Task:
     parts: tuple[str, ...]
     backbone: tuple[nn.Module, ...] = ()
     helper: nn.Module | None = field(default=None)
+    float16: bool = False

@@ -10,13 +10,13 @@ import torch
 
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import Siamese
-from siamtrack.tracking.engine import native_bfloat16
 from siamtrack.train.crops import CropStore
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.log import StepReport
 from siamtrack.train.loop import train
 from siamtrack.train.objective import PARTS, Objective
 from siamtrack.train.pairs import PairBatches
+from siamtrack.train.precision import autocast_dtype
 from siamtrack.train.recipe import Recipe
 from siamtrack.train.soft_targets import NanoTeacher
 from siamtrack.train.start import start_network
@@ -28,7 +28,6 @@ def tracker_task(
     recipe: Recipe,
     stores: list[CropStore],
     device: str = "cpu",
-    amp: bool | None = None,
     group: Group = ALONE,
     soft_teacher: NanoTeacher | None = None,
 ) -> Task:
@@ -37,8 +36,7 @@ def tracker_task(
     Args:
         recipe: what to compute.
         stores: one crop store for each of the recipe's sources.
-        device: a torch device; says whether `amp` is worth it.
-        amp: bfloat16 autocast for the backbone; None switches it on where the device computes in it natively.
+        device: a torch device; decides what the recipe's `precision: auto` is.
         group: the processes that share each batch.
         soft_teacher: gives the box head soft targets.
 
@@ -51,11 +49,12 @@ def tracker_task(
             f"batch_size {recipe.batch_size} must be a multiple of 4 for each of {group.size} processes and "
             f"{recipe.accumulate} slices: of {4 * group.size * recipe.accumulate}"
         )
-    amp = native_bfloat16(torch.device(device)) if amp is None else amp
+    autocast = autocast_dtype(recipe.precision, torch.device(device))
     net = start_network(recipe)
     teacher = Teacher() if recipe.teacher_weight else None
-    objective = Objective(net, teacher, recipe, group, amp, soft_teacher)
-    return Task(recipe, net, objective, PairBatches(stores, recipe, group), PARTS, (net.backbone,), teacher)
+    objective = Objective(net, teacher, recipe, group, autocast, soft_teacher)
+    batches = PairBatches(stores, recipe, group)
+    return Task(recipe, net, objective, batches, PARTS, (net.backbone,), teacher, autocast is torch.float16)
 
 
 def train_tracker(
@@ -63,7 +62,6 @@ def train_tracker(
     stores: list[CropStore],
     out: str | Path,
     device: str = "cpu",
-    amp: bool | None = None,
     workers: int = 1,
     stop_after: int | None = None,
     report: Callable[[StepReport], None] = lambda _: None,
@@ -72,5 +70,5 @@ def train_tracker(
     soft_teacher: NanoTeacher | None = None,
 ) -> Siamese:
     """`tracker_task`, trained: see there and `loop.train` for the arguments, the returned network and the errors."""
-    task = tracker_task(recipe, stores, device, amp, group, soft_teacher)
+    task = tracker_task(recipe, stores, device, group, soft_teacher)
     return cast(Siamese, train(task, out, device, workers, stop_after, report, validate, group))

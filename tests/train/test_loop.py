@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from siamtrack.train.log import StepReport
 from siamtrack.train.loop import _accumulate
 from siamtrack.train.objective import Objective, cut_exemplars, siamese_loss
 from siamtrack.train.pairs import Batch, PairBatches
+from siamtrack.train.precision import LossScaler
 from siamtrack.train.recipe import Recipe, SourceConfig
 from siamtrack.train.start import start_network
 from siamtrack.train.teacher import Teacher
@@ -133,11 +135,15 @@ def test_the_frozen_teacher_follows_to_another_device_and_is_not_saved() -> None
     assert {p.device.type for p in moved._frozen[0].parameters()} == {"meta"}
 
 
-def test_bfloat16_autocast_takes_the_same_path(stores: list[CropStore], tmp_path: Path) -> None:
-    exact, rounded = [], []
-    train(RECIPE, stores, tmp_path / "a", workers=0, stop_after=1, amp=False, report=exact.append)
-    train(RECIPE, stores, tmp_path / "b", workers=0, stop_after=1, amp=True, report=rounded.append)
-    assert rounded[0].loss == pytest.approx(exact[0].loss, rel=0.05)
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_takes_the_same_path(stores: list[CropStore], tmp_path: Path, precision: str) -> None:
+    losses: dict[str, list[float]] = {}
+    for name in ("float32", precision):
+        seen = losses.setdefault(name, [])
+        recipe = replace(RECIPE, precision=name)  # type: ignore[arg-type]
+        train(recipe, stores, tmp_path / name, workers=0, stop_after=2, report=lambda done, seen=seen: seen.append(done.loss))
+    assert losses[precision] == pytest.approx(losses["float32"], rel=0.05)
+    assert losses[precision] != losses["float32"]
 
 
 def test_exemplars_are_cut_where_the_target_is() -> None:
@@ -200,7 +206,9 @@ def test_slices_of_a_batch_add_up_to_its_gradient(stores: list[CropStore], tmp_p
     gradients = []
     for count in (1, 2):
         objective = Objective(start_network(recipe), None, recipe).eval()
-        _accumulate(objective, batch, Recipe(**{**vars(recipe), "accumulate": count}), 0)
+        _accumulate(
+            objective, batch, Recipe(**{**vars(recipe), "accumulate": count}), 0, LossScaler(torch.device("cpu"), False)
+        )
         gradients.append(objective.net.backbone.conv3[0].weight.grad)
     assert torch.allclose(gradients[0], gradients[1], atol=1e-5 * float(gradients[0].abs().max()))
     reports: list[StepReport] = []
