@@ -123,3 +123,7 @@ class Evaluation:
     about: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     protocol: str = "got10k"
+
+    def rank(self, item: TrackerOutcome) -> float:
+        """What trackers are ranked by, larger is better: AO, or success AUC by OTB's protocol; NaN of no frames."""
+        return item.success_auc if self.protocol == "otb" else item.scores.ao

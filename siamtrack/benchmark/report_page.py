@@ -69,7 +69,7 @@ def page(evaluation: Evaluation, sequences: Mapping[str, Sequence], other: Evalu
 def _scores(evaluation: Evaluation) -> str:
     columns = ("Tracker", "AO", "SR0.50", "SR0.75", "Success AUC (OTB)", f"Precision at {PRECISION_PX}\u00a0px", "fps")
     rows = []
-    for place, item in sorted(enumerate(evaluation.trackers), key=lambda pair: -pair[1].scores.ao):
+    for place, item in sorted(enumerate(evaluation.trackers), key=lambda pair: -evaluation.rank(pair[1])):
         scores = item.scores
         figures = (scores.ao, scores.sr50, scores.sr75, item.success_auc, float(item.precision[PRECISION_PX]))
         known = [shown(value if scores.frames else math.nan) for value in figures]

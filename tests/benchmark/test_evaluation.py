@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from siamtrack.benchmark.evaluation import Outcome, TrackerOutcome
+from siamtrack.benchmark.evaluation import Evaluation, Outcome, TrackerOutcome
 from siamtrack.boxes import iou
 
 
@@ -96,3 +96,12 @@ def test_a_sequence_of_which_no_frame_counts_does_not_spoil_the_others() -> None
     assert both.success_auc == alone.success_auc
     assert np.array_equal(both.precision, alone.precision)
     assert both.scores.ao == alone.scores.ao
+
+
+def test_trackers_are_ranked_by_their_protocols_figure() -> None:
+    # Long and bad, short and perfect: a mean over frames and one over sequences disagree.
+    long, short = random_outcome(0, 40), random_outcome(1, 8)
+    perfect = dataclasses.replace(short, boxes_xywh=short.truth_xywh)
+    item = TrackerOutcome("t", (long, perfect))
+    assert Evaluation("d", "s", (item,)).rank(item) == item.scores.ao
+    assert Evaluation("d", "s", (item,), protocol="otb").rank(item) == item.success_auc != item.scores.ao
