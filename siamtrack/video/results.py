@@ -10,6 +10,7 @@ import csv
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -63,17 +64,31 @@ class ResultWriter:
         self.frames += 1
 
     def finish(self, run: Mapping[str, Any]) -> None:
-        """Close the rows and write boxes.csv, boxes.txt (GOT-10k form: x,y,w,h lines) and run.json."""
-        self._file.close()
-        with self._partial.open(newline="", encoding="utf-8") as rows:
-            lines = [",".join(row[key] for key in "xywh") for row in csv.DictReader(rows)]
-        write_whole(self.out / "boxes.txt", "".join(line + "\n" for line in lines))
-        write_whole(self.out / "run.json", json.dumps(run, indent=2, sort_keys=True, default=str) + "\n")
-        os.replace(self._partial, self.out / "boxes.csv")
+        """Close the rows and write boxes.csv, boxes.txt (GOT-10k form: x,y,w,h lines) and run.json.
+
+        boxes.csv gets its name last: where it is, the other two are of the same run.
+
+        Raises:
+            OutputError: one cannot be written; the rows stay in `boxes.partial.csv`.
+        """
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())  # renamed before it is on the disk, it could be empty after a power cut
+            self._file.close()
+            with self._partial.open(newline="", encoding="utf-8") as rows:
+                lines = [",".join(row[key] for key in "xywh") for row in csv.DictReader(rows)]
+            write_whole(self.out / "boxes.txt", "".join(line + "\n" for line in lines))
+            write_whole(self.out / "run.json", json.dumps(run, indent=2, sort_keys=True, default=str) + "\n")
+            os.replace(self._partial, self.out / "boxes.csv")
+        except OutputError:
+            raise
+        except OSError as error:
+            raise OutputError(f"{self._partial} cannot be finished ({error.strerror}); its rows are kept") from error
 
     def close(self) -> None:
         """Stop without finishing: the rows stay in `boxes.partial.csv`."""
-        self._file.close()
+        with suppress(OSError):  # a full disk was told of when the row was added
+            self._file.close()
 
     def __enter__(self) -> ResultWriter:
         return self

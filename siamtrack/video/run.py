@@ -18,7 +18,9 @@ from siamtrack import __version__
 from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
 from siamtrack.tracking.crop import Image
+from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.result import State, TrackResult
+from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.overlay import draw
 from siamtrack.video.results import ResultWriter
@@ -95,6 +97,7 @@ def run(
     clocks = {"network": FrameClock(), "tracker": FrameClock(), "end_to_end": FrameClock()}
     engine = tracker.engine
     lost, ended, first = 0, "done", None
+    frame_wh: tuple[int, ...] = (0, 0)
     with ExitStack() as stack:
         writer: ResultWriter | None = None
         sink: VideoSink | None = None
@@ -108,6 +111,7 @@ def run(
                 if writer is None:
                     first = box(frame.image) if callable(box) else Box(*box)
                     result = tracker.init(frame.image, first)
+                    frame_wh = frame.image.shape[1::-1]
                     # Only now: a run that cannot begin leaves no folder behind.
                     writer = stack.enter_context(ResultWriter(out))
                     stopped_at = writer.stopped_at
@@ -147,19 +151,27 @@ def run(
                 "source": source.name,
                 "start": start,
                 "box": list(first or ()),
+                "frame_wh": frame_wh,
                 "frames": writer.frames,
                 "lost_frames": lost,
                 "ended": ended,
                 "fps": fps,
-                "device": str(engine.device),
-                "precision": engine.precision,
-                "threads": torch.get_num_threads(),
-                "tracker": asdict(tracker.config),
-                "versions": versions(),
+                **conditions(engine, tracker.config),
                 **(about or {}),
             }
         )
         return RunSummary(writer.frames, lost, ended, fps, stopped_at)
+
+
+def conditions(engine: Engine, config: TrackerConfig) -> dict[str, Any]:
+    """What run.json tells of how a result came about: device, precision, threads, the tracker's constants, versions."""
+    return {
+        "device": str(engine.device),
+        "precision": engine.precision,
+        "threads": torch.get_num_threads(),
+        "tracker": asdict(config),
+        "versions": versions(),
+    }
 
 
 def versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The only place that opens a window; and it looks first whether there can be one."""
+"""Whether there can be a window, and the plain one of `siamtrack track`; the live one is `siamtrack.live`'s."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ def show(image: Image) -> bool:
     """Show a frame. Returns False once the user pressed q or Esc, or closed the window."""
     cv2.imshow(_TITLE, image)
     key = cv2.waitKey(1) & 0xFF
-    return key not in (ord("q"), 27) and cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1
+    try:
+        return key not in (ord("q"), 27) and cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1
+    except cv2.error:  # Qt raises instead of answering once the last window is gone
+        return False
 
 
 def close() -> None:

@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from screens import close_window, needs_screen, virtual_screen, xdotool
 
-TOOLS = ("Xvfb", "xdotool")
-
-pytestmark = pytest.mark.skipif(
-    not all(map(shutil.which, TOOLS)), reason="needs Xvfb and xdotool (Debian: apt-get install xvfb xdotool); .ci/run has them"
-)
+pytestmark = needs_screen
 
 
 @pytest.fixture
 def screen() -> Iterator[dict[str, str]]:
-    """The environment of a virtual screen of 1280x800."""
-    read, write = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x800x24", "-nolisten", "tcp"],
-        pass_fds=[write],
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(write)
-    try:
-        with os.fdopen(read) as stream:
-            number = stream.readline().strip()
-        assert number, "Xvfb did not start"
-        yield {**os.environ, "DISPLAY": f":{number}", "QT_QPA_PLATFORM": "xcb"}
-    finally:
-        server.terminate()
-        server.wait(timeout=10)
-
-
-def xdotool(screen: dict[str, str], *arguments: object) -> str:
-    command = ["xdotool", *map(str, arguments)]
-    return subprocess.run(command, env=screen, capture_output=True, text=True, check=False, timeout=20).stdout.strip()
+    with virtual_screen() as environment:
+        yield environment
 
 
 def wait_for_window(screen: dict[str, str], process: subprocess.Popen[str]) -> str:
@@ -83,3 +59,18 @@ def test_a_box_drawn_with_the_mouse_is_the_target(screen: dict[str, str], clip: 
     # pixels is somewhat narrower in the frame.
     assert 30 <= w <= 42
     assert 45 <= h <= 55
+
+
+def test_closing_the_window_ends_the_run_with_its_results(
+    screen: dict[str, str], write_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    clip, out = write_clip(tmp_path / "clip.mp4", frames=300), tmp_path / "run"
+    command = [sys.executable, "-m", "siamtrack", "track", str(clip), "--box", "60,80,40,50", "--show", "--out", str(out)]
+    process = subprocess.Popen(command, env=screen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        close_window(screen, int(wait_for_window(screen, process)))
+        output, errors = process.communicate(timeout=90)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors
+    assert 1 <= len((out / "boxes.txt").read_text().splitlines()) < 300, output

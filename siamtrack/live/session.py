@@ -1,0 +1,278 @@
+"""A live session: targets that come and go, their results on disk, and a recording. It knows no window and no socket."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from siamtrack.boxes import Box
+from siamtrack.errors import OutputError
+from siamtrack.live.capture import Captured
+from siamtrack.live.drawing import draw_targets
+from siamtrack.live.recording import Recording
+from siamtrack.live.scene import Scene, SeenTarget
+from siamtrack.live.track import Finished, Track
+from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.group import TrackerGroup
+from siamtrack.tracking.result import TrackResult
+from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.video.results import ResultWriter, write_whole
+from siamtrack.video.run import conditions
+
+MAX_TARGETS = 32
+"""Targets of one session at a time: each costs a search region a frame."""
+
+
+class Session:
+    """Tracks targets in the frames it is given. Its methods may be called from several threads.
+
+    Each target's results are a folder `OUT/target-N` with boxes.csv, boxes.txt and run.json, finished when the target
+    is removed or the session closed; a killed process leaves `boxes.partial.csv` there, every frame but the last whole.
+
+    Args:
+        engine, config: of the tracker.
+        out: folder of the results; folders of earlier sessions in it are left alone.
+        source: name of the source, for run.json.
+        fps: frame rate of recordings.
+        about: more plain data for run.json (model, weights' sha256).
+        clock: seconds, monotonic.
+
+    Attributes:
+        scene: what the newest frame showed; None before the first.
+        finished: targets whose files are written, in the order of their ends.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        config: TrackerConfig,
+        out: Path,
+        source: str = "",
+        fps: float = 30.0,
+        about: dict[str, Any] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.out = out
+        self.scene: Scene | None = None
+        self.finished: list[Finished] = []
+        self._engine, self._config = engine, config
+        self._group: TrackerGroup[str] = TrackerGroup(engine, config)
+        self._tracks: dict[str, Track] = {}
+        self._source, self._fps, self._about, self._clock = source, fps, about or {}, clock
+        self._lock = threading.RLock()
+        self._recording: Recording | None = None
+        self._steps: deque[float] = deque(maxlen=30)
+        self._notice = ""
+        self._drawn = 0
+
+    def step(self, frame: Captured) -> Scene:
+        """Track every target in the next frame.
+
+        Raises:
+            OutputError: a result cannot be written; the targets go on being tracked if called again.
+        """
+        with self._lock:
+            began = self._clock()
+            network_before = self._engine.network_s
+            results = self._tracked(frame)
+            tracking_s = self._clock() - began if results else 0.0
+            for name, result in results.items():
+                self._tracks[name].take(frame, result, tracking_s, self._engine.network_s - network_before)
+            self._steps.append(began)
+            self.scene = self._scene(frame, results, tracking_s)
+            self._notice = ""
+            if self._recording is not None:
+                self._recording.write(draw_targets(frame.image, self.scene.targets), frame.time_s)
+            return self.scene
+
+    def add(self, box: Sequence[float], frame: Captured | None = None) -> str:
+        """Begin to follow a target.
+
+        Args:
+            box: `(x, y, w, h)`, 0-based pixels, in any direction of drawing: negative sizes are turned round.
+            frame: the frame in which it was drawn; default the newest.
+
+        Returns:
+            The target's name.
+
+        Raises:
+            ValueError: a box that cannot be used, no frame yet, or `MAX_TARGETS` are followed already.
+            OutputError: its folder cannot be made.
+        """
+        with self._lock:
+            frame = self._frame(frame)
+            if len(self._group) >= MAX_TARGETS:
+                raise ValueError(f"{MAX_TARGETS} targets are followed already; remove one first")
+            name, number = self._free_name()
+            first = self._group.add(name, frame.image, _upright(box))
+            try:
+                self._tracks[name] = Track(number, ResultWriter(self.out / name), first)
+            except OutputError:
+                self._group.remove(name)
+                raise
+            self._drawn = number
+            self._tracks[name].take(frame, first)
+            self._show_again(frame)
+            return name
+
+    def reselect(self, name: str, box: Sequence[float], frame: Captured | None = None) -> None:
+        """Learn a target anew from another box; its results go on in the same files.
+
+        Raises:
+            KeyError: no such target. ValueError: a box that cannot be used; the target is followed as before.
+        """
+        with self._lock:
+            frame = self._frame(frame)
+            track = self._tracks[name]
+            first = self._group.add(name, frame.image, _upright(box))
+            track.result = first
+            track.trail.clear()
+            track.trail.append(first.box.center_xy)
+            self._show_again(frame)
+
+    def remove(self, name: str, ended: str = "removed") -> None:
+        """Stop following a target and finish its files.
+
+        Raises:
+            KeyError: no such target. OutputError: its files cannot be written.
+        """
+        with self._lock:
+            track = self._tracks.pop(name)
+            self._group.remove(name)
+            if self.scene is not None:
+                self._show_again(self.scene.frame)
+            self.finished.append(track.finish(self._run(ended)))
+
+    def record(self, on: bool) -> Path | None:
+        """Begin or end a recording of the frames with their boxes.
+
+        Returns:
+            The file that was begun or finished; None if nothing changed.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        with self._lock:
+            if on == (self._recording is not None):
+                return None
+            if on:
+                self._make_folder()
+                self._recording = Recording(_unused(self.out, "recording-{}.mp4"), self._fps)
+                return self._recording.path
+            recording, self._recording = self._recording, None
+            assert recording is not None
+            recording.close()
+            return recording.path if recording.frames else None
+
+    def screenshot(self) -> Path:
+        """Write the newest scene as a PNG.
+
+        Raises:
+            ValueError: no frame yet. OutputError: it cannot be written.
+        """
+        with self._lock:
+            frame = self._frame(None)
+            assert self.scene is not None
+            self._make_folder()
+            path = _unused(self.out, "screenshot-{}.png")
+            ok, data = cv2.imencode(".png", draw_targets(frame.image, self.scene.targets))
+            if not ok:
+                raise OutputError(f"{path} cannot be written: the picture could not be encoded")
+            write_whole(path, data.tobytes())
+            return path
+
+    def close(self, ended: str = "done") -> None:
+        """Finish all files. May be called twice.
+
+        Raises:
+            OutputError: a file cannot be written; the others were.
+        """
+        with self._lock:
+            problem: OutputError | None = None
+            for name in list(self._tracks):
+                try:
+                    self.remove(name, ended)
+                except OutputError as error:
+                    problem = error
+            self.record(False)
+            if problem is not None:
+                raise problem
+
+    @property
+    def names(self) -> list[str]:
+        """The targets that are followed now."""
+        with self._lock:
+            return self._group.names
+
+    @property
+    def recording(self) -> bool:
+        """Whether frames are being recorded."""
+        return self._recording is not None
+
+    def _tracked(self, frame: Captured) -> dict[str, TrackResult]:
+        shape = self.scene.frame.image.shape[:2] if self.scene is not None else None
+        if self._tracks and shape not in (None, frame.image.shape[:2]):
+            assert shape is not None
+            # A turned phone, or a camera that came back with another mode: the boxes' pixels mean nothing any more.
+            height, width = frame.image.shape[:2]
+            self._notice = f"the picture went from {shape[1]}x{shape[0]} to {width}x{height}: draw the targets again"
+            for name in list(self._tracks):
+                self.remove(name, self._notice)
+        return self._group.update(frame.image)
+
+    def _scene(self, frame: Captured, results: dict[str, TrackResult], tracking_s: float) -> Scene:
+        targets = tuple(
+            SeenTarget(name, self._tracks[name].number, result, tuple(self._tracks[name].trail))
+            for name, result in results.items()
+        )
+        span = self._steps[-1] - self._steps[0] if len(self._steps) > 1 else 0.0
+        fps = (len(self._steps) - 1) / span if span else 0.0
+        return Scene(frame, targets, fps, tracking_s, self._recording is not None, self._notice)
+
+    def _show_again(self, frame: Captured) -> None:
+        """The scene after a target came or went between two frames."""
+        newest = self.scene.frame if self.scene is not None else frame
+        self.scene = self._scene(newest, {name: track.result for name, track in self._tracks.items()}, 0.0)
+
+    def _frame(self, frame: Captured | None) -> Captured:
+        if frame is not None:
+            return frame
+        if self.scene is None:
+            raise ValueError("there is no frame yet; wait for the first one")
+        return self.scene.frame
+
+    def _free_name(self) -> tuple[str, int]:
+        """The next number that neither this session nor an earlier one in the folder has used."""
+        number = self._drawn + 1
+        while (self.out / f"target-{number}").exists():
+            number += 1
+        return f"target-{number}", number
+
+    def _make_folder(self) -> None:
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.out} cannot be made ({error.strerror}); give --out a folder that can") from error
+
+    def _run(self, ended: str) -> dict[str, Any]:
+        return {"source": self._source, "ended": ended, **conditions(self._engine, self._config), **self._about}
+
+
+def _upright(box: Sequence[float]) -> Box:
+    """A box drawn in any direction."""
+    x, y, w, h = (float(value) for value in box)
+    return Box(min(x, x + w), min(y, y + h), abs(w), abs(h))
+
+
+def _unused(folder: Path, pattern: str) -> Path:
+    """The first file name of a numbered kind that is free."""
+    number = 1
+    while (folder / pattern.format(number)).exists():
+        number += 1
+    return folder / pattern.format(number)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rendered import rendered_frame
+
+from siamtrack.boxes import Box
+from siamtrack.errors import SourceError
+from siamtrack.live.capture import Capture
+from siamtrack.live.headless import follow
+from siamtrack.live.scene import Scene
+from siamtrack.live.session import Session
+from siamtrack.tracking.tracker import Tracker
+from siamtrack.video.source import Frame, Source
+
+
+class Rendered(Source):
+    """The rendered clip as a file that breaks off after so many frames, if it is told to."""
+
+    def __init__(self, frames: int, breaks: bool = False) -> None:
+        self.name, self.fps, self.frame_count, self._breaks = "rendered", 100.0, frames, breaks
+
+    def read(self, start: int = 0) -> Iterator[Frame]:
+        for index in range(start, self.frame_count or 0):
+            yield Frame(index, index / self.fps, rendered_frame(index)[0])
+        if self._breaks:
+            raise SourceError("rendered breaks off")
+
+
+@pytest.fixture
+def session(tracker: Tracker, tmp_path: Path) -> Session:
+    return Session(tracker.engine, tracker.config, tmp_path)
+
+
+BOX = Box(*rendered_frame(0)[1])
+
+
+def test_targets_are_followed_to_the_end_of_a_file(session: Session) -> None:
+    scenes: list[Scene] = []
+    with Capture(lambda: Rendered(5)) as capture:
+        assert follow(capture, session, [BOX, Box(2, 3, 50, 40)], scenes.append, lambda: False) == "done"
+    session.close()
+    assert [scene.frame.index for scene in scenes] == [0, 1, 2, 3, 4]
+    assert [done.frames for done in session.finished] == [5, 5]
+
+
+def test_it_stops_when_it_is_told_to(session: Session) -> None:
+    scenes: list[Scene] = []
+    with Capture(lambda: Rendered(1000)) as capture:
+        assert follow(capture, session, [BOX], scenes.append, lambda: len(scenes) == 3) == "interrupted"
+    assert len(scenes) == 3
+
+
+def test_a_source_that_breaks_off_keeps_what_was_followed(session: Session) -> None:
+    with Capture(lambda: Rendered(4, breaks=True)) as capture:
+        assert follow(capture, session, [BOX], lambda _: None, lambda: False) == "rendered breaks off"
+    session.close("rendered breaks off")
+    assert session.finished[0].frames == 4
+
+
+def test_what_cannot_begin_is_an_error(session: Session) -> None:
+    with Capture(lambda: Rendered(0, breaks=True)) as capture, pytest.raises(SourceError):
+        follow(capture, session, [BOX], lambda _: None, lambda: False)
+    with Capture(lambda: Rendered(4)) as capture, pytest.raises(ValueError, match="outside"):
+        follow(capture, session, [Box(900, 900, 5, 5)], lambda _: None, lambda: False)
