@@ -1,0 +1,38 @@
+"""Tracking results as labels for other tools: MOT, COCO, Parquet, CVAT and LabelMe.
+
+    from siamtrack.labels import load_tracks, write_mot
+
+    results = load_tracks("runs/batch")
+    for video in results.videos:
+        write_mot(video, f"labels/{video.name}.txt")
+
+Every form has one function in a file of its own, and all have one signature: the tracks of a video, where to write,
+and options; they return how many boxes were written. `export` does the same for a whole folder of results.
+"""
+
+from siamtrack.labels.coco import write_coco
+from siamtrack.labels.cvat import write_cvat
+from siamtrack.labels.export import FORMS, Exported, export
+from siamtrack.labels.folder import load_tracks
+from siamtrack.labels.labelme import write_labelme
+from siamtrack.labels.mot import write_mot
+from siamtrack.labels.options import LabelOptions
+from siamtrack.labels.parquet import write_parquet
+from siamtrack.labels.tracks import Results, Skipped, Track, VideoTracks
+
+__all__ = [
+    "FORMS",
+    "Exported",
+    "LabelOptions",
+    "Results",
+    "Skipped",
+    "Track",
+    "VideoTracks",
+    "export",
+    "load_tracks",
+    "write_coco",
+    "write_cvat",
+    "write_labelme",
+    "write_mot",
+    "write_parquet",
+]

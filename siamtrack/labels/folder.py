@@ -1,0 +1,121 @@
+"""A folder of results: one run, a live session's targets, or a batch of videos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from siamtrack.errors import DataError
+from siamtrack.labels.names import clean_label, natural, video_name
+from siamtrack.labels.rows import read_track
+from siamtrack.labels.tracks import Results, Skipped, Track, VideoTracks
+from siamtrack.video.results import PARTIAL
+
+FAILED = ("error.json", "error.txt")
+"""Files that say why a run failed."""
+
+DEPTH = 2
+"""Runs lie at most so many folders deep: OUT/VIDEO/TARGET."""
+
+
+def load_tracks(folder: str | Path) -> Results:
+    """Read all runs of a folder.
+
+    Three layouts are known: one run (`boxes.csv` in the folder itself), the targets of one or more videos
+    (`TARGET/boxes.csv`, as `siamtrack live` writes them; targets with the same source are of one video), and a batch
+    (`VIDEO/TARGET/boxes.csv`). No video is opened.
+
+    Raises:
+        FileNotFoundError: the folder is not there.
+        DataError: it holds no finished run, or a file of a run is broken.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is no folder; give one that siamtrack track, live or batch wrote")
+    groups: dict[tuple[str, str], list[tuple[Track, dict[str, Any]]]] = {}
+    skipped = []
+    for run in _run_folders(root, DEPTH):
+        reason = _unusable(run)
+        if reason is not None:
+            skipped.append(Skipped(run, reason))
+            continue
+        about = _read_about(run)
+        source = about.get("source")
+        # A batch names its videos itself, and may hold two files of one name: its folders are what tells them apart.
+        batch = len(run.relative_to(root).parts) == DEPTH
+        key = ("folder", run.parent.name) if batch else ("source", str(source))
+        target = run.name or run.resolve().name
+        groups.setdefault(key, []).append((read_track(run, target), about))
+    if not groups:
+        why = "; ".join(f"{item.folder.name}: {item.reason}" for item in skipped[:3]) or "no boxes.csv in it"
+        raise DataError(f"{root} holds no finished run ({why}); give a folder that siamtrack track, live or batch wrote")
+    videos = [_video(root, *key, members) for key, members in groups.items()]
+    return Results(root, tuple(sorted(videos, key=lambda video: natural(video.name))), tuple(skipped))
+
+
+def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
+    """Folders of runs, finished or not, in natural order."""
+    if (folder / "boxes.csv").is_file() or (folder / PARTIAL).is_file():
+        yield folder
+        return
+    if any((folder / name).is_file() for name in FAILED):
+        yield folder
+    if depth > 0:
+        children = (child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
+        for child in sorted(children, key=lambda path: natural(path.name)):
+            yield from _run_folders(child, depth - 1)
+
+
+def _unusable(run: Path) -> str | None:
+    """Why a run gives no track; None if it does."""
+    for name in FAILED:
+        if (run / name).is_file():
+            return f"it failed: {_message(run / name)}"
+    # Rows beside a finished boxes.csv are of a second run that may have replaced run.json already.
+    if (run / PARTIAL).is_file():
+        return f"it never finished ({PARTIAL}); run it again"
+    return None
+
+
+def _message(path: Path) -> str:
+    """The first line of what an error file says."""
+    text = path.read_bytes()[:4000].decode(errors="replace")
+    try:
+        said = json.loads(text)
+    except ValueError:
+        said = text
+    if isinstance(said, dict):
+        said = said.get("error") or said.get("message") or "no reason given"
+    lines = str(said).strip().splitlines()
+    return clean_label(lines[0]) if lines else "no reason given"
+
+
+def _read_about(run: Path) -> dict[str, Any]:
+    """What run.json says; nothing where there is none."""
+    path = run / "run.json"
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as JSON ({error}); remove it, and name the video with --source") from error
+    return about if isinstance(about, dict) else {}
+
+
+def _video(root: Path, kind: str, name: str, members: list[tuple[Track, dict[str, Any]]]) -> VideoTracks:
+    sizes = {}
+    for track, about in members:
+        size = about.get("frame_wh")
+        if isinstance(size, list) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size):
+            sizes[(size[0], size[1])] = track.folder
+    if len(sizes) > 1:
+        (a, in_a), (b, in_b) = list(sizes.items())[:2]
+        raise DataError(
+            f"{in_a} is of {a[0]}x{a[1]} frames and {in_b} of {b[0]}x{b[1]}: not of one video; export them one at a time"
+        )
+    source = next((str(about["source"]) for _, about in members if about.get("source") is not None), None)
+    title = name if kind == "folder" else video_name(source, root)
+    tracks = sorted((track for track, _ in members), key=lambda track: natural(track.target))
+    return VideoTracks(title, tuple(tracks), source, next(iter(sizes), None))

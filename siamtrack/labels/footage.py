@@ -1,0 +1,142 @@
+"""The video that labels belong to: its frame size, its length, its frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+
+from siamtrack.errors import DataError, SiamtrackError
+from siamtrack.labels.names import frame_name
+from siamtrack.labels.options import LabelOptions
+from siamtrack.labels.output import make_folder, write_file
+from siamtrack.labels.tracks import Results, VideoTracks
+from siamtrack.tracking.crop import Image
+from siamtrack.video.source import ImageSource, Source, open_source
+
+JPEG_QUALITY = 95
+
+
+def override(results: Results, size_wh: tuple[int, int] | None = None, source: str | None = None) -> Results:
+    """Results with a frame size or a video that the user names.
+
+    Raises:
+        ValueError: one source for several videos, or a size that the runs contradict.
+    """
+    if source is not None and len(results.videos) > 1:
+        names = ", ".join(video.name for video in results.videos[:3])
+        raise ValueError(
+            f"--source names one video, and {results.folder} holds {len(results.videos)} ({names}, ...); "
+            "export them one at a time"
+        )
+    videos = []
+    for video in results.videos:
+        if size_wh is not None and video.size_wh is not None and video.size_wh != size_wh:
+            raise ValueError(f"--size is {_by(size_wh)}, but {video.name} was tracked in {_by(video.size_wh)}; leave it out")
+        videos.append(replace(video, size_wh=size_wh or video.size_wh, source=source or video.source))
+    return replace(results, videos=tuple(videos))
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read a frame size from `WxH`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = re.fullmatch(r"\s*(\d{1,6})\s*[xX*,]\s*(\d{1,6})\s*", text)
+    if match is None or not (int(match[1]) and int(match[2])):
+        raise ValueError(f"size {text!r} is not WIDTHxHEIGHT; give pixels, such as 1280x720")
+    return int(match[1]), int(match[2])
+
+
+def frame_size(video: VideoTracks) -> tuple[int, int]:
+    """Width and height of a video's frames: as its runs say, or else as its first frame has it.
+
+    Raises:
+        DataError: the runs do not say it, and the video cannot be opened.
+    """
+    if video.size_wh is not None:
+        return video.size_wh
+    try:
+        with open_video(video) as source:
+            image = next(iter(source.read())).image
+    except (FileNotFoundError, SiamtrackError) as error:
+        raise DataError(
+            f"the frame size of {video.name} is unknown: run.json does not say it, and {error}; "
+            "give --size WxH, or the video with --source FILE"
+        ) from error
+    height, width = image.shape[:2]
+    return width, height
+
+
+def frame_counts(video: VideoTracks) -> tuple[int, int]:
+    """How many frames a video has for sure, and how many it is said to have.
+
+    Both are as far as it was tracked, or what its file says if that can be opened.
+    """
+    tracked = video.end_frame
+    try:
+        with open_video(video) as source:
+            count = source.frame_count or 0
+            # Containers without an index only estimate their length: the last frames of a video may not exist.
+            sure = count if isinstance(source, ImageSource) else count - max(2, count // 50)
+    except (FileNotFoundError, SiamtrackError):
+        return tracked, tracked
+    return max(tracked, sure), max(tracked, count)
+
+
+def open_video(video: VideoTracks) -> Source:
+    """Open a video that is still there.
+
+    Raises:
+        FileNotFoundError, SiamtrackError: it is not, or it was a camera or stream.
+    """
+    if video.source is None:
+        raise DataError("run.json names no video")
+    if not Path(video.source).exists() and (re.match(r"camera \d+$|\d+$", video.source) or "://" in video.source):
+        # Opening it would show what is in front of the camera now.
+        raise DataError(f"{video.source} was live, and its frames are gone")
+    return open_source(video.source)
+
+
+def write_frames(video: VideoTracks, frames: Collection[int], folder: Path, options: LabelOptions) -> None:
+    """Write some frames of a video as images, `frame_000012.jpg` for the frame with index 12.
+
+    Raises:
+        DataError: the video is gone, ends early, or has frames of another size than the labels.
+        OutputError: an image exists, or cannot be written.
+    """
+    if not frames:
+        return
+    wanted, size_wh = set(frames), frame_size(video)
+    try:
+        source = open_video(video)
+    except (FileNotFoundError, SiamtrackError) as error:
+        raise DataError(f"the frames of {video.name} cannot be had: {error}; give the video with --source FILE") from error
+    make_folder(folder)
+    with source:
+        for frame in source.read(min(wanted)):
+            if frame.index in wanted:
+                if frame.image.shape[1::-1] != size_wh:
+                    seen = _by((frame.image.shape[1], frame.image.shape[0]))
+                    raise DataError(f"frame {frame.index} of {source.name} is {seen}, the labels are for {_by(size_wh)}")
+                _write_image(folder / frame_name(frame.index, options.suffix), frame.image, options)
+                wanted.remove(frame.index)
+            if not wanted:
+                return
+    raise DataError(f"{source.name} ended before frame {min(wanted)}; is it the video that was tracked?")
+
+
+def _write_image(path: Path, image: Image, options: LabelOptions) -> None:
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if options.suffix == "jpg" else []
+    ok, data = cv2.imencode(f".{options.suffix}", image, parameters)
+    if not ok:
+        raise DataError(f"{path.name} cannot be encoded as {options.suffix}")
+    write_file(path, data.tobytes(), options.force)
+
+
+def _by(size_wh: tuple[int, int]) -> str:
+    return f"{size_wh[0]}x{size_wh[1]}"

@@ -1,0 +1,71 @@
+"""Names that come from results, made fit for file names and labels: a stranger's results may hold any text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+MAX_BYTES = 150
+"""Longest file name without its ending; file systems take 255 bytes with ending and temporary suffix."""
+
+MAX_LABEL = 200
+
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+
+
+def safe_name(text: str) -> str:
+    """A file name that any system takes, and that cannot lead out of a folder.
+
+    Letters and digits of all scripts, `_`, `-`, `.` and spaces stay; anything else becomes `_`.
+    """
+    name = re.sub(r"[^\w.\- ]+", "_", text)
+    name = name.encode()[:MAX_BYTES].decode(errors="ignore").strip(" .").lstrip("-")
+    if not name.strip("_ ."):
+        return "unnamed"
+    return f"_{name}" if _DEVICES.match(name) else name
+
+
+def safe_names(texts: Iterable[str]) -> list[str]:
+    """File names for several texts, no two of them the same, also where case does not count."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for text in texts:
+        stem = name = safe_name(text)
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def clean_label(text: str) -> str:
+    """A label on one line of printable characters; empty if none is left.
+
+    XML cannot hold control characters at all, and half of a surrogate pair cannot be written as UTF-8.
+    """
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_LABEL].rstrip()
+
+
+def video_name(source: str | None, folder: Path) -> str:
+    """Name of a video: that of its file without ending, of its folder of images, or else of the results' folder."""
+    text = source or ""
+    if "://" in text:
+        text = re.split(r"[?#]", text)[0]
+    parts = [part for part in re.split(r"[\\/]+", text) if part not in ("", ".", "..")]
+    while parts and re.search(r"[*?\[]", parts[-1]):
+        parts.pop()  # frames/*.png is named by its folder
+    name = re.sub(r"\.\w{1,5}$", "", parts[-1]) if parts else ""
+    return name or folder.resolve().name or "video"
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Sorting key by which `target-2` comes before `target-10`."""
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
+
+
+def frame_name(index: int, suffix: str) -> str:
+    """File name of a frame, by its 0-based number: as CVAT names those that it exports."""
+    return f"frame_{index:06d}.{suffix}"
