@@ -17,6 +17,12 @@ EXTRAS = {
     "gallery": ["faiss-cpu>=1.12"],
     # The search of `siamtrack tune`.
     "tune": ["optuna>=4"],
+    # The page of `siamtrack live --web`.
+    "live": ["fastapi>=0.115", "uvicorn>=0.35", "websockets>=14"],
+    # `siamtrack batch --engine ray`.
+    "cluster": ["ray>=2.40"],
+    # `siamtrack export-labels --to parquet`.
+    "parquet": ["pyarrow>=17"],
 }
 EXTRAS["dev"] = [
     "pytest>=8",
@@ -27,10 +33,15 @@ EXTRAS["dev"] = [
     "types-PyYAML",
     # An ffmpeg program, to make broken, rotated and variable-rate clips for tests.
     "imageio-ffmpeg>=0.6",
+    # Drives a browser (Debian's chromium) through the live page.
+    "playwright>=1.50",
     "build>=1.2",
     *EXTRAS["train"],
     *EXTRAS["tune"],
     *EXTRAS["gallery"],
+    *EXTRAS["live"],
+    *EXTRAS["cluster"],
+    *EXTRAS["parquet"],
 ]
 
 setup(
@@ -42,7 +53,7 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     packages=find_packages(include=["siamtrack", "siamtrack.*"]),
-    package_data={"siamtrack": ["assets/*.safetensors", "py.typed"]},
+    package_data={"siamtrack": ["assets/*.safetensors", "assets/live*", "py.typed"]},
     install_requires=[
         # The upper bound keeps an install on a machine without a GPU from fetching gigabytes of CUDA unasked.
         "torch>=2.8,<2.14",

@@ -28,18 +28,20 @@ from siamtrack.errors import (
 
 if TYPE_CHECKING:
     from siamtrack.api import Step, load, track
+    from siamtrack.batch.run import batch
     from siamtrack.boxes import Box
     from siamtrack.tracking.result import State, TrackResult
     from siamtrack.tracking.settings import TrackerConfig
     from siamtrack.tracking.tracker import Tracker
     from siamtrack.verification.verifier import Verifier
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 _HOMES = {
     "load": "siamtrack.api",
     "track": "siamtrack.api",
     "Step": "siamtrack.api",
+    "batch": "siamtrack.batch.run",
     "Box": "siamtrack.boxes",
     "State": "siamtrack.tracking.result",
     "Tracker": "siamtrack.tracking.tracker",
@@ -64,6 +66,7 @@ __all__ = [
     "Verifier",
     "WeightsError",
     "__version__",
+    "batch",
     "load",
     "track",
 ]

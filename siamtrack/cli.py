@@ -10,11 +10,12 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from siamtrack import __version__, cli_data, cli_eval, cli_train, cli_tune, cli_verify
+from siamtrack import __version__, cli_batch, cli_data, cli_eval, cli_labels, cli_live, cli_train, cli_tune, cli_verify
+from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, note, tracker_of
 from siamtrack.errors import SiamtrackError
 
 if TYPE_CHECKING:
@@ -30,11 +31,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-ModelOption = Annotated[str, typer.Option(help="siamfc-box, siamfc, or a .safetensors or .pth file.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
-ConfigOption = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-box.yaml.")]
 
 
 def main() -> NoReturn:
@@ -86,7 +82,7 @@ def track(
     from siamtrack.video.source import open_source
 
     with open_source(source) as frames:
-        tracker, about = _tracker(model, config, device, precision)
+        tracker, about = tracker_of(model, config, device, precision)
         total = frames.frame_count - start if frames.frame_count else None
         with _Bar(total) as bar:
 
@@ -117,7 +113,7 @@ def demo(
         raise ValueError(f"no demo clip {clip!r}; {nearest(clip, CLIPS)}")
     path = clip_path(CLIPS[clip].file)
     typer.echo(f"Following {CLIPS[clip].target} in {path.name}.")
-    tracker, _ = _tracker(model, None, device, "auto")
+    tracker, _ = tracker_of(model, None, device, "auto")
     with _Bar(CLIPS[clip].stop - CLIPS[clip].start) as bar:
         summary = run_demo(tracker, out, clip, bar.update)
     code = _report(summary, out, bar.stopped)
@@ -126,6 +122,9 @@ def demo(
     return code
 
 
+app.command()(cli_live.live)
+app.command(no_args_is_help=True)(cli_batch.batch)
+app.command("export-labels", no_args_is_help=True)(cli_labels.export_labels)
 app.add_typer(cli_data.app, name="data")
 app.command(no_args_is_help=True)(cli_train.train)
 app.command(no_args_is_help=True)(cli_tune.tune)
@@ -157,19 +156,9 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
         raise typer.Exit
 
 
-def _tracker(model: str, config: Path | None, device: str, precision: str) -> tuple[Any, dict[str, Any]]:
-    from siamtrack.api import tracker_from
-    from siamtrack.config import load_yaml
-    from siamtrack.model.weights import load_weights
-
-    overrides = load_yaml(config) if config else {}
-    weights = load_weights(model)
-    return tracker_from(weights, device, precision, **overrides), {"model": model, "weights_sha256": weights.sha256}
-
-
 def _report(summary: RunSummary, out: Path, stopped_by: int | None) -> int:
     if summary.stopped_at is not None:
-        _note(
+        note(
             f"an earlier run in {out} stopped after frame {summary.stopped_at}; "
             f"its rows are kept in {out / 'boxes.stopped.csv'}"
         )
@@ -182,17 +171,13 @@ def _report(summary: RunSummary, out: Path, stopped_by: int | None) -> int:
     if summary.ended == "interrupted":
         return 0
     if summary.ended != "done":
-        _note(f"{summary.ended}; the results of {summary.frames} frames are kept in {out}", kind="error")
+        note(f"{summary.ended}; the results of {summary.frames} frames are kept in {out}", kind="error")
         return 2
     return 0
 
 
-def _note(text: str, kind: str = "note") -> None:
-    typer.echo(f"siamtrack: {kind}: {' '.join(text.split())}", err=True)
-
-
 def _fail(text: str) -> NoReturn:
-    _note(text, kind="error")
+    note(text, kind="error")
     sys.exit(2)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+from siamtrack.cli_options import DeviceOption
 
 
 def train(

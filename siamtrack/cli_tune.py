@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from siamtrack.cli_options import DeviceOption, PrecisionOption
+
 if TYPE_CHECKING:
     from siamtrack.benchmark.tune import Trial
     from siamtrack.benchmark.tune_report import TuneReport
@@ -28,8 +30,8 @@ def tune(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the order of sequences, the sampler and the bootstrap.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for report.json and report.png. Default: beside the study.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
 ) -> int:
     """Search tracker constants by tracking, and say whether any beat the present ones. Needs the extra `tune`.
 

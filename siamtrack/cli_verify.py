@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from siamtrack.cli_train import DeviceOption
+from siamtrack.cli_options import DeviceOption
 
 if TYPE_CHECKING:
     from siamtrack.verification.verifier import Verdict, Verifier

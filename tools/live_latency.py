@@ -4,6 +4,7 @@
 tools/live_latency.py                              60 s: 30 frames a second made, 10 a second taken
 tools/live_latency.py --minutes 60                 the same for an hour
 tools/live_latency.py --source 0 --consumer-fps 5  a real camera
+tools/live_latency.py --model siamfc --minutes 10  a session with two targets and a recording behind it
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 
-from siamtrack.live.capture import Capture
+from siamtrack.live.capture import Capture, Captured
 from siamtrack.video.source import Frame, Source, open_source
 
 WARM_UP = 10
@@ -51,6 +53,7 @@ def main() -> None:
     parser.add_argument("--consumer-fps", type=float, default=10.0, help="what the tracker would manage")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--minutes", type=float, help="in place of --seconds")
+    parser.add_argument("--model", help="follow two targets with this model, and record, within each period")
     args = parser.parse_args()
     seconds = args.seconds if args.minutes is None else 60 * args.minutes
     period_s = 1 / args.consumer_fps
@@ -58,13 +61,15 @@ def main() -> None:
     to_taken, to_done = [], []
     memory_start = 0.0
     opener = (lambda: open_source(args.source)) if args.source else lambda: Ticking(args.source_fps, (1280, 720))
-    with Capture(opener) as capture:
+    with tempfile.TemporaryDirectory() as out, Capture(opener) as capture:
+        work = follow(args.model, Path(out)) if args.model else lambda _: None
         ends_at = time.perf_counter() + seconds
         for taken, captured in enumerate(capture):
             now = time.perf_counter()
             if now > ends_at:
                 break
-            time.sleep(period_s)
+            work(captured)
+            time.sleep(max(0.0, period_s - (time.perf_counter() - now)))
             if taken == WARM_UP:
                 memory_start = memory_mb()
             if taken >= WARM_UP:
@@ -86,6 +91,24 @@ def main() -> None:
         "memory_end_mb": round(memory_end, 1),
     }
     print(json.dumps(figures))
+
+
+def follow(model: str, out: Path) -> Callable[[Captured], object]:
+    """What a live session does with a frame, with two targets that are drawn in the first one."""
+    from siamtrack.api import load
+    from siamtrack.live.session import Session
+
+    tracker = load(model)
+    session = Session(tracker.engine, tracker.config, out)
+
+    def step(captured: Captured) -> None:
+        session.step(captured)
+        if not session.names:
+            for box in ((100, 100, 80, 60), (600, 300, 120, 160)):
+                session.add(box, captured)
+            session.record(True)
+
+    return step
 
 
 def summary(seconds: list[float]) -> dict[str, float]:

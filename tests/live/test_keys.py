@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from siamtrack.live.keys import KEYS, Action, action_of, digit_of, help_rows, markdown
@@ -53,3 +55,8 @@ def test_the_table_for_the_documentation_has_every_key() -> None:
 
 def test_help_is_plain_ascii_for_every_opencv_can_write_that() -> None:
     assert all((keys + text).isascii() for keys, text in help_rows())
+
+
+def test_the_documentation_has_the_same_table() -> None:
+    page = Path(__file__).parents[2] / "docs" / "live.md"
+    assert markdown().strip() in page.read_text(encoding="utf-8")

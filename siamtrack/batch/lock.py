@@ -1,0 +1,116 @@
+"""A lock on a folder that dies with the processes that hold it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from siamtrack.errors import OutputError
+
+NAME = ".batch.lock"
+PATIENCE_S = 20.0
+"""How long workers of a driver that was killed are waited for; they end themselves within seconds."""
+
+
+class FolderLock:
+    """Lets one batch at a time write into a folder.
+
+    Where the system has `flock`, workers hold the lock too (`fileno`, handed on when they are started): results of a
+    killed driver's workers cannot mix with those of the next. On a file system without locks nothing is locked.
+
+    Args:
+        folder: is made if missing.
+
+    Raises:
+        OutputError: another batch is running there, or the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be written ({error.strerror}); give --out a folder that can") from error
+        try:
+            self._take(folder)
+            self._file.truncate(0)
+            self._file.write(json.dumps({"pid": os.getpid(), "host": platform.node()}))
+            self._file.flush()
+        except OSError as error:
+            self._file.close()
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(f"{self.path} cannot be written ({error.strerror}); give --out a folder that can") from error
+
+    def fileno(self) -> int:
+        """File descriptor that holds the lock."""
+        return self._file.fileno()
+
+    def close(self) -> None:
+        """Give the lock back. The file stays: another process may be waiting for this very one."""
+        self._file.close()
+
+    def __enter__(self) -> FolderLock:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _take(self, folder: Path) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not _locked(self._file.fileno()):
+            owner, ending = self._owner()
+            if not ending or time.monotonic() > deadline:
+                raise OutputError(f"another batch{owner} is writing into {folder}; wait for its end, or give another --out")
+            time.sleep(0.1)
+
+    def _owner(self) -> tuple[str, bool]:
+        """Who took the lock, for a message, and whether only its workers are left."""
+        try:
+            self._file.seek(0)
+            found = json.loads(self._file.read())
+            pid, host = int(found["pid"]), str(found["host"])
+        except (ValueError, KeyError, TypeError):
+            return "", False
+        return f" (process {pid} on {host})", host == platform.node() and not _alive(pid)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _locked(descriptor: int) -> bool:
+        try:
+            os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # a byte far behind the text: what is locked cannot be read
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+    def _alive(pid: int) -> bool:
+        return True  # to ask would be to end it: os.kill knows no signal 0 there
+
+else:
+    import fcntl
+
+    def _locked(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+        return True
+
+    def _alive(pid: int) -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            return True
+        return True

@@ -1,0 +1,153 @@
+"""Pictures of a video's results with all its targets: a contact sheet, and on demand an overlay video."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from siamtrack.batch.tracks import as_written
+from siamtrack.boxes import Box
+from siamtrack.errors import OutputError
+from siamtrack.live.drawing import draw_targets
+from siamtrack.live.scene import SeenTarget
+from siamtrack.tracking.crop import Image
+from siamtrack.tracking.result import TrackResult
+from siamtrack.video.overlay import contact_sheet
+from siamtrack.video.results import write_whole
+from siamtrack.video.sink import VideoSink
+
+SHEET = "contact_sheet.jpg"
+OVERLAY = "overlay.mp4"
+NO_OVERLAY = "overlay.error.txt"
+_UNFINISHED = "overlay.unfinished.mp4"
+TILES = 12
+TILE_PX = 480
+"""Width of a frame on the sheet, at most."""
+
+
+class Pictures:
+    """Draws one video's frames as they come, in memory that does not grow with their number.
+
+    Args:
+        folder: of the video's results.
+        fps: frame rate of the overlay.
+        video: make the overlay.
+    """
+
+    def __init__(self, folder: Path, fps: float, video: bool) -> None:
+        self._folder = folder
+        self._sheet = _Sheet()
+        self._sink = VideoSink(folder / _UNFINISHED, fps) if video else None
+        self._shape: tuple[int, ...] | None = None
+
+    def add(self, image: Image, results: Sequence[tuple[int, TrackResult]]) -> None:
+        """Take the next frame, with the number and the result of each target in it.
+
+        The pictures begin with the first frame that has a target. The overlay ends where the size of frames changes, and
+        one that cannot be made, because no codec takes such frames, is told of in a file: results matter more.
+
+        Raises:
+            OutputError: nothing can be written at all.
+        """
+        if not results and self._shape is None:
+            return
+        self._shape = self._shape or image.shape
+        seen = []
+        if self._sink is not None or self._sheet.wanted:
+            seen = [SeenTarget(str(number), number, as_written(result), ()) for number, result in results]
+        if results:
+            self._sheet.add(image, seen)
+        if self._sink is not None and image.shape == self._shape:
+            try:
+                self._sink.write(draw_targets(image, seen))
+            except OutputError as error:
+                self._sink = None
+                write_whole(self._folder / NO_OVERLAY, f"{error}\n")
+
+    def finish(self) -> None:
+        """Write the files, each whole.
+
+        Raises:
+            OutputError: one cannot be written.
+        """
+        if self._sink is not None:
+            self._sink.close()
+            unfinished = self._folder / _UNFINISHED
+            if unfinished.is_file():
+                os.replace(unfinished, self._folder / OVERLAY)
+        self._sheet.write(self._folder / SHEET)
+
+    def drop(self) -> None:
+        """Let go of the files, without results."""
+        if self._sink is not None:
+            self._sink.close()
+            (self._folder / _UNFINISHED).unlink(missing_ok=True)
+
+
+def pictures_missing(folder: Path, video: bool) -> bool:
+    """Whether the pictures of a video are still to be made."""
+    overlay = (folder / OVERLAY).is_file() or (folder / NO_OVERLAY).is_file()
+    return not (folder / SHEET).is_file() or (video and not overlay)
+
+
+def remove_pictures(folder: Path) -> None:
+    """Remove pictures that will not be true any more, and what a killed process left of some.
+
+    Raises:
+        OutputError: a file cannot be removed.
+    """
+    try:
+        names = (SHEET, OVERLAY, NO_OVERLAY)
+        unfinished = [*folder.glob("overlay.unfinished*"), *folder.glob("*.part")]
+        for path in [*(folder / name for name in names), *unfinished]:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{error.filename} cannot be removed ({error.strerror})") from error
+
+
+class _Sheet:
+    """About a dozen frames at equal distances, of a video whose length need not be known: containers only estimate it.
+
+    Every `_step`th frame is kept; when there are twice as many as wanted, every other one goes and the step doubles.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[Image] = []
+        self._step, self._count = 1, 0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the next frame is one to keep."""
+        return self._count % self._step == 0
+
+    def add(self, image: Image, seen: Sequence[SeenTarget]) -> None:
+        if self.wanted:
+            self._kept.append(_tile(image, seen))
+            if len(self._kept) == 2 * TILES:
+                self._kept = self._kept[::2]
+                self._step *= 2
+        self._count += 1
+
+    def write(self, path: Path) -> None:
+        if not self._kept:
+            return
+        chosen = np.linspace(0, len(self._kept) - 1, min(TILES, len(self._kept))).round().astype(int)
+        sheet = contact_sheet([self._kept[i] for i in chosen], width=min(4, len(chosen)) * TILE_PX)
+        ok, data = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 90])
+        if ok:
+            write_whole(path, data.tobytes())
+
+
+def _tile(image: Image, seen: Sequence[SeenTarget]) -> Image:
+    """A small picture of a frame. Made small first: what is written on it must stay readable."""
+    height, width = image.shape[:2]
+    factor = min(1.0, TILE_PX / width)
+    size_wh = (max(1, round(width * factor)), max(1, round(height * factor)))
+    small: Image = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    scaled = [replace(one, result=replace(one.result, box=Box(*(value * factor for value in one.result.box)))) for one in seen]
+    return draw_targets(small, scaled)

@@ -1,0 +1,220 @@
+"""The cluster engine: videos as tasks of Ray, on as many machines as its cluster has.
+
+Every machine needs the same version of siamtrack, and must see the videos, the folder of results and, where the model is
+a file, the weights, under the same paths (a network file system). What is written there is what the local engine writes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from siamtrack.batch.engine import Ended, OnEvent, Progress, Retried
+from siamtrack.batch.jobs import VideoJob
+from siamtrack.batch.parts import parts_of
+from siamtrack.batch.settings import WORKERS_A_GPU, RunSettings
+from siamtrack.batch.target_folder import TargetFolder, TargetResult
+from siamtrack.errors import OutputError, SiamtrackError
+
+TELL_S = 0.5
+"""Seconds between two questions to the cluster."""
+
+
+class RayEngine:
+    """Hands videos to Ray; see `engine.Engine`. Everything is handed to Ray at once, which queues what there is no room for.
+
+    A video whose machine or process dies is given to another, with the targets that were not finished. A long video
+    whose targets follow one another is tracked in parts, side by side.
+
+    Args:
+        address: of a cluster (`auto`, `ray://HOST:10001`, `HOST:6379`), or None for one on this machine alone, made now.
+        lock: not used: Ray itself ends a driver's tasks when the driver is gone.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self._address = address
+
+    def run(self, videos: Sequence[VideoJob], settings: RunSettings, on_event: OnEvent) -> Iterator[TargetResult]:
+        """Have videos tracked; see `Engine.run`.
+
+        Raises:
+            OutputError: a result cannot be written; all tasks are ended.
+            SiamtrackError: Ray is not installed, or the cluster cannot be reached.
+        """
+        ray = _import_ray()
+        ours = not ray.is_initialized()
+        if ours:
+            _connect(ray, self._address, settings)
+        try:
+            yield from _Run(ray, settings, on_event).results(videos)
+        finally:
+            if ours:
+                ray.shutdown()
+
+
+class _Run:
+    """One batch on a connected cluster."""
+
+    def __init__(self, ray: Any, settings: RunSettings, on_event: OnEvent) -> None:
+        self._ray, self._settings, self._on_event = ray, settings, on_event
+        # On no machine in particular, and worth nothing: if its machine dies, another one is made.
+        self._board = ray.remote(num_cpus=0, max_restarts=-1)(_Board).remote()
+        gpu = settings.devices[0] != "cpu"
+        resources = {"num_cpus": settings.threads, "num_gpus": 1 / WORKERS_A_GPU if gpu else 0}
+        # Retries are counted here, so that people are told of them.
+        self._task = ray.remote(max_retries=0, **resources)(_track)
+        self._running: dict[Any, _Piece] = {}
+
+    def results(self, videos: Sequence[VideoJob]) -> Iterator[TargetResult]:
+        """Start everything, and give what comes; Ray queues what the machines have no room for."""
+        for video in videos:
+            parts = deque(parts_of(video))
+            whole = _Whole(video, len(parts))
+            for part in parts:
+                self._start(_Piece(part, whole, pictures=len(parts) == 1))
+        try:
+            while self._running:
+                ready, _ = self._ray.wait(list(self._running), timeout=TELL_S)
+                self._tell()
+                for reference in ready:
+                    yield from self._settled(reference, self._running.pop(reference))
+        finally:
+            for reference in self._running:
+                with suppress(Exception):  # the cluster may be gone; then so are its tasks
+                    self._ray.cancel(reference, force=True)
+
+    def _start(self, piece: _Piece) -> None:
+        self._running[self._task.remote(piece.video, self._settings, piece.pictures, self._board)] = piece
+
+    def _settled(self, reference: Any, piece: _Piece) -> Iterator[TargetResult]:
+        """A task came to an end, for better or worse."""
+        errors = self._ray.exceptions
+        whole, video = piece.whole, piece.video
+        try:
+            yield from self._ray.get(reference)
+        except errors.RayTaskError as error:
+            # What the task itself raised. A disk that is full for one is full for all.
+            if isinstance(error.cause, OutputError):
+                raise OutputError(str(error.cause)) from None
+            raise SiamtrackError(f"a worker cannot go on: {error.cause}") from None
+        except errors.RayError as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            whole.tries[video.targets] += 1
+            if whole.tries[video.targets] <= self._settings.retries:
+                self._on_event(Retried(video.name, reason))
+                self._start(piece)
+                return
+            for target in video.targets:
+                folder = TargetFolder(self._settings.out, video, target, self._settings.identity)
+                yield folder.outcome() or folder.fail("worker", f"{video.label}: {reason}, {whole.tries[video.targets]} times")
+        whole.left -= 1
+        if whole.left == 0 and not piece.pictures:
+            # All parts are tracked: once more through the video, for the pictures that show all targets.
+            whole.left = 1
+            self._start(_Piece(whole.video, whole, pictures=True))
+        elif whole.left == 0:
+            self._on_event(Ended(video.name))
+
+    def _tell(self) -> None:
+        """Ask how far everything is. A board that does not answer is asked again the next time."""
+        try:
+            for progress in self._ray.get(self._board.read.remote(), timeout=TELL_S):
+                self._on_event(progress)
+        except self._ray.exceptions.RayError:
+            return
+
+
+class _Whole:
+    """A video whose parts are under way."""
+
+    def __init__(self, video: VideoJob, parts: int) -> None:
+        self.video, self.left = video, parts
+        self.tries: Counter[Any] = Counter()
+
+
+class _Piece:
+    """One task: a video with all its targets, or with some."""
+
+    def __init__(self, video: VideoJob, whole: _Whole, pictures: bool) -> None:
+        self.video, self.whole, self.pictures = video, whole, pictures
+
+
+class _Board:
+    """Where tasks note how far they are. Runs as an actor of Ray."""
+
+    def __init__(self) -> None:
+        self._newest: dict[tuple[str, int], Progress] = {}
+
+    def note(self, progress: Progress, first: int) -> None:
+        """`first` tells parts of a video apart."""
+        self._newest[progress.video, first] = progress
+
+    def read(self) -> list[Progress]:
+        """What was noted since the last time, one a video: its parts added up."""
+        found: dict[str, Progress] = {}
+        for (video, _), one in self._newest.items():
+            sofar = found.get(video, replace(one, frames=0, total=0, fps=0.0))
+            total = None if one.total is None or sofar.total is None else sofar.total + one.total
+            found[video] = Progress(video, sofar.frames + one.frames, total, sofar.fps + one.fps)
+        return list(found.values())
+
+
+_trackers: dict[str, Any] = {}
+"""By settings. Ray uses a process for many tasks: the model is loaded once."""
+
+
+def _track(video: VideoJob, settings: RunSettings, pictures: bool, board: Any) -> list[TargetResult]:
+    """Runs on a machine of the cluster."""
+    import time
+
+    import cv2
+    import torch
+
+    from siamtrack.batch.settings import make_tracker
+    from siamtrack.batch.video_run import run_video
+
+    torch.set_num_threads(settings.threads)
+    cv2.setNumThreads(settings.threads)
+    # Of the machine's GPUs a task sees the one that Ray gave it, as number 0.
+    device = "cpu" if settings.devices[0] == "cpu" else "cuda:0"
+    key = repr(settings)
+    if key not in _trackers:
+        _trackers.clear()
+        _trackers[key] = make_tracker(settings, device)
+    told, first = 0.0, min(target.start for target in video.targets)
+
+    def tell(progress: Progress) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= TELL_S:
+            told = now
+            board.note.remote(progress, first)
+
+    return list(run_video(video, settings, _trackers[key], tell, pictures=pictures))
+
+
+def _connect(ray: Any, address: str | None, settings: RunSettings) -> None:
+    local = {"num_cpus": settings.workers * settings.threads, "include_dashboard": False} if address is None else {}
+    try:
+        # "local" would otherwise mean whatever cluster the environment names.
+        ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **local)
+    except Exception as error:  # Ray raises whatever its transport does
+        raise SiamtrackError(
+            f"no Ray cluster at {address}: {' '.join(str(error).split())[:200]}; start one with ray start --head"
+        ) from error
+
+
+def _import_ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody unasked
+    try:
+        import ray
+        import ray.exceptions
+    except ImportError as error:
+        raise SiamtrackError(
+            "Ray is not installed; get it with pip install 'siamtrack[cluster]', or use --engine local"
+        ) from error
+    return ray

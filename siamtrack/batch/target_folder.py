@@ -1,0 +1,172 @@
+"""A target's folder of results: what it says of the target, and how a failure is written down.
+
+    OUT/VIDEO/TARGET/boxes.csv, boxes.txt, run.json     as `siamtrack track` writes them; run.json names the job
+    OUT/VIDEO/TARGET/error.json                         why it failed; beside results if some frames were tracked
+
+boxes.csv is renamed into place last: a target is done when it is there, and run.json says that the track `ended` well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from siamtrack.batch.jobs import TargetJob, VideoJob
+from siamtrack.errors import OutputError
+from siamtrack.video.results import STOPPED, write_whole
+
+DONE = "boxes.csv"
+FAILED = "error.json"
+FILES = (DONE, FAILED, "run.json", "boxes.txt")
+"""In the order in which they are removed: whatever stops that leaves a target that counts as not done."""
+
+Outcome = Literal["done", "failed", "unfinished"]
+
+
+@dataclass(frozen=True)
+class TargetResult:
+    """How one target ended.
+
+    Attributes:
+        video: the video, as the jobs name it.
+        target: its name.
+        folder: with its results; None for a line of the jobs that could not be used.
+        frames: frames with a box, the first included.
+        lost: how many of them were reported LOST.
+        outcome: `done`; `failed`; or `unfinished`, if the run was ended before it.
+        error: why it failed, one line; None if it did not.
+        fps: frames per second of the video, all its targets at once, everything included; 0 if unknown.
+        earlier: whether it was found, and not tracked by this run.
+    """
+
+    video: str
+    target: str
+    folder: Path | None
+    frames: int
+    lost: int
+    outcome: Outcome
+    error: str | None = None
+    fps: float = 0.0
+    earlier: bool = False
+
+
+class TargetFolder:
+    """One target's folder.
+
+    Args:
+        out: folder of all results.
+        video, target: the job.
+        identity: of the batch, see `RunSettings.identity`.
+    """
+
+    def __init__(self, out: str | Path, video: VideoJob, target: TargetJob, identity: Mapping[str, Any]) -> None:
+        self.path = Path(out) / video.name / target.name
+        self.target = target
+        self.job: dict[str, Any] = {
+            "video": video.label,
+            "video_bytes": video.size,
+            "target": target.name,
+            "box": list(target.box_xywh),
+            "start": target.start,
+            "end": target.end,
+        }
+        self._identity = dict(identity)
+
+    def outcome(self) -> TargetResult | None:
+        """How the target ended in an earlier run or a moment ago; None if it is still to be tracked."""
+        error = _read(self.path / FAILED)
+        if not (self.path / DONE).is_file():
+            # A failure of another job says nothing: a box was mended, a video replaced.
+            return None if error is None or self._differing(error) else self._result(error, str(error.get("error")))
+        run = _read(self.path / "run.json") or {}
+        ended = run.get("ended")
+        if ended == "done":
+            return self._result(run, None)
+        return None if self._differing(run) else self._result(run, str(ended))
+
+    def other_job(self) -> str | None:
+        """What tells the finished results in the folder from those of this job; None if they are of this job, or none."""
+        run = _read(self.path / "run.json") or {}
+        if not (self.path / DONE).is_file() or (run and run.get("ended") != "done"):
+            return None
+        if "job" not in run:
+            return f"{self.path} holds results that do not say which job they are of"
+        differing = self._differing(run)
+        if not differing:
+            return None
+        key = differing[0]
+        there, now = self._facts(run).get(key), {**self.job, **self._identity}.get(key)
+        shown = "" if isinstance(there, dict) else f" ({key}: {there!r} there, {now!r} now)"
+        return f"{self.path} holds results of another job: {', '.join(differing)} differ{shown}"
+
+    def clear(self) -> None:
+        """Make the target one that is still to be tracked.
+
+        Raises:
+            OutputError: a file cannot be removed.
+        """
+        try:
+            for name in FILES:
+                (self.path / name).unlink(missing_ok=True)
+            for partial in self.path.glob("*.part"):  # of a process that was killed while it wrote
+                partial.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{error.filename} cannot be removed ({error.strerror})") from error
+
+    def tidy(self) -> None:
+        """Remove what an unfinished run left: all its rows are in the finished file as well."""
+        (self.path / STOPPED).unlink(missing_ok=True)
+
+    def fail(self, kind: str, reason: str, frames: int = 0) -> TargetResult:
+        """Write down that the target failed.
+
+        Args:
+            kind: `target` (its box or frames), `video` (cannot be read), `worker` (died), `internal` (an error of ours).
+            reason: why, one line.
+            frames: how many were tracked before.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        line = " ".join(reason.split())
+        found = {"kind": kind, "error": line, "frames": frames, "job": self.job, **self._identity}
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.path} cannot be written ({error.strerror})") from error
+        write_whole(self.path / FAILED, json.dumps(found, indent=2, sort_keys=True) + "\n")
+        return TargetResult(self.job["video"], self.target.name, self.path, frames, 0, "failed", line)
+
+    def unfinished(self) -> TargetResult:
+        """The target as one that the run did not come to."""
+        return TargetResult(self.job["video"], self.target.name, self.path, 0, 0, "unfinished")
+
+    def _result(self, found: Mapping[str, Any], error: str | None) -> TargetResult:
+        fps = found.get("fps", {}).get("end_to_end", {}).get("fps", 0.0)
+        frames, lost = int(found.get("frames", 0)), int(found.get("lost_frames", 0))
+        outcome: Outcome = "done" if error is None else "failed"
+        return TargetResult(self.job["video"], self.target.name, self.path, frames, lost, outcome, error, float(fps))
+
+    def _differing(self, found: Mapping[str, Any]) -> list[str]:
+        """Names of facts in which a file is not of this job."""
+        there, here = self._facts(found), {**self.job, **self._identity}
+        differing = [key for key in here if there.get(key) != here[key]]
+        if "video_bytes" in differing and None in (there.get("video_bytes"), here["video_bytes"]):
+            differing.remove("video_bytes")  # the video may be gone by now, its results are as good as before
+        return differing
+
+    def _facts(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        facts = {**(found.get("job") or {}), **{key: found.get(key) for key in self._identity}}
+        facts["device"] = str(found.get("device")).split(":")[0]
+        return facts
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,269 @@
+"""One video of a batch: decoded once, all its targets in one batch of the network a frame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from siamtrack.batch.engine import Progress
+from siamtrack.batch.jobs import VideoJob
+from siamtrack.batch.pictures import Pictures, pictures_missing, remove_pictures
+from siamtrack.batch.settings import RunSettings
+from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult
+from siamtrack.batch.tracks import FinishedTrack
+from siamtrack.errors import OutputError, SourceError
+from siamtrack.tracking.group import TrackerGroup
+from siamtrack.tracking.result import State, TrackResult
+from siamtrack.tracking.tracker import Tracker
+from siamtrack.video.results import ResultWriter
+from siamtrack.video.run import conditions
+from siamtrack.video.source import Frame, Source, open_source
+from siamtrack.video.timing import FrameClock
+
+
+def run_video(
+    video: VideoJob,
+    settings: RunSettings,
+    tracker: Tracker,
+    tell: Callable[[Progress], None] = lambda _: None,
+    stopped: Callable[[], bool] = lambda: False,
+    pictures: bool = True,
+) -> Iterator[TargetResult]:
+    """Track every target of a video that is not settled yet, and write its results.
+
+    It may be called again after it was killed anywhere: finished targets are not tracked again, and what they give is
+    the same to the last byte on a CPU, since a target's track does not depend on who else is followed.
+
+    Args:
+        video: the job.
+        settings: of the batch.
+        tracker: made by `make_tracker`; its own target is not touched.
+        tell: called after every frame.
+        stopped: asked before every frame; True ends the run, and targets that are not finished stay so.
+        pictures: make the contact sheet and the overlay; not while other targets of the video are tracked elsewhere.
+
+    Yields:
+        A result for every target as soon as it is settled, those of earlier runs first. A target that fails lets the
+        others go on. A video that breaks off keeps the frames before as results of its targets, which count as failed.
+
+    Raises:
+        OutputError: a result cannot be written, so others could not, either. Finished targets are kept.
+    """
+    folders = [TargetFolder(settings.out, video, target, settings.identity) for target in video.targets]
+    place = Path(settings.out) / video.name
+    found = [folder.outcome() for folder in folders]
+    yield from (result for result in found if result is not None)
+    waiting = [_Waiting(n, folder) for n, (folder, was) in enumerate(zip(folders, found, strict=True), 1) if was is None]
+    drawn = {
+        number: FinishedTrack(folder.path / DONE, folder.target.start)
+        for number, (folder, was) in enumerate(zip(folders, found, strict=True), 1)
+        if pictures and was is not None and (folder.path / DONE).is_file()
+    }
+    if waiting:
+        remove_pictures(place)  # they show all targets of a video
+    elif not drawn or not pictures_missing(place, settings.video):
+        return
+    run = _VideoRun(video, settings, tracker, waiting, drawn, pictures)
+    try:
+        yield from run.results(tell, stopped)
+    except OutputError:
+        raise
+    except Exception as error:  # whatever it is, it must not end the other videos
+        for folder in (folder for folder in folders if folder.outcome() is None):
+            yield folder.fail("internal", f"{type(error).__name__}: {error}")
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A target before its first frame; `number` counts the video's targets from 1."""
+
+    number: int
+    folder: TargetFolder
+
+
+@dataclass
+class _Followed:
+    """A target that is being tracked."""
+
+    number: int
+    folder: TargetFolder
+    writer: ResultWriter
+    frame_wh: tuple[int, int]
+    lost: int = 0
+
+    def add(self, frame: Frame, result: TrackResult) -> None:
+        self.writer.add(frame.index, frame.time_s, result)
+        self.lost += result.state is State.LOST
+
+
+class _VideoRun:
+    """The state of one pass through a video."""
+
+    def __init__(
+        self,
+        video: VideoJob,
+        settings: RunSettings,
+        tracker: Tracker,
+        waiting: list[_Waiting],
+        drawn: dict[int, FinishedTrack],
+        pictures: bool,
+    ) -> None:
+        self._video, self._settings = video, settings
+        self._engine, self._config = tracker.engine, tracker.config
+        self._group: TrackerGroup[int] = TrackerGroup(tracker.engine, tracker.config)
+        self._waiting, self._drawn, self._wants_pictures = waiting, drawn, pictures
+        self._followed: dict[int, _Followed] = {}
+        targets = [video.targets[number - 1] for number in (*drawn, *(one.number for one in waiting))]
+        self._first = min(target.start for target in targets)
+        ends = [target.end for target in targets]
+        self._last = None if None in ends else max(end for end in ends if end is not None)
+        self._clocks = {"network": FrameClock(), "tracker": FrameClock(), "end_to_end": FrameClock()}
+        self._results: dict[int, TrackResult] = {}
+        self._source_name, self._source_fps = video.path, 0.0
+        self._seen = 0
+        self._began = 0.0
+
+    def results(self, tell: Callable[[Progress], None], stopped: Callable[[], bool]) -> Iterator[TargetResult]:
+        """Go through the video once; see `run_video`."""
+        try:
+            source = open_source(self._video.path)
+        except (SourceError, FileNotFoundError) as error:
+            yield from self._settle_all("video", str(error))
+            return
+        self._source_name, self._source_fps = source.name, source.fps
+        pictures = None
+        if self._wants_pictures:
+            pictures = Pictures(Path(self._settings.out) / self._video.name, source.fps, self._settings.video)
+        total = self._total(source)
+        whole = False
+        try:
+            broken = None
+            with source:
+                try:
+                    for frame in source.read(self._first):
+                        if stopped():
+                            return
+                        yield from self._step(frame)
+                        if pictures is not None:
+                            pictures.add(frame.image, self._shown(frame.index))
+                        tell(Progress(self._video.name, frame.index - self._first + 1, total, self._clocks["end_to_end"].fps))
+                        if not self._wanted():
+                            break
+                except SourceError as error:
+                    broken = str(error)
+            yield from self._settle_all("video", broken)
+            if pictures is not None:
+                pictures.finish()
+            whole = True
+        finally:
+            if not whole:
+                for one in self._followed.values():
+                    one.writer.close()
+                if pictures is not None:
+                    pictures.drop()
+
+    def _total(self, source: Source) -> int | None:
+        """Frames to go through, as far as anyone can know."""
+        count = source.frame_count
+        if self._last is not None:
+            count = self._last + 1 if count is None else min(count, self._last + 1)
+        return None if count is None else max(0, count - self._first)
+
+    def _wanted(self) -> bool:
+        """Whether there is anything left to follow or to draw."""
+        return bool(self._followed or self._waiting) or not all(track.ended for track in self._drawn.values())
+
+    def _step(self, frame: Frame) -> Iterator[TargetResult]:
+        self._seen = frame.index + 1
+        self._results = {}
+        yield from self._update(frame)
+        for one in [one for one in self._waiting if one.folder.target.start == frame.index]:
+            self._waiting.remove(one)
+            yield from self._begin(one, frame)
+        for number in [number for number, one in self._followed.items() if one.folder.target.end == frame.index]:
+            yield self._settle(number, "video", None)
+
+    def _update(self, frame: Frame) -> Iterator[TargetResult]:
+        """Find all targets of the frames before."""
+        if not self._followed:
+            self._began = time.perf_counter()
+            return
+        before, network_before = time.perf_counter(), self._engine.network_s
+        try:
+            self._results = self._group.update(frame.image)
+        except ValueError as error:  # the size of frames has changed
+            for number in list(self._followed):
+                yield self._settle(number, "video", str(error))
+            return
+        for number, result in self._results.items():
+            self._followed[number].add(frame, result)
+        now = time.perf_counter()
+        self._clocks["tracker"].add(now - before)
+        self._clocks["network"].add(self._engine.network_s - network_before)
+        self._clocks["end_to_end"].add(now - self._began)
+        self._began = now
+
+    def _begin(self, one: _Waiting, frame: Frame) -> Iterator[TargetResult]:
+        """Learn a target in its first frame."""
+        try:
+            result = self._group.add(one.number, frame.image, one.folder.target.box_xywh)
+        except ValueError as error:
+            yield one.folder.fail("target", str(error))
+            return
+        size_wh = (frame.image.shape[1], frame.image.shape[0])
+        self._followed[one.number] = _Followed(one.number, one.folder, ResultWriter(one.folder.path), size_wh)
+        self._followed[one.number].add(frame, result)
+        self._results[one.number] = result
+
+    def _settle_all(self, kind: str, broken: str | None) -> Iterator[TargetResult]:
+        """The video has come to its end, or broke off."""
+        for number in list(self._followed):
+            yield self._settle(number, kind, broken)
+        for one in self._waiting:
+            start = one.folder.target.start
+            ended = f"{self._video.label} ended after {self._seen} frames; frame {start} was asked for (counting from 0)"
+            yield one.folder.fail(kind if broken else "target", broken or ended)
+        self._waiting.clear()
+
+    def _settle(self, number: int, kind: str, broken: str | None) -> TargetResult:
+        """Finish a target's files. Written first, a failure is one however the files after it fare."""
+        one = self._followed.pop(number)
+        self._group.remove(number)
+        frames, target = one.writer.frames, one.folder.target
+        try:
+            failed = one.folder.fail(kind, broken, frames) if broken else None
+            one.writer.finish(
+                {
+                    "source": self._source_name,
+                    "source_fps": self._source_fps,
+                    "frame_wh": list(one.frame_wh),
+                    "start": target.start,
+                    "box": list(target.box_xywh),
+                    "frames": frames,
+                    "lost_frames": one.lost,
+                    "ended": broken or "done",
+                    "fps": {name: clock.summary() for name, clock in self._clocks.items()},
+                    **conditions(self._engine, self._config),
+                    "model": self._settings.model,
+                    "weights_sha256": self._settings.identity["weights_sha256"],
+                    "job": one.folder.job,
+                }
+            )
+        finally:
+            one.writer.close()
+        one.folder.tidy()
+        result = one.folder.outcome() or failed
+        if result is None:
+            raise OutputError(f"{one.folder.path} was changed by another program while it was written; run the batch again")
+        return result
+
+    def _shown(self, index: int) -> list[tuple[int, TrackResult]]:
+        """Every target's result of a frame, those of earlier runs too, in the order of the video's targets."""
+        found = dict(self._results)
+        for number, track in self._drawn.items():
+            result = track.at(index)
+            if result is not None:
+                found[number] = result
+        return sorted(found.items())

@@ -1,0 +1,47 @@
+"""Small clips, and settings of a batch on the CPU in one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rendered import rendered_frame
+
+from siamtrack.batch.settings import RunSettings, identify
+from siamtrack.video.sink import VideoSink
+
+FRAMES = 12
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As in the workers that tests start: sums must be added up in one order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a.mp4 and b.mp4."""
+    folder = tmp_path_factory.mktemp("clips")
+    for name in ("a", "b"):
+        with VideoSink(folder / f"{name}.mp4", 25) as sink:
+            for i in range(FRAMES):
+                sink.write(rendered_frame(i)[0])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def settings_in() -> Callable[..., RunSettings]:
+    """A function that makes settings for a folder of results."""
+    exact = identify("siamfc", "cpu", "float32", {})
+
+    def make(out: Path, **changed: Any) -> RunSettings:
+        return RunSettings(str(out), "siamfc", {}, exact.identity, exact.devices, exact.precision, **changed)
+
+    return make
