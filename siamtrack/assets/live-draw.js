@@ -1,0 +1,105 @@
+// Drawing a box with mouse, finger or keys.
+
+const TAP_PX = 6; // pixels of the page: what is shorter is a tap, not a box
+const KEY_SHARE = 0.01; // of the picture's width, a key's step
+
+/**
+ * Tells `on`: begin() when the picture must stand still (false refuses), box([x, y, w, h]), tap(point), cancel().
+ * Exactly one of the last three follows every begin.
+ */
+export class Pencil {
+  constructor(picture, on) {
+    this.picture = picture;
+    this.on = on;
+    this.pointer = null; // {id, x, y} where it went down, frame pixels
+    this.keys = false;
+    const canvas = picture.canvas;
+    canvas.addEventListener("pointerdown", (event) => this.#down(event));
+    canvas.addEventListener("pointermove", (event) => this.#move(event));
+    canvas.addEventListener("pointerup", (event) => this.#up(event));
+    canvas.addEventListener("pointercancel", () => this.cancel());
+    canvas.addEventListener("contextmenu", (event) => this.pointer && event.preventDefault());
+  }
+
+  get busy() {
+    return this.pointer !== null || this.keys;
+  }
+
+  /** Begin a box that keys move; around `start` if given. */
+  beginByKeys(start = null) {
+    if (this.busy || !this.picture.item || !this.on.begin()) return;
+    this.keys = true;
+    const { width, height } = this.picture.item;
+    const [x, y, w, h] = start ?? [width * 0.4, height * 0.4, width * 0.2, height * 0.2];
+    this.#show({ x, y, w, h });
+    this.picture.canvas.focus();
+  }
+
+  /** A key that went down; true if it was for the box. */
+  key(event) {
+    if (!this.busy) return false;
+    if (event.key === "Escape") return this.cancel(), true;
+    if (!this.keys) return false;
+    if (event.key === "Enter") {
+      const { x, y, w, h } = this.picture.draft;
+      this.#end();
+      this.on.box([x, y, w, h]);
+      return true;
+    }
+    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
+    if (!dx && !dy) return false;
+    const { width, height } = this.picture.item;
+    const step = Math.max(1, width * KEY_SHARE);
+    let { x, y, w, h } = this.picture.draft;
+    if (event.shiftKey) {
+      w = Math.min(Math.max(w + dx * step, 4), width - x);
+      h = Math.min(Math.max(h + dy * step, 4), height - y);
+    } else {
+      x = Math.min(Math.max(x + dx * step, 0), width - w);
+      y = Math.min(Math.max(y + dy * step, 0), height - h);
+    }
+    this.#show({ x, y, w, h });
+    return true;
+  }
+
+  cancel() {
+    if (!this.busy) return;
+    this.#end();
+    this.on.cancel();
+  }
+
+  #down(event) {
+    if (!event.isPrimary || event.button !== 0 || !this.picture.item) return;
+    this.cancel(); // a box drawn by keys gives way
+    if (!this.on.begin()) return;
+    this.pointer = { id: event.pointerId, ...this.picture.toFrame(event) };
+    this.picture.canvas.setPointerCapture(event.pointerId);
+  }
+
+  #move(event) {
+    if (event.pointerId !== this.pointer?.id) return;
+    const { x, y } = this.picture.toFrame(event);
+    this.#show({ x: this.pointer.x, y: this.pointer.y, w: x - this.pointer.x, h: y - this.pointer.y });
+  }
+
+  #up(event) {
+    if (event.pointerId !== this.pointer?.id) return;
+    const [from, to] = [this.pointer, this.picture.toFrame(event)];
+    const [w, h] = [to.x - from.x, to.y - from.y];
+    this.#end();
+    if (Math.max(Math.abs(w), Math.abs(h)) < TAP_PX * this.picture.framePerPage) this.on.tap(to);
+    else this.on.box([from.x, from.y, w, h]);
+  }
+
+  #show(draft) {
+    this.picture.draft = draft;
+    this.picture.draw();
+  }
+
+  #end() {
+    this.pointer = null;
+    this.keys = false;
+    this.picture.draft = null;
+    this.picture.draw();
+  }
+}

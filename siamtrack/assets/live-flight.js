@@ -1,0 +1,78 @@
+// Pictures of this device's camera on their way to the server and back: never more than two, so that none has to wait.
+
+const MOST = 2;
+
+/**
+ * Sends pictures as the answers come in.
+ *
+ * `wanted()` says whether pictures should be sent now.
+ */
+export class Flight {
+  constructor(camera, link, wanted) {
+    this.camera = camera;
+    this.link = link;
+    this.wanted = wanted;
+    this.under = new Map(); // seq -> {canvas, grabbedAt}
+    this.seq = 0;
+    this.turn = 0; // counts connections: what was grabbed for an earlier one is not sent
+    this.encoding = 0;
+    this.grabbedAt = 0;
+    this.roundMs = 0;
+    this.presented = 0;
+    this.forget();
+  }
+
+  /** The camera has a new picture; `presented` counts them. */
+  filmed(presented) {
+    const fresh = this.presented ? Math.max(1, presented - this.presented) : 1;
+    this.presented = presented;
+    if (!this.wanted()) return false;
+    this.counts.frames += fresh;
+    this.counts.dropped += fresh;
+    const now = performance.now();
+    const underWay = this.under.size + this.encoding;
+    // A second picture leaves when the first is half way round: it arrives when the tracker is free, not long before.
+    if (underWay >= MOST || (underWay && now - this.grabbedAt < this.roundMs / 2)) return false;
+    const canvas = this.camera.grab();
+    if (!canvas) return false;
+    this.counts.dropped--;
+    this.grabbedAt = now;
+    this.#send(canvas, now);
+    return true;
+  }
+
+  /** A picture's answer is here: its canvas and when it was grabbed; null if nobody waits for it. */
+  back(seq) {
+    const sent = this.under.get(seq) ?? null;
+    this.under.delete(seq);
+    if (sent) {
+      const took = performance.now() - sent.grabbedAt;
+      this.roundMs = this.roundMs ? 0.8 * this.roundMs + 0.2 * took : took;
+    }
+    return sent;
+  }
+
+  /** The server did not want a picture. */
+  skipped(seq) {
+    this.counts.skipped++;
+    this.camera.giveBack(this.back(seq)?.canvas);
+  }
+
+  /** The connection is gone. */
+  forget() {
+    for (const { canvas } of this.under.values()) this.camera.giveBack(canvas);
+    this.under.clear();
+    this.turn++;
+    this.counts = { frames: 0, dropped: 0, skipped: 0 };
+  }
+
+  async #send(canvas, grabbedAt) {
+    const { turn } = this;
+    this.encoding++;
+    const jpeg = await this.camera.jpeg(canvas);
+    this.encoding--;
+    const seq = ++this.seq;
+    if (turn === this.turn && jpeg && this.link.sendPicture(seq, jpeg)) this.under.set(seq, { canvas, grabbedAt });
+    else this.camera.giveBack(canvas);
+  }
+}

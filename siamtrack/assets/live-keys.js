@@ -1,0 +1,32 @@
+// The keyboard: every control has a key, and a box can be drawn without a pointer.
+
+import { byId } from "./live-words.js";
+
+const BUTTONS = { " ": "pause", ".": "step", b: "draw", r: "record", s: "shot", d: "download" };
+const REPEATS = new Set(["step"]); // while the key is held down
+
+/** Listen, for `Targets` and for what the buttons do, by their ids. */
+export function listenForKeys(targets, controls) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open || event.target.closest("select")) return;
+    if (!targets.pencil.key(event) && !press(event, controls, targets)) return;
+    event.preventDefault();
+  });
+}
+
+function press(event, controls, targets) {
+  const { key, target, repeat } = event;
+  // On a button these two press that button.
+  if (target.closest("button, a") && (key === " " || key === "Enter")) return false;
+  const button = BUTTONS[key.toLowerCase()];
+  if (button) {
+    if (!byId(button).disabled && (!repeat || REPEATS.has(button))) controls[button]();
+  } else if (key === "?") byId("help").showModal();
+  else if (key === "a" || key === "A") targets.drawAgain();
+  else if (key === "Delete" || key === "Backspace") targets.remove();
+  else if (key === "Escape") targets.giveUp();
+  else if (key === "Enter" && target === byId("picture") && !byId("draw").disabled) controls.draw();
+  else if (/^[1-9]$/.test(key)) targets.toggleNumber(Number(key));
+  else return false;
+  return true;
+}

@@ -1,0 +1,103 @@
+// The list of targets, and the figures.
+
+import { colourOf } from "./live-picture.js";
+import { byId } from "./live-words.js";
+
+const RECENT_MS = 2000;
+const FIGURES_MS = 300; // figures that change faster cannot be read
+
+/** The list of targets. `on` is told: select(name), again(name), remove(name). */
+export class TargetList {
+  constructor(on) {
+    this.on = on;
+    this.rows = new Map();
+    this.list = byId("targets");
+  }
+
+  /** Show these targets. Rows stay where they are, so that focus and pointer keep their button. */
+  show(targets, selected) {
+    const names = new Set(targets.map(({ name }) => name));
+    for (const [name, row] of this.rows) {
+      if (names.has(name)) continue;
+      if (row.item.contains(document.activeElement)) byId("picture").focus({ preventScroll: true });
+      row.item.remove();
+      this.rows.delete(name);
+    }
+    for (const target of targets) {
+      const row = this.rows.get(target.name) ?? this.#add(target);
+      row.item.dataset.state = target.state;
+      row.item.setAttribute("aria-current", String(target.name === selected));
+      row.pick.setAttribute("aria-pressed", String(target.name === selected));
+      if (row.state.textContent !== target.state) row.state.textContent = target.state;
+      row.score.textContent = target.score.toFixed(2);
+    }
+    byId("no-targets").hidden = targets.length > 0;
+  }
+
+  #add({ name, number }) {
+    const item = make("li", "target");
+    item.style.setProperty("--mine", colourOf(number));
+    item.dataset.name = name;
+    const pick = make("button", "pick");
+    const [label, state, score] = [make("span", "name"), make("span", "state"), make("span", "score")];
+    label.textContent = `Target ${number}`;
+    pick.append(label, state, score);
+    pick.onclick = () => this.on.select(name);
+    const buttons = make("div", "row");
+    for (const [words, does] of [["Draw again", this.on.again], ["Remove", this.on.remove]]) {
+      const button = make("button", "");
+      button.textContent = words;
+      button.setAttribute("aria-label", `${words}: target ${number}`);
+      button.onclick = () => does(name);
+      buttons.append(button);
+    }
+    item.append(pick, buttons);
+    this.list.append(item);
+    const row = { item, pick, state, score };
+    this.rows.set(name, row);
+    return row;
+  }
+}
+
+function make(tag, className) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (tag === "button") element.type = "button";
+  return element;
+}
+
+/** What is measured: frame rates, latency, and what was left out. */
+export class Figures {
+  constructor() {
+    this.drawn = []; // [time, latency] of the pictures of the last seconds
+    this.shownAt = 0;
+  }
+
+  /** A picture was drawn. `counts`: {dropped, frames, skipped} so far. */
+  add(scene, latencyMs, counts, now) {
+    this.drawn.push([now, latencyMs]);
+    while (now - this.drawn[0][0] > RECENT_MS) this.drawn.shift();
+    if (now - this.shownAt < FIGURES_MS) return;
+    this.shownAt = now;
+    const latencies = this.drawn.map(([, latency]) => latency).sort((a, b) => a - b);
+    const at = (share) => Math.round(latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))]);
+    const spanS = (now - this.drawn[0][0]) / 1000;
+    byId("fps").textContent = `${scene.fps.toFixed(1)} fps`;
+    byId("shown").textContent = spanS > 0 ? `${((this.drawn.length - 1) / spanS).toFixed(1)} fps` : "–";
+    byId("latency").textContent = `${at(0.5)} ms, p95 ${at(0.95)} ms`;
+    byId("tracker").textContent = scene.tracking_ms ? `${scene.tracking_ms.toFixed(0)} ms a frame` : "–";
+    byId("dropped").textContent = `${counts.dropped} of ${counts.frames}`;
+    byId("skipped").textContent = String(counts.skipped);
+  }
+
+  /** Show nothing: another video begins. */
+  clear() {
+    this.restart();
+    for (const id of ["fps", "shown", "latency", "tracker", "dropped", "skipped"]) byId(id).textContent = "–";
+  }
+
+  /** Forget what was measured, after a pause: a frame that waited for a sleeping tab tells nothing of latency. */
+  restart() {
+    this.drawn = [];
+  }
+}

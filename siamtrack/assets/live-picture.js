@@ -1,0 +1,146 @@
+// The picture with its targets: both drawn at once on one canvas, so that a box never lies over another frame than its own.
+
+/** Okabe and Ito's colours, as the window and the recordings have them. */
+export const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"];
+const DARK_INK = new Set(["#E69F00", "#CC79A7", "#56B4E9", "#F0E442"]);
+// Length of a dash and of the gap behind it, in widths of half a line, as in the recordings.
+const DASHES = { TRACKING: [], UNCERTAIN: [6, 8], LOST: [0.5, 9] };
+
+export const colourOf = (number) => PALETTE[(number - 1) % PALETTE.length];
+
+/** A picture to show: {image, width, height, scene, ...}. `scene` is null for a picture without one. */
+export class Picture {
+  constructor(canvas, stage) {
+    this.canvas = canvas;
+    this.stage = stage;
+    this.context = canvas.getContext("2d", { alpha: false });
+    this.item = null;
+    this.selected = "";
+    this.draft = null; // a box that is being drawn, frame pixels
+    new ResizeObserver(() => this.#fit()).observe(stage);
+  }
+
+  /** Draw an item in place of the one before. */
+  show(item) {
+    const before = this.item;
+    this.item = item;
+    if (!before || before.width !== item.width || before.height !== item.height) this.#fit();
+    else this.draw();
+  }
+
+  draw() {
+    const { context, canvas, item } = this;
+    if (!item || !canvas.width) return;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.drawImage(item.image, 0, 0, canvas.width, canvas.height);
+    const scale = canvas.width / item.width;
+    const unit = Math.max(1, devicePixelRatio || 1);
+    const targets = item.scene?.targets ?? [];
+    for (const target of targets) this.#trail(target, scale, unit);
+    for (const target of targets) {
+      const line = (target.name === this.selected ? 3.5 : 2) * unit;
+      this.#box(target.box, colourOf(target.number), DASHES[target.state], line, scale, unit);
+    }
+    for (const target of targets) this.#label(target, scale, unit); // after all boxes: a label must stay readable
+    if (this.draft) this.#draft(scale, unit);
+  }
+
+  /** A point of the page in frame pixels, within the frame. */
+  toFrame(event) {
+    const { left, top, width, height } = this.canvas.getBoundingClientRect();
+    const inside = (value, limit) => Math.min(Math.max(value, 0), limit);
+    return {
+      x: inside(((event.clientX - left) / width) * this.item.width, this.item.width),
+      y: inside(((event.clientY - top) / height) * this.item.height, this.item.height),
+    };
+  }
+
+  /** Frame pixels for one pixel of the page. */
+  get framePerPage() {
+    return this.item ? this.item.width / this.canvas.clientWidth : 1;
+  }
+
+  /** The smallest target at a point of the frame, or null. */
+  targetAt({ x, y }) {
+    const hit = (this.item?.scene?.targets ?? []).filter(
+      ({ box: [left, top, width, height] }) => x >= left && x <= left + width && y >= top && y <= top + height,
+    );
+    return hit.sort((a, b) => a.box[2] * a.box[3] - b.box[2] * b.box[3])[0] ?? null;
+  }
+
+  #fit() {
+    if (!this.item) return;
+    const { width, height } = this.item;
+    this.stage.style.setProperty("--ratio", `${width} / ${height}`);
+    const room = this.stage.getBoundingClientRect();
+    const share = Math.min(room.width / width, room.height / height);
+    const [w, h] = [Math.round(width * share), Math.round(height * share)];
+    const unit = devicePixelRatio || 1;
+    this.canvas.style.width = `${w}px`;
+    this.canvas.style.height = `${h}px`;
+    this.canvas.width = Math.round(w * unit);
+    this.canvas.height = Math.round(h * unit);
+    this.draw();
+  }
+
+  #trail({ trail, number }, scale, unit) {
+    const { context } = this;
+    context.lineWidth = 1.5 * unit;
+    context.strokeStyle = colourOf(number);
+    context.setLineDash([]);
+    const points = trail.length / 2;
+    for (let i = 1; i < points; i++) {
+      context.globalAlpha = 0.25 + (0.75 * i) / points;
+      context.beginPath();
+      context.moveTo(trail[2 * i - 2] * scale, trail[2 * i - 1] * scale);
+      context.lineTo(trail[2 * i] * scale, trail[2 * i + 1] * scale);
+      context.stroke();
+    }
+    context.globalAlpha = 1;
+  }
+
+  #box([x, y, w, h], colour, dashes, line, scale, unit) {
+    const { context } = this;
+    context.lineCap = dashes.length ? "round" : "butt";
+    context.lineJoin = "round";
+    context.setLineDash(dashes.map((length) => (length * line) / 2));
+    // A dark rim is seen on any ground.
+    for (const [style, width] of [["rgb(0 0 0 / 70%)", line + 2 * unit], [colour, line]]) {
+      context.strokeStyle = style;
+      context.lineWidth = width;
+      context.strokeRect(x * scale, y * scale, w * scale, h * scale);
+    }
+    context.setLineDash([]);
+  }
+
+  #label({ box: [x, y, , h], number, score, state }, scale, unit) {
+    const { context, canvas } = this;
+    const words = `${number}  ${score.toFixed(2)}${state === "TRACKING" ? "" : `  ${state}`}`;
+    const colour = colourOf(number);
+    context.font = `600 ${13 * unit}px system-ui, "Noto Sans", "DejaVu Sans", sans-serif`;
+    const width = context.measureText(words).width + 10 * unit;
+    const height = 20 * unit;
+    const left = Math.min(Math.max(x * scale - 2 * unit, 0), Math.max(0, canvas.width - width));
+    const above = y * scale - height - 2 * unit;
+    const top = above >= 0 ? above : Math.min((y + h) * scale + 2 * unit, canvas.height - height);
+    context.fillStyle = colour;
+    context.fillRect(left, top, width, height);
+    context.fillStyle = DARK_INK.has(colour) ? "#000" : "#fff";
+    context.textBaseline = "middle";
+    context.fillText(words, left + 5 * unit, top + height / 2 + unit);
+  }
+
+  #draft(scale, unit) {
+    const { context, canvas } = this;
+    const { x, y, w, h } = this.draft;
+    const [left, top, right, bottom] = [Math.min(x, x + w), Math.min(y, y + h), Math.max(x, x + w), Math.max(y, y + h)].map(
+      (value) => value * scale,
+    );
+    context.fillStyle = "rgb(0 0 0 / 35%)";
+    context.beginPath();
+    context.rect(0, 0, canvas.width, canvas.height);
+    context.rect(left, top, right - left, bottom - top);
+    context.fill("evenodd");
+    this.#box([left, top, right - left, bottom - top], "#fff", [], 2 * unit, 1, unit);
+  }
+}

@@ -1,0 +1,118 @@
+// The targets: which there are, which one is selected, and what a drawn box is for.
+
+import { Pencil } from "./live-draw.js";
+import { hint, say } from "./live-words.js";
+
+const ANSWER_MS = 4000;
+const SELECT_FIRST = "Select a target first: tap its box, or press its number.";
+
+export const numberOf = (name) => name.split("-").pop();
+
+/**
+ * `parts`: {picture, show, link, list}. `refuse()` says why nothing can be drawn now, "" if something can.
+ * `thawed()` is called when the picture goes on.
+ */
+export class Targets {
+  constructor(parts, refuse, thawed) {
+    Object.assign(this, parts);
+    this.refuse = refuse;
+    this.thawed = thawed;
+    this.all = [];
+    this.selected = "";
+    this.again = ""; // the target that the next box is for; "" for a new one
+    this.timer = 0;
+    this.pencil = new Pencil(this.picture, {
+      begin: () => this.#freeze(),
+      box: (box) => this.#take(box),
+      tap: (point) => this.#tapped(point),
+      cancel: () => this.thaw(),
+    });
+  }
+
+  /** These are the targets now. */
+  set(targets) {
+    const changed = targets.length !== this.all.length;
+    this.all = targets;
+    if (this.selected && !this.#named(this.selected)) this.select("");
+    if (this.again && !this.#named(this.again)) this.again = "";
+    this.list.show(targets, this.selected);
+    if (changed) hint();
+  }
+
+  select(name) {
+    this.selected = this.picture.selected = name;
+    this.picture.draw();
+    this.list.show(this.all, name);
+  }
+
+  toggle(name) {
+    this.select(name === this.selected ? "" : name);
+  }
+
+  toggleNumber(number) {
+    this.toggle(this.all.find((target) => target.number === number)?.name ?? "");
+  }
+
+  /** The next box is for a target that there is. */
+  drawAgain(name = this.selected) {
+    if (!name) {
+      say(SELECT_FIRST, "error");
+      return;
+    }
+    this.select(name);
+    this.again = name;
+    hint(true);
+  }
+
+  drawByKeys() {
+    this.pencil.beginByKeys(this.#named(this.again)?.box);
+    hint(true);
+  }
+
+  remove(name = this.selected) {
+    if (!name) say(SELECT_FIRST, "error");
+    else this.link.send("remove", { name });
+  }
+
+  giveUp() {
+    this.again = "";
+    this.select("");
+    hint(true);
+  }
+
+  /** The server has answered to a box, or nothing was drawn: the picture goes on. */
+  thaw() {
+    if (!this.show.frozen || this.pencil.busy) return;
+    clearTimeout(this.timer);
+    this.again = "";
+    this.link.send("release");
+    this.show.thaw();
+    this.thawed();
+  }
+
+  #freeze() {
+    const problem = this.refuse();
+    if (problem) say(problem, "error");
+    if (problem || !this.picture.item?.fresh) return false;
+    clearTimeout(this.timer);
+    this.show.freeze();
+    this.link.send("hold", { seq: this.picture.item.seq });
+    return true;
+  }
+
+  #take(box) {
+    const values = { box, seq: this.picture.item.seq };
+    const sent = this.again ? this.link.send("reselect", { name: this.again, ...values }) : this.link.send("add", values);
+    // The picture stands until the server has answered: then it goes on with the new box on it.
+    this.timer = setTimeout(() => this.thaw(), sent ? ANSWER_MS : 0);
+  }
+
+  #tapped(point) {
+    this.select(this.picture.targetAt(point)?.name ?? "");
+    this.thaw();
+  }
+
+  #named(name) {
+    return this.all.find((target) => target.name === name);
+  }
+}

@@ -1,0 +1,306 @@
+// The live page: what happens when. How it is drawn, filmed, sent and said is in the files that are imported here.
+
+import { Camera, cameraErrorWords, cameraProblem } from "./live-camera.js";
+import { Flight } from "./live-flight.js";
+import { listenForKeys } from "./live-keys.js";
+import { Link, about } from "./live-link.js";
+import { Figures, TargetList } from "./live-panel.js";
+import { Picture } from "./live-picture.js";
+import { Plot } from "./live-plot.js";
+import { Show } from "./live-show.js";
+import { Targets, numberOf } from "./live-targets.js";
+import { banner, byId, cover, hint, hintBy, say, sentence } from "./live-words.js";
+
+const NO_STATUS = { state: "", problem: "", paused: false, recording: false, live: true, tabs: 1 };
+
+// What a reload must not lose. Each tab has its own.
+const kept = JSON.parse(sessionStorage.getItem("siamtrack") ?? "{}");
+const keep = (values) => sessionStorage.setItem("siamtrack", JSON.stringify(Object.assign(kept, values)));
+
+const server = { source: "" };
+let status = { ...NO_STATUS };
+let mode = "";
+let open = false;
+let session = "";
+let stepAsked = false;
+let unanswered = []; // pictures of the server's, which it may count as seen once the newest is drawn
+let sourceCounts = { dropped: 0, frames: 0, skipped: 0 };
+
+const picture = new Picture(byId("picture"), byId("stage"));
+const show = new Show(picture, drawn);
+const plot = new Plot(byId("plot"));
+const figures = new Figures();
+const list = new TargetList({
+  select: (name) => targets.toggle(name),
+  again: (name) => targets.drawAgain(name),
+  remove: (name) => targets.remove(name),
+});
+const link = new Link({ text: heard, picture: arrived, state: linkState });
+const camera = new Camera(byId("video"), filmed, () => noCamera("The camera was taken away."));
+const flight = new Flight(camera, link, () => open && mode === "camera" && (!status.paused || stepAsked));
+
+const targets = new Targets({ picture, show, link, list }, noDrawing, () => {
+  figures.restart();
+  hint();
+});
+
+const ended = () => mode === "source" && status.state === "ended";
+const paused = () => status.paused || ended();
+
+hintBy(() => {
+  if (!picture.item || !open) return "";
+  if (targets.pencil.keys) return "Arrows move the box, with Shift they change its size; Enter takes it, Esc gives up.";
+  if (targets.again) return `Draw target ${numberOf(targets.again)} again: drag a box around it. Esc gives up.`;
+  if (mode === "source" && status.problem) return sentence(status.problem);
+  if (paused()) return targets.all.length ? "Paused." : "Paused: drag a box around anything, then press Play.";
+  if (!targets.all.length) return "Drag a box around anything, and it is followed.";
+  return status.tabs > 1 ? `${status.tabs} tabs watch and steer this video.` : "Tap a box to select its target.";
+});
+
+/** Bring buttons and words up to date. */
+function refresh() {
+  const usable = open && Boolean(show.newest);
+  for (const id of ["pause", "step", "draw", "record", "shot", "download"]) byId(id).disabled = !usable;
+  for (const id of ["step", "draw", "record", "shot"]) byId(id).disabled ||= ended();
+  byId("pause").disabled ||= ended() && status.live;
+  byId("pause").firstElementChild.textContent = ended() && !status.live ? "Play again" : paused() ? "Play" : "Pause";
+  byId("record").setAttribute("aria-pressed", String(status.recording));
+  byId("record").querySelector(".words").textContent = status.recording ? "Stop recording" : "Record";
+  byId("targets").inert = !usable;
+  byId("camera-box").hidden = mode !== "camera";
+  byId("camera-switch").textContent = camera.on ? "Stop camera" : "Start camera";
+  byId("camera-switch").disabled = mode === "camera" && Boolean(cameraProblem());
+  byId("cameras").hidden = byId("camera").options.length < 2;
+  byId("source").textContent = mode === "source" ? server.source.split("/").pop() : "";
+  byId("source").title = mode === "source" ? server.source : "";
+  for (const button of byId("modes").children) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
+  byId("dropped-name").title =
+    mode === "source" ? "frames that came faster than they could be tracked" : "pictures of the camera that were not sent";
+  hint();
+}
+
+function noDrawing() {
+  if (!open || !ended()) return "";
+  return sentence(status.live ? status.problem : "The video has ended: play it again to draw targets");
+}
+
+// What the server says.
+
+function linkState(state, words, count) {
+  open = state === "open";
+  const shown = { connecting: "connecting", open: "connected", lost: "no connection", stopped: "stopped", off: "not started" };
+  byId("link").dataset.state = state === "stopped" ? "lost" : state;
+  if (byId("link").lastChild.textContent !== shown[state]) byId("link").lastChild.textContent = shown[state];
+  if (state === "lost" && picture.item) banner(words, "Try now", () => link.retry(), count);
+  else if (state === "lost") cover(`${words} ${count}`, "Try now", () => link.retry());
+  else if (state === "stopped") banner(words, "Use it here", () => link.open(mode, sessionBefore));
+  else if (state !== "connecting") banner("");
+  if (!open) {
+    targets.pencil.cancel();
+    show.forget();
+    flight.forget();
+    figures.restart();
+    unanswered = [];
+  }
+  refresh();
+}
+
+const sessionBefore = () => kept.sessions?.[mode] ?? "";
+
+function heard(message) {
+  if (message.type === "welcome") welcome(message);
+  else if (message.type === "status") {
+    status = { ...message, paused: mode === "camera" ? status.paused : message.paused };
+    refresh();
+  } else if (message.type === "scene") {
+    if (show.change(message.scene)) targets.set(message.scene.targets);
+  } else if (message.type === "result") tracked(message);
+  else if (message.type === "skipped") flight.skipped(message.seq);
+  else if (message.type === "error") {
+    say(sentence(message.message), "error");
+    if (message.about === "add" || message.about === "reselect") targets.thaw();
+  } else if (message.type === "done") done(message);
+}
+
+function welcome(message) {
+  const restarted = kept.server && kept.server !== message.server;
+  const over = sessionBefore() && !message.resumed;
+  keep({ server: message.server, sessions: { ...kept.sessions, [mode]: message.session } });
+  session = message.session;
+  byId("folder").textContent = `Results: ${message.folder}`;
+  if (restarted) say("The server was restarted: draw the targets again.", "error");
+  else if (over) say("Your session had ended: draw the targets again.", "error");
+  if (restarted || over) {
+    plot.clear();
+    figures.clear();
+  }
+  targets.set(message.scene?.targets ?? []);
+  if (!picture.item) cover("Waiting for the first picture …");
+  refresh();
+}
+
+function done({ about: what, name = "", file, on }) {
+  const target = `Target ${numberOf(name)}`;
+  const found = file ? { name: file, href: `sessions/${session}/files/${file}` } : null;
+  if (what === "add") {
+    targets.select(name);
+    say(`${target} is followed.`);
+  } else if (what === "reselect") say(`${target} is followed from its new box.`);
+  else if (what === "remove") say(`${target} is finished.`);
+  else if (what === "screenshot") say("The screenshot is written.", "note", found);
+  else if (what === "record" && on) say(`Recording ${file}.`);
+  else if (what === "record") say(file ? "The recording is written." : "Nothing was recorded.", "note", found);
+  if (what === "add" || what === "reselect") targets.thaw();
+}
+
+// Pictures: of the server's video, which come; of this camera, whose results come.
+
+async function arrived(header, blob) {
+  const { seq, scene, heardAt, age_ms, dropped, frames, skipped } = header;
+  const from = session;
+  const image = await createImageBitmap(blob).catch(() => null);
+  if (!image || !open || mode !== "source" || from !== session || (show.newest?.seq ?? 0) > seq) {
+    image?.close();
+    link.send("ack", { seq });
+    return;
+  }
+  sourceCounts = { dropped, frames, skipped };
+  unanswered.push(seq);
+  show.offer({ image, seq, scene, latency: (now) => age_ms + link.roundTripMs / 2 + now - heardAt, release: () => image.close() });
+}
+
+function filmed(presented) {
+  if (flight.filmed(presented)) stepAsked = false;
+}
+
+function tracked({ seq, scene }) {
+  const sent = flight.back(seq);
+  if (!sent) return;
+  const { canvas, grabbedAt } = sent;
+  show.offer({ image: canvas, seq, scene, latency: (now) => now - grabbedAt, release: () => camera.giveBack(canvas) });
+}
+
+function drawn(item, now) {
+  const { scene, seq } = item;
+  for (const seen of unanswered.splice(0)) link.send("ack", { seq: seen });
+  const latencyMs = item.latency(now);
+  if (item.timed) figures.add(scene, latencyMs, mode === "source" ? sourceCounts : flight.counts, now);
+  if (!byId("cover").hidden && (mode === "source" || camera.on)) cover("");
+  if (byId("pause").disabled) refresh();
+  plot.add(scene.targets, now);
+  targets.set(scene.targets);
+  picture.canvas.dispatchEvent(new CustomEvent("siamtrack:drawn", { detail: { seq, scene, latencyMs, timed: item.timed } }));
+}
+
+// Buttons.
+
+function pause() {
+  if (mode === "source") link.send("pause", { on: !paused() });
+  else status.paused = !status.paused;
+  refresh();
+}
+
+function step() {
+  if (mode === "source") link.send("step");
+  else status.paused = stepAsked = true;
+  refresh();
+}
+
+async function download() {
+  const href = `sessions/${session}/results.zip`;
+  const answer = await fetch(href, { method: "HEAD" }).catch(() => null);
+  if (!answer?.ok) return say(answer ? "There are no results yet: draw a target first." : "The server does not answer.", "error");
+  Object.assign(document.createElement("a"), { href, download: "" }).click();
+  say(status.recording ? "Downloading the results, without the recording that still runs." : "Downloading the results.");
+}
+
+const controls = {
+  pause,
+  step,
+  draw: () => targets.drawByKeys(),
+  record: () => link.send("record", { on: !status.recording }),
+  shot: () => link.send("screenshot"),
+  download,
+};
+for (const [id, act] of Object.entries(controls)) byId(id).onclick = act;
+byId("help-open").onclick = () => byId("help").showModal();
+byId("help-close").onclick = () => byId("help").close();
+byId("camera-switch").onclick = () => (camera.on ? stopCamera() : startCamera());
+byId("camera").onchange = (event) => {
+  keep({ camera: event.target.value });
+  startCamera();
+};
+for (const button of byId("modes").children) button.onclick = () => button.dataset.mode !== mode && setMode(button.dataset.mode);
+listenForKeys(targets, controls);
+document.addEventListener("visibilitychange", () => figures.restart());
+
+// Beginning, and changing from one video to the other.
+
+function setMode(to) {
+  link.close();
+  camera.stop();
+  mode = to;
+  keep({ mode });
+  status = { ...NO_STATUS };
+  linkState("off");
+  show.clear();
+  targets.set([]);
+  plot.clear();
+  figures.clear();
+  byId("folder").textContent = "";
+  if (mode === "source") {
+    cover("Connecting to the server …");
+    link.open("source");
+  } else if (cameraProblem()) cover(cameraProblem());
+  else if (kept.cameraOn) startCamera();
+  else cover("Follow anything this device’s camera sees. Its pictures go to your server, and nowhere else.", "Start camera", startCamera);
+  refresh();
+}
+
+async function startCamera() {
+  if (!picture.item) cover("Starting the camera …");
+  try {
+    await camera.start(kept.camera ?? "");
+  } catch (error) {
+    keep({ camera: "" });
+    noCamera(cameraErrorWords(error));
+    return;
+  }
+  if (mode !== "camera") {
+    camera.stop(); // somebody changed his mind while the browser asked
+    return;
+  }
+  keep({ cameraOn: true });
+  const cameras = await camera.list();
+  byId("camera").replaceChildren(...cameras.map(({ id, label, used }) => new Option(label, id, used, used)));
+  if (!link.wanted) link.open("camera", sessionBefore);
+  refresh();
+}
+
+function stopCamera() {
+  camera.stop();
+  noCamera("The camera is off. Your targets are kept as long as this page is open.");
+}
+
+function noCamera(words) {
+  keep({ cameraOn: false });
+  cover(words, "Start camera", startCamera);
+  refresh();
+}
+
+async function begin() {
+  if (location.search) history.replaceState(null, "", location.pathname); // the token is in a cookie by now
+  for (;;) {
+    try {
+      Object.assign(server, await about());
+      break;
+    } catch (error) {
+      cover(error.refused ? sentence(error.message) : "The server does not answer; it is asked again and again.");
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    }
+  }
+  byId("modes").hidden = !server.source;
+  setMode(server.source && kept.mode !== "camera" ? "source" : "camera");
+}
+
+begin();

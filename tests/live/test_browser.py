@@ -1,0 +1,348 @@
+"""The page in a real browser, whose camera plays a clip with known boxes."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rendered import rendered_frame
+from webtab import CORNER_WH, Served
+
+from siamtrack.boxes import iou
+
+Serve = Callable[..., Served]
+Open = Callable[..., "Web"]
+
+WATCH = """
+window.drawn = [];
+addEventListener("DOMContentLoaded", () => document.getElementById("picture").addEventListener("siamtrack:drawn", (event) => {
+  const canvas = event.target, { scene, latencyMs } = event.detail, scale = canvas.width / scene.width;
+  const context = canvas.getContext("2d");
+  const cells = Array.from({ length: 10 }, (_, i) => context.getImageData((10 * i + 5) * scale, 5 * scale, 1, 1).data[1]);
+  window.drawn.push({ index: scene.index, targets: scene.targets, size: [scene.width, scene.height], latencyMs, cells });
+}));
+"""
+EXPECTED = re.compile("Failed to load resource|WebSocket connection|net::ERR_CONNECTION")
+"""What a browser writes into its console while the server is away, or a download is not there."""
+
+
+class Web:
+    """A page and the hand that uses it."""
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
+        self.troubles: list[str] = []
+        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and self.troubles.append(message.text))
+        page.add_init_script(WATCH)
+        page.set_default_timeout(20_000)
+        page.goto(url)
+
+    def start_camera(self) -> None:
+        self.page.click("#cover-do")
+        self.ready()
+
+    def ready(self) -> None:
+        """Wait for the first picture."""
+        self.page.wait_for_selector("#pause:not([disabled])")
+
+    def said(self, words: str) -> None:
+        """Wait until the line under the picture says something."""
+        self.page.wait_for_selector(f"#say:has-text({json.dumps(words)})")
+
+    def drawn(self) -> list[dict[str, Any]]:
+        """What was drawn since the last time."""
+        return self.page.evaluate("window.drawn.splice(0)")  # type: ignore[no-any-return]
+
+    def wait_for_drawn(self, count: int, timeout_s: float = 30) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        until = time.monotonic() + timeout_s
+        while len(found) < count:
+            assert time.monotonic() < until, f"{len(found)} of {count} pictures were drawn; the page: {self.words()}"
+            self.page.wait_for_timeout(100)
+            found += self.drawn()
+        return found
+
+    def words(self) -> str:
+        """What can be read on the page now."""
+        return " / ".join(self.page.inner_text("body").split("\n"))
+
+    def cells(self, width: int) -> list[float]:
+        """The cells of the picture that stands there now, of a frame so wide."""
+        return self.page.evaluate(  # type: ignore[no-any-return]
+            """(width) => { const canvas = document.getElementById("picture"), scale = canvas.width / width;
+            const context = canvas.getContext("2d");
+            const level = (_, i) => context.getImageData((10 * i + 5) * scale, 5 * scale, 1, 1).data[1];
+            return Array.from({length: 10}, level); }""",
+            width,
+        )
+
+    def on_page(self, box: Any, size_wh: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Corners of a box of the frame, in pixels of the page."""
+        at = self.page.locator("#picture").bounding_box()
+        scale = at["width"] / size_wh[0]
+        x, y, w, h = box
+        return at["x"] + x * scale, at["y"] + y * scale, at["x"] + (x + w) * scale, at["y"] + (y + h) * scale
+
+    def tap(self, selector: str, done: Callable[[], Any]) -> None:
+        """Tap until it is done. On a busy machine a tap may take so long that the browser counts it as a press, and no click
+        comes of it."""
+        for _ in range(6):
+            self.page.tap(selector)
+            for _ in range(40):
+                if done():
+                    return
+                self.page.wait_for_timeout(100)
+        raise AssertionError(f"tapping {selector} does nothing; the page: {self.words()}")
+
+    def drag(self, box: Any, size_wh: tuple[int, int]) -> None:
+        left, top, right, bottom = self.on_page(box, size_wh)
+        self.page.mouse.move(left, top)
+        self.page.mouse.down()
+        self.page.mouse.move((left + right) / 2, (top + bottom) / 2)
+        self.page.mouse.move(right, bottom)
+        self.page.mouse.up()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Open]:
+    """A function that opens a page in a browser window of its own; no page may have had an error at the end."""
+    windows: list[tuple[Any, Web]] = []
+
+    def open_one(url: str, **settings: Any) -> Web:
+        window = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings})
+        windows.append((window, Web(window.new_page(), url)))
+        return windows[-1][1]
+
+    yield open_one
+    troubles = [trouble for _, web in windows for trouble in web.troubles if not EXPECTED.search(trouble)]
+    for window, _ in windows:
+        window.close()
+    assert troubles == []
+
+
+@pytest.fixture
+def overlaps(camera_clip: Any, number_of: Callable[[list[float]], int | None]) -> Callable[..., list[float]]:
+    """A function: overlap of the one target with the truth, in each drawn picture that shows its number."""
+
+    def of(drawn: list[dict[str, Any]]) -> list[float]:
+        found = []
+        for picture in drawn:
+            number = number_of(picture["cells"])
+            if number is not None and number < len(camera_clip.truth) and picture["targets"]:
+                found.append(float(iou(np.array(picture["targets"][0]["box"]), camera_clip.truth[number])))
+        return found
+
+    return of
+
+
+def draw_on_the_moving_picture(web: Web, clip: Any, number_of: Callable[[list[float]], int | None]) -> None:
+    """Draw the true box: begun where the target is now, ended where it is in the picture that then stands still."""
+    number = None
+    while number is None or not 5 < number < len(clip.truth) - 120:
+        web.page.wait_for_timeout(50)
+        number = number_of(web.cells(clip.size_wh[0]))
+    left, top, _, _ = web.on_page(clip.truth[number], clip.size_wh)
+    web.page.mouse.move(left, top)
+    web.page.mouse.down()
+    standing = number_of(web.cells(clip.size_wh[0]))
+    web.page.wait_for_timeout(300)
+    assert number_of(web.cells(clip.size_wh[0])) == standing, "the picture stands still while a box is drawn"
+    assert standing is not None
+    _, _, right, bottom = web.on_page(clip.truth[standing], clip.size_wh)
+    web.page.mouse.move(right, bottom, steps=3)
+    web.page.mouse.up()
+    web.page.wait_for_selector(".target")
+
+
+def test_what_the_camera_sees_is_followed_and_found_again_after_a_reload(
+    serve_live: Serve, open_page: Open, camera_clip: Any, number_of: Any, overlaps: Any
+) -> None:
+    served = serve_live()
+    web = open_page(served.url)
+    web.start_camera()
+    draw_on_the_moving_picture(web, camera_clip, number_of)
+    web.drawn()
+    drawn = web.wait_for_drawn(25)
+    found = overlaps(drawn)
+    assert len(found) > 0.8 * len(drawn)
+    assert np.mean(np.array(found) > 0.5) > 0.9
+    # The picture under a box is the very one that the tracker saw.
+    for picture in drawn:
+        seen = served.sessions[0].corners[picture["index"]][5, 5 : CORNER_WH[0] : 10]
+        assert number_of(list(seen)) == number_of(picture["cells"])
+    assert 0 < np.median([picture["latencyMs"] for picture in drawn]) < 3000
+    assert "ms, p95" in web.page.inner_text("#latency")
+
+    web.page.reload()
+    web.ready()
+    drawn = web.wait_for_drawn(20)
+    assert [target["name"] for target in drawn[0]["targets"]] == ["target-1"]
+    assert np.mean(np.array(overlaps(drawn)) > 0.5) > 0.8
+    assert [session.out.name for session in served.sessions] == ["browser-1"]
+
+
+def test_two_tabs_each_follow_their_own(
+    serve_live: Serve, open_page: Open, camera_clip: Any, number_of: Any, overlaps: Any
+) -> None:
+    served = serve_live()
+    one, two = open_page(served.url), open_page(served.url)
+    for web in (one, two):
+        web.start_camera()
+    for web in (one, two):
+        draw_on_the_moving_picture(web, camera_clip, number_of)
+    for web in (one, two):
+        web.drawn()
+    for web in (one, two):
+        found = overlaps(web.wait_for_drawn(12))
+        assert np.mean(np.array(found) > 0.5) > 0.8
+    assert [session.names for session in served.sessions] == [["target-1"], ["target-1"]]
+
+
+def test_a_restarted_server_is_found_again(serve_live: Serve, open_page: Open, camera_clip: Any, tmp_path: Path) -> None:
+    served = serve_live()
+    web = open_page(served.url)
+    web.start_camera()
+    web.drag((50, 50, 80, 80), camera_clip.size_wh)
+    web.said("Target 1 is followed.")
+    served.stop()
+    web.page.wait_for_selector("#banner:has-text('The server does not answer. Next try in')")
+    assert web.page.inner_text("#link") == "no connection"
+    assert web.page.is_disabled("#record")
+    web.drawn()
+    serve_live(port=served.port, out=tmp_path / "again")
+    web.said("The server was restarted: draw the targets again.")
+    assert web.page.is_hidden("#banner")
+    assert web.wait_for_drawn(5)[-1]["targets"] == []
+    assert json.loads((served.out / "browser-1/target-1/run.json").read_text())["ended"] == "the server was stopped"
+
+
+def test_a_file_of_the_server_is_followed_by_mouse_and_key_in_two_tabs(
+    serve_live: Serve, open_page: Open, write_clip: Callable[..., Path], tmp_path: Path
+) -> None:
+    served = serve_live(source=write_clip(tmp_path / "clip.mp4", frames=30))
+    web, other = open_page(served.url), open_page(served.url)
+    for page in (web, other):
+        page.ready()
+    web.said("Paused: drag a box")
+    x, y, w, h = rendered_frame(0)[1]
+    web.drag((x + w, y + h, -w, -h), (320, 240))
+    other.page.wait_for_selector(".target")
+    web.said("Target 1 is followed.")
+    other.page.keyboard.press("r")
+    web.page.wait_for_selector("#record[aria-pressed=true]")
+    web.drawn()
+    web.page.keyboard.press(" ")
+    web.page.wait_for_selector("#pause:has-text('Play again')")
+    drawn = web.drawn()
+    assert len(drawn) > 10
+    for picture in drawn:
+        assert iou(np.array(picture["targets"][0]["box"]), np.array(rendered_frame(picture["index"])[1])) > 0.5
+    other.page.wait_for_selector("#say:has-text('its results are finished')")
+    with web.page.expect_download() as downloading:
+        web.page.keyboard.press("d")
+    assert downloading.value.suggested_filename == "siamtrack-server.zip"
+    downloading.value.save_as(tmp_path / "results.zip")
+    with zipfile.ZipFile(tmp_path / "results.zip") as archive:
+        assert set(archive.namelist()) == {
+            "recording-1.mp4",
+            *(f"target-1/{n}" for n in ("boxes.csv", "boxes.txt", "run.json")),
+        }
+        assert len(archive.read("target-1/boxes.txt").split()) == 30
+
+
+def test_a_finger_draws_on_a_phone(serve_live: Serve, open_page: Open, clip: Path) -> None:
+    served = serve_live(source=clip)
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+    web = open_page(served.url, **phone)
+    web.ready()
+    assert web.page.evaluate("document.documentElement.scrollWidth") == 390
+    x, y, w, h = rendered_frame(0)[1]
+    left, top, right, bottom = web.on_page((x, y, w, h), (320, 240))
+    hand = web.page.context.new_cdp_session(web.page)
+    points = [(left, top), ((left + right) / 2, (top + bottom) / 2), (right, bottom)]
+    for kind, at in zip(("touchStart", "touchMove", "touchMove"), points, strict=True):
+        hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": at[0], "y": at[1]}]})
+    hand.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    web.page.wait_for_selector(".target")
+    web.drawn()
+    drawn: list[dict[str, Any]] = []
+    web.tap("#step", lambda: drawn.extend(web.drawn()) or drawn)
+    assert iou(np.array(drawn[0]["targets"][0]["box"]), np.array(rendered_frame(1)[1])) > 0.6
+    web.tap(".target button:has-text('Remove')", lambda: web.page.is_visible("#no-targets"))
+
+
+def test_everything_can_be_done_by_keys(serve_live: Serve, open_page: Open, clip: Path) -> None:
+    served = serve_live(source=clip)
+    web = open_page(served.url)
+    web.ready()
+    keys = web.page.keyboard
+    keys.press("?")
+    web.page.wait_for_selector("#help[open]")
+    shown = web.page.inner_text("#help")
+    assert all(key in shown for key in ("Space", "Enter", "Esc", "Shift", "Delete"))
+    keys.press("Escape")
+    assert web.page.is_hidden("#help")
+    keys.press("b")
+    web.said("Arrows move the box")
+    keys.press("Escape")
+    keys.press("b")
+    # It begins at (128, 96), 64 x 48, and moves by 3.2 px: the target is at (60, 80), 40 x 50.
+    for key, times in (("ArrowLeft", 21), ("ArrowUp", 5), ("Shift+ArrowLeft", 7), ("Shift+ArrowDown", 1)):
+        for _ in range(times):
+            keys.press(key)
+    keys.press("Enter")
+    web.page.wait_for_selector(".target")
+    web.drawn()
+    keys.press(".")
+    seen = web.wait_for_drawn(1)[-1]
+    assert iou(np.array(seen["targets"][0]["box"]), np.array(rendered_frame(1)[1])) > 0.5
+    assert web.page.get_attribute(".target", "aria-current") == "true"
+    keys.press("s")
+    web.said("Get screenshot-1.png")
+    keys.press("a")
+    web.said("Draw target 1 again")
+    keys.press("b")
+    keys.press("Enter")
+    web.said("Target 1 is followed from its new box.")
+    reached = set()
+    for _ in range(30):
+        keys.press("Tab")
+        reached.add(web.page.evaluate("document.activeElement.id || document.activeElement.textContent"))
+    assert {"picture", "pause", "step", "draw", "record", "shot", "download", "help-open", "Draw again", "Remove"} <= reached
+    web.page.focus("#picture")
+    keys.press("Delete")
+    web.said("Target 1 is finished.")
+
+
+def test_without_a_camera_the_page_says_what_to_do(serve_live: Serve, open_page: Open) -> None:
+    served = serve_live(host="0.0.0.0")
+    url = re.sub("//[^:/]+", "//tracker.test", served.url)
+    web = open_page(url)
+    web.page.wait_for_selector("#cover-words:has-text('ssh -L')")
+    words = web.page.inner_text("#cover-words")
+    assert f"ssh -L {served.port}:127.0.0.1:{served.port} tracker.test" in words
+    assert "--source" in words
+    assert web.page.url == f"http://tracker.test:{served.port}/", "the token is not left in the address bar"
+    web.page.reload()
+    web.page.wait_for_selector("#cover-words:has-text('ssh -L')")
+    assert served.url.rpartition("=")[2] not in web.page.evaluate("document.cookie")
+
+
+def test_a_camera_that_is_not_allowed_can_be_asked_for_again(serve_live: Serve, open_page: Open) -> None:
+    served = serve_live()
+    web = open_page(served.url)
+    web.page.evaluate(
+        "() => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', 'NotAllowedError'); }; }"
+    )
+    web.page.click("#cover-do")
+    web.page.wait_for_selector("#cover-words:has-text('did not allow the camera')")
+    assert web.page.is_visible("#cover-do")
+    assert served.sessions == [], "no session is kept for somebody without a camera"
