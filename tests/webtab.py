@@ -1,7 +1,9 @@
-"""A live server in a thread, and a tab without a browser that says to it what the page says."""
+"""For tests of live servers: one in a thread, a tab without a browser, requests, and the truth of rendered frames."""
 
 from __future__ import annotations
 
+import csv
+import http.client
 import json
 import struct
 import threading
@@ -13,8 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from rendered import rendered_frame
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from siamtrack.boxes import iou
 from siamtrack.live.capture import Captured
 from siamtrack.live.jpeg import encode_jpeg
 from siamtrack.live.scene import Scene
@@ -168,3 +174,47 @@ class Tab:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def box(index: int) -> list[float]:
+    return [float(value) for value in rendered_frame(index)[1]]
+
+
+def frame(index: int) -> np.ndarray:
+    return rendered_frame(index)[0]
+
+
+def overlap(target: dict[str, Any], index: int) -> float:
+    return float(iou(np.array(target["box"]), np.array(box(index))))
+
+
+def rows(folder: Path, name: str = "boxes.csv") -> list[dict[str, str]]:
+    with (folder / name).open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def get(served: Served, path: str = "/", method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """An HTTP request; `host_` and the like give headers."""
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    connection.putrequest(method, path, skip_host="host_" in headers)
+    for name, value in headers.items():
+        connection.putheader(name.rstrip("_").replace("_", "-"), value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    found = {name.lower(): value for name, value in answer.getheaders()}
+    body = answer.read() if answer.status != 101 else b""
+    connection.close()
+    return answer.status, found, body
+
+
+def knock(served: Served, path: str = "/ws", **headers: str) -> int:
+    """The status of a WebSocket's handshake."""
+    opening = {"upgrade": "websocket", "connection": "Upgrade", "sec_websocket_version": "13"}
+    return get(served, path, sec_websocket_key="AAAAAAAAAAAAAAAAAAAAAA==", **opening, **headers)[0]
+
+
+def closed(tab: Tab) -> int | None:
+    """The code that a connection was closed with, after all that was told before; None if it was cut off."""
+    with pytest.raises(ConnectionClosed) as caught:
+        tab.hear_for(10)
+    return int(caught.value.rcvd.code) if caught.value.rcvd is not None else None

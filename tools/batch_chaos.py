@@ -48,6 +48,7 @@ def main() -> int:
             rounds += 1
             out = Path(root, f"round-{rounds}")
             while True:
+                began = time.monotonic()
                 process = subprocess.Popen([*command, str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
                 if killed < args.kills:
                     before = finished(out)
@@ -58,6 +59,8 @@ def main() -> int:
                     if wrong:
                         print(f"changed though finished: {wrong}")
                         return 1
+                    if kind == "none":
+                        lasts = min(lasts, time.monotonic() - began)
                 _, errors = process.communicate()
                 if process.returncode == status:
                     break

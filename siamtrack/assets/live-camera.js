@@ -9,9 +9,9 @@ export function cameraProblem() {
   if (navigator.mediaDevices?.getUserMedia) return "";
   const port = location.port || "80";
   return (
-    "Browsers give a camera only to https pages and to the machine's own server. From here, run " +
-    `“ssh -L ${port}:127.0.0.1:${port} ${location.hostname}” and open http://127.0.0.1:${port} – or start the server with ` +
-    "--source and watch its own video."
+    "Browsers give a camera only to https pages and to those of their own machine (127.0.0.1). Here, run " +
+    `“ssh -L ${port}:127.0.0.1:${port} ${location.hostname}” and open the address that the server printed, with 127.0.0.1 ` +
+    "in place of its host – or start the server with --source and watch its video."
   );
 }
 

@@ -1,4 +1,4 @@
-// Pictures of this device's camera on their way to the server and back: never more than two, so that none has to wait.
+// Pictures of this device's camera on their way to the server and back: never more than two, and none sent to wait there.
 
 const MOST = 2;
 
@@ -17,7 +17,7 @@ export class Flight {
     this.turn = 0; // counts connections: what was grabbed for an earlier one is not sent
     this.encoding = 0;
     this.grabbedAt = 0;
-    this.roundMs = 0;
+    this.gapMs = 0; // between two pictures, so that the second comes when the server is done with the first
     this.presented = 0;
     this.forget();
   }
@@ -31,8 +31,7 @@ export class Flight {
     this.counts.dropped += fresh;
     const now = performance.now();
     const underWay = this.under.size + this.encoding;
-    // A second picture leaves when the first is half way round: it arrives when the tracker is free, not long before.
-    if (underWay >= MOST || (underWay && now - this.grabbedAt < this.roundMs / 2)) return false;
+    if (underWay >= MOST || (underWay && now - this.grabbedAt < this.gapMs)) return false;
     const canvas = this.camera.grab();
     if (!canvas) return false;
     this.counts.dropped--;
@@ -41,14 +40,17 @@ export class Flight {
     return true;
   }
 
-  /** A picture's answer is here: its canvas and when it was grabbed; null if nobody waits for it. */
-  back(seq) {
+  /**
+   * A picture's answer is here: its canvas and when it was grabbed; null if nobody waits for it.
+   *
+   * The server says how long it worked on it, and how long the picture waited for that: as long as pictures wait, they
+   * come too soon.
+   */
+  back(seq, workedMs = this.gapMs, waitedMs = 0) {
     const sent = this.under.get(seq) ?? null;
     this.under.delete(seq);
-    if (sent) {
-      const took = performance.now() - sent.grabbedAt;
-      this.roundMs = this.roundMs ? 0.8 * this.roundMs + 0.2 * took : took;
-    }
+    const gap = workedMs + waitedMs;
+    this.gapMs = this.gapMs ? 0.8 * this.gapMs + 0.2 * gap : gap;
     return sent;
   }
 

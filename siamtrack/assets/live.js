@@ -173,8 +173,8 @@ function filmed(presented) {
   if (flight.filmed(presented)) stepAsked = false;
 }
 
-function tracked({ seq, scene }) {
-  const sent = flight.back(seq);
+function tracked({ seq, scene, worked_ms, waited_ms }) {
+  const sent = flight.back(seq, worked_ms, waited_ms);
   if (!sent) return;
   const { canvas, grabbedAt } = sent;
   show.offer({ image: canvas, seq, scene, latency: (now) => now - grabbedAt, release: () => camera.giveBack(canvas) });

@@ -95,7 +95,7 @@ class CameraRoom(Room):
             if self._waiting is None:
                 continue
             arrived, self._waiting = self._waiting, None
-            seq = arrived.seq
+            seq, taken_at = arrived.seq, time.perf_counter()
             try:
                 frame = self._captured(arrived, await asyncio.to_thread(decode_jpeg, arrived.jpeg))
                 scene = await self._in_turn(self.session.step, frame)
@@ -109,8 +109,10 @@ class CameraRoom(Room):
                 tab.keep(seq, frame)
                 if scene.notice:
                     self.complain(scene.notice)
-                server_ms = round(1000 * (time.perf_counter() - arrived.at), 1)
-                tab.tell(pack_text("result", seq=seq, server_ms=server_ms, scene=scene_data(scene)))
+                # So that the tab can send its next picture when we are free, not before.
+                times = {"waited_ms": taken_at - arrived.at, "worked_ms": time.perf_counter() - taken_at}
+                rounded = {name: round(1000 * seconds, 1) for name, seconds in times.items()}
+                tab.tell(pack_text("result", seq=seq, **rounded, scene=scene_data(scene)))
 
     def _captured(self, arrived: _Arrived, image: Image) -> Captured:
         self._began_at = arrived.at if self._began_at is None else self._began_at
