@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from siamtrack.boxes import Box
     from siamtrack.live.capture import Capture
     from siamtrack.live.scene import Scene
-    from siamtrack.live.server import ServerSettings
     from siamtrack.live.session import Session
+    from siamtrack.live.web.server import ServerSettings
 
 
 def live(
@@ -67,7 +67,7 @@ def live(
     if web:
         if boxes or record or not window:
             raise ValueError("--web takes no --box, --record or --no-window: draw and record in the page")
-        from siamtrack.live.server import ServerSettings
+        from siamtrack.live.web.server import ServerSettings
 
         return _web(ServerSettings(out, source, host, port, token or ""), (model, config, device, precision))
     if host != "127.0.0.1" or port != 8765 or token:
@@ -98,8 +98,8 @@ def live(
 
 
 def _web(settings: ServerSettings, of: tuple[str, Path | None, str, str]) -> int:
-    from siamtrack.live.server import serve
     from siamtrack.live.session import Session
+    from siamtrack.live.web.server import serve
 
     tracker, about = tracker_of(*of)
 
@@ -120,7 +120,7 @@ def _no_screen() -> bool:
 
 
 def _window(capture: Capture, session: Session, boxes: list[Box]) -> str:
-    from siamtrack.live.window import LiveWindow
+    from siamtrack.live.window.window import LiveWindow
 
     with _Signals(raising=True):
         return LiveWindow(capture, session, boxes).run()

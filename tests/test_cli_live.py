@@ -53,9 +53,7 @@ def test_a_file_is_followed_without_a_screen(clip: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_whole_results(
-    number: signal.Signals, write_clip: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_a_signal_ends_it_with_whole_results(number: signal.Signals, write_clip: Callable[..., Path], tmp_path: Path) -> None:
     out = tmp_path / "live"
     partial = out / "target-1" / "boxes.partial.csv"
     with running("--source", write_clip(tmp_path / "long.mp4", frames=1500), "--box", BOX, "--out", out) as process:

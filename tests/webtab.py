@@ -22,10 +22,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from siamtrack.boxes import iou
 from siamtrack.live.capture import Captured
-from siamtrack.live.jpeg import encode_jpeg
 from siamtrack.live.scene import Scene
-from siamtrack.live.server import LiveServer
 from siamtrack.live.session import Session
+from siamtrack.live.web.jpeg import encode_jpeg
+from siamtrack.live.web.server import LiveServer
 
 Header = dict[str, Any]
 

@@ -123,5 +123,3 @@ def test_a_disk_that_is_full_ends_the_run(cluster: Cluster, videos: list[VideoJo
     (out / "c" / "one").write_text("a file where the folder should be")
     with pytest.raises(SiamtrackError, match="cannot be"):
         list(batch([videos[2]], out, engine="ray", **COMMON))
-
-

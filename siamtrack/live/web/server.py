@@ -1,0 +1,199 @@
+"""The live page's server: settings in, one blocking call, and every result written when it ends."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from siamtrack.errors import SiamtrackError
+from siamtrack.live.capture import Capture
+from siamtrack.live.web.access import Access
+from siamtrack.video.source import Source, open_source
+
+if TYPE_CHECKING:
+    from siamtrack.live.web.hub import MakeSession
+
+_BACKLOG = 128
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """What a live server is told.
+
+    Attributes:
+        out: folder of the results: `server` in it for its own video, `browser-N` for tabs' cameras.
+        source: its own video, as for `open_source`; None for tabs' cameras alone.
+        host: name or address to listen on. Others than loopback ones need a token.
+        port: 0 takes any free one.
+        token: what callers must know; "" makes one where one is needed.
+        grace_s: seconds that the session of a tab's camera waits for its tab to come back.
+        max_clients: tabs at a time.
+        max_sessions: tabs' cameras that are tracked at a time.
+    """
+
+    out: Path
+    source: str | int | Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8765
+    token: str = ""
+    grace_s: float = 60.0
+    max_clients: int = 64
+    max_sessions: int = 8
+
+
+class LiveServer:
+    """A server that listens already, and serves once it runs.
+
+    Args:
+        settings: see there.
+        make_session: makes the sessions; all must use the same engine.
+        opener: opens the server's own video.
+
+    Attributes:
+        url: the whole address to open, token and all.
+
+    Raises:
+        ValueError: the address cannot be listened on, or the token cannot be used.
+        FileNotFoundError, SourceError: the video cannot be opened.
+        SiamtrackError: a library is missing.
+    """
+
+    def __init__(
+        self, settings: ServerSettings, make_session: MakeSession, opener: Callable[[str | int | Path], Source] = open_source
+    ) -> None:
+        try:
+            import websockets  # noqa: F401 (uvicorn looks for it only when the first one comes)
+
+            from siamtrack.live.web.app import make_app, make_server
+            from siamtrack.live.web.hub import Hub
+        except ModuleNotFoundError as error:
+            raise SiamtrackError(
+                f"the live page needs {error.name}, which is not installed: pip install 'siamtrack[live]'"
+            ) from error
+
+        access = Access(settings.host, settings.token)
+        # Before the video: a camera should not be taken by a server that cannot start.
+        self._socket = _listen(settings.host, settings.port)
+        try:
+            source = settings.source
+            capture = None if source is None else lambda: Capture(lambda: opener(source))
+            limits = (settings.grace_s, settings.max_sessions, settings.max_clients)
+            self._hub = Hub(settings.out, make_session, capture, *limits)
+        except BaseException:
+            self._socket.close()
+            raise
+        port: int = self._socket.getsockname()[1]
+        self.url = _url(settings.host, port, access.token)
+        self._server = make_server(make_app(self._hub, access, port), settings.max_clients)
+
+    def run(self) -> None:
+        """Serve until `stop`, then finish the files of all sessions.
+
+        Raises:
+            OutputError: a file cannot be written; the others were.
+        """
+        try:
+            self._server.run([self._socket])
+        finally:
+            self._socket.close()
+            self._hub.close()
+
+    def stop(self) -> None:
+        """Let `run` end soon; may be called from any thread and from a signal's handler."""
+        # What is cut off from here on is cut off on purpose, and no error.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        self._server.should_exit = True
+
+
+def serve(
+    settings: ServerSettings,
+    make_session: MakeSession,
+    announce: Callable[[str], None],
+    opener: Callable[[str | int | Path], Source] = open_source,
+) -> None:
+    """Serve the live page until SIGINT or SIGTERM; then every session's results are complete.
+
+    Args:
+        settings, make_session, opener: as for `LiveServer`.
+        announce: told the whole address to open, token and all, once it can be opened.
+
+    Raises:
+        As `LiveServer` and its `run`.
+    """
+    server = LiveServer(settings, make_session, opener)
+    with _stopped_by_signals(server):
+        announce(server.url)
+        server.run()
+
+
+@contextmanager
+def _stopped_by_signals(server: LiveServer) -> Iterator[None]:
+    """Stop a server at SIGINT and SIGTERM; elsewhere than in the main thread, signals are not ours to take."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        server.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        ValueError: it cannot; the message says why, and the way out.
+    """
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port {port} is none; give 1 to 65535, or 0 for any free one, or leave out --port")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"host {host!r} is no name or address of this machine; give --host 127.0.0.1") from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ValueError(
+                f"port {port} of {host} is taken by another program; give another one with --port, or --port 0 for any free one"
+            ) from error
+        raise ValueError(
+            f"port {port} of {host} cannot be listened on ({error.strerror}); give --host 127.0.0.1, and a port from 1024 on"
+        ) from error
+    return listener
+
+
+def _url(host: str, port: int, token: str) -> str:
+    name = _own_address() if host in ("", "0.0.0.0", "::") else host
+    name = f"[{name}]" if ":" in name else name
+    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+
+
+def _own_address() -> str:
+    """This machine's address in its network, as others see it; its name if there is no network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address of nobody's; nothing is sent, only a way is looked up
+            address: str = probe.getsockname()[0]
+        except OSError:
+            return socket.gethostname()
+    return address

@@ -1,0 +1,1 @@
+"""The live window: drawing with the mouse, keys, and what is shown."""

@@ -1,0 +1,250 @@
+"""What the keys and the mouse do to a session. It knows no window: events come in, and its attributes say what to show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from siamtrack.errors import OutputError
+from siamtrack.live.scene import Scene, SeenTarget
+from siamtrack.live.session import Session
+from siamtrack.live.window.keys import Action, action_of, digit_of
+from siamtrack.live.window.picture import target_at
+from siamtrack.live.window.screen import KeyPress, Pointer
+from siamtrack.live.window.selection import Clicked, Drawn, Refused, Selection
+from siamtrack.live.window.view import View
+
+NOTICE_S = 5.0
+"""Seconds for which a notice is shown."""
+
+_LAST_FRAME = "this is the last frame; q closes"
+
+
+class Controls:
+    """Carries out what the user does.
+
+    Args:
+        session: that it is done to; it has had its first frame.
+        clock: seconds, for notices.
+        full_screen: makes the window fill the screen, or stop doing so.
+        waiting: the picture stands until a target is drawn or the user lets it run.
+
+    Attributes:
+        selection: what is being drawn.
+        pointer: window pixel under the mouse; None until it was seen there.
+        paused: whether the user paused.
+        waiting: see above; ends with the first target.
+        step: whether one frame is to come all the same; whoever gives it takes this back.
+        ended: set from outside when no more frames come.
+        help, trails: whether they are to be shown.
+        quit: whether the user has enough.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        clock: Callable[[], float],
+        full_screen: Callable[[], None] = lambda: None,
+        waiting: bool = False,
+    ) -> None:
+        self.selection = Selection()
+        self.pointer: tuple[int, int] | None = None
+        self.waiting = waiting
+        self.paused = self.step = self.ended = self.help = self.quit = False
+        self.trails = True
+        self._session, self._clock = session, clock
+        self._selected: str | None = None
+        self._notice, self._notice_until = "", 0.0
+        self._recorded_from_s = 0.0
+        self._actions: dict[Action, Callable[[], None]] = {
+            Action.DRAW: self._draw,
+            Action.REDRAW: self._redraw,
+            Action.NEXT: self._next,
+            Action.REMOVE: self._remove,
+            Action.PAUSE: self._pause,
+            Action.STEP: self._step_on,
+            Action.RECORD: self._record,
+            Action.SCREENSHOT: lambda: self.say(f"{self._session.screenshot()} written"),
+            Action.TRAILS: self._toggle_trails,
+            Action.FULL_SCREEN: full_screen,
+            Action.HELP: self._toggle_help,
+            Action.TAKE: lambda: self._let_go(None),
+            Action.GIVE_UP: self._give_up,
+            Action.QUIT: self._end,
+        }
+
+    @property
+    def scene(self) -> Scene:
+        """What the session shows now."""
+        scene = self._session.scene
+        if scene is None:
+            raise ValueError("the session has had no frame yet; call its step() first")
+        return scene
+
+    @property
+    def held(self) -> bool:
+        """Whether the picture stands still."""
+        return self.paused or self.waiting or self.ended or self.selection.active
+
+    @property
+    def selected(self) -> str | None:
+        """Name of the selected target; None if there is none, or no more."""
+        return self._selected if self._selected in self._session.names else None
+
+    @property
+    def notice(self) -> str:
+        """What the user should read now; "" for nothing."""
+        return self._notice if self._clock() < self._notice_until else ""
+
+    @property
+    def hint(self) -> str:
+        """What the user can do now; "" for nothing."""
+        drag = self.selection.drag
+        if drag is not None and not drag.is_click:
+            return f"{drag.box.w:.0f} x {drag.box.h:.0f} px; let go: take it, Esc: give up"
+        if self.selection.armed:
+            return f"drag a box over {self.selection.target or 'the target'}; Esc: give up"
+        if self.ended:
+            return "end of file; q closes"
+        return "" if self.scene.targets else "drag a box over the target; h: all keys"
+
+    @property
+    def recorded_s(self) -> float | None:
+        """Seconds of the recording; None if there is none."""
+        return self.scene.frame.time_s - self._recorded_from_s if self._session.recording else None
+
+    def say(self, notice: str) -> None:
+        """Show a notice for a while, in place of the one before."""
+        self._notice, self._notice_until = notice, self._clock() + NOTICE_S
+
+    def handle(self, event: KeyPress | Pointer, view: View) -> None:
+        """Carry out one event; `view` is the one in which the user saw the picture."""
+        try:
+            if isinstance(event, Pointer):
+                self._on_pointer(event, view)
+            else:
+                self._on_key(event.code)
+        except (OutputError, ValueError) as error:  # told in the picture: the user is looking at it, and may go on
+            self.say(str(error))
+
+    def _on_pointer(self, event: Pointer, view: View) -> None:
+        self.pointer = at = (event.x, event.y)
+        if event.kind == "press":
+            self.help = False
+            self.selection.press(view, at)
+        elif event.kind == "move":
+            self.selection.move(at)
+        elif event.kind == "release":
+            self._let_go(at)
+        else:
+            self.say("the wheel enlarges the whole window; turn it back before you draw")
+
+    def _on_key(self, code: int) -> None:
+        action = action_of(code)
+        if action is Action.PICK:
+            self._pick(digit_of(code))
+        # While the button is down, a key that changes the picture would take it from under the box.
+        elif action is not None and (self.selection.drag is None or action in (Action.TAKE, Action.GIVE_UP, Action.QUIT)):
+            self._actions[action]()
+
+    def _let_go(self, at: tuple[int, int] | None) -> None:
+        stroke = self.selection.release(at)
+        if isinstance(stroke, Drawn):
+            self._follow(stroke)
+        elif isinstance(stroke, Refused):
+            self.say(stroke.reason)
+        elif isinstance(stroke, Clicked):
+            seen = None if self.selection.armed else target_at(self.scene.targets, stroke.point_xy)
+            if seen is None:
+                self.say("press, drag and let go to draw a box")
+            else:
+                self._select(seen)
+
+    def _follow(self, drawn: Drawn) -> None:
+        if drawn.target in self._session.names:
+            assert drawn.target is not None
+            self._session.reselect(drawn.target, drawn.box)
+            self._selected = drawn.target
+        else:
+            self._selected = self._session.add(drawn.box)
+        self.waiting = False
+
+    def _draw(self) -> None:
+        if not self.selection.cancel():
+            self.selection.arm()
+
+    def _redraw(self) -> None:
+        name = self._chosen()
+        if name is not None:
+            self.selection.arm(name)
+
+    def _select(self, seen: SeenTarget) -> None:
+        self._selected = seen.name
+        self.say(f"{seen.name} selected; r: draw it anew, x: stop following it")
+
+    def _pick(self, number: int) -> None:
+        seen = next((seen for seen in self.scene.targets if seen.number == number), None)
+        if seen is None:
+            self.say(f"there is no target {number}")
+        else:
+            self._select(seen)
+
+    def _next(self) -> None:
+        targets = self.scene.targets
+        names = [seen.name for seen in targets]
+        if not targets:
+            self.say("there is no target yet")
+        else:
+            self._select(targets[(names.index(self._selected) + 1) % len(names) if self._selected in names else 0])
+
+    def _remove(self) -> None:
+        name = self._chosen()
+        if name is not None:
+            self.say(f"{name} removed")
+            self._session.remove(name)
+
+    def _chosen(self) -> str | None:
+        """The selected target, or the only one; says what to do if there is neither."""
+        names = self._session.names
+        if self.selected is None and len(names) != 1:
+            self.say("select a target first: click into its box, or press its number" if names else "there is no target yet")
+        return self.selected or (names[0] if len(names) == 1 else None)
+
+    def _pause(self) -> None:
+        if self.ended:
+            self.say(_LAST_FRAME)
+        elif self.selection.cancel():
+            pass  # who lets a frozen picture run wants no box any more
+        elif self.waiting:
+            self.waiting = False
+        else:
+            self.paused = not self.paused
+
+    def _step_on(self) -> None:
+        if self.ended:
+            self.say(_LAST_FRAME)
+            return
+        self.paused = self.paused or not self.held
+        self.step = True
+
+    def _record(self) -> None:
+        begin = not self._session.recording
+        path = self._session.record(begin)
+        self._recorded_from_s = self.scene.frame.time_s
+        if begin:
+            self.say(f"recording to {path}")
+        else:
+            self.say(f"{path} written" if path is not None else "nothing was recorded: no frame came meanwhile")
+
+    def _toggle_trails(self) -> None:
+        self.trails = not self.trails
+
+    def _toggle_help(self) -> None:
+        self.help = not self.help
+
+    def _give_up(self) -> None:
+        if not self.selection.cancel():
+            self.quit = not self.help
+            self.help = False
+
+    def _end(self) -> None:
+        self.quit = True
