@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,16 @@ OPTIONS: dict[str, Any] = {"model": "siamfc", "device": "cpu", "precision": "flo
 
 
 def children(process: int) -> list[int]:
-    """Processes that a process has started and that are alive."""
+    """Workers of batches that a process has started and that are alive; other tests' processes are not ours to count."""
     listing = Path(f"/proc/{process}/task/{process}/children")
     if not listing.exists():
         pytest.skip("no list of a process's children here")
-    return [int(word) for word in listing.read_text().split()]
+    found = []
+    for word in listing.read_text().split():
+        with suppress(OSError):  # it has just ended
+            if b"siamtrack.batch.worker" in Path(f"/proc/{word}/cmdline").read_bytes():
+                found.append(int(word))
+    return found
 
 
 def boxes_of(out: Path) -> dict[str, bytes]:
