@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, note
+from siamtrack.cli_signals import Signals
 from siamtrack.errors import SiamtrackError
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def batch(
     from siamtrack.config import load_yaml
 
     constants = load_yaml(config) if config else {}
-    with _Signals() as signals, _Bars() as bars:
+    with Signals(raising=True) as signals, _Bars() as bars:
         run = run_batch(
             jobs_path,
             out,
@@ -221,24 +220,3 @@ class _Bars:
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
-
-
-class _Signals:
-    """SIGINT and SIGTERM end the run with what is done kept."""
-
-    def __init__(self) -> None:
-        self.caught: int | None = None
-
-    def _catch(self, number: int, _: FrameType | None) -> None:
-        self.caught = number
-        raise KeyboardInterrupt
-
-    def __enter__(self) -> _Signals:
-        self._before: dict[int, Callable[..., Any] | int | None] = {
-            number: signal.signal(number, self._catch) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, note, tracker_of
+from siamtrack.cli_signals import Signals
 
 if TYPE_CHECKING:
     from siamtrack.boxes import Box
@@ -122,7 +120,7 @@ def _no_screen() -> bool:
 def _window(capture: Capture, session: Session, boxes: list[Box]) -> str:
     from siamtrack.live.window.window import LiveWindow
 
-    with _Signals(raising=True):
+    with Signals(raising=True):
         return LiveWindow(capture, session, boxes).run()
 
 
@@ -132,7 +130,7 @@ def _headless(capture: Capture, session: Session, boxes: list[Box]) -> str:
     from siamtrack.live.headless import follow
 
     console = Console(stderr=True)
-    with _Signals() as signals, console.status("waiting for the first frame") as status:
+    with Signals() as signals, console.status("waiting for the first frame") as status:
 
         def tell(scene: Scene) -> None:
             seen = "  ".join(f"{target.number}: {target.result.state} {target.result.score:.2f}" for target in scene.targets)
@@ -152,30 +150,3 @@ def _report(capture: Capture, session: Session, ended: str) -> int:
         note(f"{ended}; what was followed before is kept in {session.out}", kind="error")
         return 2
     return 0
-
-
-class _Signals:
-    """SIGINT and SIGTERM end the session with its results written, instead of the process without them.
-
-    Args:
-        raising: raise KeyboardInterrupt in the main thread, for a loop that asks nobody whether to go on.
-    """
-
-    def __init__(self, raising: bool = False) -> None:
-        self.caught: int | None = None
-        self._raising = raising
-
-    def _catch(self, number: int, _: FrameType | None) -> None:
-        self.caught = number
-        if self._raising:
-            raise KeyboardInterrupt
-
-    def __enter__(self) -> _Signals:
-        self._before: dict[int, Callable[..., Any] | int | None] = {
-            number: signal.signal(number, self._catch) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
