@@ -37,6 +37,10 @@ def batch(
     jobs: Annotated[int | None, typer.Option(min=1, help="Videos at a time. Default: as many as fill the machine.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process. Default: the cores, shared.")] = None,
     video: Annotated[bool, typer.Option("--video", help="Also write an overlay.mp4 a video, with all its targets.")] = False,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FORM", help="mot, coco, parquet: also OUT/VIDEO/mot.txt and so on; may be repeated."),
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try targets again that failed before.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Track everything again, whatever is in --out.")] = False,
     engine: Annotated[str, typer.Option(help="local: processes of this machine; ray: a cluster, by the extra `cluster`.")] = (
@@ -63,9 +67,11 @@ def batch(
     \b
     Exit status: 0 all done, 1 some targets failed or the run broke off, 2 it could not begin.
     """
+    from siamtrack.batch.labels import check_labels, write_labels
     from siamtrack.batch.run import batch as run_batch
     from siamtrack.config import load_yaml
 
+    check_labels(labels or [])
     constants = load_yaml(config) if config else {}
     with Signals(raising=True) as signals, _Bars() as bars:
         run = run_batch(
@@ -89,6 +95,8 @@ def batch(
             with closing(run):
                 for result in run:
                     bars.settled(result)
+            if labels and any(result.frames for result in bars.results):
+                write_labels(out, labels)
         except KeyboardInterrupt:
             pass
         except SiamtrackError as error:
