@@ -39,7 +39,7 @@ def batch(
     video: Annotated[bool, typer.Option("--video", help="Also write an overlay.mp4 a video, with all its targets.")] = False,
     labels: Annotated[
         list[str] | None,
-        typer.Option(metavar="FORM", help="mot, coco, parquet: also OUT/VIDEO/mot.txt and so on; may be repeated."),
+        typer.Option(metavar="FORM", help="mot, coco or parquet: also write that for each video; repeatable."),
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try targets again that failed before.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Track everything again, whatever is in --out.")] = False,
