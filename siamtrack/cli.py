@@ -6,16 +6,15 @@ Everything heavy is imported inside the command that needs it, so that `siamtrac
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from siamtrack import __version__, cli_batch, cli_data, cli_eval, cli_labels, cli_live, cli_train, cli_tune, cli_verify
 from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, note, tracker_of
+from siamtrack.cli_signals import Signals
 from siamtrack.errors import SiamtrackError
 
 if TYPE_CHECKING:
@@ -193,24 +192,25 @@ class _Bar:
         console = Console(stderr=True)
         self._bar = RichProgress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task("frames", total=total, fps=0.0)
-        self.stopped: int | None = None
+        self._signals = Signals()
+
+    @property
+    def stopped(self) -> int | None:
+        """The signal that ended the run."""
+        return self._signals.caught
 
     def update(self, progress: Progress) -> bool:
         self._bar.update(self._task, advance=1, fps=progress.fps)
         return self.stopped is None
 
     def __enter__(self) -> _Bar:
-        self._before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._signals.__enter__()
         self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _stop(self, number: int, _: FrameType | None) -> None:
-        self.stopped = number
+        self._signals.__exit__()
 
 
 if __name__ == "__main__":

@@ -140,13 +140,15 @@ def _headless(capture: Capture, session: Session, boxes: list[Box]) -> str:
 
 
 def _report(capture: Capture, session: Session, ended: str) -> int:
+    from siamtrack.live.window.window import CLOSED
+
     for done in session.finished:
         lost = f", {done.lost} of them LOST" if done.lost else ""
         typer.echo(f"{done.frames} frames{lost}: {done.folder / 'boxes.csv'}")
     status = capture.status
     if status.dropped:
         typer.echo(f"{status.dropped} of {status.frames} frames came faster than they could be followed, and were left out")
-    if ended not in ("done", "interrupted", "closed by the user"):
+    if ended not in ("done", "interrupted", CLOSED):
         note(f"{ended}; what was followed before is kept in {session.out}", kind="error")
         return 2
     return 0

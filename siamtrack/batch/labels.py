@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from siamtrack.config import nearest
 from siamtrack.errors import ConfigError
 from siamtrack.labels.export import FORMS
 from siamtrack.labels.folder import load_tracks
-from siamtrack.labels.footage import frame_size
 from siamtrack.labels.options import LabelOptions
 from siamtrack.labels.parquet import load_pyarrow
 
@@ -43,5 +41,4 @@ def write_labels(out: str | Path, forms: Sequence[str]) -> None:
         folder = video.tracks[0].folder.parent
         for form in forms:
             kind = FORMS[form]
-            sized = replace(video, size_wh=frame_size(video)) if kind.sized else video
-            kind.write(sized, folder / f"{'boxes' if form == 'parquet' else form}{kind.ending}", options)
+            kind.write(video, folder / f"{'boxes' if form == 'parquet' else form}{kind.ending}", options)

@@ -30,9 +30,10 @@ class RayEngine:
     A video whose machine or process dies is given to another, with the targets that were not finished. A long video
     whose targets follow one another is tracked in parts, side by side.
 
+    No lock is handed on: Ray itself ends a driver's tasks when the driver is gone.
+
     Args:
         address: of a cluster (`auto`, `ray://HOST:10001`, `HOST:6379`), or None for one on this machine alone, made now.
-        lock: not used: Ray itself ends a driver's tasks when the driver is gone.
     """
 
     def __init__(self, address: str | None) -> None:
