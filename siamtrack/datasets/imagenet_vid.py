@@ -14,9 +14,10 @@ import numpy as np
 from siamtrack.datasets.annotation import read_annotation
 from siamtrack.datasets.dataset import Item
 from siamtrack.datasets.labels import clean_boxes, folders
-from siamtrack.datasets.pictures import list_pictures, natural_key
+from siamtrack.datasets.pictures import list_pictures
 from siamtrack.datasets.sequence import Sequence
 from siamtrack.errors import DataError
+from siamtrack.natural import natural_path
 
 KIND = "vid"
 LAYOUT = "Data/VID/train with images and Annotations/VID/train with an XML a frame"
@@ -47,7 +48,7 @@ def load(name: str, data: Path, labels: Path) -> list[Sequence]:
     Raises:
         DataError: an annotation that cannot be read, or not one image an annotation.
     """
-    annotations = sorted(labels.glob("*.xml"), key=natural_key)
+    annotations = sorted(labels.glob("*.xml"), key=natural_path)
     images = list_pictures(data)
     if [path.stem for path in images] != [path.stem for path in annotations]:
         raise DataError(f"{data}: {len(images)} images, {len(annotations)} annotations; every image needs the XML of its name")

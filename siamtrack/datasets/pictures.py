@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 
 from siamtrack.errors import DataError
+from siamtrack.natural import natural_path
 from siamtrack.tracking.crop import Image
 from siamtrack.video.quiet import quiet_opencv
 from siamtrack.video.source import IMAGE_SUFFIXES
@@ -58,17 +58,12 @@ def list_pictures(folder: Path) -> tuple[Path, ...]:
     """Image files of a folder in natural order (`9.jpg` before `10.jpg`); none if there is no such folder."""
     if not folder.is_dir():
         return ()
-    return tuple(sorted((path for path in folder.iterdir() if _is_picture(path)), key=natural_key))
+    return tuple(sorted((path for path in folder.iterdir() if _is_picture(path)), key=natural_path))
 
 
 def holds_pictures(folder: Path) -> bool:
     """Whether at least one image lies in a folder; stops at the first."""
     return folder.is_dir() and any(_is_picture(path) for path in folder.iterdir())
-
-
-def natural_key(path: Path) -> list[tuple[int, int, str]]:
-    """Sort key by which numbers in a name count as numbers."""
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", path.name) if part]
 
 
 def _is_picture(path: Path) -> bool:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from siamtrack.errors import DataError
-from siamtrack.labels.names import clean_label, natural, video_name
+from siamtrack.labels.names import clean_label, video_name
 from siamtrack.labels.rows import read_track
 from siamtrack.labels.tracks import Results, Skipped, Track, VideoTracks
+from siamtrack.natural import natural, natural_path
 from siamtrack.video.results import PARTIAL
 
 FAILED = ("error.json", "error.txt")
@@ -64,7 +65,7 @@ def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
         yield folder
     if depth > 0:
         children = (child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
-        for child in sorted(children, key=lambda path: natural(path.name)):
+        for child in sorted(children, key=natural_path):
             yield from _run_folders(child, depth - 1)
 
 

@@ -12,9 +12,10 @@ import cv2
 from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.labels.names import frame_name
 from siamtrack.labels.options import LabelOptions
-from siamtrack.labels.output import make_folder, write_file
+from siamtrack.labels.output import write_file
 from siamtrack.labels.tracks import Results, VideoTracks
 from siamtrack.tracking.crop import Image
+from siamtrack.video.results import make_folder
 from siamtrack.video.source import ImageSource, Source, open_source
 
 JPEG_QUALITY = 95

@@ -61,11 +61,6 @@ def video_name(source: str | None, folder: Path) -> str:
     return name or folder.resolve().name or "video"
 
 
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """Sorting key by which `target-2` comes before `target-10`."""
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
-
-
 def frame_name(index: int, suffix: str) -> str:
     """File name of a frame, by its 0-based number: as CVAT names those that it exports."""
     return f"frame_{index:06d}.{suffix}"

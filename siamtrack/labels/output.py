@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from siamtrack.errors import OutputError
-from siamtrack.video.results import write_whole
+from siamtrack.video.results import make_folder, write_whole
 
 
 def check_free(path: Path, force: bool) -> None:
@@ -46,15 +46,3 @@ def write_file(path: Path, data: str | bytes, force: bool) -> None:
     check_free(path, force)
     make_folder(path.parent)
     write_whole(path, data)
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it.
-
-    Raises:
-        OutputError: it cannot be made.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be made ({error.strerror}); give --out a folder that can") from error

@@ -22,7 +22,7 @@ from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.group import TrackerGroup
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.settings import TrackerConfig
-from siamtrack.video.results import ResultWriter, write_whole
+from siamtrack.video.results import ResultWriter, make_folder, write_whole
 from siamtrack.video.run import conditions
 
 MAX_TARGETS = 32
@@ -162,7 +162,7 @@ class Session:
             if on == (self._recording is not None):
                 return None
             if on:
-                self._make_folder()
+                make_folder(self.out)
                 self._recording = Recording(_unused(self.out, "recording-{}.mp4"), self._fps)
                 return self._recording.path
             recording, self._recording = self._recording, None
@@ -179,7 +179,7 @@ class Session:
         with self._lock:
             frame = self._frame(None)
             assert self.scene is not None
-            self._make_folder()
+            make_folder(self.out)
             path = _unused(self.out, "screenshot-{}.png")
             ok, data = cv2.imencode(".png", draw_targets(frame.image, self.scene.targets))
             if not ok:
@@ -253,12 +253,6 @@ class Session:
         while (self.out / f"target-{number}").exists():
             number += 1
         return f"target-{number}", number
-
-    def _make_folder(self) -> None:
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self.out} cannot be made ({error.strerror}); give --out a folder that can") from error
 
     def _run(self, ended: str) -> dict[str, Any]:
         return {"source": self._source, "ended": ended, **conditions(self._engine, self._config), **self._about}

@@ -115,3 +115,15 @@ def write_whole(path: Path, data: str | bytes) -> None:
         replace_file(path, data.encode() if isinstance(data, str) else data)
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error.strerror})") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be made ({error.strerror}); give --out a folder that can") from error

@@ -16,6 +16,7 @@ from types import TracebackType
 import cv2
 
 from siamtrack.errors import SourceError
+from siamtrack.natural import natural_path
 from siamtrack.tracking.crop import Image
 from siamtrack.video.container import inspect
 from siamtrack.video.quiet import quiet_opencv
@@ -93,11 +94,11 @@ def open_source(source: str | int | Path) -> Source:
         return StreamSource(text)
     path = Path(text)
     if path.is_dir():
-        return ImageSource(text, sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=_natural))
+        return ImageSource(text, sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=natural_path))
     if path.is_file():
         return ImageSource(text, [path]) if path.suffix.lower() in IMAGE_SUFFIXES else VideoSource(path)
     if glob.has_magic(text):
-        return ImageSource(text, sorted((Path(p) for p in glob.glob(text)), key=_natural))
+        return ImageSource(text, sorted((Path(p) for p in glob.glob(text)), key=natural_path))
     raise FileNotFoundError(f"{text} not found; give a video file, an image folder or glob, a camera index or a stream URL")
 
 
@@ -226,7 +227,3 @@ def _open_capture(target: str | int, backends: Sequence[int], options: Sequence[
                 capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
                 break
     return capture
-
-
-def _natural(path: Path) -> list[tuple[int, int | str]]:
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", path.name) if part]
