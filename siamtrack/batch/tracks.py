@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 from siamtrack.boxes import Box
-from siamtrack.tracking.result import State, TrackResult
-
-
-def read_track(path: Path) -> Iterator[tuple[int, TrackResult]]:
-    """Frame numbers and results of a boxes.csv, in order; the file is open as long as it is being read."""
-    with path.open(newline="", encoding="utf-8") as rows:
-        for row in csv.DictReader(rows):
-            box = Box(*(float(row[key]) for key in "xywh"))
-            yield int(row["frame"]), TrackResult(box, float(row["score"]), State(row["state"]))
+from siamtrack.tracking.result import TrackResult
+from siamtrack.video.results import read_rows
 
 
 def as_written(result: TrackResult) -> TrackResult:
@@ -42,7 +34,7 @@ class FinishedTrack:
         if self.ended or index < self._start:
             return None
         if self._rows is None:
-            self._rows = read_track(self._path)
+            self._rows = read_rows(self._path)
             self._advance()
         while self._next is not None and self._next[0] < index:
             self._advance()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
 from siamtrack.errors import DataError
+from siamtrack.tracking.result import State
 from siamtrack.verification.verifier import Verdict, Verifier
+from siamtrack.video.results import read_rows
 from siamtrack.video.source import open_source
 
 VIEWS = 8
@@ -63,21 +63,17 @@ def track_views(
     if not boxes.is_file():
         raise FileNotFoundError(f"{boxes} not found; give a folder that siamtrack track wrote")
     try:
-        with boxes.open(newline="", encoding="utf-8") as lines:
-            rows = [
-                (int(row["frame"]), Box(*(float(row[key]) for key in "xywh")), float(row["score"]), row["state"])
-                for row in csv.DictReader(lines)
-            ]
+        rows = list(read_rows(boxes))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{boxes}: not the boxes.csv of a run ({error})") from error
-    sure = [row for row in rows if row[3] != "LOST" and row[1].w >= 1 and row[1].h >= 1]
+    sure = [(frame, seen) for frame, seen in rows if seen.state is not State.LOST and min(seen.box.size_wh) >= 1]
     if not sure:
         raise DataError(f"{boxes}: holds no frame in which the target was seen")
     stretches = np.array_split(np.arange(len(sure)), min(count, len(sure)))
-    chosen = {sure[0][0]: sure[0][1]}
+    chosen = {sure[0][0]: sure[0][1].box}
     for stretch in stretches[1:]:
-        best = max((sure[k] for k in stretch), key=lambda row: row[2])
-        chosen[best[0]] = best[1]
+        frame_index, best = max((sure[k] for k in stretch), key=lambda row: row[1].score)
+        chosen[frame_index] = best.box
     crops: dict[int, NDArray[np.uint8]] = {}
     with open_source(source or _source_of(run)) as frames:
         for frame in frames.read(min(chosen)):

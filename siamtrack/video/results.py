@@ -9,15 +9,16 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
 from siamtrack.files import replace_file
-from siamtrack.tracking.result import TrackResult
+from siamtrack.tracking.result import State, TrackResult
 
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score", "state")
 PARTIAL = "boxes.partial.csv"
@@ -103,6 +104,18 @@ class ResultWriter:
         os.replace(self._partial, self.out / STOPPED)
         frame = last[0].split(",")[0] if last else ""
         return int(frame) if frame.isdecimal() else None
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, TrackResult]]:
+    """Frame numbers and results of a boxes.csv, in order; the file is open as long as it is being read.
+
+    Raises:
+        OSError, KeyError, TypeError, ValueError: it cannot be read, or is no boxes.csv.
+    """
+    with path.open(newline="", encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            box = Box(*(float(row[key]) for key in "xywh"))
+            yield int(row["frame"]), TrackResult(box, float(row["score"]), State(row["state"]))
 
 
 def write_whole(path: Path, data: str | bytes) -> None:
