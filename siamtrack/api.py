@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from siamtrack.config import build, replace
+from siamtrack.model.siamese import BOX_MODELS
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.tracking.crop import Image
 from siamtrack.tracking.engine import Engine
@@ -34,37 +35,42 @@ class Step:
     result: TrackResult
 
 
-def load(model: str | Path = "siamfc-box", device: str = "auto", precision: str = "auto", **overrides: Any) -> Tracker:
+def load(
+    model: str | Path = "siamfc-box", device: str = "auto", precision: str = "auto", runtime: str = "auto", **overrides: Any
+) -> Tracker:
     """A tracker with weights.
 
     Args:
         model: `siamfc-box` or `siamfc` (both inside the package), or the path of a .safetensors or .pth file.
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
         precision: `auto`, `float32`, `bfloat16`, `float16`.
+        runtime: `auto` (ONNX Runtime for float32 on a CPU, else PyTorch), `eager` (PyTorch), `onnx`, `openvino`.
         **overrides: constants of `TrackerConfig` to change, such as `window_influence=0.2`.
 
     Raises:
         FileNotFoundError: no such model or file.
         WeightsError: the file does not hold the weights of this network.
         ConfigError: an unknown override, or one of the wrong type or range.
-        ValueError: unknown device or precision.
+        ValueError: unknown device, precision or runtime.
 
     Example:
         >>> tracker = siamtrack.load("siamfc", device="cpu", scale_count=5)     # doctest: +SKIP
     """
-    return tracker_from(load_weights(model), device, precision, **overrides)
+    return tracker_from(load_weights(model), device, precision, runtime, **overrides)
 
 
-def tracker_from(weights: Weights, device: str = "auto", precision: str = "auto", **overrides: Any) -> Tracker:
+def tracker_from(
+    weights: Weights, device: str = "auto", precision: str = "auto", runtime: str = "auto", **overrides: Any
+) -> Tracker:
     """A tracker from weights that are loaded already; arguments as for `load`."""
     given = {**model_defaults(weights.header.model), **weights.header.tracker}
     config = replace(build(TrackerConfig, given, "weights header"), "tracker settings", **overrides)
-    return Tracker(Engine(weights.net, device, precision), config)
+    return Tracker(Engine(weights.net, device, precision, runtime), config)
 
 
 def model_defaults(model: str) -> dict[str, Any]:
     """Tracker constants that go with an architecture, where the weights file names no others."""
-    return {"scale_search": "box"} if model == "siamfc-box" else {}
+    return {"scale_search": "box"} if model in BOX_MODELS else {}
 
 
 def track(

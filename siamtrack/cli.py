@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from siamtrack import __version__, cli_batch, cli_data, cli_eval, cli_labels, cli_live, cli_train, cli_tune, cli_verify
-from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, note, tracker_of
+from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, RuntimeOption, note, tracker_of
 from siamtrack.cli_signals import Signals
 from siamtrack.errors import SiamtrackError
 
@@ -63,6 +63,7 @@ def track(
     config: ConfigOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    runtime: RuntimeOption = "auto",
 ) -> int:
     """Follow one target through a video.
 
@@ -81,7 +82,7 @@ def track(
     from siamtrack.video.source import open_source
 
     with open_source(source) as frames:
-        tracker, about = tracker_of(model, config, device, precision)
+        tracker, about = tracker_of(model, config, device, precision, runtime)
         total = frames.frame_count - start if frames.frame_count else None
         with _Bar(total) as bar:
 

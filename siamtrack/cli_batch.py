@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, note
+from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, RuntimeOption, note
 from siamtrack.cli_signals import Signals
 from siamtrack.errors import SiamtrackError
 
@@ -34,6 +34,7 @@ def batch(
     config: ConfigOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    runtime: RuntimeOption = "auto",
     jobs: Annotated[int | None, typer.Option(min=1, help="Videos at a time. Default: as many as fill the machine.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process. Default: the cores, shared.")] = None,
     video: Annotated[bool, typer.Option("--video", help="Also write an overlay.mp4 a video, with all its targets.")] = False,
@@ -82,6 +83,7 @@ def batch(
             model=model,
             device=device,
             precision=precision,
+            runtime=runtime,
             workers=jobs,
             threads=threads,
             video=video,

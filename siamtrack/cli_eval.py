@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli_options import DeviceOption, PrecisionOption
+from siamtrack.cli_options import DeviceOption, PrecisionOption, RuntimeOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,7 @@ def evaluate(
     thorough: Annotated[bool, typer.Option("--thorough", help="With --check: decode every image.")] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    runtime: RuntimeOption = "auto",
 ) -> int:
     """Run trackers on a benchmark by its protocol, and write a report. Stopped, the same command goes on.
 
@@ -84,7 +85,7 @@ def evaluate(
     names = dict.fromkeys(tracker or ["siamfc-box"])
     # Read before the run: hours of it must not end in a wrong path.
     other = score(data, trackers_of(compare), compare, {"folder": compare.name}) if compare is not None else None
-    specs = [TrackerSpec(name, (), onnx, device, precision, threads) for name in names]
+    specs = [TrackerSpec(name, (), onnx, device, precision, threads, runtime) for name in names]
     with _FrameBar(specs, data) as bar:
         run_benchmark(specs, data, out, jobs or usual_jobs(threads), bar.done, _toolkit_root(benchmark, place, data))
     return _pack(data, specs, out) if data.hidden else _report(data, list(names), out, other)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, note, tracker_of
+from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, RuntimeOption, note, tracker_of
 from siamtrack.cli_signals import Signals
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def live(
     config: ConfigOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    runtime: RuntimeOption = "auto",
 ) -> int:
     """Follow things live: in a window, in a browser, or without either.
 
@@ -67,7 +68,7 @@ def live(
             raise ValueError("--web takes no --box, --record or --no-window: draw and record in the page")
         from siamtrack.live.web.server import ServerSettings
 
-        return _web(ServerSettings(out, source, host, port, token or ""), (model, config, device, precision))
+        return _web(ServerSettings(out, source, host, port, token or ""), (model, config, device, precision, runtime))
     if host != "127.0.0.1" or port != 8765 or token:
         raise ValueError("--host, --port and --token go with --web")
     headless = not window or (bool(boxes) and _no_screen())
@@ -82,7 +83,7 @@ def live(
     from siamtrack.live.session import Session
     from siamtrack.video.source import open_source
 
-    tracker, about = tracker_of(model, config, device, precision)
+    tracker, about = tracker_of(model, config, device, precision, runtime)
     with Capture(lambda: open_source(source or "0")) as capture:
         session = Session(tracker.engine, tracker.config, out, capture.name, capture.fps, about)
         if record:
@@ -95,7 +96,7 @@ def live(
         return _report(capture, session, ended)
 
 
-def _web(settings: ServerSettings, of: tuple[str, Path | None, str, str]) -> int:
+def _web(settings: ServerSettings, of: tuple[str, Path | None, str, str, str]) -> int:
     from siamtrack.live.session import Session
     from siamtrack.live.web.server import serve
 

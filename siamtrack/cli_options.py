@@ -10,10 +10,13 @@ import typer
 ModelOption = Annotated[str, typer.Option(help="siamfc-box, siamfc, or a .safetensors or .pth file.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+RuntimeOption = Annotated[str, typer.Option(help="auto, eager (PyTorch), onnx or openvino; see siamtrack bench.")]
 ConfigOption = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-box.yaml.")]
 
 
-def tracker_of(model: str, config: Path | None, device: str, precision: str) -> tuple[Any, dict[str, Any]]:
+def tracker_of(
+    model: str, config: Path | None, device: str, precision: str, runtime: str = "auto"
+) -> tuple[Any, dict[str, Any]]:
     """The tracker that the options describe, and what run.json says of its weights."""
     from siamtrack.api import tracker_from
     from siamtrack.config import load_yaml
@@ -21,7 +24,7 @@ def tracker_of(model: str, config: Path | None, device: str, precision: str) -> 
 
     overrides = load_yaml(config) if config else {}
     weights = load_weights(model)
-    return tracker_from(weights, device, precision, **overrides), {"model": model, "weights_sha256": weights.sha256}
+    return tracker_from(weights, device, precision, runtime, **overrides), {"model": model, "weights_sha256": weights.sha256}
 
 
 def note(text: str, kind: str = "note") -> None:

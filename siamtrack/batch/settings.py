@@ -27,7 +27,7 @@ class RunSettings:
         constants: the tracker's constants that were given.
         identity: what the results of a batch share, as `identify` makes it.
         devices: one for each worker in turn, such as `cuda:0`, `cuda:1`.
-        precision: of the backbone; never `auto`, which machines could understand differently.
+        precision, runtime: never `auto`, which machines could understand differently.
         workers: processes.
         threads: of torch and OpenCV in each. Sums in another order round differently: it goes into run.json.
         video: write overlay.mp4.
@@ -40,6 +40,7 @@ class RunSettings:
     identity: dict[str, Any]
     devices: tuple[str, ...]
     precision: str
+    runtime: str
     workers: int = 1
     threads: int = 1
     video: bool = False
@@ -48,14 +49,15 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Identified:
-    """A tracker as it is on this machine: `RunSettings.identity`, `devices` and `precision`."""
+    """A tracker as it is on this machine: `RunSettings.identity`, `devices`, `precision` and `runtime`."""
 
     identity: dict[str, Any]
     devices: tuple[str, ...]
     precision: str
+    runtime: str
 
 
-def identify(model: str, device: str, precision: str, constants: Mapping[str, Any]) -> Identified:
+def identify(model: str, device: str, precision: str, runtime: str, constants: Mapping[str, Any]) -> Identified:
     """Say exactly which tracker is meant; nothing is put on a GPU.
 
     Raises:
@@ -65,12 +67,13 @@ def identify(model: str, device: str, precision: str, constants: Mapping[str, An
 
     from siamtrack.api import tracker_from
     from siamtrack.model.weights import load_weights
-    from siamtrack.tracking.engine import pick_device, pick_precision
+    from siamtrack.tracking.engine import pick_device, pick_precision, pick_runtime
 
     weights = load_weights(model)
-    config = tracker_from(weights, "cpu", "float32", **constants).config
+    config = tracker_from(weights, "cpu", "float32", "eager", **constants).config
     chosen = pick_device(device)
-    exact = pick_precision(precision, chosen)
+    exact = pick_precision(precision, chosen, runtime)
+    by = pick_runtime(runtime, chosen, exact)
     several = chosen.type == "cuda" and chosen.index is None
     devices = tuple(f"cuda:{i}" for i in range(torch.cuda.device_count())) if several else (str(chosen),)
     identity = {
@@ -78,8 +81,9 @@ def identify(model: str, device: str, precision: str, constants: Mapping[str, An
         "tracker": to_plain(config),
         "device": chosen.type,
         "precision": exact,
+        "runtime": by,
     }
-    return Identified(identity, devices, exact)
+    return Identified(identity, devices, exact, by)
 
 
 def make_tracker(settings: RunSettings, device: str) -> Tracker:
@@ -95,7 +99,7 @@ def make_tracker(settings: RunSettings, device: str) -> Tracker:
     weights = load_weights(settings.model)
     if weights.sha256 != settings.identity["weights_sha256"]:
         raise WeightsError(f"the weights of {settings.model} were replaced while the batch ran; start it again")
-    return tracker_from(weights, device, settings.precision, **settings.constants)
+    return tracker_from(weights, device, settings.precision, settings.runtime, **settings.constants)
 
 
 def share_machine(videos: int, devices: tuple[str, ...], workers: int | None, threads: int | None) -> tuple[int, int]:

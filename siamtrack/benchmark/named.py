@@ -21,6 +21,7 @@ def tracker_by_name(
     onnx_dir: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
+    runtime: str = "auto",
 ) -> BoxTracker:
     """A tracker from its name.
 
@@ -29,14 +30,14 @@ def tracker_by_name(
             which may be followed by settings of its own: `siamfc,scale_count=5`.
         settings: `KEY=VALUE` for every tracker that is not OpenCV's; its own come after them.
         onnx_dir: folder of the ONNX files of `cv2:nano` and `cv2:vit`.
-        device, precision: of our own trackers, as for `siamtrack.load`.
+        device, precision, runtime: of our own trackers, as for `siamtrack.load`.
 
     Raises:
         SiamtrackError, FileNotFoundError: as `OpenCVTracker` and `siamtrack.load` do.
         ConfigError: as `read_settings` does.
     """
     if is_ours(name):
-        return our_tracker(name, settings, device, precision)[0]
+        return our_tracker(name, settings, device, precision, runtime)[0]
     return IdentityTracker() if name == "identity" else OpenCVTracker(name.removeprefix("cv2:"), onnx_dir)
 
 
@@ -45,12 +46,14 @@ def is_ours(name: str) -> bool:
     return name != "identity" and not name.startswith("cv2:")
 
 
-def our_tracker(name: str, settings: Iterable[str] = (), device: str = "auto", precision: str = "auto") -> tuple[Tracker, str]:
+def our_tracker(
+    name: str, settings: Iterable[str] = (), device: str = "auto", precision: str = "auto", runtime: str = "auto"
+) -> tuple[Tracker, str]:
     """A tracker of our own from its name, and the sha256 of its weights; arguments and errors as for `tracker_by_name`."""
     model, *own = name.split(",")
     constants = read_settings([*settings, *own])
     weights = load_weights(model)
-    return tracker_from(weights, device, precision, **constants), weights.sha256
+    return tracker_from(weights, device, precision, runtime, **constants), weights.sha256
 
 
 def read_settings(items: Iterable[str]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class TrackerSpec:
     Attributes:
         name: as for `tracker_by_name`.
         settings: `KEY=VALUE` constants. onnx_dir: folder of the ONNX files of `cv2:nano` and `cv2:vit`.
-        device, precision: as for `siamtrack.load`.
+        device, precision, runtime: as for `siamtrack.load`.
         threads: of torch and OpenCV in each process. Sums in another order round differently, and a track can turn
             on that: the number belongs to the result.
     """
@@ -40,6 +40,7 @@ class TrackerSpec:
     device: str = "cpu"
     precision: str = "auto"
     threads: int = 1
+    runtime: str = "auto"
 
     def make(self) -> BoxTracker:
         """The tracker.
@@ -47,7 +48,7 @@ class TrackerSpec:
         Raises:
             SiamtrackError, FileNotFoundError: as `tracker_by_name` raises them.
         """
-        return tracker_by_name(self.name, self.settings, self.onnx_dir, self.device, self.precision)
+        return tracker_by_name(self.name, self.settings, self.onnx_dir, self.device, self.precision, self.runtime)
 
     def identity(self) -> dict[str, Any]:
         """What two runs must share for their results to belong together.
@@ -57,9 +58,10 @@ class TrackerSpec:
         """
         found: dict[str, Any] = {"tracker": self.name, "threads": self.threads}
         if is_ours(self.name):
-            tracker, found["weights_sha256"] = our_tracker(self.name, self.settings, self.device, self.precision)
+            tracker, found["weights_sha256"] = our_tracker(self.name, self.settings, self.device, self.precision, self.runtime)
             found["settings"] = asdict(tracker.config)
             found["device"], found["precision"] = tracker.engine.device.type, tracker.engine.precision
+            found["runtime"] = tracker.engine.runtime
         elif self.name != "identity":
             self.make()  # it may be missing from this OpenCV
             found["opencv"] = cv2.__version__

@@ -38,7 +38,7 @@ TIMEOUT_S = 120
 """Seconds that the toolkit is told to wait for an answer: its own 30 can be too few to import torch and wake a GPU."""
 
 _SETTING = re.compile(r"\w+=")
-_PLACE = ("device", "precision")
+_PLACE = ("device", "precision", "runtime")
 
 
 class TraxServer(Protocol):

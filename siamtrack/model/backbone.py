@@ -20,9 +20,13 @@ class AlexNet(nn.Module):
 
     Attributes:
         channels: channels of the embedding.
+        padded: no cell's value depends on where the image ends.
+        blocks: names of its blocks, which a recipe may freeze.
     """
 
     channels = 256
+    padded = False
+    blocks = ("conv1", "conv2", "conv3", "conv4", "conv5")
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,13 +51,17 @@ class AlexNet(nn.Module):
         Returns:
             (N, 256, h, w) with `h = embedding_size(H)`: 6 for 127 px, 20 for 239, 22 for 255.
         """
-        embedding: Tensor = self.conv5(self.features(image))
-        return embedding
+        return self.project(self.features(image))
 
     def features(self, image: Tensor) -> Tensor:
         """Rectified output of conv4, (N, 384, h + 2, w + 2): what the linear last layer reads."""
         features: Tensor = self.conv4(self.conv3(self.conv2(self.conv1(image))))
         return features
+
+    def project(self, features: Tensor) -> Tensor:
+        """The embedding of `features`."""
+        embedding: Tensor = self.conv5(features)
+        return embedding
 
 
 def embedding_size(image_px: int) -> int:

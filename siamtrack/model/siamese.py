@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from siamtrack.model.backbone import AlexNet
 from siamtrack.model.heads import BoxHead, CorrelationHead
+from siamtrack.model.lite import LiteNet
 
-ModelName = Literal["siamfc", "siamfc-box"]
+ModelName = Literal["siamfc", "siamfc-box", "siamfc-lite"]
 MODELS: tuple[ModelName, ...] = get_args(ModelName)
+BOX_MODELS: tuple[ModelName, ...] = ("siamfc-box", "siamfc-lite")
+"""Models whose sizes come from a box head."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class Siamese(nn.Module):
 
     Args:
         input_spec: what enters the backbone.
-        model: `siamfc`, or `siamfc-box`: the same with a box head beside the correlation. The tensors of a
-            `siamfc` are a subset of those of a `siamfc-box`.
+        model: `siamfc`; `siamfc-box`, the same with a box head beside the correlation, whose tensors a `siamfc` has a
+            subset of; or `siamfc-lite`, a light backbone with a light box head.
 
     Example:
         >>> net = Siamese().eval()
@@ -52,17 +55,17 @@ class Siamese(nn.Module):
 
     def __init__(self, input_spec: InputSpec | None = None, model: ModelName = "siamfc") -> None:
         super().__init__()
-        self.input_spec = input_spec or InputSpec()
+        self.input_spec = input_spec or default_input(model)
         self.model: ModelName = model
-        self.backbone = AlexNet()
+        self.backbone: AlexNet | LiteNet = LiteNet() if model == "siamfc-lite" else AlexNet()
         self.head = CorrelationHead()
-        self.box = BoxHead(self.backbone.channels) if model == "siamfc-box" else None
+        self.box = _box_head(model)
         # Derived from the input spec, hence not part of the state dict.
         self.register_buffer("mean", torch.tensor(self.input_spec.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(self.input_spec.std).view(1, 3, 1, 1), persistent=False)
 
     def embed(self, image: Tensor) -> Tensor:
-        """Embedding (N, 256, h, w) of images (N, 3, H, W), 0..255, channels in the input spec's order."""
+        """Embedding (N, C, h, w) of images (N, 3, H, W), 0..255, channels in the input spec's order."""
         embedding: Tensor = self.backbone((image - self.mean) / self.std)
         return embedding
 
@@ -74,3 +77,16 @@ class Siamese(nn.Module):
     def forward(self, exemplar_image: Tensor, search_image: Tensor) -> Tensor:
         """Response logits (N, 1, H', W') of image pairs: exemplars (N, 3, 127, 127), search regions (N, 3, 255, 255)."""
         return self.match(self.embed(exemplar_image)[:, None], self.embed(search_image))
+
+
+def default_input(model: ModelName, color_order: Literal["rgb", "bgr"] = "rgb") -> InputSpec:
+    """What an architecture is fed unless its weights say otherwise: EfficientNet-lite has its own scaling."""
+    if model == "siamfc-lite":
+        return InputSpec(color_order, (127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
+    return InputSpec(color_order)
+
+
+def _box_head(model: ModelName) -> BoxHead | None:
+    if model == "siamfc-lite":
+        return BoxHead(LiteNet.channels, width=96, separable=True)
+    return BoxHead(AlexNet.channels) if model == "siamfc-box" else None

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import ClassVar, Literal
 
 import torch
@@ -77,6 +78,29 @@ def depthwise_correlation(exemplar: Tensor, search: Tensor) -> Tensor:
     n, c, h, w = exemplar.shape
     response = F.conv2d(search.reshape(1, n * c, *search.shape[2:]), exemplar.reshape(n * c, 1, h, w), groups=n * c)
     return response.reshape(n, c, *response.shape[2:])
+
+
+def correlation_by_products(exemplar: Tensor, search: Tensor) -> Tensor:
+    """`cross_correlation` without a convolution: every cell with every cell in one matrix product, then sums of shifts.
+
+    No shape in it depends on the batch, so that one exported graph serves any number of items.
+    """
+    h, w = exemplar.shape[3:]
+    height, width = int(search.shape[2]), int(search.shape[3])
+    rows, columns = height - h + 1, width - w + 1
+    cells = exemplar.permute(0, 1, 3, 4, 2).flatten(1, 3)
+    products = (cells @ search.flatten(2)).unflatten(1, (-1, h, w)).unflatten(-1, (height, width))
+    by_row = functools.reduce(torch.add, (products[:, :, :, j, :, j : j + columns] for j in range(w)))
+    return functools.reduce(torch.add, (by_row[:, :, i, i : i + rows] for i in range(h)))
+
+
+def depthwise_by_products(exemplar: Tensor, search: Tensor) -> Tensor:
+    """`depthwise_correlation` in the same way: neighbours in a row side by side, one matrix product, sums of shifted rows."""
+    h, w = exemplar.shape[2:]
+    rows, columns = int(search.shape[2]) - h + 1, int(search.shape[3]) - w + 1
+    beside = torch.stack([search[..., j : j + columns] for j in range(w)], dim=2)
+    products = (exemplar @ beside.flatten(3)).unflatten(3, (-1, columns))
+    return functools.reduce(torch.add, (products[:, :, i, i : i + rows] for i in range(h)))
 
 
 class Similarity(nn.Module):

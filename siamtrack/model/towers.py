@@ -76,7 +76,7 @@ class AlexNetTower(nn.Module):
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
         # Set by `fold`, and not part of the state dict.
-        self._folded: list[nn.Module] = []
+        self._folded: list[AlexNet] = []
         self.pool = nn.AdaptiveAvgPool2d(2)
         self.norm = nn.BatchNorm1d(4 * 384)
         self.project = nn.Linear(4 * 384, dim)
@@ -85,14 +85,14 @@ class AlexNetTower(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Embed pictures (N, 3, S, S), RGB, 0..255."""
-        features = self._folded[0](image) if self._folded else self.backbone.features((image - self.mean) / self.std)
+        features = self._folded[0].features(image) if self._folded else self.backbone.features((image - self.mean) / self.std)
         projected: Tensor = self.project(self.norm(self.pool(features).flatten(1)))
         return projected
 
     def fold(self) -> None:
         """Prepare for running alone: norms folded into convolutions, channels last. Training goes on elsewhere."""
-        chain = folded_backbone(self.backbone, self.mean, self.std)
-        self._folded = [chain.to(memory_format=torch.channels_last)]  # type: ignore[call-overload]
+        folded = folded_backbone(self.backbone, self.mean, self.std)
+        self._folded = [folded.to(memory_format=torch.channels_last)]  # type: ignore[call-overload]
 
 
 class SmallCNN(nn.Module):

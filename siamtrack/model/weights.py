@@ -18,7 +18,7 @@ from torch import Tensor
 
 from siamtrack.config import build, nearest, to_plain
 from siamtrack.errors import WeightsError
-from siamtrack.model.siamese import MODELS, InputSpec, ModelName, Siamese
+from siamtrack.model.siamese import MODELS, InputSpec, ModelName, Siamese, default_input
 from siamtrack.model.tensors import fill, read_bytes, read_tensors, write_tensors
 
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -104,8 +104,8 @@ def _load_checkpoint(path: Path) -> tuple[dict[str, Tensor], WeightsHeader]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(f"{path}: cannot be read as a plain tensor checkpoint ({reason[:200]})") from error
     if isinstance(state, dict) and "recipe" in state and "net" in state:
-        spec = InputSpec(color_order=state["recipe"]["color_order"])
         model = state["recipe"].get("model", "siamfc")
+        spec = default_input(model, state["recipe"]["color_order"])
         tensors = state.get("average") or state["net"]
         return tensors, WeightsHeader(model=model, input=spec, training={"steps": state["step"]})
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):

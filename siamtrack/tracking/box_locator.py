@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from siamtrack.model.backbone import STRIDE
 from siamtrack.tracking.crop import CropWindow
-from siamtrack.tracking.engine import BoxResponse, Engine
+from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.exemplar import embed_exemplars
 from siamtrack.tracking.locator import Exemplar, Pair, Sighting, View, exemplar_size_wh, together
 from siamtrack.tracking.peak import hann_window
+from siamtrack.tracking.runtimes.runtime import BoxResponse
 from siamtrack.tracking.settings import TrackerConfig
 
 
@@ -48,10 +50,9 @@ class BoxLocator:
     @torch.inference_mode()
     def learn(self, view: View) -> Exemplar:
         """Exemplar embedding (1, 1, C, 6, 6), the head's kernel, and the target's size in the exemplar crop."""
-        size = self.config.exemplar_size
-        crop = CropWindow(view.center_xy, view.side, size).extract(view.image, view.fill)
-        embedding = self.engine.embed([crop])
-        return Exemplar(embedding[None].contiguous(), self.engine.box_kernel(embedding), exemplar_size_wh(view, size))
+        embedding = embed_exemplars(self.engine, self.config, view)
+        size_wh = exemplar_size_wh(view, self.config.exemplar_size)
+        return Exemplar(embedding[None].contiguous(), self.engine.box_kernel(embedding), size_wh)
 
     @torch.inference_mode()
     def find(self, exemplars: Sequence[Exemplar], views: Sequence[View]) -> list[Sighting]:
@@ -59,7 +60,7 @@ class BoxLocator:
         windows = [CropWindow(view.center_xy, view.side, self.config.search_size) for view in views]
         search = self.engine.embed([one.extract(view.image, view.fill) for view, one in zip(views, windows, strict=True)])
         responses = self.engine.match_box(
-            together([exemplar.embedding for exemplar in exemplars]),
+            together([exemplar.embedding for exemplar in exemplars])[:, 0],
             together([exemplar.kernel for exemplar in exemplars]),
             search,
             together([exemplar.size_wh for exemplar in exemplars]),

@@ -1,126 +1,102 @@
-"""Runs the network for the tracker: crops in, embeddings and response maps out, on one device."""
+"""Runs the network for the tracker: crops in, embeddings and response maps out, on one device, by one of several runtimes."""
 
 from __future__ import annotations
 
-import copy
+import importlib.util
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from siamtrack.config import nearest
 from siamtrack.errors import ConfigError
-from siamtrack.model.folding import folded_backbone
-from siamtrack.model.heads import BoxHead
 from siamtrack.model.siamese import Siamese
 from siamtrack.tracking.crop import Image
+from siamtrack.tracking.runtimes.eager import EagerRuntime
+from siamtrack.tracking.runtimes.graph_runtime import GraphRuntime
+from siamtrack.tracking.runtimes.onnx import onnx_sessions
+from siamtrack.tracking.runtimes.openvino import openvino_sessions
+from siamtrack.tracking.runtimes.runtime import BoxResponse, Runtime
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-class BoxResponse(NamedTuple):
-    """`BoxMaps` of one search region as arrays, and SiamFC's own response.
-
-    Attributes:
-        response, target, quality: (n, n) logits. distances: (4, n, n) pixels of the search crop.
-    """
-
-    response: NDArray[np.float32]
-    target: NDArray[np.float32]
-    quality: NDArray[np.float32]
-    distances: NDArray[np.float32]
+RUNTIMES = ("eager", "onnx", "openvino")
 
 
 class Engine:
-    """Eager PyTorch with the backbone folded: input scaling and batch norms live in its convolutions.
+    """One network on one device.
 
     Args:
         net: a trained network; it is copied, not changed.
         device: `auto` (CUDA if there is one, else CPU) or a torch device.
         precision: `auto`, float32, bfloat16 or float16, of the backbone. The correlation is always float32.
+        runtime: what runs the graphs: `auto` (see `pick_runtime`), `eager`, `onnx` or `openvino`.
 
     Attributes:
-        model: name of the architecture. device, precision: what was chosen.
+        model: name of the architecture. padded: whether its cells depend on where an image ends.
+        device, precision, runtime: what was chosen.
         network_s: seconds spent in the network so far (CUDA synchronised), and `network_calls`, for fps figures.
 
     Raises:
-        ValueError: unknown device or precision.
+        ValueError: unknown device, precision or runtime, or three that do not go together.
+        SiamtrackError: the runtime's package is not installed.
     """
 
-    def __init__(self, net: Siamese, device: str = "auto", precision: str = "auto") -> None:
+    def __init__(self, net: Siamese, device: str = "auto", precision: str = "auto", runtime: str = "auto") -> None:
         self.device = pick_device(device)
-        self.precision = pick_precision(precision, self.device)
-        self._dtype = PRECISIONS[self.precision]
-        self.model = net.model
-        net = copy.deepcopy(net).eval().requires_grad_(False)
-        self._backbone = folded_backbone(net.backbone, net.mean, net.std).to(self.device, self._dtype)
-        # channels_last halves the time of the pools and costs the convolutions nothing.
-        self._backbone = self._backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._head = net.head.to(self.device)
-        self._box = net.box.to(self.device) if net.box is not None else None
-        self._rgb = net.input_spec.color_order == "rgb"
+        self.precision = pick_precision(precision, self.device, runtime)
+        self.runtime = pick_runtime(runtime, self.device, self.precision)
+        self.model, self.padded = net.model, net.backbone.padded
+        self._has_box = net.box is not None
+        self._runtime = self._make(net)
         self.network_s = 0.0
         self.network_calls = 0
 
-    @torch.inference_mode()
+    def _make(self, net: Siamese) -> Runtime:
+        if self.runtime == "eager":
+            return EagerRuntime(net, self.device, PRECISIONS[self.precision])
+        sessions = {"onnx": onnx_sessions, "openvino": openvino_sessions}[self.runtime]
+        return GraphRuntime(net, sessions(torch.get_num_threads()))
+
     def embed(self, crops: Sequence[Image]) -> Tensor:
         """Embeddings (N, C, h, w), float32, of N crops (S, S, 3) BGR uint8."""
-        batch = np.stack([crop[..., ::-1] if self._rgb else crop for crop in crops])
+        batch = np.stack(crops) if len(crops) > 1 else crops[0][None]
         started = time.perf_counter()
-        # Uploaded as bytes, a quarter of the floats; (N, S, S, 3) seen as (N, 3, S, S) is channels_last already.
-        image = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).to(self._dtype)
-        embedding: Tensor = self._backbone(image).float()
+        embedding = self._runtime.embed(batch)
         self._clock(started)
         return embedding
 
-    @torch.inference_mode()
     def match(self, exemplar: Tensor, search: Tensor) -> NDArray[np.float32]:
         """Response logits (N, K, n, n) of exemplars (N, K, C, h, w) over search embeddings (N, C, H, W)."""
         started = time.perf_counter()
-        response = torch.cat([self._head(exemplar[part], search[part]) for part in self._parts(len(search))])
-        array: NDArray[np.float32] = response.cpu().numpy()
+        response = self._runtime.match(exemplar, search)
         self._clock(started)
-        return array
+        return response
 
-    @torch.inference_mode()
     def box_kernel(self, exemplar: Tensor) -> Tensor:
         """The box head's kernel (N, c, 4, 4) of exemplar embeddings (N, C, 6, 6)."""
-        return self._box_head().kernel(exemplar)
+        self._require_box()
+        return self._runtime.kernel(exemplar)
 
-    @torch.inference_mode()
     def match_box(self, exemplar: Tensor, kernel: Tensor, search: Tensor, exemplar_wh: Tensor) -> list[BoxResponse]:
         """What the box head says of N exemplars over the search embeddings (N, C, H, W), each over its own.
 
         Args:
-            exemplar: (N, 1, C, 6, 6). kernel: (N, c, 4, 4) by `box_kernel`. search: by `embed`.
+            exemplar: (N, C, 6, 6). kernel: (N, c, 4, 4) by `box_kernel`. search: by `embed`.
             exemplar_wh: (N, 2) sizes of the targets in their exemplar crops, pixels.
         """
+        self._require_box()
         started = time.perf_counter()
-        head, found = self._box_head(), []
-        exemplar_wh = exemplar_wh.to(self.device)
-        for part in self._parts(len(search)):
-            response = self._head(exemplar[part], search[part])[:, 0]
-            maps = head(kernel[part], head.features(search[part]), response, exemplar_wh[part])
-            arrays = [item.cpu().numpy() for item in (response, *maps)]
-            found += [BoxResponse(*each) for each in zip(*arrays, strict=True)]
+        found = self._runtime.match_box(exemplar, kernel, search, exemplar_wh)
         self._clock(started)
         return found
 
-    def _parts(self, count: int) -> list[slice]:
-        """How a batch goes through the head: at once on a GPU, item by item on a CPU.
-
-        There a grouped convolution of eight takes nearly twice the time of eight alone, and its rounding depends on
-        who else is in the batch. Item by item, a target's track is the same to the last bit alone and among others.
-        """
-        return [slice(i, i + 1) for i in range(count)] if self.device.type == "cpu" else [slice(None)]
-
-    def _box_head(self) -> BoxHead:
-        if self._box is None:
+    def _require_box(self) -> None:
+        if not self._has_box:
             raise ConfigError("scale_search 'box' needs a model with a box head, such as siamfc-box; or use 'exemplar'")
-        return self._box
 
     def _clock(self, started: float) -> None:
         if self.device.type == "cuda":
@@ -148,17 +124,35 @@ def pick_device(device: str) -> torch.device:
     return chosen
 
 
-def pick_precision(precision: str, device: torch.device) -> str:
+def pick_precision(precision: str, device: torch.device, runtime: str = "auto") -> str:
     """The name of the backbone's dtype: `auto` is bfloat16 where the device computes in it natively, else float32.
 
     Raises:
         ValueError: unknown name.
     """
     if precision == "auto":
-        return "bfloat16" if native_bfloat16(device) else "float32"
+        return "bfloat16" if runtime in ("auto", "eager") and native_bfloat16(device) else "float32"
     if precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r} is unknown; use auto, {', '.join(PRECISIONS)}")
     return precision
+
+
+def pick_runtime(runtime: str, device: torch.device, precision: str) -> str:
+    """The name of the runtime: `auto` is onnx for float32 on a CPU, where its packages are installed, else eager.
+
+    A rule, and not a measurement: the same install gives the same boxes today and tomorrow. `siamtrack bench` measures.
+
+    Raises:
+        ValueError: unknown name, or a runtime that does not run there.
+    """
+    if runtime == "auto":
+        there = all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnx"))
+        return "onnx" if there and device.type == "cpu" and precision == "float32" else "eager"
+    if runtime not in RUNTIMES:
+        raise ValueError(f"runtime {runtime!r} is unknown; {nearest(runtime, ('auto', *RUNTIMES))}")
+    if runtime != "eager" and (device.type != "cpu" or precision != "float32"):
+        raise ValueError(f"runtime {runtime!r} runs on the CPU in float32, not on {device} in {precision}; use eager")
+    return runtime
 
 
 def native_bfloat16(device: torch.device) -> bool:

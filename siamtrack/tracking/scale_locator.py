@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from siamtrack.model.backbone import STRIDE
 from siamtrack.tracking.crop import CropWindow
 from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.exemplar import embed_exemplars
 from siamtrack.tracking.locator import Exemplar, Sighting, View, exemplar_size_wh, together
 from siamtrack.tracking.peak import find_peak, hann_window
 from siamtrack.tracking.settings import TrackerConfig
@@ -33,15 +34,12 @@ class ScaleLocator:
     @torch.inference_mode()
     def learn(self, view: View) -> Exemplar:
         """Exemplar embeddings (1, K, C, 6, 6): one a scale, or one alone in the paper's form."""
-        # A target grown by s looks like the exemplar cut s times tighter.
         scales = self._scales if self.config.scale_search == "exemplar" else np.ones(1)
-        size = self.config.exemplar_size
-        crops = [CropWindow(view.center_xy, view.side / scale, size).extract(view.image, view.fill) for scale in scales]
-        embedding = self.engine.embed(crops)
+        embedding = embed_exemplars(self.engine, self.config, view, scales.tolist())
         # Equal norms: else the busiest crop, not the best match, would win the scale search.
         norm = embedding.flatten(1).norm(dim=1)[:, None, None, None]
         embedding = embedding * (norm[len(scales) // 2] / norm.clamp(min=1e-12))
-        return Exemplar(embedding[None].contiguous(), torch.empty(1, 0), exemplar_size_wh(view, size))
+        return Exemplar(embedding[None].contiguous(), torch.empty(1, 0), exemplar_size_wh(view, self.config.exemplar_size))
 
     @torch.inference_mode()
     def find(self, exemplars: Sequence[Exemplar], views: Sequence[View]) -> list[Sighting]:

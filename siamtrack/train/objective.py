@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE, embedding_size
+from siamtrack.model.lite import LiteNet
 from siamtrack.model.losses import balanced_logistic_loss, logistic_labels, softmax_location_loss, triplet_loss
 from siamtrack.model.mining import batch_hard
 from siamtrack.model.siamese import Siamese
@@ -57,17 +58,25 @@ class Objective(nn.Module):
         self.net, self.teacher = net, teacher
         self.recipe, self.group, self.autocast = recipe, group, autocast
 
+    def train(self, mode: bool = True) -> Objective:
+        """Training mode; the norms of frozen blocks keep their statistics where the recipe says so."""
+        super().train(mode)
+        for name in self.recipe.frozen if self.recipe.frozen_norms else ():
+            getattr(self.net.backbone, name).eval()
+        return self
+
     def forward(self, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch, and its parts without gradient."""
         net, recipe = self.net, self.recipe
         teacher_weight = recipe.teacher_weight_at(step)
         # The loader gives (B, S, S, 3), which seen as (B, 3, S, S) is channels_last: what tensor cores want, but
-        # backward passes on a CPU are a sixth faster without.
-        layout = torch.channels_last if batch.images.is_cuda else torch.contiguous_format
+        # backward passes of AlexNet on a CPU are a sixth faster without; those of depthwise convolutions half slower.
+        last = batch.images.is_cuda or isinstance(net.backbone, LiteNet)
+        layout = torch.channels_last if last else torch.contiguous_format
         image = batch.images.permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
         with torch.autocast(image.device.type, self.autocast, enabled=self.autocast is not None):
             features = net.backbone.features((image - net.mean) / net.std)
-            embedding = net.backbone.conv5(features)
+            embedding = net.backbone.project(features)
         # Correlations sum 9216 products: half precision would round the peak away.
         soft = self.soft_teacher(batch) if self.soft_teacher is not None else None
         loss, parts = siamese_loss(net, embedding.float(), batch, recipe, self.group, soft)

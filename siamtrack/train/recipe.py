@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from siamtrack.model.backbone import AlexNet
+from siamtrack.model.lite import LiteNet
 from siamtrack.model.siamese import ModelName
 from siamtrack.train.augment import AugmentConfig
 from siamtrack.train.precision import Precision
 from siamtrack.train.schedule import Schedule
-
-BLOCKS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Recipe(Schedule):
     init: str = ""
     edge_filters: float = 0.0
     frozen: tuple[str, ...] = ()
+    frozen_norms: bool = False
     search_size: int = 239
     search_size_start: int = 239
     min_gap: int = 0
@@ -75,9 +76,14 @@ class Recipe(Schedule):
         super().__post_init__()
         if self.radius_px <= 0:
             raise ValueError(f"radius_px is {self.radius_px}; it must be positive")
+        blocks = (LiteNet if self.model == "siamfc-lite" else AlexNet).blocks
         for name in self.frozen:
-            if name not in BLOCKS:
-                raise ValueError(f"frozen names {name!r}; the backbone's blocks are {', '.join(BLOCKS)}")
+            if name not in blocks:
+                raise ValueError(f"frozen names {name!r}; the backbone's blocks are {', '.join(blocks)}")
+        if self.model == "siamfc-lite" and (self.edge_filters or self.teacher_weight):
+            raise ValueError(
+                "edge_filters and teacher_weight are for AlexNet; siamfc-lite starts from init: efficientnet-lite0"
+            )
         for name in ("edge_filters", "teacher_until"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1")

@@ -10,7 +10,7 @@ import torch
 
 from siamtrack.config import build, load_yaml, to_plain
 from siamtrack.errors import ConfigError
-from siamtrack.model.siamese import InputSpec
+from siamtrack.model.siamese import default_input
 from siamtrack.model.weights import WeightsHeader, save_weights
 from siamtrack.tracking.engine import pick_device
 from siamtrack.train.crops import CropStore, open_store
@@ -91,7 +91,7 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
         if group.is_main:
             header = WeightsHeader(
                 model=recipe.model,
-                input=InputSpec(color_order=recipe.color_order),
+                input=default_input(recipe.model, recipe.color_order),
                 training={
                     "data": [f"{source.path} x{source.weight:g}" for source in recipe.sources],
                     "recipe": to_plain(recipe),

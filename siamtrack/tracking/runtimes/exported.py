@@ -1,0 +1,60 @@
+"""A network's exported graphs, made once a user and kept in the cache folder."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+from siamtrack.cache import cache_folder, read_cached, write_cached
+from siamtrack.model.export import export_graphs
+from siamtrack.model.siamese import Siamese
+
+FORMAT = 1
+"""Part of every cached file's name: raise it when the graphs of the same weights change."""
+
+_HASH_BYTES = hashlib.sha256().digest_size
+
+
+class ExportedGraphs:
+    """ONNX bytes of a network's graphs, exported when they are first asked for.
+
+    Args:
+        net: a trained network.
+    """
+
+    def __init__(self, net: Siamese) -> None:
+        self._net, self._stem = net, f"{net.model}-{_fingerprint(net)}-v{FORMAT}"
+        self._made: dict[int, dict[str, bytes]] = {}
+
+    def graph(self, name: str, search_size: int) -> bytes:
+        """One graph's bytes for search crops of a size.
+
+        Raises:
+            SiamtrackError: it must be exported first, and the `onnx` package is not installed.
+        """
+        if search_size not in self._made:
+            kept = read_cached(cache_folder("graphs") / self._file(name, search_size))
+            if kept is not None and _whole(kept):
+                return kept[:-_HASH_BYTES]
+            self._made[search_size] = export_graphs(self._net, search_size)
+            for each, data in self._made[search_size].items():
+                write_cached(cache_folder("graphs") / self._file(each, search_size), data + hashlib.sha256(data).digest())
+        return self._made[search_size][name]
+
+    def _file(self, name: str, search_size: int) -> str:
+        return f"{self._stem}-{search_size}-{name}.onnx"
+
+
+def _whole(kept: bytes) -> bool:
+    """Whether a cached file ends with the hash of what is before: not so after a full disk."""
+    return len(kept) > _HASH_BYTES and hashlib.sha256(kept[:-_HASH_BYTES]).digest() == kept[-_HASH_BYTES:]
+
+
+def _fingerprint(net: Siamese) -> str:
+    """A hash of everything that the graphs depend on."""
+    digest = hashlib.sha256(f"{net.model} {net.input_spec} torch {torch.__version__}".encode())
+    for name, tensor in net.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
