@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
 from numba import njit
 
-CACHE = Path.home() / ".cache" / "siamtrack" / "numba"
+from siamtrack.cache import cache_folder
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -20,12 +19,13 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     last word. Where the folder cannot be made, the kernel is compiled anew in every process.
     """
     config: Any = numba.config
+    folder = cache_folder("numba")
     before = config.CACHE_DIR
     try:
-        CACHE.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return njit(nogil=True)(function)
-    config.CACHE_DIR = before or str(CACHE)
+    config.CACHE_DIR = before or str(folder)
     try:
         return njit(cache=True, nogil=True)(function)
     finally:

@@ -13,8 +13,8 @@ from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import Weights, WeightsHeader, load_weights
 from siamtrack.tracking.box_locator import best_offer
-from siamtrack.tracking.runtimes.runtime import BoxResponse
 from siamtrack.tracking.peak import hann_window
+from siamtrack.tracking.runtimes.runtime import BoxResponse
 
 WINDOW = hann_window(17)
 

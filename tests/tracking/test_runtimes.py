@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from siamtrack.errors import SiamtrackError
+from siamtrack.model.siamese import MODELS, ModelName, Siamese
+from siamtrack.tracking import engine as engines
+from siamtrack.tracking.engine import RUNTIMES, Engine, pick_runtime
+from siamtrack.tracking.runtimes import exported
+
+CPU_RUNTIMES = [name for name in RUNTIMES if not name.startswith("cuda")]
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def net(request: pytest.FixtureRequest) -> Siamese:
+    model: ModelName = request.param
+    torch.manual_seed(3)
+    net = Siamese(model=model).eval()
+    # Norms and last layers as after training: a zero would hide what is wired wrongly.
+    for name, tensor in net.state_dict().items():
+        if name.endswith(("running_mean", "running_var")) or name.startswith(("box.to_", "head.")):
+            tensor.copy_(tensor + 0.1 * torch.rand_like(tensor))
+    return net
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SIAMTRACK_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def crops(count: int, size: int) -> list[np.ndarray]:
+    return list(np.random.default_rng(1).integers(0, 256, (count, size, size, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("runtime", [name for name in CPU_RUNTIMES if name != "eager"])
+def test_every_runtime_says_what_pytorch_says(net: Siamese, runtime: str) -> None:
+    ours, theirs = Engine(net, "cpu", "float32", runtime), Engine(net, "cpu", "float32", "eager")
+    assert ours.runtime == runtime
+    search, other = ours.embed(crops(2, 255)), theirs.embed(crops(2, 255))
+    assert torch.allclose(search, other, atol=1e-4 * float(other.abs().max()))
+    exemplar = other[..., 8:14, 8:14].contiguous()
+    if net.box is None:
+        np.testing.assert_allclose(
+            ours.match(exemplar[:, None], other), theirs.match(exemplar[:, None], other), rtol=1e-4, atol=1e-4
+        )
+        return
+    kernel = theirs.box_kernel(exemplar)
+    assert torch.allclose(ours.box_kernel(exemplar), kernel, atol=1e-4 * float(kernel.abs().max()))
+    size_wh = torch.tensor([[40.0, 60.0], [55.0, 30.0]])
+    for mine, reference in zip(
+        ours.match_box(exemplar, kernel, other, size_wh), theirs.match_box(exemplar, kernel, other, size_wh), strict=True
+    ):
+        for name, expected in reference._asdict().items():
+            atol = 2e-4 * max(1.0, float(np.abs(expected).max()))
+            np.testing.assert_allclose(getattr(mine, name), expected, rtol=1e-3, atol=atol, err_msg=name)
+
+
+@pytest.mark.parametrize("runtime", CPU_RUNTIMES)
+def test_an_item_is_the_same_alone_and_among_others_to_the_last_bit(net: Siamese, runtime: str) -> None:
+    engine = Engine(net, "cpu", "float32", runtime)
+    three = crops(3, 255)
+    together = engine.embed(three)
+    for i, crop in enumerate(three):
+        assert torch.equal(together[i], engine.embed([crop])[0])
+
+
+def test_graphs_are_exported_once_and_then_read(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Siamese(model="siamfc-lite").eval()
+    first = Engine(net, "cpu", "float32", "onnx").embed(crops(1, 255))
+    files = sorted(path.name for path in (cache / "graphs").iterdir())
+    assert [name.rpartition("-")[2] for name in files] == ["box.onnx", "embed.onnx", "kernel.onnx", "match.onnx"]
+    monkeypatch.setattr(exported, "export_graphs", lambda *_: pytest.fail("exported again"))
+    assert torch.equal(Engine(net, "cpu", "float32", "onnx").embed(crops(1, 255)), first)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: b"\0" + data[1:], lambda data: b""])
+def test_a_damaged_file_in_the_cache_is_made_anew(cache: Path, damage) -> None:  # type: ignore[no-untyped-def]
+    net = Siamese(model="siamfc-lite").eval()
+    first = Engine(net, "cpu", "float32", "onnx").embed(crops(1, 255))
+    (path,) = (cache / "graphs").glob("*embed.onnx")
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    assert torch.equal(Engine(net, "cpu", "float32", "onnx").embed(crops(1, 255)), first)
+    assert path.read_bytes() == whole
+
+
+def test_other_weights_are_other_graphs(cache: Path) -> None:
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        Engine(Siamese(model="siamfc-lite").eval(), "cpu", "float32", "onnx").embed(crops(1, 127))
+    assert len(list((cache / "graphs").glob("*embed.onnx"))) == 2
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    monkeypatch.setenv("SIAMTRACK_CACHE", str(tmp_path / "file"))
+    net = Siamese(model="siamfc-lite").eval()
+    assert Engine(net, "cpu", "float32", "onnx").embed(crops(1, 255)).shape == (1, 128, 22, 22)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "device", "precision", "words"),
+    [
+        ("onyx", "cpu", "float32", "did you mean 'onnx'"),
+        ("onnx", "cpu", "bfloat16", "use eager"),
+        ("openvino", "cuda", "float32", "use eager"),
+    ],
+)
+def test_runtimes_that_cannot_be_are_refused(runtime: str, device: str, precision: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        pick_runtime(runtime, torch.device(device), precision)
+
+
+def test_auto_is_onnx_for_float32_on_a_cpu_and_else_eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    assert pick_runtime("auto", cpu, "float32") == "onnx"
+    assert pick_runtime("auto", cpu, "bfloat16") == pick_runtime("auto", torch.device("cuda"), "float32") == "eager"
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda _: None)
+    assert pick_runtime("auto", cpu, "float32") == "eager"
+
+
+@pytest.mark.parametrize(("runtime", "package"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
+def test_a_missing_package_is_named(runtime: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(SiamtrackError, match=f"(?s){package}.*use '"):
+        Engine(Siamese().eval(), "cpu", "float32", runtime)
+
+
+def test_a_home_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> None:
+    code = (
+        "import numpy as np, siamtrack\n"
+        "frame = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)\n"
+        "tracker = siamtrack.load('siamfc')\n"
+        "tracker.init(frame, (40, 30, 30, 30))\n"
+        "print(tracker.engine.runtime, tracker.update(frame).state)\n"
+    )
+    home = tmp_path / "home"
+    home.write_text("not a folder", encoding="utf-8")
+    environment = {key: value for key, value in os.environ.items() if key not in ("SIAMTRACK_CACHE", "XDG_CACHE_HOME")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment | {"HOME": str(home)}, check=False
+    )
+    assert done.stdout.split()[:1] == ["onnx"], done.stderr
