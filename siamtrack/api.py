@@ -63,9 +63,14 @@ def tracker_from(
     weights: Weights, device: str = "auto", precision: str = "auto", runtime: str = "auto", **overrides: Any
 ) -> Tracker:
     """A tracker from weights that are loaded already; arguments as for `load`."""
-    given = {**model_defaults(weights.header.model), **weights.header.tracker}
-    config = replace(build(TrackerConfig, given, "weights header"), "tracker settings", **overrides)
+    config = config_of(weights, **overrides)
     return Tracker(Engine(weights.net, device, precision, runtime), config)
+
+
+def config_of(weights: Weights, **overrides: Any) -> TrackerConfig:
+    """The tracker's constants that go with weights, some of them changed; errors as for `load`."""
+    given = {**model_defaults(weights.header.model), **weights.header.tracker}
+    return replace(build(TrackerConfig, given, "weights header"), "tracker settings", **overrides)
 
 
 def model_defaults(model: str) -> dict[str, Any]:

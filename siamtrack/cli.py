@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from siamtrack import __version__, cli_batch, cli_data, cli_eval, cli_labels, cli_live, cli_train, cli_tune, cli_verify
+from siamtrack import (
+    __version__,
+    cli_batch,
+    cli_data,
+    cli_eval,
+    cli_export,
+    cli_labels,
+    cli_live,
+    cli_train,
+    cli_tune,
+    cli_verify,
+)
 from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, RuntimeOption, note, tracker_of
 from siamtrack.cli_signals import Signals
 from siamtrack.errors import SiamtrackError
@@ -125,6 +136,7 @@ def demo(
 app.command()(cli_live.live)
 app.command(no_args_is_help=True)(cli_batch.batch)
 app.command("export-labels", no_args_is_help=True)(cli_labels.export_labels)
+app.command(no_args_is_help=True)(cli_export.export)
 app.add_typer(cli_data.app, name="data")
 app.command(no_args_is_help=True)(cli_train.train)
 app.command(no_args_is_help=True)(cli_tune.tune)

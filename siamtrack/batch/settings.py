@@ -65,12 +65,12 @@ def identify(model: str, device: str, precision: str, runtime: str, constants: M
     """
     import torch
 
-    from siamtrack.api import tracker_from
+    from siamtrack.api import config_of
     from siamtrack.model.weights import load_weights
     from siamtrack.tracking.engine import pick_device, pick_precision, pick_runtime
 
     weights = load_weights(model)
-    config = tracker_from(weights, "cpu", "float32", "eager", **constants).config
+    config = config_of(weights, **constants)
     chosen = pick_device(device)
     exact = pick_precision(precision, chosen, runtime)
     by = pick_runtime(runtime, chosen, exact)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import Siamese
 from siamtrack.tracking.crop import Image
 from siamtrack.tracking.runtimes.eager import EagerRuntime
-from siamtrack.tracking.runtimes.graph_runtime import GraphRuntime
+from siamtrack.tracking.runtimes.exported import ExportedGraphs
+from siamtrack.tracking.runtimes.exported_folder import FolderGraphs
+from siamtrack.tracking.runtimes.graph_runtime import GraphRuntime, Graphs
 from siamtrack.tracking.runtimes.onnx import onnx_sessions
 from siamtrack.tracking.runtimes.openvino import openvino_sessions
 from siamtrack.tracking.runtimes.runtime import BoxResponse, Runtime
@@ -33,16 +36,17 @@ class Engine:
         net: a trained network; it is copied, not changed.
         device: `auto` (CUDA if there is one, else CPU) or a torch device.
         precision: `auto`, float32, bfloat16 or float16, of the backbone. The correlation is always float32.
-        runtime: what runs the graphs: `auto` (see `pick_runtime`), `eager`, `onnx` or `openvino`.
+        runtime: what runs the graphs: `auto` (see `pick_runtime`), `eager`, `onnx` or `openvino`; the last two may be
+            followed by `:DIR`, a folder that `siamtrack export` wrote.
 
     Attributes:
         model: name of the architecture. padded: whether its cells depend on where an image ends.
-        device, precision, runtime: what was chosen.
+        device, precision, runtime: what was chosen; the precision of an export is its own, such as int8.
         network_s: seconds spent in the network so far (CUDA synchronised), and `network_calls`, for fps figures.
 
     Raises:
         ValueError: unknown device, precision or runtime, or three that do not go together.
-        SiamtrackError: the runtime's package is not installed.
+        SiamtrackError: the runtime's package is not installed, or the export is of other weights.
     """
 
     def __init__(self, net: Siamese, device: str = "auto", precision: str = "auto", runtime: str = "auto") -> None:
@@ -56,10 +60,15 @@ class Engine:
         self.network_calls = 0
 
     def _make(self, net: Siamese) -> Runtime:
-        if self.runtime == "eager":
+        name, _, folder = self.runtime.partition(":")
+        if name == "eager":
             return EagerRuntime(net, self.device, PRECISIONS[self.precision])
-        sessions = {"onnx": onnx_sessions, "openvino": openvino_sessions}[self.runtime]
-        return GraphRuntime(net, sessions(torch.get_num_threads()))
+        sessions = {"onnx": onnx_sessions, "openvino": openvino_sessions}[name]
+        graphs: Graphs = ExportedGraphs(net)
+        if folder:
+            graphs = exported = FolderGraphs(Path(folder), net)
+            self.precision = exported.about.precision
+        return GraphRuntime(graphs, sessions(torch.get_num_threads()))
 
     def embed(self, crops: Sequence[Image]) -> Tensor:
         """Embeddings (N, C, h, w), float32, of N crops (S, S, 3) BGR uint8."""
@@ -148,8 +157,11 @@ def pick_runtime(runtime: str, device: torch.device, precision: str) -> str:
     if runtime == "auto":
         there = all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnx"))
         return "onnx" if there and device.type == "cpu" and precision == "float32" else "eager"
-    if runtime not in RUNTIMES:
-        raise ValueError(f"runtime {runtime!r} is unknown; {nearest(runtime, ('auto', *RUNTIMES))}")
+    name, colon, folder = runtime.partition(":")
+    if colon and (name not in ("onnx", "openvino") or not folder):
+        raise ValueError(f"runtime {runtime!r}: a folder goes with onnx or openvino, as in onnx:exported/siamfc-box")
+    if name not in RUNTIMES:
+        raise ValueError(f"runtime {runtime!r} is unknown; {nearest(name, ('auto', *RUNTIMES))}")
     if runtime != "eager" and (device.type != "cpu" or precision != "float32"):
         raise ValueError(f"runtime {runtime!r} runs on the CPU in float32, not on {device} in {precision}; use eager")
     return runtime

@@ -24,7 +24,7 @@ class ExportedGraphs:
     """
 
     def __init__(self, net: Siamese) -> None:
-        self._net, self._stem = net, f"{net.model}-{_fingerprint(net)}-v{FORMAT}"
+        self._net, self._stem = net, f"{net.model}-{fingerprint(net)}-torch{torch.__version__}-v{FORMAT}"
         self._made: dict[int, dict[str, bytes]] = {}
 
     def graph(self, name: str, search_size: int) -> bytes:
@@ -51,9 +51,9 @@ def _whole(kept: bytes) -> bool:
     return len(kept) > _HASH_BYTES and hashlib.sha256(kept[:-_HASH_BYTES]).digest() == kept[-_HASH_BYTES:]
 
 
-def _fingerprint(net: Siamese) -> str:
-    """A hash of everything that the graphs depend on."""
-    digest = hashlib.sha256(f"{net.model} {net.input_spec} torch {torch.__version__}".encode())
+def fingerprint(net: Siamese) -> str:
+    """A hash of a network: its architecture, what it is fed, its weights."""
+    digest = hashlib.sha256(f"{net.model} {net.input_spec}".encode())
     for name, tensor in net.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

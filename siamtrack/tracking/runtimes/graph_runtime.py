@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE, embedding_size
-from siamtrack.model.siamese import Siamese
-from siamtrack.tracking.runtimes.exported import ExportedGraphs
 from siamtrack.tracking.runtimes.runtime import BoxResponse, Crops
 
 Session = Callable[[dict[str, NDArray[Any]]], list[NDArray[np.float32]]]
@@ -22,16 +20,23 @@ MakeSession = Callable[[bytes], Session]
 """From an ONNX file's bytes."""
 
 
+class Graphs(Protocol):
+    """A source of exported graphs."""
+
+    def graph(self, name: str, search_size: int) -> bytes:
+        """The bytes of `embed`, `match`, `kernel` or `box` for search crops of so many pixels."""
+
+
 class GraphRuntime:
     """Runs exported graphs on the CPU, item by item: several at once take as long, and would round otherwise.
 
     Args:
-        net: a trained network.
+        graphs: where their bytes come from.
         make_session: of the library that runs them.
     """
 
-    def __init__(self, net: Siamese, make_session: MakeSession) -> None:
-        self._graphs, self._make_session = ExportedGraphs(net), make_session
+    def __init__(self, graphs: Graphs, make_session: MakeSession) -> None:
+        self._graphs, self._make_session = graphs, make_session
         self._sessions: dict[tuple[str, int], Session] = {}
 
     def embed(self, crops: Crops) -> Tensor:
