@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def track(
     if isinstance(model, Tracker) and overrides:
         raise ValueError(f"{', '.join(overrides)} given beside a tracker, which has its settings already; give them to load()")
     tracker = model if isinstance(model, Tracker) else load(model, **overrides)
-    with open_source(source) as frames:
-        for item in frames.read(start):
+    with open_source(source) as frames, closing(frames.read_ahead(start)) as items:
+        for item in items:
             result = tracker.init(item.image, box) if item.index == start else tracker.update(item.image)
             yield Step(item.index, item.time_s, item.image, result)

@@ -15,6 +15,7 @@ import typer
 from siamtrack import (
     __version__,
     cli_batch,
+    cli_bench,
     cli_data,
     cli_eval,
     cli_export,
@@ -99,9 +100,9 @@ def track(
 
             def watch(progress: Progress) -> bool:
                 bar.update(progress)
-                return not bar.stopped and (not show or progress.overlay is None or window.show(progress.overlay))
+                return not bar.stopped and (not show or window.show(progress.overlay()))
 
-            summary = run(tracker, frames, out, chosen, start, video=video, watch=watch, want_overlay=show, about=about)
+            summary = run(tracker, frames, out, chosen, start, video=video, watch=watch, about=about)
         if show:
             window.close()
     return _report(summary, out, bar.stopped)
@@ -142,6 +143,7 @@ app.command(no_args_is_help=True)(cli_train.train)
 app.command(no_args_is_help=True)(cli_tune.tune)
 app.command(no_args_is_help=True)(cli_verify.verify)
 app.command("eval", no_args_is_help=True)(cli_eval.evaluate)
+app.command()(cli_bench.bench)
 
 
 @app.command()

@@ -71,8 +71,8 @@ def run_demo(
     tiles: list[Image] = []
 
     def keep(progress: Progress) -> bool:
-        if progress.frame.index in shown and progress.overlay is not None:
-            tiles.append(progress.overlay)
+        if progress.frame.index in shown:
+            tiles.append(progress.overlay())
         return watch(progress)
 
     with open_source(clip_path(clip.file)) as source:

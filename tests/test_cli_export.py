@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rendered import rendered_frame
 
 import siamtrack
-from rendered import rendered_frame
 from siamtrack.errors import ConfigError, WeightsError
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import WeightsHeader, save_weights

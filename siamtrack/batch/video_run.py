@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,15 +143,17 @@ class _VideoRun:
             broken = None
             with source:
                 try:
-                    for frame in source.read(self._first):
-                        if stopped():
-                            return
-                        yield from self._step(frame)
-                        if pictures is not None:
-                            pictures.add(frame.image, self._shown(frame.index))
-                        tell(Progress(self._video.name, frame.index - self._first + 1, total, self._clocks["end_to_end"].fps))
-                        if not self._wanted():
-                            break
+                    with closing(source.read_ahead(self._first)) as frames:
+                        for frame in frames:
+                            if stopped():
+                                return
+                            yield from self._step(frame)
+                            if pictures is not None:
+                                pictures.add(frame.image, self._shown(frame.index))
+                            done = frame.index - self._first + 1
+                            tell(Progress(self._video.name, done, total, self._clocks["end_to_end"].fps))
+                            if not self._wanted():
+                                break
                 except SourceError as error:
                     broken = str(error)
             yield from self._settle_all("video", broken)

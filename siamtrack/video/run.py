@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from siamtrack.video.overlay import draw
 from siamtrack.video.results import ResultWriter
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Frame, Source
+from siamtrack.video.threads import WriteBehind
 from siamtrack.video.timing import FrameClock
 
 
@@ -35,14 +36,16 @@ class Progress:
 
     Attributes:
         frame, result: the frame and what the tracker says of it.
-        overlay: the frame with the box drawn; None if nobody asked for one.
         fps: end-to-end frames per second so far.
     """
 
     frame: Frame
     result: TrackResult
-    overlay: Image | None
     fps: float
+
+    def overlay(self) -> Image:
+        """A copy of the frame with the box drawn."""
+        return _overlay(self.frame, self.result)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,6 @@ def run(
     stop: int | None = None,
     video: bool = False,
     watch: Callable[[Progress], bool] = lambda _: True,
-    want_overlay: bool = False,
     about: dict[str, Any] | None = None,
 ) -> RunSummary:
     """Track one target through a source and write boxes.csv, boxes.txt, run.json and, if asked, overlay.mp4.
@@ -88,7 +90,6 @@ def run(
         start, stop: first frame, and the first one not to track; 0-based.
         video: write overlay.mp4 at the source's frame rate.
         watch: called after every frame; returning False ends the run as interrupted.
-        want_overlay: give `watch` the drawn frame even without `video`.
         about: more plain data for run.json (model, weights' sha256).
 
     Raises:
@@ -101,10 +102,11 @@ def run(
     with ExitStack() as stack:
         writer: ResultWriter | None = None
         sink: VideoSink | None = None
+        encoder: WriteBehind[tuple[Frame, TrackResult]] | None = None
         stopped_at = None
         began = time.perf_counter()
         try:
-            for frame in source.read(start):
+            for frame in stack.enter_context(closing(source.read_ahead(start))):
                 if stop is not None and frame.index >= stop:
                     break
                 network_before, tracker_before = engine.network_s, time.perf_counter()
@@ -115,21 +117,22 @@ def run(
                     # Only now: a run that cannot begin leaves no folder behind.
                     writer = stack.enter_context(ResultWriter(out))
                     stopped_at = writer.stopped_at
-                    sink = stack.enter_context(VideoSink(writer.out / "overlay.mp4", source.fps)) if video else None
+                    if video:
+                        sink = stack.enter_context(VideoSink(writer.out / "overlay.mp4", source.fps))
+                        encoder = stack.enter_context(WriteBehind(_drawer(sink)))
                 else:
                     result = tracker.update(frame.image)
                     clocks["tracker"].add(time.perf_counter() - tracker_before)
                     clocks["network"].add(engine.network_s - network_before)
                 writer.add(frame.index, frame.time_s, result)
                 lost += result.state is State.LOST
-                overlay = draw(frame.image, result, f"frame {frame.index}") if sink or want_overlay else None
-                if sink is not None and overlay is not None:
-                    sink.write(overlay)
+                if encoder is not None:
+                    encoder.add((frame, result))
                 now = time.perf_counter()
                 if writer.frames > 1:
                     clocks["end_to_end"].add(now - began)
                 began = now
-                if not watch(Progress(frame, result, overlay, clocks["end_to_end"].fps)):
+                if not watch(Progress(frame, result, clocks["end_to_end"].fps)):
                     ended = "interrupted"
                     break
         except (SourceError, ValueError) as error:
@@ -143,7 +146,8 @@ def run(
             ended = "interrupted"
         if writer is None:
             raise SourceError(f"{source.name} gave no frame from {start} on; nothing was tracked")
-        if sink is not None:
+        if encoder is not None and sink is not None:
+            encoder.close()
             sink.close()
         fps = {name: clock.summary() for name, clock in clocks.items()}
         writer.finish(
@@ -161,6 +165,15 @@ def run(
             }
         )
         return RunSummary(writer.frames, lost, ended, fps, stopped_at)
+
+
+def _overlay(frame: Frame, result: TrackResult) -> Image:
+    return draw(frame.image, result, f"frame {frame.index}")
+
+
+def _drawer(sink: VideoSink) -> Callable[[tuple[Frame, TrackResult]], None]:
+    """Draws and encodes; called in the encoder's thread."""
+    return lambda item: sink.write(_overlay(*item))
 
 
 def conditions(engine: Engine, config: TrackerConfig) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from siamtrack.natural import natural_path
 from siamtrack.tracking.crop import Image
 from siamtrack.video.container import inspect
 from siamtrack.video.quiet import quiet_opencv
+from siamtrack.video.threads import read_ahead
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FOLDER_FPS = 30.0
@@ -65,6 +66,13 @@ class Source(ABC):
         Raises:
             SourceError: `start` lies behind the end, or the source breaks off; all frames before were yielded.
         """
+
+    def read_ahead(self, start: int = 0) -> Generator[Frame, None, None]:
+        """As `read`, with frames decoded in another thread while earlier ones are used; not so where they come live.
+
+        Close the iterator (or go to its end) before the source: `contextlib.closing` does it.
+        """
+        yield from self.read(start) if self.live else read_ahead(self.read(start))
 
     def close(self) -> None:  # noqa: B027 (a source that holds nothing has nothing to do)
         """Let go of the device or file."""

@@ -39,9 +39,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def settings_in() -> Callable[..., RunSettings]:
     """A function that makes settings for a folder of results."""
-    exact = identify("siamfc", "cpu", "float32", {})
+    exact = identify("siamfc", "cpu", "float32", "auto", {})
 
     def make(out: Path, **changed: Any) -> RunSettings:
-        return RunSettings(str(out), "siamfc", {}, exact.identity, exact.devices, exact.precision, **changed)
+        return RunSettings(str(out), "siamfc", {}, exact.identity, exact.devices, exact.precision, exact.runtime, **changed)
 
     return make
