@@ -1,4 +1,4 @@
-"""How `siamfc-box` finds a target: the correlation says where, the box head how large (after arXiv 1911.06188, section 3)."""
+"""How models with a box head find a target: the correlation says where, the head how large (arXiv 1911.06188, section 3)."""
 
 from __future__ import annotations
 

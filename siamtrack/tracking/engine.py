@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from siamtrack.config import nearest
 from siamtrack.errors import ConfigError
@@ -26,7 +26,9 @@ from siamtrack.tracking.runtimes.openvino import openvino_sessions
 from siamtrack.tracking.runtimes.runtime import BoxResponse, Runtime
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-RUNTIMES = ("eager", "onnx", "openvino")
+RUNTIMES = ("eager", "onnx", "openvino", "cuda-graph")
+TORCH_RUNTIMES = ("eager", "cuda-graph")
+"""Those that run the graphs as PyTorch modules, on the device and in the precision asked for."""
 
 
 class Engine:
@@ -36,8 +38,9 @@ class Engine:
         net: a trained network; it is copied, not changed.
         device: `auto` (CUDA if there is one, else CPU) or a torch device.
         precision: `auto`, float32, bfloat16 or float16, of the backbone. The correlation is always float32.
-        runtime: what runs the graphs: `auto` (see `pick_runtime`), `eager`, `onnx` or `openvino`; the last two may be
-            followed by `:DIR`, a folder that `siamtrack export` wrote.
+        runtime: what runs the graphs: `auto` (see `pick_runtime`), `eager`, `onnx` or `openvino`, which may both be
+            followed by `:DIR`, a folder that `siamtrack export` wrote; or `cuda-graph`, eager with the whole of a frame's
+            way on the GPU (see `siamtrack.tracking.device`).
 
     Attributes:
         model: name of the architecture. padded: whether its cells depend on where an image ends.
@@ -61,7 +64,7 @@ class Engine:
 
     def _make(self, net: Siamese) -> Runtime:
         name, _, folder = self.runtime.partition(":")
-        if name == "eager":
+        if name in TORCH_RUNTIMES:
             return EagerRuntime(net, self.device, PRECISIONS[self.precision])
         sessions = {"onnx": onnx_sessions, "openvino": openvino_sessions}[name]
         graphs: Graphs = ExportedGraphs(net)
@@ -69,6 +72,17 @@ class Engine:
             graphs = exported = FolderGraphs(Path(folder), net)
             self.precision = exported.about.precision
         return GraphRuntime(graphs, sessions(torch.get_num_threads()))
+
+    @property
+    def graphs(self) -> Mapping[str, nn.Module]:
+        """The graphs of `siamtrack.model.graphs` by name, on the device, for who runs them by himself.
+
+        Raises:
+            ConfigError: the runtime has none as PyTorch modules.
+        """
+        if not isinstance(self._runtime, EagerRuntime):
+            raise ConfigError(f"runtime {self.runtime!r} has no PyTorch graphs; use {' or '.join(TORCH_RUNTIMES)}")
+        return self._runtime.graphs
 
     def embed(self, crops: Sequence[Image]) -> Tensor:
         """Embeddings (N, C, h, w), float32, of N crops (S, S, 3) BGR uint8."""
@@ -140,7 +154,7 @@ def pick_precision(precision: str, device: torch.device, runtime: str = "auto") 
         ValueError: unknown name.
     """
     if precision == "auto":
-        return "bfloat16" if runtime in ("auto", "eager") and native_bfloat16(device) else "float32"
+        return "bfloat16" if runtime in ("auto", *TORCH_RUNTIMES) and native_bfloat16(device) else "float32"
     if precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r} is unknown; use auto, {', '.join(PRECISIONS)}")
     return precision
@@ -150,6 +164,7 @@ def pick_runtime(runtime: str, device: torch.device, precision: str) -> str:
     """The name of the runtime: `auto` is onnx for float32 on a CPU, where its packages are installed, else eager.
 
     A rule, and not a measurement: the same install gives the same boxes today and tomorrow. `siamtrack bench` measures.
+    On CUDA it is eager: `cuda-graph` was tested on CPUs alone so far, and tools/bench_gpu.py says what it is worth.
 
     Raises:
         ValueError: unknown name, or a runtime that does not run there.
@@ -159,10 +174,12 @@ def pick_runtime(runtime: str, device: torch.device, precision: str) -> str:
         return "onnx" if there and device.type == "cpu" and precision == "float32" else "eager"
     name, colon, folder = runtime.partition(":")
     if colon and (name not in ("onnx", "openvino") or not folder):
-        raise ValueError(f"runtime {runtime!r}: a folder goes with onnx or openvino, as in onnx:exported/siamfc-box")
+        raise ValueError(f"runtime {runtime!r}: a folder goes with onnx or openvino, as in onnx:exported/lite")
     if name not in RUNTIMES:
         raise ValueError(f"runtime {runtime!r} is unknown; {nearest(name, ('auto', *RUNTIMES))}")
-    if runtime != "eager" and (device.type != "cpu" or precision != "float32"):
+    if runtime == "cuda-graph" and device.type != "cuda":
+        raise ValueError(f"runtime 'cuda-graph' runs on CUDA, not on {device}; use auto")
+    if runtime not in TORCH_RUNTIMES and (device.type != "cpu" or precision != "float32"):
         raise ValueError(f"runtime {runtime!r} runs on the CPU in float32, not on {device} in {precision}; use eager")
     return runtime
 

@@ -19,7 +19,7 @@ class TrackerConfig:
         exemplar_size, search_size: sides of the two crops in pixels.
         scale_search: `exemplar` embeds the exemplar at every scale once, at init, and the search region once a
             frame; `search` is the paper's form, which embeds one search region a scale in every frame; `box` takes
-            the size from the box head instead (model `siamfc-box` only).
+            the size from the box head instead (`siamfc-lite` and `siamfc-box`).
         scale_count, scale_step: number of scales (odd), and the ratio of neighbours.
         scale_penalty: factor on the response of every scale but the middle one.
         scale_damping: share of the new scale in the size update, 0..1; for a box it is multiplied by its score.

@@ -28,7 +28,7 @@ class Tracker:
         config: the tracker's constants.
 
     Example:
-        >>> tracker = siamtrack.load("siamfc-box")                  # doctest: +SKIP
+        >>> tracker = siamtrack.load()                              # doctest: +SKIP
         >>> tracker.init(first_frame, (120, 80, 64, 48))            # doctest: +SKIP
         >>> tracker.update(next_frame).box                          # doctest: +SKIP
         Box(x=122.4, y=80.9, w=64.3, h=48.2)

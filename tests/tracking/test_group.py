@@ -4,7 +4,7 @@ import pytest
 from rendered import rendered_frame
 
 import siamtrack
-from siamtrack.model.siamese import MODELS
+from siamtrack.models import MODELS
 from siamtrack.tracking.group import TrackerGroup
 from siamtrack.tracking.tracker import Tracker
 

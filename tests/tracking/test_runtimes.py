@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from siamtrack.errors import SiamtrackError
-from siamtrack.model.siamese import MODELS, ModelName, Siamese
+from siamtrack.model.siamese import Siamese
+from siamtrack.models import MODELS, ModelName
 from siamtrack.tracking import engine as engines
 from siamtrack.tracking.engine import RUNTIMES, Engine, pick_runtime
 from siamtrack.tracking.runtimes import exported

@@ -15,7 +15,8 @@ import siamtrack
 from siamtrack.boxes import iou
 from siamtrack.config import replace
 from siamtrack.errors import ConfigError
-from siamtrack.model.siamese import MODELS, InputSpec, Siamese
+from siamtrack.model.siamese import InputSpec, Siamese
+from siamtrack.models import MODELS
 from siamtrack.tracking.engine import Engine, pick_device, pick_precision
 from siamtrack.tracking.result import State
 from siamtrack.tracking.settings import TrackerConfig

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese
@@ -24,6 +26,11 @@ class EagerRuntime:
     def __init__(self, net: Siamese, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
         self._graphs = {name: graph.to(device) for name, graph in make_graphs(net, dtype).items()}
+
+    @property
+    def graphs(self) -> Mapping[str, nn.Module]:
+        """The graphs by name."""
+        return self._graphs
 
     @torch.inference_mode()
     def embed(self, crops: Crops) -> Tensor:

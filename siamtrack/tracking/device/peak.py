@@ -1,0 +1,76 @@
+"""`find_peak` on the device, for many targets at once, and what reads SiamFC's response maps with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from siamtrack.model.backbone import STRIDE
+from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.locator import Sighting, View
+from siamtrack.tracking.peak import hann_window
+from siamtrack.tracking.settings import TrackerConfig
+
+
+class PeakReader:
+    """Reads one response map an exemplar scale: the device's part of `ScaleLocator.find` for `scale_search: exemplar`.
+
+    Args:
+        graphs: the network's, by name. device: where they are.
+        config: the tracker's constants.
+    """
+
+    def __init__(self, graphs: Mapping[str, nn.Module], config: TrackerConfig, device: torch.device) -> None:
+        self._graph, self._config, self._scales = graphs["match"], config, config.scales.tolist()
+        self._window = torch.from_numpy(hann_window(config.response_size)).to(device)
+        self._penalties = torch.from_numpy(config.penalties).to(device)
+
+    def read(self, exemplar: Tensor, kernel: Tensor, search: Tensor, sizes_wh: Tensor) -> Tensor:
+        """(N, 4), see `find_peaks`."""
+        response: Tensor = self._graph(exemplar, search)
+        return find_peaks(response, self._penalties, self._window, self._config.window_influence)
+
+    def sighting(self, view: View, window: CropWindow, found: list[float]) -> Sighting:
+        """The size follows the scale that won."""
+        scale, dx, dy, value = found
+        middle, damping = window.size / 2, self._config.scale_damping
+        growth = (1 - damping) + damping * self._scales[int(scale)]
+        return Sighting(window.to_frame(middle + dx * STRIDE, middle + dy * STRIDE), (growth, growth), value)
+
+
+def find_peaks(response: Tensor, penalty: Tensor, window: Tensor, influence: float) -> Tensor:
+    """Choose scale and cell a target, then fit the peak between cells: `find_peak_numpy`, step by step, for N targets.
+
+    Args:
+        response: (N, K, n, n) float32. penalty: (K,). window: (n, n), sums to one.
+        influence: share of the window in the mix, 0..1.
+
+    Returns:
+        (N, 4) float64, a `Peak` a row: scale, dx, dy, value.
+    """
+    size = response.shape[-1]
+    lowest = response.amin((1, 2, 3))
+    scale = ((response.amax((2, 3)) - lowest[:, None]) * penalty).argmax(1)
+    each = scale[:, None, None, None].expand(-1, 1, size, size)
+    chosen = response.gather(1, each)[:, 0].double()
+    raised = chosen - chosen.amin((1, 2), keepdim=True)
+    total = raised.sum((1, 2), keepdim=True)
+    share = raised / total.clamp(min=torch.finfo(total.dtype).tiny)  # a flat map: nothing over next to nothing
+    mixed = ((1 - influence) * share + influence * window.double()).flatten(1)
+    best = mixed.argmax(1)
+    row, column = best.div(size, rounding_mode="floor"), best.remainder(size)
+    dx = column + _vertex(mixed, best, 1, (column > 0) & (column < size - 1)) - (size - 1) / 2
+    dy = row + _vertex(mixed, best, size, (row > 0) & (row < size - 1)) - (size - 1) / 2
+    value = chosen.flatten(1).gather(1, best[:, None])[:, 0]
+    return torch.stack([scale.double(), dx, dy, value], dim=1)
+
+
+def _vertex(mixed: Tensor, best: Tensor, stride: int, inner: Tensor) -> Tensor:
+    """Top (N,) of the parabola through the best cell and its neighbours, `stride` to each side; 0 where not `inner`."""
+    last = mixed.shape[1] - 1
+    before, here, after = (mixed.gather(1, (best + k).clamp(0, last)[:, None])[:, 0] for k in (-stride, 0, stride))
+    curvature = before - 2 * here + after
+    usable = inner & (curvature < 0)
+    return 0.5 * (before - after) / curvature.masked_fill(~usable, -1.0) * usable
