@@ -2,7 +2,7 @@
 
     import siamtrack
 
-    tracker = siamtrack.load("siamfc-box")
+    tracker = siamtrack.load()
     tracker.init(frame, (x, y, w, h))
     result = tracker.update(frame)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from siamtrack.config import build, replace
-from siamtrack.model.siamese import BOX_MODELS
 from siamtrack.model.weights import Weights, load_weights
+from siamtrack.models import BOX_MODELS, DEFAULT_MODEL
 from siamtrack.tracking.crop import Image
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.result import TrackResult
@@ -37,12 +37,12 @@ class Step:
 
 
 def load(
-    model: str | Path = "siamfc-box", device: str = "auto", precision: str = "auto", runtime: str = "auto", **overrides: Any
+    model: str | Path = DEFAULT_MODEL, device: str = "auto", precision: str = "auto", runtime: str = "auto", **overrides: Any
 ) -> Tracker:
     """A tracker with weights.
 
     Args:
-        model: `siamfc-box` or `siamfc` (both inside the package), or the path of a .safetensors or .pth file.
+        model: `siamfc-lite`, `siamfc-box` or `siamfc` (inside the package), or the path of a .safetensors or .pth file.
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
         precision: `auto`, `float32`, `bfloat16`, `float16`.
         runtime: `auto` (ONNX Runtime for float32 on a CPU, else PyTorch), `eager` (PyTorch), `onnx`, `openvino`.
@@ -82,7 +82,7 @@ def model_defaults(model: str) -> dict[str, Any]:
 def track(
     source: str | int | Path,
     box: Iterable[float],
-    model: str | Path | Tracker = "siamfc-box",
+    model: str | Path | Tracker = DEFAULT_MODEL,
     start: int = 0,
     **overrides: Any,
 ) -> Iterator[Step]:

@@ -12,6 +12,7 @@ import typer
 from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, RuntimeOption, note
 from siamtrack.cli_signals import Signals
 from siamtrack.errors import SiamtrackError
+from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from siamtrack.batch.engine import Event
@@ -30,7 +31,7 @@ def batch(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for results; the same command goes on in it.")],
-    model: ModelOption = "siamfc-box",
+    model: ModelOption = DEFAULT_MODEL,
     config: ConfigOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from siamtrack.cli_options import DeviceOption, PrecisionOption, RuntimeOption
+from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +37,8 @@ def evaluate(
             "--tracker",
             "--model",
             metavar="NAME",
-            help="siamfc-box, siamfc, a weights file, cv2:mil|kcf|csrt|nano|vit, identity; may be repeated. A model may "
-            "carry constants of its own: siamfc,window_influence=0.25.",
+            help="siamfc-lite, siamfc-box, siamfc, a weights file, cv2:mil|kcf|csrt|nano|vit, identity; may be repeated. "
+            "A model may carry constants of its own: siamfc,window_influence=0.25.",
         ),
     ] = None,
     onnx_dir: Annotated[Path | None, typer.Option(help="Folder of the ONNX files of cv2:nano and cv2:vit.")] = None,
@@ -55,7 +56,7 @@ def evaluate(
 
     \b
     Examples:
-      siamtrack eval got10k --root GOT-10k --subset val --out runs/val --tracker siamfc-box --tracker cv2:csrt
+      siamtrack eval got10k --root GOT-10k --subset val --out runs/val --tracker siamfc-lite --tracker cv2:csrt
       siamtrack eval got10k --root GOT-10k --subset test --out runs/test     (ends with the archive for the server)
       siamtrack eval folder my-sequences --out runs/mine
       siamtrack eval --check my-sequences
@@ -82,7 +83,7 @@ def evaluate(
     data = open_benchmark(benchmark, place, subset)
     data = replace(data, sequences=tuple(chosen(data.sequences, filter(None, only.split(",")))))
     onnx = str(onnx_dir) if onnx_dir else None
-    names = dict.fromkeys(tracker or ["siamfc-box"])
+    names = dict.fromkeys(tracker or [DEFAULT_MODEL])
     # Read before the run: hours of it must not end in a wrong path.
     other = score(data, trackers_of(compare), compare, {"folder": compare.name}) if compare is not None else None
     specs = [TrackerSpec(name, (), onnx, device, precision, threads, runtime) for name in names]

@@ -9,6 +9,7 @@ import typer
 
 from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, RuntimeOption, note, tracker_of
 from siamtrack.cli_signals import Signals
+from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from siamtrack.boxes import Box
@@ -44,7 +45,7 @@ def live(
     token: Annotated[
         str | None, typer.Option(help="With --web: the token to ask for. Default: a new one where needed.")
     ] = None,
-    model: ModelOption = "siamfc-box",
+    model: ModelOption = DEFAULT_MODEL,
     config: ConfigOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",

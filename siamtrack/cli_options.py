@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-ModelOption = Annotated[str, typer.Option(help="siamfc-box, siamfc, or a .safetensors or .pth file.")]
+ModelOption = Annotated[str, typer.Option(help="siamfc-lite, siamfc-box, siamfc, or a .safetensors or .pth file.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 RuntimeOption = Annotated[str, typer.Option(help="auto, eager (PyTorch), onnx or openvino; see siamtrack bench.")]
-ConfigOption = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-box.yaml.")]
+ConfigOption = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-lite.yaml.")]
 
 
 def tracker_of(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from siamtrack.cli_options import DeviceOption, PrecisionOption, RuntimeOption
+from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from siamtrack.benchmark.tune import Trial
@@ -18,7 +19,7 @@ def tune(
     root: Annotated[Path, typer.Argument(help="Labelled sequences: NAME.mp4 with NAME.txt, or the GOT-10k layout.")],
     study: Annotated[Path, typer.Option(metavar="FILE.sqlite", help="The search; the same command again goes on with it.")],
     trials: Annotated[int, typer.Option(min=1, help="Finished trials in all, those of earlier runs included.")],
-    model: Annotated[str, typer.Option(help="A model's name, or a .safetensors, .pth or .pt file.")] = "siamfc-box",
+    model: Annotated[str, typer.Option(help="A model's name, or a .safetensors, .pth or .pt file.")] = DEFAULT_MODEL,
     only: Annotated[str, typer.Option(metavar="NAMES", help="Sequences to use, parted by commas. Default: all.")] = "",
     subset: Annotated[Path | None, typer.Option(metavar="FILE", help="The same from a file, one name a line.")] = None,
     limit: Annotated[int | None, typer.Option(min=2, help="First N frames of each sequence only.")] = None,

@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("jobs_path", metavar="JOBS", type=Path)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--model", default="siamfc-box")
+    parser.add_argument("--model", default="siamfc-lite")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     chance, kinds = random.Random(args.seed), Counter[str]()

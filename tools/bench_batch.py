@@ -35,7 +35,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["targets", "videos", "memory", "engines"])
-    parser.add_argument("--model", default="siamfc-box")
+    parser.add_argument("--model", default="siamfc-lite")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=2000, help="of the long video")
     parser.add_argument("--search-size", type=int, default=255, help="in pixels: smaller is quicker, for the long video")

@@ -18,6 +18,7 @@ from siamtrack.batch.summary import write_summary
 from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult
 from siamtrack.config import nearest
 from siamtrack.errors import ConfigError, DataError, OutputError
+from siamtrack.models import DEFAULT_MODEL
 
 
 def batch(
@@ -26,7 +27,7 @@ def batch(
     *,
     engine: str = "local",
     address: str | None = None,
-    model: str | Path = "siamfc-box",
+    model: str | Path = DEFAULT_MODEL,
     device: str = "auto",
     precision: str = "auto",
     runtime: str = "auto",

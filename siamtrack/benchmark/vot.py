@@ -30,6 +30,7 @@ from siamtrack.boxes import Box
 from siamtrack.datasets.pictures import Picture
 from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.frames import as_bgr
+from siamtrack.models import DEFAULT_MODEL
 from siamtrack.tracking.crop import Image
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.quiet import quiet_opencv
@@ -187,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = _parser().parse_args(arguments)
         words: list[str] = chosen.words
-        model = "siamfc-box" if not words or _SETTING.match(words[0]) else words.pop(0)
+        model = DEFAULT_MODEL if not words or _SETTING.match(words[0]) else words.pop(0)
         if chosen.ini:
             print(trackers_ini(model, settings=words), end="")
         else:
@@ -214,7 +215,7 @@ def _parser() -> _Parser:
         "words",
         nargs="*",
         metavar="[MODEL] [KEY=VALUE]",
-        help="siamfc-box (default), siamfc or a weights file; constants of the tracker, device=... and precision=...",
+        help="a model (default siamfc-lite) or a weights file; constants of the tracker, device=... and precision=...",
     )
     return parser
 

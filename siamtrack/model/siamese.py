@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +11,7 @@ from torch import Tensor, nn
 from siamtrack.model.backbone import AlexNet
 from siamtrack.model.heads import BoxHead, CorrelationHead
 from siamtrack.model.lite import LiteNet
-
-ModelName = Literal["siamfc", "siamfc-box", "siamfc-lite"]
-MODELS: tuple[ModelName, ...] = get_args(ModelName)
-BOX_MODELS: tuple[ModelName, ...] = ("siamfc-box", "siamfc-lite")
-"""Models whose sizes come from a box head."""
+from siamtrack.models import ModelName
 
 
 @dataclass(frozen=True)

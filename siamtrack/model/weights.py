@@ -18,8 +18,9 @@ from torch import Tensor
 
 from siamtrack.config import build, nearest, to_plain
 from siamtrack.errors import WeightsError
-from siamtrack.model.siamese import MODELS, InputSpec, ModelName, Siamese, default_input
+from siamtrack.model.siamese import InputSpec, Siamese, default_input
 from siamtrack.model.tensors import fill, read_bytes, read_tensors, write_tensors
+from siamtrack.models import MODELS, ModelName
 
 ASSETS = Path(__file__).parent.parent / "assets"
 

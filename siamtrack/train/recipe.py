@@ -7,7 +7,7 @@ from typing import Literal
 
 from siamtrack.model.backbone import AlexNet
 from siamtrack.model.lite import LiteNet
-from siamtrack.model.siamese import ModelName
+from siamtrack.models import ModelName
 from siamtrack.train.augment import AugmentConfig
 from siamtrack.train.precision import Precision
 from siamtrack.train.schedule import Schedule
@@ -47,7 +47,7 @@ class ValidationConfig:
 
 @dataclass(frozen=True)
 class Recipe(Schedule):
-    """See configs/train_siamfc.yaml, train_siamfc-box.yaml and train_got10k.yaml, which comment the keys that they use."""
+    """See configs/train_*.yaml, which comment the keys that they use."""
 
     sources: tuple[SourceConfig, ...] = ()
     model: ModelName = "siamfc"

@@ -7,8 +7,9 @@ from safetensors.torch import load_file, save_file
 
 from siamtrack.config import build, load_yaml
 from siamtrack.errors import WeightsError
-from siamtrack.model.siamese import MODELS, InputSpec, Siamese
+from siamtrack.model.siamese import InputSpec, Siamese
 from siamtrack.model.weights import ASSETS, WeightsHeader, load_weights, save_weights, shipped_models
+from siamtrack.models import MODELS
 from siamtrack.tracking.settings import TrackerConfig
 
 
