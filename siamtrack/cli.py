@@ -28,6 +28,7 @@ from siamtrack import (
 from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, RuntimeOption, note, tracker_of
 from siamtrack.cli_signals import Signals
 from siamtrack.errors import SiamtrackError
+from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from siamtrack.video.run import Progress, RunSummary
@@ -71,7 +72,7 @@ def track(
     start: Annotated[int, typer.Option(min=0, help="Frame to begin at, counting from 0.")] = 0,
     video: Annotated[bool, typer.Option("--video", help="Also write overlay.mp4 with the box drawn.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Show the frames in a window while tracking; q stops.")] = False,
-    model: ModelOption = "siamfc-box",
+    model: ModelOption = DEFAULT_MODEL,
     config: ConfigOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -114,7 +115,7 @@ def demo(
     clip: Annotated[
         str, typer.Option(help="carphone (a talking head) or bikes (a bicycle, with a walker in front).")
     ] = "carphone",
-    model: ModelOption = "siamfc-box",
+    model: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",
 ) -> int:
     """Track a real clip end to end: an overlay video and a contact sheet. Needs the extra `demo`, no network."""
