@@ -160,5 +160,5 @@ def test_trackers_that_cannot_be_loaded(
 
 def test_the_help_teaches() -> None:
     done = subprocess.run([sys.executable, "-m", "siamtrack", "bench", "--help"], capture_output=True, text=True, check=True)
-    for words in ("--peers", "--lengths", "siamtrack bench --model siamfc-box --profile", "medians"):
+    for words in ("--peers", "--lengths", "siamtrack bench --model siamfc-lite --profile", "medians"):
         assert words in done.stdout

@@ -184,7 +184,7 @@ def test_the_command_prints_the_section(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["--ini", "siamfc", "scale_count=5"]) == 0
     assert capsys.readouterr().out == trackers_ini("siamfc", settings=["scale_count=5"])
     assert main(["--ini", "scale_count=5"]) == 0
-    assert capsys.readouterr().out == trackers_ini("siamfc-box", settings=["scale_count=5"])
+    assert capsys.readouterr().out == trackers_ini("siamfc-lite", settings=["scale_count=5"])
 
 
 def test_without_the_library_one_line_says_what_to_install(

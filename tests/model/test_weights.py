@@ -14,7 +14,7 @@ from siamtrack.tracking.settings import TrackerConfig
 
 
 def test_both_models_are_shipped() -> None:
-    assert shipped_models() == ["siamfc", "siamfc-box"]
+    assert shipped_models() == ["siamfc", "siamfc-box", "siamfc-lite"]
 
 
 @pytest.mark.parametrize("model", MODELS)

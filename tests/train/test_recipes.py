@@ -30,7 +30,7 @@ def test_every_verifiers_recipe_is_valid(path: Path) -> None:
 
 def test_the_recipes_that_people_expect_are_there() -> None:
     assert {path.stem for path in RECIPES} >= {
-        f"train_{name}" for name in ("classic", "siamfc", "siamfc-box", "got10k", "smoke")
+        f"train_{name}" for name in ("classic", "siamfc", "siamfc-box", "siamfc-lite", "got10k", "smoke")
     }
 
 
