@@ -109,7 +109,7 @@ def _roofs(panel: Any, report: SpeedReport) -> None:
     panel.set_ylabel("GFLOP/s", fontsize=9)
     panel.set_title("Under the machine's roof", fontsize=10)
     panel.grid(color="0.92", which="major")
-    panel.legend(fontsize=7.5, frameon=False, loc="lower right")
+    panel.legend(fontsize=7.5, frameon=False, loc="upper left")
 
 
 def _profiles(panel: Any, report: SpeedReport) -> None:
