@@ -44,11 +44,13 @@ def test_a_line_has_the_figures_of_its_protocol() -> None:
 
 
 def test_small_print_says_where_and_with_what_weights(tmp_path: Path) -> None:
-    model = {"tracker": "w.pth", "threads": 2, "device": "cpu", "precision": "bfloat16", "weights_sha256": "ab" * 32}
-    for identity in (model, {"tracker": "identity", "threads": 2}):
+    old = {"tracker": "w.pth", "threads": 2, "device": "cpu", "precision": "bfloat16", "weights_sha256": "ab" * 32}
+    new = {**old, "tracker": "v.pth", "precision": "float32", "runtime": "onnx"}
+    for identity in (old, new, {"tracker": "identity", "threads": 2}):
         ResultStore(tmp_path, str(identity["tracker"])).claim(identity)
-    about = about_run(["w.pth", "identity"], tmp_path)
-    assert about["w.pth"] == "cpu, bfloat16, weights abababababab"
+    about = about_run(["w.pth", "v.pth", "identity"], tmp_path)
+    assert about["w.pth"] == "cpu, bfloat16, eager, weights abababababab"
+    assert about["v.pth"] == "cpu, float32, onnx, weights abababababab"
     assert about["threads"] == "2"
     assert "identity" not in about
     assert "torch" in about
