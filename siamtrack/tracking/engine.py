@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import time
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,9 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 RUNTIMES = ("eager", "onnx", "openvino", "cuda-graph")
 TORCH_RUNTIMES = ("eager", "cuda-graph")
 """Those that run the graphs as PyTorch modules, on the device and in the precision asked for."""
+
+MOST_THREADS = 8
+"""Threads of a graph: one crop's maps hold no work for more, and each of them must be woken for every layer."""
 
 
 class Engine:
@@ -71,7 +75,7 @@ class Engine:
         if folder:
             graphs = exported = FolderGraphs(Path(folder), net)
             self.precision = exported.about.precision
-        return GraphRuntime(graphs, sessions(torch.get_num_threads()))
+        return GraphRuntime(graphs, sessions(min(torch.get_num_threads(), MOST_THREADS)))
 
     @property
     def graphs(self) -> Mapping[str, nn.Module]:
@@ -170,8 +174,7 @@ def pick_runtime(runtime: str, device: torch.device, precision: str) -> str:
         ValueError: unknown name, or a runtime that does not run there.
     """
     if runtime == "auto":
-        there = all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnx"))
-        return "onnx" if there and device.type == "cpu" and precision == "float32" else "eager"
+        return "onnx" if device.type == "cpu" and precision == "float32" and _onnx_works() else "eager"
     name, colon, folder = runtime.partition(":")
     if colon and (name not in ("onnx", "openvino") or not folder):
         raise ValueError(f"runtime {runtime!r}: a folder goes with onnx or openvino, as in onnx:exported/lite")
@@ -182,6 +185,15 @@ def pick_runtime(runtime: str, device: torch.device, precision: str) -> str:
     if runtime not in TORCH_RUNTIMES and (device.type != "cpu" or precision != "float32"):
         raise ValueError(f"runtime {runtime!r} runs on the CPU in float32, not on {device} in {precision}; use eager")
     return runtime
+
+
+def _onnx_works() -> bool:
+    """Whether ONNX Runtime can be loaded, which a broken install cannot, and graphs be written for it."""
+    try:
+        importlib.import_module("onnxruntime")
+    except ImportError:
+        return False
+    return importlib.util.find_spec("onnx") is not None
 
 
 def native_bfloat16(device: torch.device) -> bool:

@@ -124,7 +124,10 @@ def test_auto_is_onnx_for_float32_on_a_cpu_and_else_eager(monkeypatch: pytest.Mo
     cpu = torch.device("cpu")
     assert pick_runtime("auto", cpu, "float32") == "onnx"
     assert pick_runtime("auto", cpu, "bfloat16") == pick_runtime("auto", torch.device("cuda"), "float32") == "eager"
-    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda _: None)
+    with monkeypatch.context() as patched:
+        patched.setattr(engines.importlib.util, "find_spec", lambda _: None)
+        assert pick_runtime("auto", cpu, "float32") == "eager"
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # installed, and cannot be loaded
     assert pick_runtime("auto", cpu, "float32") == "eager"
 
 
