@@ -54,6 +54,7 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
+    license_files=["LICENSE", "NOTICE", "LICENSES/*.txt"],
     python_requires=">=3.10",
     packages=find_packages(include=["siamtrack", "siamtrack.*"]),
     package_data={"siamtrack": ["assets/*.safetensors", "assets/live*", "py.typed"]},
