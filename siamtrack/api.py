@@ -45,7 +45,8 @@ def load(
         model: `siamfc-lite`, `siamfc-box` or `siamfc` (inside the package), or the path of a .safetensors or .pth file.
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
         precision: `auto`, `float32`, `bfloat16`, `float16`.
-        runtime: `auto` (ONNX Runtime for float32 on a CPU, else PyTorch), `eager` (PyTorch), `onnx`, `openvino`.
+        runtime: `auto` (ONNX Runtime for float32 on a CPU, else PyTorch), `eager` (PyTorch), `onnx`, `openvino`,
+            `cuda-graph`; see docs/speed.md.
         **overrides: constants of `TrackerConfig` to change, such as `window_influence=0.2`.
 
     Raises:

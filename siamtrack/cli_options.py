@@ -10,7 +10,7 @@ import typer
 ModelOption = Annotated[str, typer.Option(help="siamfc-lite, siamfc-box, siamfc, or a .safetensors or .pth file.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
-RuntimeOption = Annotated[str, typer.Option(help="auto, eager (PyTorch), onnx or openvino; see siamtrack bench.")]
+RuntimeOption = Annotated[str, typer.Option(help="auto, eager (PyTorch), onnx, openvino or cuda-graph; see docs/speed.md.")]
 ConfigOption = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-lite.yaml.")]
 
 

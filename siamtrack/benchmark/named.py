@@ -11,7 +11,7 @@ import yaml
 from siamtrack.api import tracker_from
 from siamtrack.benchmark.peers import BoxTracker, IdentityTracker, OpenCVTracker
 from siamtrack.errors import ConfigError
-from siamtrack.model.weights import load_weights
+from siamtrack.model.weights import Weights, load_weights
 from siamtrack.tracking.tracker import Tracker
 
 
@@ -48,12 +48,12 @@ def is_ours(name: str) -> bool:
 
 def our_tracker(
     name: str, settings: Iterable[str] = (), device: str = "auto", precision: str = "auto", runtime: str = "auto"
-) -> tuple[Tracker, str]:
-    """A tracker of our own from its name, and the sha256 of its weights; arguments and errors as for `tracker_by_name`."""
+) -> tuple[Tracker, Weights]:
+    """A tracker of our own from its name, and its weights; arguments and errors as for `tracker_by_name`."""
     model, *own = name.split(",")
     constants = read_settings([*settings, *own])
     weights = load_weights(model)
-    return tracker_from(weights, device, precision, runtime, **constants), weights.sha256
+    return tracker_from(weights, device, precision, runtime, **constants), weights
 
 
 def read_settings(items: Iterable[str]) -> dict[str, Any]:

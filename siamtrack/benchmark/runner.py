@@ -58,7 +58,8 @@ class TrackerSpec:
         """
         found: dict[str, Any] = {"tracker": self.name, "threads": self.threads}
         if is_ours(self.name):
-            tracker, found["weights_sha256"] = our_tracker(self.name, self.settings, self.device, self.precision, self.runtime)
+            tracker, weights = our_tracker(self.name, self.settings, self.device, self.precision, self.runtime)
+            found["weights_sha256"] = weights.sha256
             found["settings"] = asdict(tracker.config)
             found["device"], found["precision"] = tracker.engine.device.type, tracker.engine.precision
             found["runtime"] = tracker.engine.runtime

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from siamtrack.api import tracker_from
-from siamtrack.benchmark.named import is_ours, read_settings, tracker_by_name
+from siamtrack.api import config_of
+from siamtrack.benchmark.named import is_ours, our_tracker, tracker_by_name
 from siamtrack.benchmark.peers import BoxTracker, OpenCVTracker
 from siamtrack.benchmark.plain_runtime import PLAIN_MODEL, PLAIN_SETTINGS, PlainEngine
 from siamtrack.model.siamese import Siamese
@@ -102,11 +102,9 @@ def make_contender(
     """
     if entry.name == PLAIN:
         weights = load_weights(PLAIN_MODEL)
-        config = tracker_from(weights, device, "float32", "eager", **PLAIN_SETTINGS).config
-        return Contender(entry.label, Tracker(PlainEngine(weights.net, device), config), weights.net)
+        tracker = Tracker(PlainEngine(weights.net, device), config_of(weights, **PLAIN_SETTINGS))
+        return Contender(entry.label, tracker, weights.net)
     if is_ours(entry.name):
-        model, *own = entry.name.split(",")
-        weights = load_weights(model)
-        tracker = tracker_from(weights, device, precision, entry.runtime, **read_settings(own))
+        tracker, weights = our_tracker(entry.name, (), device, precision, entry.runtime)
         return Contender(entry.label, tracker, weights.net)
     return Contender(entry.label, tracker_by_name(entry.name, onnx_dir=onnx_dir))

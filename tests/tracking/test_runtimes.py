@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import siamtrack
 from siamtrack.errors import SiamtrackError
 from siamtrack.model.siamese import Siamese
 from siamtrack.models import MODELS, ModelName
@@ -76,10 +77,26 @@ def test_an_item_is_the_same_alone_and_among_others_to_the_last_bit(net: Siamese
 def test_graphs_are_exported_once_and_then_read(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net = Siamese(model="siamfc-lite").eval()
     first = Engine(net, "cpu", "float32", "onnx").embed(crops(1, 255))
-    files = sorted(path.name for path in (cache / "graphs").iterdir())
-    assert [name.rpartition("-")[2] for name in files] == ["box.onnx", "embed.onnx", "kernel.onnx", "match.onnx"]
+    files = sorted(path.name.rpartition("-")[2] for path in (cache / "graphs").iterdir())
+    assert files == ["box.onnx", "embed.onnx", "kernel.onnx", "match.onnx"]
     monkeypatch.setattr(exported, "export_graphs", lambda *_: pytest.fail("exported again"))
     assert torch.equal(Engine(net, "cpu", "float32", "onnx").embed(crops(1, 255)), first)
+
+
+def test_a_track_exports_once_whatever_its_search_size(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    export = exported.export_graphs
+
+    def counting(net: Siamese, search_size: int) -> dict[str, bytes]:
+        calls.append(search_size)
+        return export(net, search_size)
+
+    monkeypatch.setattr(exported, "export_graphs", counting)
+    tracker = siamtrack.load("siamfc-lite", device="cpu", precision="float32", runtime="onnx", search_size=191)
+    frame = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    tracker.init(frame, (40, 30, 30, 30))
+    tracker.update(frame)
+    assert calls == [191]
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: b"\0" + data[1:], lambda data: b""])

@@ -13,6 +13,9 @@ from siamtrack.model.siamese import Siamese
 FORMAT = 1
 """Part of every cached file's name: raise it when the graphs of the same weights change."""
 
+SIZELESS = ("embed", "kernel")
+"""Graphs in which no shape depends on the search crops' size."""
+
 _HASH_BYTES = hashlib.sha256().digest_size
 
 
@@ -28,11 +31,13 @@ class ExportedGraphs:
         self._made: dict[int, dict[str, bytes]] = {}
 
     def graph(self, name: str, search_size: int) -> bytes:
-        """One graph's bytes for search crops of a size.
+        """One graph's bytes; `match` and `box` are for search crops of that size, `embed` and `kernel` for any.
 
         Raises:
             SiamtrackError: it must be exported first, and the `onnx` package is not installed.
         """
+        if name in SIZELESS and self._made:
+            return next(iter(self._made.values()))[name]
         if search_size not in self._made:
             kept = read_cached(cache_folder("graphs") / self._file(name, search_size))
             if kept is not None and _whole(kept):
@@ -43,7 +48,7 @@ class ExportedGraphs:
         return self._made[search_size][name]
 
     def _file(self, name: str, search_size: int) -> str:
-        return f"{self._stem}-{search_size}-{name}.onnx"
+        return f"{self._stem}-{name}.onnx" if name in SIZELESS else f"{self._stem}-{search_size}-{name}.onnx"
 
 
 def _whole(kept: bytes) -> bool:
