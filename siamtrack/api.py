@@ -65,6 +65,8 @@ def tracker_from(
     weights: Weights, device: str = "auto", precision: str = "auto", runtime: str = "auto", **overrides: Any
 ) -> Tracker:
     """A tracker from weights that are loaded already; arguments as for `load`."""
+    if ":" in runtime:  # exported graphs are for one size of the search region
+        overrides = {"search_sizes": (), **overrides}
     config = config_of(weights, **overrides)
     return Tracker(Engine(weights.net, device, precision, runtime), config)
 

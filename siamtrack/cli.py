@@ -25,7 +25,16 @@ from siamtrack import (
     cli_tune,
     cli_verify,
 )
-from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, RuntimeOption, note, tracker_of
+from siamtrack.cli_options import (
+    ConfigOption,
+    DeviceOption,
+    ModelOption,
+    PrecisionOption,
+    RedetectOption,
+    RuntimeOption,
+    note,
+    tracker_of,
+)
 from siamtrack.cli_signals import Signals
 from siamtrack.errors import SiamtrackError
 from siamtrack.models import DEFAULT_MODEL
@@ -77,6 +86,7 @@ def track(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     runtime: RuntimeOption = "auto",
+    redetect: RedetectOption = True,
 ) -> int:
     """Follow one target through a video.
 
@@ -95,7 +105,7 @@ def track(
     from siamtrack.video.source import open_source
 
     with open_source(source) as frames:
-        tracker, about = tracker_of(model, config, device, precision, runtime)
+        tracker, about = tracker_of(model, config, device, precision, runtime, redetect)
         total = frames.frame_count - start if frames.frame_count else None
         with _Bar(total) as bar:
 

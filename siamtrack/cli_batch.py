@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, RuntimeOption, note
+from siamtrack.cli_options import (
+    ConfigOption,
+    DeviceOption,
+    ModelOption,
+    PrecisionOption,
+    RedetectOption,
+    RuntimeOption,
+    note,
+    settings_of,
+)
 from siamtrack.cli_signals import Signals
 from siamtrack.errors import SiamtrackError
 from siamtrack.models import DEFAULT_MODEL
@@ -36,6 +45,7 @@ def batch(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     runtime: RuntimeOption = "auto",
+    redetect: RedetectOption = True,
     jobs: Annotated[int | None, typer.Option(min=1, help="Videos at a time. Default: as many as fill the machine.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process. Default: the cores, shared.")] = None,
     video: Annotated[bool, typer.Option("--video", help="Also write an overlay.mp4 a video, with all its targets.")] = False,
@@ -71,10 +81,9 @@ def batch(
     """
     from siamtrack.batch.labels import check_labels, write_labels
     from siamtrack.batch.run import batch as run_batch
-    from siamtrack.config import load_yaml
 
     check_labels(labels or [])
-    constants = load_yaml(config) if config else {}
+    constants = settings_of(config, redetect)
     with Signals(raising=True) as signals, _Bars() as bars:
         run = run_batch(
             jobs_path,

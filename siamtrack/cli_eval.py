@@ -86,7 +86,8 @@ def evaluate(
     names = dict.fromkeys(tracker or [DEFAULT_MODEL])
     # Read before the run: hours of it must not end in a wrong path.
     other = score(data, trackers_of(compare), compare, {"folder": compare.name}) if compare is not None else None
-    specs = [TrackerSpec(name, (), onnx, device, precision, threads, runtime) for name in names]
+    # One pass as the benchmarks mean it; a name's own settings come later and win: siamfc-lite,redetect=true
+    specs = [TrackerSpec(name, ("redetect=false",), onnx, device, precision, threads, runtime) for name in names]
     with _FrameBar(specs, data) as bar:
         run_benchmark(specs, data, out, jobs or usual_jobs(threads), bar.done, _toolkit_root(benchmark, place, data))
     return _pack(data, specs, out) if data.hidden else _report(data, list(names), out, other)

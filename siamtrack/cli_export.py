@@ -42,7 +42,7 @@ def export(
     from siamtrack.tracking.runtimes.quantise import quantised
 
     weights = load_weights(model)
-    config = config_of(weights, **({"search_size": search_size} if search_size else {}))
+    config = config_of(weights, search_sizes=(), **({"search_size": search_size} if search_size else {}))
     graphs = export_graphs(weights.net, config.search_size)
     sessions = onnx_sessions(1)
     differences = largest_differences(

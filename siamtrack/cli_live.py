@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli_options import ConfigOption, DeviceOption, ModelOption, PrecisionOption, RuntimeOption, note, tracker_of
+from siamtrack.cli_options import (
+    ConfigOption,
+    DeviceOption,
+    ModelOption,
+    PrecisionOption,
+    RedetectOption,
+    RuntimeOption,
+    note,
+    tracker_of,
+)
 from siamtrack.cli_signals import Signals
 from siamtrack.models import DEFAULT_MODEL
 
@@ -50,6 +59,7 @@ def live(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     runtime: RuntimeOption = "auto",
+    redetect: RedetectOption = True,
 ) -> int:
     """Follow things live: in a window, in a browser, or without either.
 
@@ -69,7 +79,7 @@ def live(
             raise ValueError("--web takes no --box, --record or --no-window: draw and record in the page")
         from siamtrack.live.web.server import ServerSettings
 
-        return _web(ServerSettings(out, source, host, port, token or ""), (model, config, device, precision, runtime))
+        return _web(ServerSettings(out, source, host, port, token or ""), (model, config, device, precision, runtime, redetect))
     if host != "127.0.0.1" or port != 8765 or token:
         raise ValueError("--host, --port and --token go with --web")
     headless = not window or (bool(boxes) and _no_screen())
@@ -84,7 +94,7 @@ def live(
     from siamtrack.live.session import Session
     from siamtrack.video.source import open_source
 
-    tracker, about = tracker_of(model, config, device, precision, runtime)
+    tracker, about = tracker_of(model, config, device, precision, runtime, redetect)
     with Capture(lambda: open_source(source or "0")) as capture:
         session = Session(tracker.engine, tracker.config, out, capture.name, capture.fps, about)
         if record:
@@ -97,7 +107,7 @@ def live(
         return _report(capture, session, ended)
 
 
-def _web(settings: ServerSettings, of: tuple[str, Path | None, str, str, str]) -> int:
+def _web(settings: ServerSettings, of: tuple[str, Path | None, str, str, str, bool]) -> int:
     from siamtrack.live.session import Session
     from siamtrack.live.web.server import serve
 

@@ -12,19 +12,28 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 RuntimeOption = Annotated[str, typer.Option(help="auto, eager (PyTorch), onnx, openvino or cuda-graph; see docs/speed.md.")]
 ConfigOption = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-lite.yaml.")]
+RedetectOption = Annotated[
+    bool, typer.Option("--redetect/--no-redetect", help="Whether a target that is LOST is looked for in the whole frame.")
+]
 
 
 def tracker_of(
-    model: str, config: Path | None, device: str, precision: str, runtime: str = "auto"
+    model: str, config: Path | None, device: str, precision: str, runtime: str = "auto", redetect: bool = True
 ) -> tuple[Any, dict[str, Any]]:
     """The tracker that the options describe, and what run.json says of its weights."""
     from siamtrack.api import tracker_from
-    from siamtrack.config import load_yaml
     from siamtrack.model.weights import load_weights
 
-    overrides = load_yaml(config) if config else {}
+    overrides = settings_of(config, redetect)
     weights = load_weights(model)
     return tracker_from(weights, device, precision, runtime, **overrides), {"model": model, "weights_sha256": weights.sha256}
+
+
+def settings_of(config: Path | None, redetect: bool) -> dict[str, Any]:
+    """The tracker's constants that the options change; the command line has the last word."""
+    from siamtrack.config import load_yaml
+
+    return {**(load_yaml(config) if config else {}), **({} if redetect else {"redetect": False})}
 
 
 def note(text: str, kind: str = "note") -> None:

@@ -58,7 +58,7 @@ def tune(
     from siamtrack.tracking.tracker import Tracker
 
     weights = load_weights(model)
-    tracker = tracker_from(weights, device, precision, runtime, **read_settings(constants or []))
+    tracker = tracker_from(weights, device, precision, runtime, **{"redetect": False, **read_settings(constants or [])})
     present, engine = tracker.config, tracker.engine
     ranges = read_space(load_yaml(space), present, str(space)) if space else default_space(present)
     identity = {"model_sha256": weights.sha256, "precision": engine.precision, "runtime": engine.runtime}

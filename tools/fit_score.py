@@ -1,106 +1,179 @@
 #!/usr/bin/env python3
-"""Fit score_slope and score_offset of a model on labelled sequences of the train split.
+"""Fit score_weights and score_offset of a model: what its evidence says of "the box overlaps the target by more than 0.5".
 
-    tools/fit_score.py ROOT runs/siamfc/checkpoint.pt --sequences 60 --frames 60
+    tools/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only 'TLP_*' 'VOT17_*' --features value,peak,gap --jobs 2
 
-The tracker follows each target, and now and then is shown a frame of another sequence, where its target cannot
-be. A logistic regression of "overlap above 0.5" on the response at the peak gives the two numbers; the
-expected calibration error and the AUROC over the same frames are printed beside them.
+The tracker follows the targets of labelled sequences that the network must not have been trained on (it knows the others
+by heart, and would promise too little for new ones), as they are and in the clips that tools/make_absences.py makes of
+them. A logistic regression with every sequence, and every kind of clip, of equal weight gives the numbers. Printed
+beside them are AUROC and expected calibration error (ECE) of each sequence's frames by a fit to the other sequences.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from fnmatch import fnmatchcase
+from itertools import combinations
+from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
+from make_absences import make_clips
 from numpy.typing import NDArray
-from rich.progress import track
+from rich.progress import Progress
 
 from siamtrack.api import load
+from siamtrack.benchmark.reliability import auroc, calibration_error
 from siamtrack.boxes import iou
 from siamtrack.config import load_yaml
 from siamtrack.datasets.layout import find_sequences
+from siamtrack.tracking.evidence import Evidence
+from siamtrack.tracking.tracker import Tracker
+
+RIDGE = 1e-2
+"""Pull of the weights of standardised features towards 0, per unit of the frames' mean weight."""
+
+
+class Frames(NamedTuple):
+    """What was seen: features (N, 5) in the order of `Evidence`, overlaps (N,), each frame's sequence and kind of clip."""
+
+    evidence: NDArray[np.float64]
+    overlaps: NDArray[np.float64]
+    sequence: NDArray[np.str_]
+    kind: NDArray[np.str_]
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """(N,) what the score is the probability of."""
+        return self.overlaps > 0.5
+
+    def of(self, chosen: NDArray[np.bool_]) -> Frames:
+        """Some of the frames."""
+        return Frames(*(column[chosen] for column in self))
+
+    def weights(self) -> NDArray[np.float64]:
+        """(N,) so that each kind of clip of each sequence counts alike; their mean is 1."""
+        _, place, count = np.unique(np.char.add(self.sequence, self.kind), return_inverse=True, return_counts=True)
+        weights: NDArray[np.float64] = 1 / count[place]
+        return weights / weights.mean()
 
 
 def main() -> None:
-    """Collect responses and overlaps, fit, print."""
+    """Collect, fit, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
     parser.add_argument("model")
-    parser.add_argument("--sequences", type=int, default=60)
-    parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="*", default=["*"], help="patterns of the sequences' names")
+    parser.add_argument("--features", default="", help=f"of {','.join(Evidence._fields)}; default: every choice is compared")
     parser.add_argument("--config", type=Path, default=None, help="tracker constants; default: the model's own")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="sequences at a time, one thread each")
+    parser.add_argument("--keep", type=Path, default=None, help=".npz for what was seen; used if it is there")
     args = parser.parse_args()
-
-    # A gentle slope, so that the score can be turned back into the response without loss.
-    slope = 0.05
-    settings = {**(load_yaml(args.config) if args.config else {}), "score_slope": slope, "score_offset": 0.0}
-    tracker = load(args.model, **settings)
-    rng = np.random.default_rng(args.seed)
-    sequences = find_sequences(args.root)
-    chosen = [sequences[i] for i in rng.permutation(len(sequences))[: args.sequences]]
-    responses: list[float] = []
-    good: list[bool] = []
-    stranger = None
-    for sequence in track(chosen):
-        visible = sequence.visible
-        started = False
-        for index, frame in enumerate(sequence.frames()):
-            if index == args.frames:
-                break
-            if not started:
-                if visible[index]:
-                    tracker.init(frame, sequence.boxes_xywh[index])
-                    started = True
-                continue
-            result = tracker.update(frame)
-            if visible[index]:
-                responses.append(math.log(result.score / (1 - result.score)) / slope)
-                good.append(bool(iou(result.box, sequence.boxes_xywh[index]) > 0.5))
-        if stranger is not None and started:
-            for _ in range(args.frames // 6):
-                result = tracker.update(cv2.resize(stranger, (frame.shape[1], frame.shape[0])))
-                responses.append(math.log(result.score / (1 - result.score)) / slope)
-                good.append(False)
-        stranger = frame
-    x, y = np.array(responses), np.array(good, dtype=np.float64)
-    a, b = fit(x, y)
-    p = 1 / (1 + np.exp(-(a * x + b)))
-    print(f"{len(x)} frames of {len(chosen)} sequences, {y.mean():.3f} of them good")
-    print(f"score_slope: {a:.4f}\nscore_offset: {b:.4f}")
-    print(f"ECE {calibration_error(p, y):.3f}  AUROC {auroc(x, y):.3f}  (on the frames it was fitted to)")
+    seen = collect(args)
+    print(f"{len(seen.overlaps)} frames of {len(set(seen.sequence))} sequences, {seen.good.mean():.3f} of them good")
+    names = tuple(args.features.split(",")) if args.features else ()
+    for features in [names] if names else choices():
+        weights, offset = fit(seen, features)
+        scores = leave_one_out(seen, features)
+        parts = (np.ones_like(seen.good), seen.kind == "plain")
+        quality = [(auroc(scores[one], seen.good[one]), calibration_error(scores[one], seen.good[one])) for one in parts]
+        of_all, of_plain = (f"AUROC {found[0]:.3f}  ECE {found[1]:.3f}" for found in quality)
+        print(f"{','.join(features):28} {of_all}   as they are: {of_plain}")
+    print(f"score_weights: {[round(float(weight), 4) for weight in weights]}\nscore_offset: {offset:.4f}")
 
 
-def fit(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
-    """Logistic regression of y on x by Newton's method, with a touch of ridge against separable data."""
-    scale = x.std() or 1.0
-    features = np.stack([(x - x.mean()) / scale, np.ones_like(x)], axis=1)
-    weights = np.zeros(2)
+def choices() -> Iterator[tuple[str, ...]]:
+    """Every set of features."""
+    for count in range(1, len(Evidence._fields) + 1):
+        yield from combinations(Evidence._fields, count)
+
+
+def collect(args: argparse.Namespace) -> Frames:
+    """Follow every target, in processes of their own."""
+    if args.keep and args.keep.is_file():
+        with np.load(args.keep, allow_pickle=False) as file:
+            return Frames(*(file[name] for name in Frames._fields))
+    names = [one.name for one in find_sequences(args.root) if any(fnmatchcase(one.name, pattern) for pattern in args.only)]
+    rows: list[tuple[Evidence, float, str, str]] = []
+    settings = {**(load_yaml(args.config) if args.config else {}), "redetect": False}
+    with (
+        Progress() as progress,
+        ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn"), initializer=_one_thread) as pool,
+    ):
+        bar = progress.add_task("sequences", total=len(names))
+        for one in [pool.submit(look, args.root, name, args.model, settings, args.seed) for name in names]:
+            rows += one.result()
+            progress.advance(bar)
+    evidence, overlaps, sequences, kinds = zip(*rows, strict=True)
+    seen = Frames(np.array(evidence), np.array(overlaps), np.array(sequences), np.array(kinds))
+    if args.keep:
+        np.savez_compressed(args.keep, **seen._asdict())
+    return seen
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def look(root: Path, name: str, model: str, settings: dict[str, object], seed: int) -> list[tuple[Evidence, float, str, str]]:
+    """Evidence, overlap, sequence and kind of each frame of one sequence and of the clips made of it."""
+    sequences = {one.name: one for one in find_sequences(root)}
+    sequence, tracker = sequences[name], load(model, **settings)
+    rows = [(*row, name, "plain") for row in follow(tracker, sequence.frames(), sequence.boxes_xywh, unsure=True)]
+    for clip in make_clips(sequence, sequences.values(), seed):
+        rows += [(*row, name, clip.kind) for row in follow(tracker, clip.frames, clip.boxes, unsure=False)]
+    return rows
+
+
+def follow(
+    tracker: Tracker, frames: Iterable[NDArray[np.uint8]], boxes: NDArray[np.float64], unsure: bool
+) -> Iterator[tuple[Evidence, float]]:
+    """Evidence and overlap of each frame. unsure: without a box nothing is known, rather than that the target is absent."""
+    visible = (boxes[:, 2:] > 0).all(axis=1)
+    first = int(visible.argmax())
+    for i, frame in enumerate(frames):
+        if i == first:
+            tracker.init(frame, boxes[i])
+        elif i > first:
+            box, evidence = tracker.update(frame).box, tracker.evidence
+            assert evidence is not None
+            if visible[i] or not unsure:
+                yield evidence, float(iou(box, boxes[i])) if visible[i] else 0.0
+
+
+def fit(seen: Frames, features: Sequence[str]) -> tuple[NDArray[np.float64], float]:
+    """Weights (5,), 0 for features that are left out, and offset: logistic regression by Newton's method."""
+    columns = [Evidence._fields.index(name) for name in features]
+    chosen = seen.evidence[:, columns]
+    mean, spread = chosen.mean(0), np.maximum(chosen.std(0), 1e-9)
+    known = np.column_stack([(chosen - mean) / spread, np.ones(len(chosen))])
+    share, found = seen.weights(), np.zeros(known.shape[1])
+    pull = RIDGE * len(known) * np.diag([1.0] * len(columns) + [0.0])
     for _ in range(50):
-        p = 1 / (1 + np.exp(-features @ weights))
-        gradient = features.T @ (p - y) + 1e-3 * weights
-        hessian = (features * (p * (1 - p))[:, None]).T @ features + 1e-3 * np.eye(2)
-        weights -= np.linalg.solve(hessian, gradient)
-    return float(weights[0] / scale), float(weights[1] - weights[0] * x.mean() / scale)
+        likely = 1 / (1 + np.exp(-np.clip(known @ found, -50, 50)))
+        slope = known.T @ (share * (likely - seen.good)) + pull @ found
+        bend = (known * (share * likely * (1 - likely))[:, None]).T @ known + pull + 1e-9 * np.eye(len(found))
+        found -= np.linalg.solve(bend, slope)
+    weights = np.zeros(len(Evidence._fields))
+    weights[columns] = found[:-1] / spread
+    return weights, float(found[-1] - weights[columns] @ mean)
 
 
-def calibration_error(p: NDArray[np.float64], y: NDArray[np.float64], bins: int = 10) -> float:
-    """Expected calibration error: mean gap between score and share of good frames, over equal-width bins."""
-    number = np.minimum((p * bins).astype(int), bins - 1)
-    gaps = [abs(p[number == i].mean() - y[number == i].mean()) * (number == i).mean() for i in set(number.tolist())]
-    return float(np.sum(gaps))
-
-
-def auroc(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Probability that a good frame scores above a bad one."""
-    ranks = np.empty(len(x))
-    ranks[np.argsort(x)] = np.arange(1, len(x) + 1)
-    positive = y.sum()
-    return float((ranks[y == 1].sum() - positive * (positive + 1) / 2) / max(positive * (len(y) - positive), 1))
+def leave_one_out(seen: Frames, features: Sequence[str]) -> NDArray[np.float64]:
+    """The scores (N,) that frames get from a fit to the other sequences."""
+    scores = np.zeros(len(seen.overlaps))
+    for name in set(seen.sequence.tolist()):
+        own = seen.sequence == name
+        weights, offset = fit(seen.of(~own), features)
+        scores[own] = 1 / (1 + np.exp(-np.clip(seen.evidence[own] @ weights + offset, -50, 50)))
+    return scores
 
 
 if __name__ == "__main__":

@@ -43,6 +43,10 @@ class OpenCVTracker:
         name: `csrt` and `kcf` (opencv-contrib-python), `mil`, or `nano` and `vit` (which need their ONNX files).
         onnx_dir: folder of `backbone.onnx` and `head.onnx` for `nano`, of `vittrack.onnx` for `vit`.
 
+    Attributes:
+        score: the tracker's own word on the last frame: the tracking score of `nano` and `vit`; of the others 1 where they
+            report that they found the target, else 0.
+
     Raises:
         SiamtrackError: the tracker is not in this OpenCV, or its files are missing; the message says what to get.
     """
@@ -54,6 +58,7 @@ class OpenCVTracker:
             raise SiamtrackError(f"no OpenCV tracker {name!r}; {nearest(name, self.NAMES)}")
         self._make = _factory(name, Path(onnx_dir or "."))
         self._box = Box(0, 0, 0, 0)
+        self.score = 1.0
 
     def init(self, frame: Image, box: Iterable[float]) -> None:
         """Start over: OpenCV's trackers are good for one target each."""
@@ -67,6 +72,8 @@ class OpenCVTracker:
         found, box = self._tracker.update(frame)
         if found:
             self._box = Box(*(float(value) for value in box))
+        rate = getattr(self._tracker, "getTrackingScore", None)
+        self.score = float(rate() if rate else found)
         return self._box
 
 

@@ -11,14 +11,13 @@ import numpy as np
 from siamtrack.live.scene import SeenTarget
 from siamtrack.tracking.crop import Image
 from siamtrack.tracking.result import State
+from siamtrack.video.overlay import draw_outline
 
 PALETTE = ((178, 114, 0), (0, 159, 230), (115, 158, 0), (167, 121, 204), (233, 180, 86), (0, 94, 213), (66, 228, 240))
 """BGR: blue, orange, green, purple, sky, vermilion, yellow of the Okabe-Ito palette, which colour-blind people tell apart.
 The web page names the same ones."""
 
 _SHIFT = 3  # fractional bits of OpenCV's drawing calls
-_DASHES = {State.TRACKING: None, State.UNCERTAIN: (6.0, 8.0), State.LOST: (0.5, 9.0)}
-"""Length of a dash and of the gap behind it, in widths of half a line; the ends of a dash are round and stick out."""
 
 
 def color_of(number: int) -> tuple[int, int, int]:
@@ -38,7 +37,7 @@ def draw_targets(image: Image, targets: Sequence[SeenTarget], selected: str | No
     unit = max(1.0, min(canvas.shape[:2]) / 480)
     for target in targets:
         _draw_trail(canvas, target, round(unit))
-        _draw_box(canvas, target, round(2 * unit) + (target.name == selected))
+        draw_outline(canvas, target.result, color_of(target.number), round(2 * unit) + (target.name == selected))
     for target in targets:  # after all boxes: a label must stay readable
         _draw_label(canvas, target, unit)
     return canvas
@@ -50,27 +49,6 @@ def _draw_trail(canvas: Image, target: SeenTarget, line: int) -> None:
     for age, (a, b) in enumerate(pairwise(points), 1):
         faded = tuple(int(value) for value in color * (0.35 + 0.65 * age / len(points)))
         cv2.line(canvas, tuple(map(int, a)), tuple(map(int, b)), faded, line, cv2.LINE_AA, _SHIFT)
-
-
-def _draw_box(canvas: Image, target: SeenTarget, line: int) -> None:
-    x, y, w, h = target.result.box
-    corners = np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h), (x, y)])
-    dashes = _DASHES[target.result.state]
-    for color, width in (((0, 0, 0), line + 2), (color_of(target.number), line)):  # a dark rim is seen on any background
-        for a, b in pairwise(corners):
-            for start, end in _dashes(float(np.hypot(*(b - a))), dashes, line / 2):
-                points = [tuple(int(v) for v in np.round((a + (b - a) * t) * 2**_SHIFT)) for t in (start, end)]
-                cv2.line(canvas, points[0], points[1], color, width, cv2.LINE_AA, _SHIFT)
-
-
-def _dashes(length: float, dashes: tuple[float, float] | None, unit: float) -> list[tuple[float, float]]:
-    """Parts of a line to draw, as shares of it; its two ends are always drawn, so that corners are seen."""
-    if dashes is None or length <= 0:
-        return [(0.0, 1.0)]
-    dash, gap = dashes[0] * unit, dashes[1] * unit
-    count = max(1, round(length / (dash + gap)))
-    period, half = 1 / count, dash / length / 2
-    return [(max(0.0, i * period - half), min(1.0, i * period + half)) for i in range(count + 1)]
 
 
 def _draw_label(canvas: Image, target: SeenTarget, unit: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +72,23 @@ def load_weights(name_or_path: str | Path) -> Weights:
         state, sha256 = file.state, file.sha256
         if isinstance(file.header, dict) and file.header.get("model") == "verifier":
             raise WeightsError(f"{path}: holds a verifier, which tracks nothing; give it to siamtrack verify --model")
-        header = build(WeightsHeader, file.header, str(path))
+        header = _current(build(WeightsHeader, file.header, str(path)))
     else:
         sha256 = hashlib.sha256(read_bytes(path)).hexdigest()
         state, header = _load_checkpoint(path)
     net = Siamese(header.input, header.model)
     fill(net, state, path, "an AlexNet SiamFC")
     return Weights(net.eval(), header, sha256)
+
+
+def _current(header: WeightsHeader) -> WeightsHeader:
+    """A header whose tracker settings have the names of today: before 0.6 the score weighed one number, without hysteresis."""
+    settings = dict(header.tracker)
+    if "score_slope" not in settings:
+        return header
+    settings["score_weights"] = [settings.pop("score_slope"), 0.0, 0.0, 0.0, 0.0]
+    settings["doubt_score"] = settings.get("tracking_score", 0.5)
+    return replace(header, tracker=settings)
 
 
 def save_weights(path: str | Path, net: Siamese, header: WeightsHeader) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from siamtrack.frames import as_bgr
@@ -10,6 +11,7 @@ from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.locator import Exemplar
 from siamtrack.tracking.locators import make_locator
 from siamtrack.tracking.result import TrackResult
+from siamtrack.tracking.scene_cut import SceneCut
 from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.target import Target
 
@@ -38,6 +40,7 @@ class TrackerGroup(Generic[Name]):
         self.config = config
         self._locator = make_locator(engine, config)
         self._targets: dict[Name, tuple[Target, Exemplar]] = {}
+        self._scene: SceneCut | None = None
 
     def add(self, name: Name, frame: Any, box: Iterable[float]) -> TrackResult:
         """Learn a target; one of the same name is replaced.
@@ -55,6 +58,8 @@ class TrackerGroup(Generic[Name]):
         """
         image = as_bgr(frame)
         target = Target(image, box, self.config)
+        if not self._targets and self.config.redetect:
+            self._scene = SceneCut(image)
         self._targets[name] = (target, self._locator.learn(target.exemplar_view(image)))
         return target.first
 
@@ -79,10 +84,12 @@ class TrackerGroup(Generic[Name]):
             ValueError: the frame cannot be used, or its size is not that of the first; no target has moved.
         """
         image = as_bgr(frame)
-        names, targets = list(self._targets), [target for target, _ in self._targets.values()]
-        views = [target.search_view(image) for target in targets]
-        sightings = self._locator.find([exemplar for _, exemplar in self._targets.values()], views) if views else []
-        return {name: target.follow(seen) for name, target, seen in zip(names, targets, sightings, strict=True)}
+        views = {name: target.search_views(image) for name, (target, _) in self._targets.items()}
+        looks = [(self._targets[name][1], view) for name, each in views.items() for view in each]
+        # One batch for all. Where there is no target, there is nothing to look for.
+        seen = iter(self._locator.find(*map(list, zip(*looks, strict=True))) if looks else [])
+        cut = self._scene is not None and self._scene.is_cut(image)
+        return {name: self._targets[name][0].follow(list(islice(seen, len(each))), cut) for name, each in views.items()}
 
     @property
     def names(self) -> list[Name]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from siamtrack.tracking.crop import Image
+from siamtrack.tracking.evidence import Evidence
 
 Pair = tuple[float, float]
 
@@ -21,8 +22,10 @@ class View:
     Attributes:
         image: (H, W, 3) BGR uint8.
         center_xy, size_wh: the target as it was last seen, frame pixels.
-        side: of the square to cut, frame pixels.
+        side: of the square to cut, frame pixels. size: of the crop that it becomes, pixels; 0 for the locator's own.
         fill: colour of whatever lies outside the frame.
+        window_influence: share of the Hann window in the choice of the peak, 0..1: how firmly the target is expected in
+            the middle.
     """
 
     image: Image
@@ -30,6 +33,8 @@ class View:
     size_wh: Pair
     side: float
     fill: tuple[float, float, float]
+    window_influence: float = 0.0
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,12 @@ class Sighting:
     Attributes:
         center_xy: frame pixels; may lie outside the frame.
         growth_wh: factors on the target's width and height, damping included.
-        value: logit-like evidence that this is the target; the score is a function of it.
+        evidence: what speaks for this being the target; the score is a function of it.
     """
 
     center_xy: Pair
     growth_wh: Pair
-    value: float
+    evidence: Evidence
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from siamtrack.tracking.box_locator import BoxLocator
 from siamtrack.tracking.device.locator import DeviceLocator
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.locator import Locator
 from siamtrack.tracking.scale_locator import ScaleLocator
 from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.tracking.sized_locator import SizedLocator
 
 
 def make_locator(engine: Engine, config: TrackerConfig) -> Locator:
     """`BoxLocator` for `scale_search: box`, else `ScaleLocator`; for runtime `cuda-graph` either as a `DeviceLocator`.
 
+    Where the configuration names several search sizes, there is one of them for each.
+
     Raises:
         ConfigError: the runtime does not have that scale search.
     """
+    kind: Callable[[Engine, TrackerConfig], Locator] = BoxLocator if config.scale_search == "box" else ScaleLocator
     if engine.runtime == "cuda-graph":
-        return DeviceLocator(engine, config)
-    return (BoxLocator if config.scale_search == "box" else ScaleLocator)(engine, config)
+        kind = DeviceLocator
+    return SizedLocator(kind, engine, config) if len(config.search_sizes) > 1 else kind(engine, config)

@@ -21,14 +21,15 @@ class Peak(NamedTuple):
 
     Attributes:
         scale: index of the scale that won.
+        row, column: its cell.
         dx, dy: displacement from the middle of the response map, in cells, with fraction.
-        value: the response itself at the peak's cell: no penalty, no window.
     """
 
     scale: int
+    row: int
+    column: int
     dx: float
     dy: float
-    value: float
 
 
 def hann_window(size: int) -> Map:
@@ -66,7 +67,7 @@ def find_peak_numpy(response: Map, penalty: Map, window: Map, influence: float) 
     row, column = divmod(int(mixed.argmax()), size)
     dx = column + _vertex(mixed[row], column) - (size - 1) / 2
     dy = row + _vertex(mixed[:, column], row) - (size - 1) / 2
-    return Peak(best, float(dx), float(dy), float(response[best, row, column]))
+    return Peak(best, row, column, float(dx), float(dy))
 
 
 def _vertex(line: NDArray[np.float64], i: int) -> float:
@@ -79,8 +80,7 @@ def _vertex(line: NDArray[np.float64], i: int) -> float:
 
 def find_peak(response: Map, penalty: Map, window: Map, influence: float) -> Peak:
     """As `find_peak_numpy`, compiled."""
-    scale, dx, dy, value = _find_peak(response, penalty, window, influence)
-    return Peak(int(scale), float(dx), float(dy), float(value))
+    return Peak(*_find_peak(response, penalty, window, influence))
 
 
 @compiled
@@ -127,4 +127,4 @@ def _find_peak(response, penalty, window, influence):  # type: ignore[no-untyped
         curvature = mixed[row - 1, column] - 2 * mixed[row, column] + mixed[row + 1, column]
         if curvature < 0:
             dy = 0.5 * (mixed[row - 1, column] - mixed[row + 1, column]) / curvature
-    return best, column + dx - (width - 1) / 2, row + dy - (height - 1) / 2, response[best, row, column]
+    return best, row, column, column + dx - (width - 1) / 2, row + dy - (height - 1) / 2

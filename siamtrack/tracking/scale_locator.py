@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from siamtrack.model.backbone import STRIDE
 from siamtrack.tracking.crop import CropWindow
 from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.evidence import Evidence, measure
 from siamtrack.tracking.exemplar import embed_exemplars
 from siamtrack.tracking.locator import Exemplar, Sighting, View, exemplar_size_wh, together
 from siamtrack.tracking.peak import find_peak, hann_window
@@ -53,19 +54,20 @@ class ScaleLocator:
         response = self.engine.match(exemplar, search).reshape(
             len(views), self.config.scale_count, *[self.config.response_size] * 2
         )
-        return [self._sighting(each, maps) for each, maps in zip(windows, response, strict=True)]
+        return [self._sighting(*each) for each in zip(views, windows, response, strict=True)]
 
     def _windows(self, view: View) -> list[CropWindow]:
         """The search regions of one target: one, or one a scale."""
         scales = np.ones(1) if self.config.scale_search == "exemplar" else self._scales
         return [CropWindow(view.center_xy, view.side * float(scale), self.config.search_size) for scale in scales]
 
-    def _sighting(self, windows: list[CropWindow], response: NDArray[np.float32]) -> Sighting:
+    def _sighting(self, view: View, windows: list[CropWindow], response: NDArray[np.float32]) -> Sighting:
         """The highest of the response maps (K, n, n), one a scale, and what its peak says."""
-        peak = find_peak(response, self._penalties, self._window, self.config.window_influence)
+        peak = find_peak(response, self._penalties, self._window, view.window_influence)
         window = windows[peak.scale] if len(windows) > 1 else windows[0]
         middle = window.size / 2
         center_xy = window.to_frame(middle + peak.dx * STRIDE, middle + peak.dy * STRIDE)
         damping = self.config.scale_damping
         growth = (1 - damping) + damping * float(self._scales[peak.scale])
-        return Sighting(center_xy, (growth, growth), peak.value)
+        found = measure(response[peak.scale], peak.row, peak.column)
+        return Sighting(center_xy, (growth, growth), Evidence(found[0], *found))

@@ -17,6 +17,8 @@ class TrackerConfig:
 
     Attributes:
         exemplar_size, search_size: sides of the two crops in pixels.
+        search_sizes: sides to choose from by how fast the target moves, ascending, `search_size` among them; none for
+            `search_size` alone.
         scale_search: `exemplar` embeds the exemplar at every scale once, at init, and the search region once a
             frame; `search` is the paper's form, which embeds one search region a scale in every frame; `box` takes
             the size from the box head instead (`siamfc-lite` and `siamfc-box`).
@@ -26,13 +28,19 @@ class TrackerConfig:
         size_penalty: how strongly a box that changes scale or shape is doubted (box only); 0: not at all.
         window_influence: share of the Hann window in the response, 0..1.
         search_side_min, search_side_max: limits of the search side, as factors of its first value.
-        score_slope, score_offset: `score = sigmoid(slope * response + offset)` of the response at the peak; fitted to the
-            weights, on the train split, by tools/fit_score.py.
-        tracking_score, lost_score: at or above the first the state is TRACKING, below the second LOST.
+        score_weights, score_offset: `score = sigmoid(weights . evidence + offset)`, the weights in the order of `Evidence`;
+            fitted by tools/fit_score.py.
+        tracking_score, doubt_score: the state becomes TRACKING at the first, and UNCERTAIN below the second.
+        lost_score, lost_frames: LOST after so many frames in a row below that score.
+        redetect: whether a LOST target is looked for in the whole frame.
+        refind_score, refind_slack, refind_frames: TRACKING again after so many frames in a row with a score of at least the
+            first, whose log-odds are at most the second below the target's usual ones.
+        refind_odds: how much likelier (as a ratio of odds) the target must be elsewhere than here to be looked for there.
     """
 
     exemplar_size: int = 127
     search_size: int = 255
+    search_sizes: tuple[int, ...] = ()
     scale_search: Literal["exemplar", "search", "box"] = "exemplar"
     scale_count: int = 3
     scale_step: float = 1.0375
@@ -42,25 +50,46 @@ class TrackerConfig:
     window_influence: float = 0.3
     search_side_min: float = 0.2
     search_side_max: float = 5.0
-    score_slope: float = 1.0
+    score_weights: tuple[float, float, float, float, float] = (1.0, 0.0, 0.0, 0.0, 0.0)
     score_offset: float = 0.0
     tracking_score: float = 0.5
+    doubt_score: float = 0.5
     lost_score: float = 0.2
+    lost_frames: int = 3
+    redetect: bool = True
+    refind_score: float = 0.5
+    refind_slack: float = 1.0
+    refind_frames: int = 3
+    refind_odds: float = 10.0
 
     def __post_init__(self) -> None:
         if self.scale_count < 1 or self.scale_count % 2 == 0:
             raise ValueError(f"scale_count is {self.scale_count}; it must be odd, so that one scale is the present one")
         if self.exemplar_size != 127:
             raise ValueError(f"exemplar_size is {self.exemplar_size}; the network's exemplar is 127 px")
-        if self.search_size < 159 or self.search_size > 511 or (self.search_size - 127) % 16:
-            raise ValueError(f"search_size is {self.search_size}; it must be 127 plus a multiple of 16, from 159 to 511")
+        for size in (self.search_size, *self.search_sizes):
+            if size < 159 or size > 511 or (size - 127) % 16:
+                raise ValueError(f"search_size is {size}; it must be 127 plus a multiple of 16, from 159 to 511")
+        sizes = list(self.search_sizes)
+        if sizes and (sizes != sorted(set(sizes)) or self.search_size not in sizes):
+            raise ValueError(f"search_sizes {sizes} must rise, and hold search_size {self.search_size}; [] for that one alone")
         if self.scale_step < 1:
             raise ValueError(f"scale_step is {self.scale_step}; it must be 1 or more")
         if self.size_penalty < 0:
             raise ValueError(f"size_penalty is {self.size_penalty}; it must be 0 or more")
-        for name in ("scale_penalty", "scale_damping", "window_influence", "tracking_score", "lost_score"):
+        for name in ("scale_penalty", "scale_damping", "window_influence", "tracking_score", "refind_score"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
+        if not 0 <= self.lost_score <= self.doubt_score <= self.tracking_score:
+            raise ValueError(
+                f"lost_score {self.lost_score}, doubt_score {self.doubt_score}, tracking_score {self.tracking_score}: "
+                "they must lie in 0..1 and not fall in this order"
+            )
+        if self.refind_slack < 0:
+            raise ValueError(f"refind_slack is {self.refind_slack}; it must be 0 or more")
+        for name in ("lost_frames", "refind_frames", "refind_odds"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 1 or more")
         if not 0 < self.search_side_min <= 1 <= self.search_side_max:
             raise ValueError("search_side_min must lie in 0..1 and search_side_max be 1 or more")
 
@@ -68,6 +97,11 @@ class TrackerConfig:
     def response_size(self) -> int:
         """Cells along one side of the response map: 17 for 127 and 255 px."""
         return (self.search_size - self.exemplar_size) // STRIDE + 1
+
+    @property
+    def reach(self) -> float:
+        """Side of the square whose middle the response map's cells see, as a share of the search region's side."""
+        return (self.response_size - 1) * STRIDE / self.search_size
 
     @property
     def scales(self) -> NDArray[np.float64]:

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from siamtrack.boxes import Box, check_box, clip_box, from_center
 from siamtrack.tracking.crop import Image, context_side, mean_color
+from siamtrack.tracking.evidence import Evidence
 from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.tracking.state import Phase, next_phase
+from siamtrack.tracking.sweep import Sweep
 
 MIN_TRACKED_PX = 2.0
 """Shortest side that a tracked box may shrink to, frame pixels."""
+
+STEPS = 3
+"""Frames whose steps say how fast a target moves."""
+
+USUAL_SHARE = 0.05
+"""Share of each frame in the running mean of a target's log-odds."""
+
+ROOM_PX = 20.0
+"""Room around the target, in pixels of the crop, that every search region leaves to one that stood still.
+
+With it, and with twice the largest of the last steps, 191, 223 and 255 px cost 7 % less than 223 px alone on val, and
+followed as well (first 120 frames: AO 0.711 and 0.707). Alone, 191 px lost two targets more, and 255 px one."""
 
 
 class Target:
@@ -22,6 +38,9 @@ class Target:
         image: (H, W, 3) BGR uint8, the first frame.
         box: `(x, y, w, h)` of the target, 0-based pixels; the part inside the frame is used.
         config: the tracker's constants.
+
+    Attributes:
+        first: what is said of the first frame. evidence: what the last frame's score was made of; None after the first.
 
     Raises:
         ValueError: a box that cannot be used; the message says why.
@@ -33,6 +52,12 @@ class Target:
         self.first = TrackResult(check_box(box, self.frame_wh), 1.0, State.TRACKING)
         self._center_xy, self._size_wh = self.first.box.center_xy, self.first.box.size_wh
         self._fill = mean_color(image)
+        self.evidence: Evidence | None = None
+        self._phase = Phase()
+        self._frames, self._usual = 0, 0.0
+        self._steps_px = (0.0,) * STEPS
+        self._last = (self._center_xy, self._size_wh)
+        self._sweep: Sweep | None = None
         side = self.search_side
         self._side_limits = (side * config.search_side_min, side * config.search_side_max)
 
@@ -45,8 +70,8 @@ class Target:
         """The exemplar's square in the first frame."""
         return View(image, self._center_xy, self._size_wh, context_side(self._size_wh), self._fill)
 
-    def search_view(self, image: Image) -> View:
-        """The search region in the next frame.
+    def search_views(self, image: Image) -> list[View]:
+        """Where to look in the next frame: around the target, and while it is LOST at one more tile of the frame.
 
         Raises:
             ValueError: the frame's size is not that of the first.
@@ -57,19 +82,77 @@ class Target:
                 f"frame is {image.shape[1]}x{image.shape[0]}, the first one was {width}x{height}; "
                 "a track needs frames of one size: call init() again after a change"
             )
-        return View(image, self._center_xy, self._size_wh, self.search_side, self._fill)
+        size = self._next_search_size()
+        side = self.search_side * size / self.config.search_size
+        here = View(image, self._center_xy, self._size_wh, side, self._fill, self.config.window_influence, size)
+        # No tile while a find is on trial: the next frames go to seeing whether it holds.
+        if self._sweep is None or self._phase.high:
+            return [here]
+        return [here, replace(here, center_xy=self._sweep.next(), window_influence=0.0)]
 
-    def follow(self, sighting: Sighting) -> TrackResult:
-        """Go where the target was seen."""
+    def _next_search_size(self) -> int:
+        """Side of the next search crop: the smallest that leaves room for `ROOM_PX`, and the target's last steps twice."""
+        sizes = self.config.search_sizes or (self.config.search_size,)
+        if self._phase.state is not State.TRACKING:
+            return sizes[-1]
+        wanted = self.config.exemplar_size + 2 * (ROOM_PX + 2 * max(self._steps_px))
+        return next((size for size in sizes if size >= wanted), sizes[-1])
+
+    def follow(self, sightings: Sequence[Sighting], cut: bool = False) -> TrackResult:
+        """Go where the target was seen.
+
+        Args:
+            sightings: one for each of `search_views`, in their order.
+            cut: whether a new shot began with this frame.
+        """
+        sighting = self._choice(sightings)
         self._move(sighting)
-        self._resize(sighting)
-        score = self._score(sighting)
-        return TrackResult(self._box(), score, self._state(score))
+        logit, self.evidence = self._logit(sighting), sighting.evidence
+        score = _sigmoid(logit)
+        was, convincing = self._phase.state, logit >= self._convincing
+        self._phase = next_phase(self._phase, score, self.config, cut, convincing)
+        if not (self.config.redetect and State.LOST in (was, self._phase.state)):
+            self._resize(sighting)
+        self._remember(was, logit)
+        return TrackResult(self._box(), score, self._phase.state)
+
+    def _choice(self, sightings: Sequence[Sighting]) -> Sighting:
+        """What is seen here, unless what is seen elsewhere convinces, and is far likelier.
+
+        A target that others resemble scores low where it is, and they score high where they are: on Bolt (val), without
+        the second condition, the box went from one runner to the next.
+        """
+        here, *elsewhere = sightings
+        enough = max(self._convincing, self._logit(here) + math.log(self.config.refind_odds))
+        return next((sighting for sighting in elsewhere if self._logit(sighting) >= enough), here)
+
+    @property
+    def _convincing(self) -> float:
+        """Log-odds at which a lost target may be claimed again: nearly as good as it looked before.
+
+        Targets differ in how well they match their exemplar, each for itself from beginning to end: one threshold for all
+        never finds the worst again, and takes anything for the best.
+        """
+        return max(_logit(self.config.refind_score), self._usual - self.config.refind_slack)
+
+    def _remember(self, was: State, logit: float) -> None:
+        """Keep the last sure sight of the target; while it is lost, look for what was seen then, sweeping from there."""
+        if self._phase.state is not State.LOST and not self._phase.low:
+            self._frames += 1
+            self._usual += (logit - self._usual) * max(1 / self._frames, USUAL_SHARE)
+        if self._phase.state is State.TRACKING:
+            self._last, self._sweep = (self._center_xy, self._size_wh), None
+        elif self._phase.state is State.LOST is not was and self.config.redetect:
+            last_xy, self._size_wh = self._last
+            self._sweep = Sweep(last_xy, self.frame_wh, self.search_side * self.config.reach)
 
     def _move(self, sighting: Sighting) -> None:
         """The centre goes where the target was seen, but not out of the frame."""
         (x, y), (width, height) = sighting.center_xy, self.frame_wh
-        self._center_xy = (min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height)))
+        before, self._center_xy = self._center_xy, (min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height)))
+        step = math.dist(before, self._center_xy) * self.config.exemplar_size / context_side(self._size_wh)
+        self._frames, self._usual = 0, 0.0
+        self._steps_px = (*self._steps_px[1:], step)
 
     def _resize(self, sighting: Sighting) -> None:
         """Grow or shrink the target, within the limits of the search side (0.2 to 5 times its first value)."""
@@ -88,12 +171,16 @@ class Target:
         w, h = max(box.w, min(1.0, width)), max(box.h, min(1.0, height))
         return Box(min(box.x, width - w), min(box.y, height - h), w, h)
 
-    def _score(self, sighting: Sighting) -> float:
-        """Probability that the box overlaps the target by more than one half, as far as the response can tell."""
-        logit = self.config.score_slope * sighting.value + self.config.score_offset
-        return 1 / (1 + math.exp(-min(max(logit, -50.0), 50.0)))
+    def _logit(self, sighting: Sighting) -> float:
+        """Log-odds of the score: that the box overlaps the target by more than one half, as far as the response can tell."""
+        weighed = zip(self.config.score_weights, sighting.evidence, strict=True)
+        return sum(weight * feature for weight, feature in weighed) + self.config.score_offset
 
-    def _state(self, score: float) -> State:
-        if score >= self.config.tracking_score:
-            return State.TRACKING
-        return State.UNCERTAIN if score >= self.config.lost_score else State.LOST
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-min(max(logit, -50.0), 50.0)))
+
+
+def _logit(probability: float) -> float:
+    """Log-odds; of 1, infinity."""
+    return math.log(probability / (1 - probability)) if probability < 1 else math.inf

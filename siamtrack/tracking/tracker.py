@@ -1,6 +1,6 @@
 """The tracker: `init` and `update` read like section 3.1 of the SiamFC paper (arXiv 1606.09549).
 
-One frame's way: `Target.search_view` says where to look, a `Locator` cuts the crop, has it embedded and correlated by
+One frame's way: `Target.search_views` says where to look, a `Locator` cuts the crop, has it embedded and correlated by
 the `Engine` and reads the response map, and `Target.follow` turns what was seen into the next box.
 """
 
@@ -11,9 +11,11 @@ from typing import Any
 
 from siamtrack.frames import as_bgr
 from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.evidence import Evidence
 from siamtrack.tracking.locator import Exemplar
 from siamtrack.tracking.locators import make_locator
 from siamtrack.tracking.result import TrackResult
+from siamtrack.tracking.scene_cut import SceneCut
 from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.target import Target
 
@@ -38,6 +40,7 @@ class Tracker:
         self.engine = engine
         self.config = config
         self._locator = make_locator(engine, config)
+        self._scene: SceneCut | None = None
         self._learned: tuple[Target, Exemplar] | None = None
 
     def init(self, frame: Any, box: Iterable[float]) -> TrackResult:
@@ -55,6 +58,7 @@ class Tracker:
         """
         image = as_bgr(frame)
         target = Target(image, box, self.config)
+        self._scene = SceneCut(image) if self.config.redetect else None
         self._learned = (target, self._locator.learn(target.exemplar_view(image)))
         return target.first
 
@@ -71,5 +75,12 @@ class Tracker:
         if self._learned is None:
             raise RuntimeError("update() before init(): call init(frame, box) with the first frame and the target's box")
         target, exemplar = self._learned
-        (sighting,) = self._locator.find([exemplar], [target.search_view(as_bgr(frame))])
-        return target.follow(sighting)
+        image = as_bgr(frame)
+        views = target.search_views(image)
+        sightings = self._locator.find([exemplar] * len(views), views)
+        return target.follow(sightings, self._scene is not None and self._scene.is_cut(image))
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """What the last frame's score was made of; None after `init`, and before."""
+        return self._learned[0].evidence if self._learned else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -14,10 +15,12 @@ COLORS = {State.TRACKING: (115, 158, 0), State.UNCERTAIN: (0, 159, 230), State.L
 """BGR by state: bluish green, orange, vermilion of the Okabe-Ito palette, which colour-blind people tell apart."""
 
 _SHIFT = 3  # fractional bits of OpenCV's drawing calls: a box moves smoothly, not by whole pixels
+_DASHES = {State.TRACKING: None, State.UNCERTAIN: (6.0, 8.0), State.LOST: (0.5, 9.0)}
+"""Length of a dash and of the gap behind it, in widths of half a line; the ends of a dash are round and stick out."""
 
 
 def draw(image: Image, result: TrackResult, caption: str = "") -> Image:
-    """A copy of a frame with the box, the score and the state drawn on it.
+    """A copy of a frame with the box (see `draw_outline`), the score and the state drawn on it.
 
     Args:
         image: (H, W, 3) BGR uint8; not changed.
@@ -28,12 +31,8 @@ def draw(image: Image, result: TrackResult, caption: str = "") -> Image:
     height, width = canvas.shape[:2]
     line = max(2, round(min(height, width) / 300))
     size = max(0.45, min(height, width) / 500)
-    color = COLORS[result.state]
-    x, y, w, h = result.box
-    corners = [(round(px * 2**_SHIFT), round(py * 2**_SHIFT)) for px, py in ((x, y), (x + w, y + h))]
-    # A dark rim keeps the line visible on any background.
-    cv2.rectangle(canvas, corners[0], corners[1], (0, 0, 0), line + 1, cv2.LINE_AA, _SHIFT)
-    cv2.rectangle(canvas, corners[0], corners[1], color, line, cv2.LINE_AA, _SHIFT)
+    draw_outline(canvas, result, COLORS[result.state], line)
+    x, y, _, h = result.box
     label = f"{result.score:.2f}" if result.state is State.TRACKING else f"{result.state} {result.score:.2f}"
     (_, text_height), _ = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     above = int(y) - line - 3
@@ -41,6 +40,31 @@ def draw(image: Image, result: TrackResult, caption: str = "") -> Image:
     if caption:
         _text(canvas, caption, (6, height - 8), size)
     return canvas
+
+
+def draw_outline(canvas: Image, result: TrackResult, color: tuple[int, int, int], line: int) -> None:
+    """Draw a box onto a frame: solid where it is TRACKING, dashed UNCERTAIN, dotted LOST, where it claims nothing.
+
+    Args:
+        canvas: (H, W, 3) BGR uint8; drawn on. color: BGR. line: width in pixels.
+    """
+    x, y, w, h = result.box
+    corners = np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h), (x, y)])
+    for paint, width in (((0, 0, 0), line + 2), (color, line)):  # a dark rim is seen on any background
+        for a, b in pairwise(corners):
+            for start, end in _dashes(float(np.hypot(*(b - a))), _DASHES[result.state], line / 2):
+                points = [tuple(int(v) for v in np.round((a + (b - a) * t) * 2**_SHIFT)) for t in (start, end)]
+                cv2.line(canvas, points[0], points[1], paint, width, cv2.LINE_AA, _SHIFT)
+
+
+def _dashes(length: float, dashes: tuple[float, float] | None, unit: float) -> list[tuple[float, float]]:
+    """Parts of a line to draw, as shares of it; its two ends are always drawn, so that corners are seen."""
+    if dashes is None or length <= 0:
+        return [(0.0, 1.0)]
+    dash, gap = dashes[0] * unit, dashes[1] * unit
+    count = max(1, round(length / (dash + gap)))
+    period, half = 1 / count, dash / length / 2
+    return [(max(0.0, i * period - half), min(1.0, i * period + half)) for i in range(count + 1)]
 
 
 def contact_sheet(images: Sequence[Image], columns: int = 4, width: int = 1280) -> Image:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from siamtrack.api import config_of
 from siamtrack.config import build, load_yaml
 from siamtrack.errors import WeightsError
 from siamtrack.model.siamese import InputSpec, Siamese
@@ -51,6 +52,14 @@ def test_saved_weights_come_back_to_half_precision(tmp_path: Path) -> None:
     for key, value in net.state_dict().items():
         assert torch.allclose(loaded.net.state_dict()[key], value, atol=2e-3), key
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_file_of_before_0_6_keeps_its_score(tmp_path: Path) -> None:
+    settings = {"score_slope": 0.8, "score_offset": -4.0, "tracking_score": 0.15, "lost_score": 0.01}
+    save_weights(tmp_path / "old.safetensors", Siamese(), WeightsHeader(tracker=settings))
+    config = config_of(load_weights(tmp_path / "old.safetensors"))
+    assert (config.score_weights, config.score_offset) == ((0.8, 0.0, 0.0, 0.0, 0.0), -4.0)
+    assert (config.tracking_score, config.doubt_score, config.lost_score) == (0.15, 0.15, 0.01)
 
 
 @pytest.mark.parametrize("prefix", ["backbone.", "features.", "module.backbone.", ""])

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from siamtrack.tracking.evidence import Evidence
 from siamtrack.tracking.locator import Sighting
 from siamtrack.tracking.result import State
 from siamtrack.tracking.settings import TrackerConfig
@@ -13,12 +14,16 @@ from siamtrack.tracking.target import Target
 FRAME = np.zeros((240, 320, 3), np.uint8)
 
 
+def sighting(xy: tuple[float, float], value: float = 0.0, growth_wh: tuple[float, float] = (1, 1)) -> Sighting:
+    return Sighting(xy, growth_wh, Evidence(value, 0.0, 0.0, 0.0, 0.0))
+
+
 def test_the_search_side_stays_within_its_limits() -> None:
     target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(search_side_min=0.9, search_side_max=1.1))
     first = target.search_side
     for growth, limit in ((1.5, 1.1), (0.5, 0.9)):
         for _ in range(10):
-            target.follow(Sighting((130, 100), (growth, growth), 0.0))
+            target.follow([sighting((130, 100), growth_wh=(growth, growth))])
         assert target.search_side == pytest.approx(limit * first)
 
 
@@ -31,7 +36,8 @@ def test_the_search_side_stays_within_its_limits() -> None:
 def test_whatever_is_seen_the_box_stays_in_the_frame(seen: list[tuple[float, float, float, float, float]]) -> None:
     target = Target(FRAME, (100, 80, 60, 40), TrackerConfig())
     for x, y, wider, higher, value in seen:
-        result = target.follow(Sighting((x, y), (wider, higher), value))
+        looks = len(target.search_views(FRAME))
+        result = target.follow([sighting((x, y), value, (wider, higher))] * looks)
         assert result.box.x >= 0
         assert result.box.y >= 0
         assert 1 - 1e-9 <= result.box.w <= 320 - result.box.x + 1e-6
@@ -40,13 +46,101 @@ def test_whatever_is_seen_the_box_stays_in_the_frame(seen: list[tuple[float, flo
 
 
 def test_the_state_follows_the_score() -> None:
-    target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(tracking_score=0.5, lost_score=0.2))
-    states = [target.follow(Sighting((130, 100), (1, 1), value)).state for value in (0.1, -0.1, -3.0)]
-    assert states == [State.TRACKING, State.UNCERTAIN, State.LOST]
+    target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(tracking_score=0.5, lost_score=0.2, redetect=False))
+    states = [target.follow([sighting((130, 100), value)]).state for value in (0.1, -0.1, -3.0, -3.0, -3.0)]
+    assert states == [State.TRACKING, *[State.UNCERTAIN] * 3, State.LOST]
     assert target.first.state is State.TRACKING
 
 
 def test_a_frame_of_another_size_is_refused() -> None:
     target = Target(FRAME, (100, 80, 60, 40), TrackerConfig())
     with pytest.raises(ValueError, match="frame is 200x240, the first one was 320x240"):
-        target.search_view(FRAME[:, :200])
+        target.search_views(FRAME[:, :200])
+
+
+LOST = -9.0
+"""A value whose score is next to nothing."""
+SURE = 9.0
+
+
+def lost_target(**settings: float) -> Target:
+    target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(lost_frames=2, refind_frames=3, **settings))
+    for _ in range(2):
+        target.follow([sighting((140, 110), SURE, (1.1, 1.1))])
+    for _ in range(2):
+        target.follow([sighting((145, 115), LOST, (1.5, 1.5))])
+    return target
+
+
+def test_a_lost_target_keeps_the_size_that_it_was_last_surely_seen_with() -> None:
+    target = lost_target()
+    for _ in range(5):
+        here, _ = target.search_views(FRAME)
+        assert here.size_wh == pytest.approx((60 * 1.21, 40 * 1.21))
+        assert target.follow([sighting((145, 115), LOST, (1.5, 1.5)), sighting((20, 20), LOST)]).state is State.LOST
+
+
+def test_a_lost_target_is_looked_for_all_over_the_frame_beginning_where_it_was_seen() -> None:
+    target = lost_target()
+    seen = []
+    for _ in range(60):
+        here, there = target.search_views(FRAME)
+        assert (here.center_xy, here.window_influence) == ((145, 115), target.config.window_influence)
+        assert (there.side, there.window_influence) == (here.side, 0)
+        seen.append(there.center_xy)
+        target.follow([sighting((145, 115), LOST), sighting((0, 0), LOST)])
+    assert seen[0] == (140, 110)
+    for corner in ((0, 0), (320, 0), (0, 240), (320, 240)):
+        reach = target.search_side * target.config.reach / 2
+        assert any(max(abs(x - corner[0]), abs(y - corner[1])) <= reach for x, y in seen)
+
+
+def test_a_find_elsewhere_is_gone_to_at_once_and_claimed_when_it_has_held() -> None:
+    target = lost_target()
+    first = target.follow([sighting((145, 115), LOST), sighting((250, 60), SURE)])
+    assert first.state is State.LOST
+    assert first.box.center_xy == pytest.approx((250, 60))
+    for expected in (State.LOST, State.TRACKING):
+        (here,) = target.search_views(FRAME)
+        assert here.center_xy == (250, 60)
+        assert target.follow([sighting((250, 60), SURE)]).state is expected
+    assert len(target.search_views(FRAME)) == 1
+
+
+def test_a_find_that_does_not_hold_is_dropped_and_the_sweep_goes_on() -> None:
+    target = lost_target()
+    target.follow([sighting((145, 115), LOST), sighting((250, 60), SURE)])
+    assert target.follow([sighting((250, 60), LOST)]).state is State.LOST
+    assert len(target.search_views(FRAME)) == 2
+
+
+def test_what_is_seen_elsewhere_does_not_count_below_the_threshold() -> None:
+    target = lost_target(refind_slack=99.0, refind_score=0.9)
+    result = target.follow([sighting((145, 115), LOST), sighting((250, 60), 1.0)])
+    assert result.box.center_xy == pytest.approx((145, 115))
+
+
+def test_how_well_a_target_was_seen_says_what_is_enough_to_claim_it_again() -> None:
+    for usual, value, expected in (
+        (SURE, SURE - 2, State.LOST),
+        (SURE, SURE - 0.5, State.TRACKING),
+        (1.0, 0.5, State.TRACKING),
+    ):
+        target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(tracking_score=0.4, doubt_score=0.4, refind_slack=1.0))
+        for score in [usual] * 20 + [LOST] * 4 + [value] * 3:
+            result = target.follow([sighting((130, 100), score)])
+        assert result.state is expected
+
+
+def test_a_target_that_others_resemble_is_not_left_for_them() -> None:
+    target = lost_target(refind_odds=10.0, refind_slack=99.0)
+    stay = target.follow([sighting((145, 115), 0.5), sighting((250, 60), 2.0)])
+    assert stay.box.center_xy == pytest.approx((145, 115))
+    leave = target.follow([sighting((145, 115), -0.5), sighting((250, 60), 2.0)])
+    assert leave.box.center_xy == pytest.approx((250, 60))
+
+
+def test_without_redetection_a_lost_target_is_followed_as_before() -> None:
+    target = lost_target(redetect=False)
+    (here,) = target.search_views(FRAME)
+    assert here.size_wh == pytest.approx((60 * 1.21 * 2.25, 40 * 1.21 * 2.25))

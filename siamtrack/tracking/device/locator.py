@@ -58,7 +58,7 @@ class DeviceLocator:
         self._reader: Reader = (OfferReader if box else PeakReader)(engine.graphs, config, engine.device)
         self._twin: Locator = (BoxLocator if box else ScaleLocator)(engine, config)
         self._slots = ExemplarSlots(BATCHES[-1], engine.device)
-        self._rows = Upload((BATCHES[-1], FIELDS + 4), torch.float64, engine.device)
+        self._rows = Upload((BATCHES[-1], FIELDS + 5), torch.float64, engine.device)
         self._frame = Upload((1, 1, 3), torch.uint8, engine.device)
         self._replay: Replay[tuple[int, bool]] = Replay(self._pass, engine.device)
 
@@ -98,7 +98,12 @@ class DeviceLocator:
         windows = [CropWindow(view.center_xy, view.side, self.config.search_size) for view in views]
         samplings = [Sampling.of(one, frame_wh, view.fill) for view, one in zip(views, windows, strict=True)]
         rows = [
-            (*sampling, *exemplar.size_wh[0].tolist(), *(length / window.scale for length in view.size_wh))
+            (
+                *sampling,
+                *exemplar.size_wh[0].tolist(),
+                *(length / window.scale for length in view.size_wh),
+                view.window_influence,
+            )
             for sampling, exemplar, view, window in zip(samplings, exemplars, views, windows, strict=True)
         ]
         count = padded(len(rows))

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from siamtrack.errors import ConfigError
 from siamtrack.model.backbone import STRIDE
 from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.device.evidence import measure
+from siamtrack.tracking.evidence import Evidence
 from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.peak import hann_window
 from siamtrack.tracking.settings import TrackerConfig
@@ -32,29 +34,28 @@ class OfferReader:
         self._graph, self._config = graphs["box"], config
         self._window = torch.from_numpy(hann_window(config.response_size)).to(device)
 
-    def read(self, exemplar: Tensor, kernel: Tensor, search: Tensor, sizes_wh: Tensor) -> Tensor:
-        """(N, 6), see `best_offers`."""
-        response, target, quality, distances = self._graph(exemplar[:, 0], kernel, search, sizes_wh[:, :2].float())
-        config = self._config
+    def read(self, exemplar: Tensor, kernel: Tensor, search: Tensor, looks: Tensor) -> Tensor:
+        """(N, 10), see `best_offers`."""
+        response, target, quality, distances = self._graph(exemplar[:, 0], kernel, search, looks[:, :2].float())
         maps = (response, target, quality, distances)
-        return best_offers(maps, sizes_wh[:, 2:], self._window, config.window_influence, config.size_penalty)
+        return best_offers(maps, looks[:, 2:4], self._window, looks[:, 4], self._config.size_penalty)
 
     def sighting(self, view: View, window: CropWindow, found: list[float]) -> Sighting:
         """The size follows the offer as far as it is trusted."""
-        x, y, w, h, trust, value = found
+        x, y, w, h, trust, *evidence = found
         middle = window.size / 2
         share = self._config.scale_damping * trust
         growth_w, growth_h = (
             1 - share + share * length * window.scale / present for length, present in zip((w, h), view.size_wh, strict=True)
         )
-        return Sighting(window.to_frame(middle + x, middle + y), (growth_w, growth_h), value)
+        return Sighting(window.to_frame(middle + x, middle + y), (growth_w, growth_h), Evidence(*evidence))
 
 
 def best_offers(
     maps: tuple[Tensor, Tensor, Tensor, Tensor],
     size_wh: Tensor,
     window: Tensor,
-    influence: float,
+    influence: Tensor,
     size_penalty: float,
     reach: int = 1,
 ) -> Tensor:
@@ -66,12 +67,12 @@ def best_offers(
     Args:
         maps: response, target and quality logits (N, n, n), distances (N, 4, n, n).
         size_wh: (N, 2) float64, the targets' present sizes, pixels of the search crop.
-        window: (n, n), sums to one. influence: its share, 0..1.
+        window: (n, n), sums to one. influence: (N,) its share, 0..1.
         size_penalty: 0 for none.
         reach: cells to each side whose boxes are averaged; 0 for the best cell alone.
 
     Returns:
-        (N, 6) float64, an `Offer` a row: centre x and y from the crop's middle, width, height, trust, value.
+        (N, 10) float64, an `Offer` a row: centre x and y from the crop's middle, width, height, trust, `Evidence`.
     """
     response, target, quality, distances = (each.double() for each in maps)
     score = _sigmoid(target) * _sigmoid(quality)
@@ -85,7 +86,8 @@ def best_offers(
     penalty = torch.exp(-size_penalty * (change - 1))
     likely = response - response.amin((1, 2), keepdim=True)
     likely = likely * penalty / likely.sum((1, 2), keepdim=True).clamp(min=1e-12)
-    best = ((1 - influence) * likely + influence * window).flatten(1).argmax(1)
+    share = influence[:, None, None]
+    best = ((1 - share) * likely + share * window).flatten(1).argmax(1)
     row, column = best.div(size, rounding_mode="floor"), best.remainder(size)
 
     trusted = (score * penalty).flatten(1)
@@ -104,7 +106,8 @@ def best_offers(
     )
     certain = score.flatten(1).gather(1, best[:, None])[:, 0].clamp(1e-6, 1 - 1e-6)
     trust = trusted.gather(1, best[:, None])[:, 0]
-    return torch.stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, trust, torch.logit(certain)], dim=1)
+    found = torch.stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, trust, torch.logit(certain)], dim=1)
+    return torch.cat([found, measure(response, row, column)], dim=1)
 
 
 def _extent(width: Tensor, height: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from siamtrack.model.backbone import STRIDE
 from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.device.evidence import measure
+from siamtrack.tracking.evidence import Evidence
 from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.peak import hann_window
 from siamtrack.tracking.settings import TrackerConfig
@@ -27,28 +29,30 @@ class PeakReader:
         self._window = torch.from_numpy(hann_window(config.response_size)).to(device)
         self._penalties = torch.from_numpy(config.penalties).to(device)
 
-    def read(self, exemplar: Tensor, kernel: Tensor, search: Tensor, sizes_wh: Tensor) -> Tensor:
-        """(N, 4), see `find_peaks`."""
+    def read(self, exemplar: Tensor, kernel: Tensor, search: Tensor, looks: Tensor) -> Tensor:
+        """(N, 9), see `find_peaks`."""
         response: Tensor = self._graph(exemplar, search)
-        return find_peaks(response, self._penalties, self._window, self._config.window_influence)
+        return find_peaks(response, self._penalties, self._window, looks[:, 4])
 
     def sighting(self, view: View, window: CropWindow, found: list[float]) -> Sighting:
         """The size follows the scale that won."""
-        scale, dx, dy, value = found
+        scale, _, _, dx, dy, *evidence = found
         middle, damping = window.size / 2, self._config.scale_damping
         growth = (1 - damping) + damping * self._scales[int(scale)]
-        return Sighting(window.to_frame(middle + dx * STRIDE, middle + dy * STRIDE), (growth, growth), value)
+        return Sighting(
+            window.to_frame(middle + dx * STRIDE, middle + dy * STRIDE), (growth, growth), Evidence(evidence[0], *evidence)
+        )
 
 
-def find_peaks(response: Tensor, penalty: Tensor, window: Tensor, influence: float) -> Tensor:
+def find_peaks(response: Tensor, penalty: Tensor, window: Tensor, influence: Tensor) -> Tensor:
     """Choose scale and cell a target, then fit the peak between cells: `find_peak_numpy`, step by step, for N targets.
 
     Args:
         response: (N, K, n, n) float32. penalty: (K,). window: (n, n), sums to one.
-        influence: share of the window in the mix, 0..1.
+        influence: (N,) share of the window in the mix, 0..1.
 
     Returns:
-        (N, 4) float64, a `Peak` a row: scale, dx, dy, value.
+        (N, 9) float64, a `Peak` a row: scale, row, column, dx, dy; then peak, psr, gap and entropy of `Evidence`.
     """
     size = response.shape[-1]
     lowest = response.amin((1, 2, 3))
@@ -58,13 +62,14 @@ def find_peaks(response: Tensor, penalty: Tensor, window: Tensor, influence: flo
     raised = chosen - chosen.amin((1, 2), keepdim=True)
     total = raised.sum((1, 2), keepdim=True)
     share = raised / total.clamp(min=torch.finfo(total.dtype).tiny)  # a flat map: nothing over next to nothing
+    influence = influence[:, None, None]
     mixed = ((1 - influence) * share + influence * window.double()).flatten(1)
     best = mixed.argmax(1)
     row, column = best.div(size, rounding_mode="floor"), best.remainder(size)
     dx = column + _vertex(mixed, best, 1, (column > 0) & (column < size - 1)) - (size - 1) / 2
     dy = row + _vertex(mixed, best, size, (row > 0) & (row < size - 1)) - (size - 1) / 2
-    value = chosen.flatten(1).gather(1, best[:, None])[:, 0]
-    return torch.stack([scale.double(), dx, dy, value], dim=1)
+    found = torch.stack([scale.double(), row.double(), column.double(), dx, dy], dim=1)
+    return torch.cat([found, measure(chosen, row, column)], dim=1)
 
 
 def _vertex(mixed: Tensor, best: Tensor, stride: int, inner: Tensor) -> Tensor:

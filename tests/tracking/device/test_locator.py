@@ -79,17 +79,17 @@ def assert_same_sightings(tracker: Tracker, locator: DeviceLocator, count: int, 
     target = Target(frame, box, tracker.config)
     exemplar = locator.learn(target.exemplar_view(frame))
     for i in range(1, count):
-        view = target.search_view(enlarged(i, by)[0])
+        view = target.search_views(enlarged(i, by)[0])[0]
         (expected,) = host.find([exemplar], [view])
         (found,) = locator.find([exemplar], [view])
         assert_near(found, expected)
-        target.follow(expected)
+        target.follow([expected])
 
 
 def assert_near(found: Sighting, expected: Sighting, pixels: float = 0.05, growth: float = 1e-3, value: float = 0.01) -> None:
     assert found.center_xy == pytest.approx(expected.center_xy, abs=pixels)
     assert found.growth_wh == pytest.approx(expected.growth_wh, abs=growth)
-    assert found.value == pytest.approx(expected.value, abs=value)
+    assert found.evidence == pytest.approx(expected.evidence, abs=value, rel=value)
 
 
 @pytest.mark.parametrize("name", ["box", "scale"])
@@ -138,7 +138,7 @@ def test_a_target_is_seen_among_others_as_alone(name: str, request: pytest.Fixtu
     locator = DeviceLocator(tracker.engine, tracker.config)
     targets, exemplars = learned(tracker, locator)
     frame = rendered_frame(1)[0]
-    views = [target.search_view(frame) for target in targets]
+    views = [target.search_views(frame)[0] for target in targets]
     together = locator.find(exemplars, views)  # five of eight slots
     alone = [locator.find([exemplar], [view])[0] for exemplar, view in zip(exemplars, views, strict=True)]
     for found, expected in zip(together, alone, strict=True):
@@ -149,7 +149,7 @@ def test_more_targets_than_the_largest_batch_take_several(scale: Tracker, monkey
     locator = DeviceLocator(scale.engine, scale.config)
     targets, exemplars = learned(scale, locator)
     frame = rendered_frame(1)[0]
-    views = [target.search_view(frame) for target in targets]
+    views = [target.search_views(frame)[0] for target in targets]
     expected = locator.find(exemplars, views)
     monkeypatch.setattr("siamtrack.tracking.device.locator.BATCHES", (1, 2))
     before = scale.engine.network_calls
@@ -161,7 +161,7 @@ def test_more_targets_than_the_largest_batch_take_several(scale: Tracker, monkey
 def test_views_of_two_frames_are_kept_apart(scale: Tracker) -> None:
     locator = DeviceLocator(scale.engine, scale.config)
     targets, exemplars = learned(scale, locator)
-    views = [target.search_view(rendered_frame(i)[0]) for i, target in zip((1, 6), targets, strict=False)]
+    views = [target.search_views(rendered_frame(i)[0])[0] for i, target in zip((1, 6), targets, strict=False)]
     found = locator.find(exemplars[:2], views)
     alone = [locator.find([exemplar], [view])[0] for exemplar, view in zip(exemplars, views, strict=False)]
     assert found == alone
@@ -212,7 +212,7 @@ def test_bad_use_is_refused_in_one_line(scale: Tracker, box: Tracker) -> None:
         DeviceLocator(scale.engine, box.config)
     locator = DeviceLocator(scale.engine, scale.config)
     (target, *_), (exemplar, *_) = learned(scale, locator)
-    view = target.search_view(rendered_frame(1)[0])
+    view = target.search_views(rendered_frame(1)[0])[0]
     assert locator.find([], []) == []
     with pytest.raises(ValueError, match="2 exemplars, 1 views; there must be one a target"):
         locator.find([exemplar, exemplar], [view])

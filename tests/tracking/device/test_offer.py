@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from siamtrack.errors import ConfigError
-from siamtrack.tracking.box_locator import best_offer
 from siamtrack.tracking.device.offer import OfferReader, best_offers
+from siamtrack.tracking.offer import best_offer
 from siamtrack.tracking.peak import hann_window
 from siamtrack.tracking.runtimes.runtime import BoxResponse
 from siamtrack.tracking.settings import TrackerConfig
@@ -27,22 +27,23 @@ def random_maps(seed: int, spread: float) -> tuple[tuple[torch.Tensor, ...], tor
 @pytest.mark.parametrize(("influence", "penalty"), [(0.3, 0.1), (0.0, 0.0)])
 def test_offers_are_those_of_the_numpy_twin(reach: int, spread: float, influence: float, penalty: float) -> None:
     maps, sizes = random_maps(int(10 * spread) + reach, spread)
-    found = best_offers(maps, sizes, torch.from_numpy(WINDOW), influence, penalty, reach).numpy()
+    found = best_offers(maps, sizes, torch.from_numpy(WINDOW), torch.full((COUNT,), influence), penalty, reach).numpy()
     for i in range(COUNT):
         response = BoxResponse(*(each[i].numpy() for each in maps))
         offer = best_offer(response, tuple(sizes[i].tolist()), WINDOW, influence, penalty, reach)
-        assert found[i, :4] == pytest.approx([*offer.center_xy, *offer.size_wh], abs=1e-3)  # pixels; the twin's are float32
-        assert found[i, 4] == pytest.approx(offer.trust, abs=1e-6)
-        assert found[i, 5] == pytest.approx(offer.value, abs=1e-3 + 1e-6 * np.exp(abs(offer.value)))
+        assert found[i, :5] == pytest.approx(offer[:5], abs=1e-6)
+        assert found[i, 5:] == pytest.approx(offer.evidence, rel=1e-5, abs=1e-5)
 
 
 def test_a_flat_response_is_no_division_by_nothing() -> None:
     flat = tuple(torch.zeros(1, 17, 17) for _ in range(3))
-    (found,) = best_offers((*flat, torch.full((1, 4, 17, 17), 20.0)), torch.full((1, 2), 40.0), torch.from_numpy(WINDOW), 0, 0)
+    (found,) = best_offers(
+        (*flat, torch.full((1, 4, 17, 17), 20.0)), torch.full((1, 2), 40.0), torch.from_numpy(WINDOW), torch.zeros(1), 0
+    )
     offer = best_offer(
         BoxResponse(*(each[0].numpy() for each in flat), np.full((4, 17, 17), 20, np.float32)), (40, 40), WINDOW, 0, 0
     )
-    assert found.tolist() == pytest.approx([*offer.center_xy, *offer.size_wh, offer.trust, offer.value], abs=1e-5)
+    assert found.tolist() == pytest.approx([*offer[:5], *offer.evidence], abs=1e-5)
 
 
 def test_a_network_without_a_box_head_says_so() -> None:

@@ -54,14 +54,14 @@ def test_nothing_in_a_pass_waits_for_a_value_or_leaves_the_device(model: Any, av
         config = TrackerConfig(scale_search="exemplar" if model == "siamfc" else "box")
         reader = (PeakReader if model == "siamfc" else OfferReader)(graphs, config, device)
         frame = torch.zeros(240, 320, 3, dtype=torch.uint8, device=device)
-        rows = torch.zeros(count, FIELDS + 4, dtype=torch.float64, device=device)
+        rows = torch.zeros(count, FIELDS + 5, dtype=torch.float64, device=device)
         scales = config.scale_count if model == "siamfc" else 1
         exemplar = torch.zeros(count, scales, net.backbone.channels, 6, 6, device=device)
         kernel = graphs["kernel"](exemplar[:, 0]) if "kernel" in graphs else torch.zeros(count, 0, device=device)
         with Watch() as watch:
             crops = cut_crops(frame, rows[:, :FIELDS], 255, sum_table(frame) if averaged else None)
             found = reader.read(exemplar, kernel, graphs["embed"](crops), rows[:, FIELDS:])
-    assert found.shape == (count, 4 if model == "siamfc" else 6)
+    assert found.shape == (count, 9 if model == "siamfc" else 10)
     assert found.device.type == "meta"
     assert not watch.crossed
     assert not set(watch.seen) & set(WAITING)
