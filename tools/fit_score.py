@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -54,7 +54,7 @@ class Frames(NamedTuple):
 
     def of(self, chosen: NDArray[np.bool_]) -> Frames:
         """Some of the frames."""
-        return Frames(*(column[chosen] for column in self))
+        return Frames(self.evidence[chosen], self.overlaps[chosen], self.sequence[chosen], self.kind[chosen])
 
     def weights(self) -> NDArray[np.float64]:
         """(N,) so that each kind of clip of each sequence counts alike; their mean is 1."""
@@ -122,7 +122,7 @@ def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def look(root: Path, name: str, model: str, settings: dict[str, object], seed: int) -> list[tuple[Evidence, float, str, str]]:
+def look(root: Path, name: str, model: str, settings: dict[str, Any], seed: int) -> list[tuple[Evidence, float, str, str]]:
     """Evidence, overlap, sequence and kind of each frame of one sequence and of the clips made of it."""
     sequences = {one.name: one for one in find_sequences(root)}
     sequence, tracker = sequences[name], load(model, **settings)
@@ -136,7 +136,7 @@ def follow(
     tracker: Tracker, frames: Iterable[NDArray[np.uint8]], boxes: NDArray[np.float64], unsure: bool
 ) -> Iterator[tuple[Evidence, float]]:
     """Evidence and overlap of each frame. unsure: without a box nothing is known, rather than that the target is absent."""
-    visible = (boxes[:, 2:] > 0).all(axis=1)
+    visible: NDArray[np.bool_] = np.asarray((boxes[:, 2:] > 0).all(axis=1))
     first = int(visible.argmax())
     for i, frame in enumerate(frames):
         if i == first:

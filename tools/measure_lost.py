@@ -179,7 +179,7 @@ def run_clip(
     absent: tuple[int, int] | None,
 ) -> list[Run]:
     """Every tracker over one clip, whose frames are made once."""
-    visible = (boxes[:, 2:] > 0).all(axis=1)
+    visible: NDArray[np.bool_] = np.asarray((boxes[:, 2:] > 0).all(axis=1))
     first = int(visible.argmax())
     rows: dict[str, list[tuple[float, float, str]]] = {name: [] for name in trackers}
     for i, frame in enumerate(frames):
@@ -197,7 +197,7 @@ def run_clip(
     seen = visible[first + 1 :].tolist()
     shifted = (absent[0] - first, absent[1] - first) if absent else None
     return [
-        Run(name, clip, kind, seen, *(list(column) for column in zip(*each, strict=True)), absent=shifted)
+        Run(name, clip, kind, seen, [row[0] for row in each], [row[1] for row in each], [row[2] for row in each], shifted)
         for name, each in rows.items()
     ]
 

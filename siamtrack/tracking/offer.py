@@ -86,8 +86,8 @@ def best_offer(
     response: BoxResponse, size_wh: Pair, window: NDArray[np.float32], influence: float, size_penalty: float, reach: int = 1
 ) -> Offer:
     """As `best_offer_numpy`, compiled."""
-    *box, trust, evidence = _best_offer(*response, *size_wh, window, influence, size_penalty, reach)
-    return Offer(*box, trust, Evidence(*evidence))
+    x, y, w, h, trust, evidence = _best_offer(*response, *size_wh, window, influence, size_penalty, reach)
+    return Offer(x, y, w, h, trust, Evidence(*evidence))
 
 
 def _extent(width: Any, height: Any) -> Any:

@@ -99,9 +99,9 @@ class TrackerConfig:
         return (self.search_size - self.exemplar_size) // STRIDE + 1
 
     @property
-    def reach(self) -> float:
-        """Side of the square whose middle the response map's cells see, as a share of the search region's side."""
-        return (self.response_size - 1) * STRIDE / self.search_size
+    def sizes(self) -> tuple[int, ...]:
+        """Every side that a search crop may have, ascending."""
+        return self.search_sizes or (self.search_size,)
 
     @property
     def scales(self) -> NDArray[np.float64]:

@@ -92,7 +92,7 @@ class Target:
 
     def _next_search_size(self) -> int:
         """Side of the next search crop: the smallest that leaves room for `ROOM_PX`, and the target's last steps twice."""
-        sizes = self.config.search_sizes or (self.config.search_size,)
+        sizes = self.config.sizes
         if self._phase.state is not State.TRACKING:
             return sizes[-1]
         wanted = self.config.exemplar_size + 2 * (ROOM_PX + 2 * max(self._steps_px))
@@ -144,14 +144,14 @@ class Target:
             self._last, self._sweep = (self._center_xy, self._size_wh), None
         elif self._phase.state is State.LOST is not was and self.config.redetect:
             last_xy, self._size_wh = self._last
-            self._sweep = Sweep(last_xy, self.frame_wh, self.search_side * self.config.reach)
+            reach = context_side(self._size_wh) * (self.config.sizes[-1] / self.config.exemplar_size - 1)
+            self._sweep = Sweep(last_xy, self.frame_wh, reach)
 
     def _move(self, sighting: Sighting) -> None:
         """The centre goes where the target was seen, but not out of the frame."""
         (x, y), (width, height) = sighting.center_xy, self.frame_wh
         before, self._center_xy = self._center_xy, (min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height)))
         step = math.dist(before, self._center_xy) * self.config.exemplar_size / context_side(self._size_wh)
-        self._frames, self._usual = 0, 0.0
         self._steps_px = (*self._steps_px[1:], step)
 
     def _resize(self, sighting: Sighting) -> None:

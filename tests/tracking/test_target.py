@@ -91,7 +91,7 @@ def test_a_lost_target_is_looked_for_all_over_the_frame_beginning_where_it_was_s
         target.follow([sighting((145, 115), LOST), sighting((0, 0), LOST)])
     assert seen[0] == (140, 110)
     for corner in ((0, 0), (320, 0), (0, 240), (320, 240)):
-        reach = target.search_side * target.config.reach / 2
+        reach = target.search_side * (1 - 127 / 255) / 2
         assert any(max(abs(x - corner[0]), abs(y - corner[1])) <= reach for x, y in seen)
 
 

@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Put the tracker constants of configs/NAME.yaml into the header of a shipped weights file; its tensors stay as they are.
+
+    tools/set_constants.py siamfc-lite
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from siamtrack.config import build, load_yaml, to_plain
+from siamtrack.model.weights import ASSETS, load_weights, save_weights, shipped_models
+from siamtrack.tracking.settings import TrackerConfig
+
+
+def main() -> None:
+    """Read the configuration, write siamtrack/assets/NAME.safetensors, say its hash."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=shipped_models())
+    name = parser.parse_args().name
+    config = Path(__file__).parents[1] / f"configs/{name}.yaml"
+    weights = load_weights(name)
+    settings = to_plain(build(TrackerConfig, load_yaml(config), str(config)))
+    save_weights(ASSETS / f"{name}.safetensors", weights.net, dataclasses.replace(weights.header, tracker=settings))
+    print(f"{name}: sha256 {load_weights(name).sha256}")
+
+
+if __name__ == "__main__":
+    main()
