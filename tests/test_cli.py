@@ -257,3 +257,10 @@ def test_train_and_use_what_came_out(tmp_path: Path, write_clip: Callable[..., P
     assert tracked.returncode == 0, tracked.stderr
     recipe.write_text("stepps: 2\n")
     refused(siam("train", recipe, "--data", tmp_path / "data", "--out", out), "unknown key 'stepps'; did you mean 'steps'")
+
+
+def test_without_redetection_the_settings_say_so(clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = siam("track", clip, "--box", BOX, "--out", out, "--device", "cpu", "--no-redetect")
+    assert result.returncode == 0, result.stderr
+    assert json.loads((out / "run.json").read_text())["tracker"]["redetect"] is False

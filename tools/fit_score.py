@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import torch
-from make_absences import make_clips
+from absences.making import make_clips
 from numpy.typing import NDArray
 from rich.progress import Progress
 

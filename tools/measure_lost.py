@@ -32,7 +32,8 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from make_absences import AbsenceClip, make_clips
+from absences.clip import AbsenceClip
+from absences.making import make_clips
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import sys
 from collections.abc import Callable, Iterable
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from siamtrack.datasets.dataset import Bad
 from siamtrack.datasets.layout import find_sequences
 from siamtrack.datasets.sequence import Sequence
 from siamtrack.tracking.crop import Image
@@ -27,14 +28,18 @@ BEFORE, AFTER = 14, 20
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    name = "make_absences"
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "tools/make_absences.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    folder = str(Path(__file__).parents[2] / "tools")
+    sys.path.insert(0, folder)  # the tool imports its package, as it does when it is run
+    try:
+        return importlib.import_module("make_absences")
+    finally:
+        sys.path.remove(folder)
+
+
+@pytest.fixture(scope="module")
+def absences(tool: ModuleType) -> ModuleType:
+    """The package, whose modules the tool has imported."""
+    return sys.modules["absences"]
 
 
 def write_sequence(
@@ -74,12 +79,12 @@ def sequences(root: Path) -> list[Sequence]:
 
 
 @pytest.fixture
-def clip_of(tool: ModuleType, sequences: list[Sequence]) -> Callable[..., Any]:
+def clip_of(absences: ModuleType, sequences: list[Sequence]) -> Callable[..., Any]:
     """A clip of the walker by its kind and seed."""
 
     def make(kind: str, seed: int = 0) -> Any:
         walker = next(sequence for sequence in sequences if sequence.name == "walker")
-        (clip,) = tool.make_clips(walker, sequences, seed, tool.Lengths(BEFORE, AFTER, most=90), [kind])
+        (clip,) = absences.making.make_clips(walker, sequences, seed, absences.clip.Lengths(BEFORE, AFTER, most=90), [kind])
         return clip
 
     return make
@@ -108,11 +113,11 @@ def target_box(image: Image) -> np.ndarray:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_target_is_seen_where_it_is_labelled_and_nowhere_while_it_is_absent(
-    tool: ModuleType, clip_of: Callable[..., Any], kind: str, seed: int
+    absences: ModuleType, clip_of: Callable[..., Any], kind: str, seed: int
 ) -> None:
     clip = clip_of(kind, seed)
     images = list(clip.frames)
-    absent, turn = clip.absent, {"occluded": tool.SLIDE, "leaves": tool.PAN}.get(kind, 0)
+    absent, turn = clip.absent, {"occluded": absences.occluded.SLIDE, "leaves": absences.camera.PAN}.get(kind, 0)
     assert len(images) == len(clip.boxes) <= 90
     assert {image.shape for image in images} == {(72, 96, 3) if kind == "leaves" else (120, 160, 3)}
     assert {image.dtype for image in images} == {np.dtype(np.uint8)}
@@ -175,12 +180,12 @@ class Ways:
         return next(self._views, None)
 
 
-def test_a_jump_counts_more_than_what_lies_outside_the_frame(tool: ModuleType) -> None:
+def test_a_jump_counts_more_than_what_lies_outside_the_frame(absences: ModuleType) -> None:
     def view(jump: float, outside: float) -> Any:
-        return tool.View(np.zeros((1, 2), np.int64), np.zeros((1, 4)), range(0), jump, outside)
+        return absences.camera.View(np.zeros((1, 2), np.int64), np.zeros((1, 4)), range(0), jump, outside)
 
     def chosen(*views: Any) -> float:
-        return float(tool.choose_view(Ways(list(views)), np.random.default_rng(0)).jump)
+        return float(absences.leaves.choose_view(Ways(list(views)), np.random.default_rng(0)).jump)
 
     assert chosen(view(0.1, 0.0), None, view(0.3, 0.5), view(0.4, 0.2), view(0.2, 0.0)) == 0.4
     assert chosen(view(0.1, 0.0), view(0.2, 0.3)) == 0.2
@@ -188,50 +193,52 @@ def test_a_jump_counts_more_than_what_lies_outside_the_frame(tool: ModuleType) -
         chosen(None)
 
 
-def test_short_sequences_go_forth_and_back_between_their_gaps(tool: ModuleType, tmp_path: Path) -> None:
+def test_short_sequences_go_forth_and_back_between_their_gaps(absences: ModuleType, tmp_path: Path) -> None:
     write_sequence(tmp_path, "walker", 50, unlabelled=[*range(4), *range(36, 40)])
     write_sequence(tmp_path, "lake", 8)
     walker = next(sequence for sequence in find_sequences(tmp_path) if sequence.name == "walker")
-    (clip,) = tool.make_clips(walker, [], 0, tool.Lengths(20, 60), ["black"])
+    (clip,) = absences.making.make_clips(walker, [], 0, absences.clip.Lengths(20, 60), ["black"])
     numbers = []
     for image in clip.frames:
         if target_box(image).any():
             numbers.append(int(image[-1, -1, 0]))
         image[:] = 0  # each frame is the caller's own, also one that is played again
     assert numbers == [*range(4, 36), *range(34, 3, -1), *range(5, 22)]
-    (clip,) = tool.make_clips(walker, find_sequences(tmp_path), 0, tool.Lengths(20, 20), ["cut"])  # of 8 other frames
+    found = find_sequences(tmp_path)
+    (clip,) = absences.making.make_clips(walker, found, 0, absences.clip.Lengths(20, 20), ["cut"])  # of 8 other frames
     assert len(list(clip.frames)) == len(clip.boxes)
 
 
-def test_what_a_sequence_cannot_give_has_a_reason(tool: ModuleType, tmp_path: Path, sequences: list[Sequence]) -> None:
+def test_what_a_sequence_cannot_give_has_a_reason(absences: ModuleType, tmp_path: Path, sequences: list[Sequence]) -> None:
     write_sequence(tmp_path, "walker_short", 40, unlabelled=[20])
     write_sequence(tmp_path, "walker_large", 40, size_wh=(100, 76))
     found = {sequence.name: sequence for sequence in find_sequences(tmp_path)}
 
     def reasons(name: str, others: list[Sequence], lengths: object) -> dict[str, str]:
-        made = tool.try_kinds(found[name], others, 0, lengths)
-        return {bad.name.split("_")[0]: bad.reason for bad in made if isinstance(bad, tool.Bad)}
+        made = absences.making.try_kinds(found[name], others, 0, lengths)
+        return {bad.name.split("_")[0]: bad.reason for bad in made if isinstance(bad, Bad)}
 
-    short = reasons("walker_short", sequences, tool.Lengths())
+    short = reasons("walker_short", sequences, absences.clip.Lengths())
     assert short.keys() == set(KINDS)
     assert short["cut"] == "20 frames in a row are labelled, 30 are wanted"
-    large = reasons("walker_large", [], tool.Lengths(10, 10))
+    large = reasons("walker_large", [], absences.clip.Lengths(10, 10))
     assert large.keys() == {"removed", "occluded", "leaves", "cut"}
     assert "too large" in large["removed"]
     assert "too large for a window of 96x72 px" in large["leaves"]
     assert "of another video" in large["cut"]
-    assert reasons("walker_large", sequences, tool.Lengths(40, 20, most=69))["black"] == "needs 70 frames, 69 are allowed"
+    long = reasons("walker_large", sequences, absences.clip.Lengths(40, 20, most=69))
+    assert long["black"] == "needs 70 frames, 69 are allowed"
 
 
-def test_nothing_is_borrowed_from_the_same_video(tool: ModuleType, tmp_path: Path) -> None:
+def test_nothing_is_borrowed_from_the_same_video(absences: ModuleType, tmp_path: Path) -> None:
     for name in ("walker-1", "walker-2", "lake"):
         write_sequence(tmp_path, name, 32)
     found = find_sequences(tmp_path)
     walker = next(sequence for sequence in found if sequence.name == "walker-1")
-    scene = tool.look_at(walker, found, tool.Lengths())
+    scene = absences.clip.look_at(walker, found, absences.clip.Lengths())
     assert [other.name for other in scene.others] == ["lake"]
     numbered = [Sequence(f"GOT-10k_Val_{i:06d}", tmp_path / str(i), walker.boxes_xywh) for i in (1, 2)]
-    assert tool.family(numbered[0]) != tool.family(numbered[1])
+    assert absences.clip.family(numbered[0]) != absences.clip.family(numbered[1])
 
 
 def test_a_set_is_written_and_can_be_read(
