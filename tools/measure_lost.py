@@ -39,8 +39,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from siamtrack.benchmark.reliability import auroc, calibration_error, reliability
 from siamtrack.benchmark.named import tracker_by_name
+from siamtrack.benchmark.reliability import auroc, calibration_error, reliability
 from siamtrack.boxes import iou
 from siamtrack.datasets.layout import find_sequences
 from siamtrack.tracking.result import State

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Put the tracker constants of configs/NAME.yaml into the header of a shipped weights file; its tensors stay as they are.
 
-    tools/set_constants.py siamfc-lite
+tools/set_constants.py siamfc-lite
 """
 
 from __future__ import annotations

@@ -56,4 +56,4 @@ class BoxLocator:
         middle = window.size / 2
         share = self.config.scale_damping * offer.trust
         growth_wh = (1 - share + share * offer.w / width, 1 - share + share * offer.h / height)
-        return Sighting(window.to_frame(middle + offer.x, middle + offer.y), growth_wh, offer.evidence)
+        return Sighting(window.to_frame(middle + offer.x, middle + offer.y), growth_wh, offer.value, offer.gap)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from siamtrack.tracking.crop import Image
-from siamtrack.tracking.evidence import Evidence
 
 Pair = tuple[float, float]
 
@@ -44,12 +43,13 @@ class Sighting:
     Attributes:
         center_xy: frame pixels; may lie outside the frame.
         growth_wh: factors on the target's width and height, damping included.
-        evidence: what speaks for this being the target; the score is a function of it.
+        value, gap: what speaks for this being the target; see `Evidence`.
     """
 
     center_xy: Pair
     growth_wh: Pair
-    evidence: Evidence
+    value: float
+    gap: float
 
 
 @dataclass(frozen=True)

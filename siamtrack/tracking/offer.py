@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.model.backbone import STRIDE
-from siamtrack.tracking.evidence import Evidence, measure, measure_numpy
+from siamtrack.tracking.evidence import peak_gap, peak_gap_numpy
 from siamtrack.tracking.kernels import compiled
 from siamtrack.tracking.locator import Pair
 from siamtrack.tracking.runtimes.runtime import BoxResponse
@@ -27,7 +27,7 @@ class Offer(NamedTuple):
     Attributes:
         x, y: its centre, from the crop's middle. w, h: its size.
         trust: 0..1, class times quality times penalty: how much of the new size is believed.
-        evidence: what speaks for it.
+        value, gap: what speaks for it; see `Evidence`.
     """
 
     x: float
@@ -35,7 +35,8 @@ class Offer(NamedTuple):
     w: float
     h: float
     trust: float
-    evidence: Evidence
+    value: float
+    gap: float
 
 
 def best_offer_numpy(
@@ -78,16 +79,15 @@ def best_offer_numpy(
     x1, x2 = (float((weight * side).sum()) for side in (across - left[beside], across + right[beside]))
     y1, y2 = (float((weight * side).sum()) for side in (down - top[beside], down + bottom[beside]))
     certain = float(np.clip(score[row, column], _CERTAIN, 1 - _CERTAIN))
-    evidence = Evidence(float(np.log(certain / (1 - certain))), *measure_numpy(response.response, row, column))
-    return Offer((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, float(trusted[row, column]), evidence)
+    value, gap = float(np.log(certain / (1 - certain))), peak_gap_numpy(response.response, row, column)
+    return Offer((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, float(trusted[row, column]), value, gap)
 
 
 def best_offer(
     response: BoxResponse, size_wh: Pair, window: NDArray[np.float32], influence: float, size_penalty: float, reach: int = 1
 ) -> Offer:
     """As `best_offer_numpy`, compiled."""
-    x, y, w, h, trust, evidence = _best_offer(*response, *size_wh, window, influence, size_penalty, reach)
-    return Offer(x, y, w, h, trust, Evidence(*evidence))
+    return Offer(*_best_offer(*response, *size_wh, window, influence, size_penalty, reach))
 
 
 def _extent(width: Any, height: Any) -> Any:
@@ -144,6 +144,5 @@ def _best_offer(logits, target, quality, distances, present_w, present_h, window
     x1, y1, x2, y2 = x1 / mass, y1 / mass, x2 / mass, y2 / mass
     certain = min(max(score[row, column], _CERTAIN), 1 - _CERTAIN)
     value = np.log(certain / (1 - certain))
-    peak, psr, gap, entropy = measure(logits, row, column)
     trust = score[row, column] * penalty[row, column]
-    return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, trust, (value, peak, psr, gap, entropy)
+    return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, trust, value, peak_gap(logits, row, column)

@@ -216,7 +216,9 @@ class Rivals:
 
     def _update(self, others: Sequence[Peak], offsets: Sequence[Pair]) -> None:
         """Each peak goes to the rival expected nearest to it, nearest pairs first; what is left over is new."""
-        pairs = sorted((math.dist(rival.offset_xy, at), i, j) for i, rival in enumerate(self.known) for j, at in enumerate(offsets))
+        pairs = sorted(
+            (math.dist(rival.offset_xy, at), i, j) for i, rival in enumerate(self.known) for j, at in enumerate(offsets)
+        )
         free, new = dict(enumerate(self.known)), set(range(len(offsets)))
         followed = []
         for distance, i, j in pairs:

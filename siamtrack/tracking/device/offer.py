@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from siamtrack.errors import ConfigError
 from siamtrack.model.backbone import STRIDE
 from siamtrack.tracking.crop import CropWindow
-from siamtrack.tracking.device.evidence import measure
-from siamtrack.tracking.evidence import Evidence
+from siamtrack.tracking.device.evidence import peak_gaps
 from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.peak import hann_window
 from siamtrack.tracking.settings import TrackerConfig
@@ -35,20 +34,20 @@ class OfferReader:
         self._window = torch.from_numpy(hann_window(config.response_size)).to(device)
 
     def read(self, exemplar: Tensor, kernel: Tensor, search: Tensor, looks: Tensor) -> Tensor:
-        """(N, 10), see `best_offers`."""
+        """(N, 7), see `best_offers`."""
         response, target, quality, distances = self._graph(exemplar[:, 0], kernel, search, looks[:, :2].float())
         maps = (response, target, quality, distances)
         return best_offers(maps, looks[:, 2:4], self._window, looks[:, 4], self._config.size_penalty)
 
     def sighting(self, view: View, window: CropWindow, found: list[float]) -> Sighting:
         """The size follows the offer as far as it is trusted."""
-        x, y, w, h, trust, *evidence = found
+        x, y, w, h, trust, value, gap = found
         middle = window.size / 2
         share = self._config.scale_damping * trust
         growth_w, growth_h = (
             1 - share + share * length * window.scale / present for length, present in zip((w, h), view.size_wh, strict=True)
         )
-        return Sighting(window.to_frame(middle + x, middle + y), (growth_w, growth_h), Evidence(*evidence))
+        return Sighting(window.to_frame(middle + x, middle + y), (growth_w, growth_h), value, gap)
 
 
 def best_offers(
@@ -72,7 +71,7 @@ def best_offers(
         reach: cells to each side whose boxes are averaged; 0 for the best cell alone.
 
     Returns:
-        (N, 10) float64, an `Offer` a row: centre x and y from the crop's middle, width, height, trust, `Evidence`.
+        (N, 7) float64, an `Offer` a row: centre x and y from the crop's middle, width, height, trust, value, gap.
     """
     response, target, quality, distances = (each.double() for each in maps)
     score = _sigmoid(target) * _sigmoid(quality)
@@ -106,8 +105,8 @@ def best_offers(
     )
     certain = score.flatten(1).gather(1, best[:, None])[:, 0].clamp(1e-6, 1 - 1e-6)
     trust = trusted.gather(1, best[:, None])[:, 0]
-    found = torch.stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, trust, torch.logit(certain)], dim=1)
-    return torch.cat([found, measure(response, row, column)], dim=1)
+    gap = peak_gaps(response, row, column)
+    return torch.stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, trust, torch.logit(certain), gap], dim=1)
 
 
 def _extent(width: Tensor, height: Tensor) -> Tensor:

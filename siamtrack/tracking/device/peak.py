@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from siamtrack.model.backbone import STRIDE
 from siamtrack.tracking.crop import CropWindow
-from siamtrack.tracking.device.evidence import measure
-from siamtrack.tracking.evidence import Evidence
+from siamtrack.tracking.device.evidence import peak_gaps
 from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.peak import hann_window
 from siamtrack.tracking.settings import TrackerConfig
@@ -30,18 +29,16 @@ class PeakReader:
         self._penalties = torch.from_numpy(config.penalties).to(device)
 
     def read(self, exemplar: Tensor, kernel: Tensor, search: Tensor, looks: Tensor) -> Tensor:
-        """(N, 9), see `find_peaks`."""
+        """(N, 7), see `find_peaks`."""
         response: Tensor = self._graph(exemplar, search)
         return find_peaks(response, self._penalties, self._window, looks[:, 4])
 
     def sighting(self, view: View, window: CropWindow, found: list[float]) -> Sighting:
         """The size follows the scale that won."""
-        scale, _, _, dx, dy, *evidence = found
+        scale, _, _, dx, dy, value, gap = found
         middle, damping = window.size / 2, self._config.scale_damping
         growth = (1 - damping) + damping * self._scales[int(scale)]
-        return Sighting(
-            window.to_frame(middle + dx * STRIDE, middle + dy * STRIDE), (growth, growth), Evidence(evidence[0], *evidence)
-        )
+        return Sighting(window.to_frame(middle + dx * STRIDE, middle + dy * STRIDE), (growth, growth), value, gap)
 
 
 def find_peaks(response: Tensor, penalty: Tensor, window: Tensor, influence: Tensor) -> Tensor:
@@ -52,7 +49,7 @@ def find_peaks(response: Tensor, penalty: Tensor, window: Tensor, influence: Ten
         influence: (N,) share of the window in the mix, 0..1.
 
     Returns:
-        (N, 9) float64, a `Peak` a row: scale, row, column, dx, dy; then peak, psr, gap and entropy of `Evidence`.
+        (N, 7) float64, a `Peak` a row: scale, row, column, dx, dy; then value and gap of `Evidence`.
     """
     size = response.shape[-1]
     lowest = response.amin((1, 2, 3))
@@ -68,8 +65,8 @@ def find_peaks(response: Tensor, penalty: Tensor, window: Tensor, influence: Ten
     row, column = best.div(size, rounding_mode="floor"), best.remainder(size)
     dx = column + _vertex(mixed, best, 1, (column > 0) & (column < size - 1)) - (size - 1) / 2
     dy = row + _vertex(mixed, best, size, (row > 0) & (row < size - 1)) - (size - 1) / 2
-    found = torch.stack([scale.double(), row.double(), column.double(), dx, dy], dim=1)
-    return torch.cat([found, measure(chosen, row, column)], dim=1)
+    value, gap = chosen.flatten(1).gather(1, best[:, None])[:, 0], peak_gaps(chosen, row, column)
+    return torch.stack([scale.double(), row.double(), column.double(), dx, dy, value, gap], dim=1)
 
 
 def _vertex(mixed: Tensor, best: Tensor, stride: int, inner: Tensor) -> Tensor:

@@ -89,7 +89,7 @@ def assert_same_sightings(tracker: Tracker, locator: DeviceLocator, count: int, 
 def assert_near(found: Sighting, expected: Sighting, pixels: float = 0.05, growth: float = 1e-3, value: float = 0.01) -> None:
     assert found.center_xy == pytest.approx(expected.center_xy, abs=pixels)
     assert found.growth_wh == pytest.approx(expected.growth_wh, abs=growth)
-    assert found.evidence == pytest.approx(expected.evidence, abs=value, rel=value)
+    assert (found.value, found.gap) == pytest.approx((expected.value, expected.gap), abs=value, rel=value)
 
 
 @pytest.mark.parametrize("name", ["box", "scale"])

@@ -61,7 +61,7 @@ def test_nothing_in_a_pass_waits_for_a_value_or_leaves_the_device(model: Any, av
         with Watch() as watch:
             crops = cut_crops(frame, rows[:, :FIELDS], 255, sum_table(frame) if averaged else None)
             found = reader.read(exemplar, kernel, graphs["embed"](crops), rows[:, FIELDS:])
-    assert found.shape == (count, 9 if model == "siamfc" else 10)
+    assert found.shape == (count, 7)
     assert found.device.type == "meta"
     assert not watch.crossed
     assert not set(watch.seen) & set(WAITING)
