@@ -123,7 +123,7 @@ def track(
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("siamtrack-demo"),
     clip: Annotated[
-        str, typer.Option(help="carphone (a talking head) or bikes (a bicycle, with a walker in front).")
+        str, typer.Option(help="carphone (a talking head) or bikes (a cyclist, hidden by passing cars).")
     ] = "carphone",
     model: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",

@@ -39,7 +39,7 @@ class DemoClip:
 
 CLIPS = {
     "carphone": DemoClip("carphone_pristine.mp4", "a talking head", Box(61, 14, 53, 86), 0, 120),
-    "bikes": DemoClip("bikes.mp4", "a parked bicycle, passed by a walker", Box(292, 10, 232, 190), 192, 246),
+    "bikes": DemoClip("bikes.mp4", "a cyclist, hidden by passing cars, until the scene is cut", Box(418, 38, 95, 140), 76, 144),
 }
 
 

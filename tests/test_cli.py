@@ -220,6 +220,16 @@ def test_the_demo_follows_a_real_clip(tmp_path: Path) -> None:
     refused(siam("demo", "--clip", "bike", cwd=tmp_path), "did you mean 'bikes'")
 
 
+def test_the_demo_loses_a_cyclist_behind_cars_and_finds_him_again(tmp_path: Path) -> None:
+    result = siam("demo", "--clip", "bikes", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    state = {int(row["frame"]): row["state"] for row in rows_of(tmp_path / "siamtrack-demo/boxes.csv")}
+    assert {state[i] for i in range(76, 81)} == {"TRACKING"}
+    assert {state[i] for i in range(88, 100)} == {"LOST"}  # a van fills the picture
+    assert {state[i] for i in range(120, 137)} == {"TRACKING"}
+    assert {state[i] for i in range(138, 144)} == {"LOST"}  # another street
+
+
 def test_doctor_names_what_there_is() -> None:
     result = siam("doctor")
     assert result.returncode == 0, result.stdout
