@@ -1,4 +1,4 @@
-"""Where to look for a target that is lost: the whole frame, tile by tile, beginning where it was last seen."""
+"""Where to look for a target that is lost: the whole frame, tile by tile."""
 
 from __future__ import annotations
 
@@ -6,32 +6,38 @@ import math
 
 from siamtrack.tracking.locator import Pair
 
-NEIGHBOURHOOD = 9
-"""Tiles that are visited between one round over the whole frame and the next: most targets come back near by."""
+NEAR = 8
+"""Tiles around the one where the target was last seen, in which most targets come back: every other look goes to them."""
 
 
 class Sweep:
     """The centres of the search regions that together cover a frame, one at a time and for ever.
 
-    Rounds over the tiles nearest to where the target was last seen take turns with rounds over all, the nearest first.
+    Looks at the tiles next to where the target was last seen take turns with looks at the others, the nearest first. The
+    tile in the middle is left to the tracker, which looks there anyway.
 
     Args:
         last_xy: where the target was last seen, frame pixels.
         frame_wh: size of the frame.
         reach: side of the square, in frame pixels, within which one search region sees the centres of targets.
+
+    Attributes:
+        tiles: the centres of all tiles, the nearest to `last_xy` first. looks: how many were handed out.
     """
 
     def __init__(self, last_xy: Pair, frame_wh: tuple[int, int], reach: float) -> None:
         columns, rows = (_centers(at, length, reach) for at, length in zip(last_xy, frame_wh, strict=True))
         self.tiles = sorted(((x, y) for y in rows for x in columns), key=lambda xy: math.dist(xy, last_xy))
-        self._step = 0
+        self._near, self._far = self.tiles[1 : NEAR + 1] or self.tiles, self.tiles[NEAR + 1 :]
+        self.looks = 0
 
     def next(self) -> Pair:
         """The centre of the tile to look at in this frame."""
-        near = min(NEIGHBOURHOOD, len(self.tiles))
-        step = self._step % (near + len(self.tiles))
-        self._step += 1
-        return self.tiles[step if step < near else step - near]
+        turn, odd = divmod(self.looks, 2)
+        self.looks += 1
+        if not self._far:
+            return self._near[(self.looks - 1) % len(self._near)]
+        return self._far[turn % len(self._far)] if odd else self._near[turn % len(self._near)]
 
 
 def _centers(at: float, length: int, reach: float) -> list[float]:

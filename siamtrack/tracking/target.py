@@ -21,6 +21,9 @@ MIN_TRACKED_PX = 2.0
 STEPS = 3
 """Frames whose steps say how fast a target moves."""
 
+PATIENCE = 10
+"""Frames for which a lost target is still believed to be where the search last led; then it is awaited where it was seen."""
+
 FIRST_FRAMES = 10
 """Frames whose evidence says how well a target matches its exemplar."""
 
@@ -62,6 +65,7 @@ class Target:
         self._steps_px = (0.0,) * STEPS
         self._last = (self._center_xy, self._size_wh)
         self._sweep: Sweep | None = None
+        self._patience = PATIENCE
         side = self.search_side
         self._side_limits = (side * config.search_side_min, side * config.search_side_max)
 
@@ -92,7 +96,10 @@ class Target:
         # No tile while a find is on trial: the next frames go to seeing whether it holds.
         if self._sweep is None or self._phase.high:
             return [here]
-        return [here, replace(here, center_xy=self._sweep.next(), window_influence=0.0)]
+        there = replace(here, center_xy=self._sweep.next(), window_influence=0.0)
+        if self._sweep.looks > self._patience:
+            here = replace(here, center_xy=self._last[0])
+        return [here, there]
 
     def _next_search_size(self) -> int:
         """Side of the next search crop: the smallest that leaves room for `ROOM_PX`, and the target's last steps twice."""
@@ -117,7 +124,7 @@ class Target:
         self._phase = next_phase(self._phase, score, self.config, cut, convincing)
         if not (self.config.redetect and State.LOST in (was, self._phase.state)):
             self._resize(sighting)
-        self._remember(was, logit, sighting.value)
+        self._remember(was, logit, sighting.value, cut)
         return TrackResult(self._box(), score, self._phase.state)
 
     def _choice(self, sightings: Sequence[Sighting]) -> Sighting:
@@ -139,7 +146,7 @@ class Target:
         """
         return max(_logit(self.config.refind_score), self._usual - self.config.refind_slack)
 
-    def _remember(self, was: State, logit: float, value: float) -> None:
+    def _remember(self, was: State, logit: float, value: float, cut: bool) -> None:
         """Keep the last sure sight of the target; while it is lost, look for what was seen then, sweeping from there."""
         if len(self._first_values) < FIRST_FRAMES:
             self._first_values = (*self._first_values, value)
@@ -150,6 +157,7 @@ class Target:
             self._last, self._sweep = (self._center_xy, self._size_wh), None
         elif self._phase.state is State.LOST is not was and self.config.redetect:
             last_xy, self._size_wh = self._last
+            self._patience = 0 if cut else PATIENCE
             reach = context_side(self._size_wh) * (self.config.sizes[-1] / self.config.exemplar_size - 1)
             self._sweep = Sweep(last_xy, self.frame_wh, reach)
 

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siamtrack.tracking.sweep import NEIGHBOURHOOD, Sweep
+from siamtrack.tracking.sweep import NEAR, Sweep
 
 frames = st.tuples(st.integers(16, 2000), st.integers(16, 2000))
 
@@ -21,16 +21,19 @@ def test_every_place_of_the_frame_is_seen(
     assert len(set(sweep.tiles)) == len(sweep.tiles)
 
 
-def test_a_sweep_begins_where_the_target_was_seen_and_goes_outwards() -> None:
-    sweep = Sweep((100.0, 80.0), (640, 360), 60.0)
-    first = [sweep.next() for _ in range(NEIGHBOURHOOD)]
-    assert first[0] == (100.0, 80.0)
-    assert all(math.dist(xy, first[0]) < 60 * 1.5 for xy in first)
-    whole = [sweep.next() for _ in sweep.tiles]
-    assert whole == sweep.tiles
-    assert [sweep.next() for _ in range(NEIGHBOURHOOD)] == first
+def test_the_tiles_around_take_turns_with_the_others_from_near_to_far() -> None:
+    last_xy = (100.0, 80.0)
+    sweep = Sweep(last_xy, (640, 360), 60.0)
+    looks = [sweep.next() for _ in range(2 * len(sweep.tiles))]
+    assert sweep.tiles[0] == last_xy
+    assert last_xy not in looks
+    assert looks[: 2 * NEAR : 2] == sweep.tiles[1 : NEAR + 1] == looks[2 * NEAR : 4 * NEAR : 2]
+    assert looks[1 : 2 * len(sweep.tiles[NEAR + 1 :]) : 2] == sweep.tiles[NEAR + 1 :]
+    assert all(math.dist(xy, last_xy) < 60 * 1.5 for xy in looks[::2])
 
 
-def test_a_frame_of_one_tile_is_looked_at_again_and_again() -> None:
-    sweep = Sweep((20.0, 20.0), (40, 40), 100.0)
-    assert [sweep.next() for _ in range(5)] == [(20.0, 20.0)] * 5
+def test_small_frames_have_few_tiles() -> None:
+    alone = Sweep((20.0, 20.0), (40, 40), 100.0)
+    assert [alone.next() for _ in range(3)] == [(20.0, 20.0)] * 3
+    pair = Sweep((20.0, 20.0), (40, 140), 100.0)
+    assert [pair.next() for _ in range(3)] == [(20.0, 120.0)] * 3

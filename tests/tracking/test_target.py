@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from siamtrack.tracking.locator import Sighting
 from siamtrack.tracking.result import State
 from siamtrack.tracking.settings import TrackerConfig
-from siamtrack.tracking.target import Target
+from siamtrack.tracking.target import PATIENCE, Target
 
 FRAME = np.zeros((240, 320, 3), np.uint8)
 
@@ -79,19 +79,27 @@ def test_a_lost_target_keeps_the_size_that_it_was_last_surely_seen_with() -> Non
         assert target.follow([sighting((145, 115), LOST, (1.5, 1.5)), sighting((20, 20), LOST)]).state is State.LOST
 
 
-def test_a_lost_target_is_looked_for_all_over_the_frame_beginning_where_it_was_seen() -> None:
+def test_a_lost_target_is_looked_for_all_over_the_frame_and_awaited_where_it_was_seen() -> None:
     target = lost_target()
     seen = []
-    for _ in range(60):
+    for i in range(60):
         here, there = target.search_views(FRAME)
-        assert (here.center_xy, here.window_influence) == ((145, 115), target.config.window_influence)
-        assert (there.side, there.window_influence) == (here.side, 0)
-        seen.append(there.center_xy)
+        assert here.center_xy == ((145, 115) if i < PATIENCE else (140, 110))
+        assert (here.window_influence, there.window_influence) == (target.config.window_influence, 0)
+        assert there.side == here.side
+        seen += [here.center_xy, there.center_xy]
         target.follow([sighting((145, 115), LOST), sighting((0, 0), LOST)])
-    assert seen[0] == (140, 110)
     for corner in ((0, 0), (320, 0), (0, 240), (320, 240)):
         reach = target.search_side * (1 - 127 / 255) / 2
         assert any(max(abs(x - corner[0]), abs(y - corner[1])) <= reach for x, y in seen)
+
+
+def test_after_a_cut_it_is_awaited_there_at_once() -> None:
+    target = Target(FRAME, (100, 80, 60, 40), TrackerConfig())
+    target.follow([sighting((140, 110), SURE)])
+    assert target.follow([sighting((200, 150), LOST)], cut=True).state is State.LOST
+    here, _ = target.search_views(FRAME)
+    assert here.center_xy == (140, 110)
 
 
 def test_a_find_elsewhere_is_gone_to_at_once_and_claimed_when_it_has_held() -> None:
