@@ -19,11 +19,15 @@ def main() -> None:
     """Read the configuration, write siamtrack/assets/NAME.safetensors, say its hash."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=shipped_models())
-    name = parser.parse_args().name
+    parser.add_argument("--val", help="val scores, where they are others now")
+    parser.add_argument("--note", help="whatever else a reader must know")
+    args = parser.parse_args()
+    name, said = args.name, {key: text for key, text in (("val", args.val), ("note", args.note)) if text is not None}
     config = Path(__file__).parents[1] / f"configs/{name}.yaml"
     weights = load_weights(name)
     settings = to_plain(build(TrackerConfig, load_yaml(config), str(config)))
-    save_weights(ASSETS / f"{name}.safetensors", weights.net, dataclasses.replace(weights.header, tracker=settings))
+    header = dataclasses.replace(weights.header, tracker=settings, training={**weights.header.training, **said})
+    save_weights(ASSETS / f"{name}.safetensors", weights.net, header)
     print(f"{name}: sha256 {load_weights(name).sha256}")
 
 

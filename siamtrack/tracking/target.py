@@ -65,7 +65,7 @@ class Target:
         self._steps_px = (0.0,) * STEPS
         self._last = (self._center_xy, self._size_wh)
         self._sweep: Sweep | None = None
-        self._patience = PATIENCE
+        self._patience, self._left = PATIENCE, False
         side = self.search_side
         self._side_limits = (side * config.search_side_min, side * config.search_side_max)
 
@@ -98,7 +98,7 @@ class Target:
             return [here]
         there = replace(here, center_xy=self._sweep.next(), window_influence=0.0)
         if self._sweep.looks > self._patience:
-            here = replace(here, center_xy=self._last[0])
+            here, self._left = replace(here, center_xy=self._last[0]), True
         return [here, there]
 
     def _next_search_size(self) -> int:
@@ -120,7 +120,7 @@ class Target:
         self._move(sighting)
         self.evidence, logit = self._evidence(sighting), self._logit(sighting)
         score = _sigmoid(logit)
-        was, convincing = self._phase.state, logit >= self._convincing
+        was, convincing = self._phase.state, logit >= (self._convincing if self._left else self._regained)
         self._phase = next_phase(self._phase, score, self.config, cut, convincing)
         if not (self.config.redetect and State.LOST in (was, self._phase.state)):
             self._resize(sighting)
@@ -135,7 +135,9 @@ class Target:
         """
         here, *elsewhere = sightings
         enough = max(self._convincing, self._logit(here) + math.log(self.config.refind_odds))
-        return next((sighting for sighting in elsewhere if self._logit(sighting) >= enough), here)
+        found = next((sighting for sighting in elsewhere if self._logit(sighting) >= enough), None)
+        self._left = self._left or found is not None
+        return found or here
 
     @property
     def _convincing(self) -> float:
@@ -145,6 +147,11 @@ class Target:
         never finds the worst again, and takes anything for the best.
         """
         return max(_logit(self.config.refind_score), self._usual - self.config.refind_slack)
+
+    @property
+    def _regained(self) -> float:
+        """Log-odds at which a target may be claimed again that was never let out of sight: what any other needs."""
+        return min(self._convincing, _logit(self.config.tracking_score))
 
     def _remember(self, was: State, logit: float, value: float, cut: bool) -> None:
         """Keep the last sure sight of the target; while it is lost, look for what was seen then, sweeping from there."""
@@ -157,7 +164,7 @@ class Target:
             self._last, self._sweep = (self._center_xy, self._size_wh), None
         elif self._phase.state is State.LOST is not was and self.config.redetect:
             last_xy, self._size_wh = self._last
-            self._patience = 0 if cut else PATIENCE
+            self._patience, self._left = 0 if cut else PATIENCE, False
             reach = context_side(self._size_wh) * (self.config.sizes[-1] / self.config.exemplar_size - 1)
             self._sweep = Sweep(last_xy, self.frame_wh, reach)
 

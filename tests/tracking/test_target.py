@@ -127,16 +127,22 @@ def test_what_is_seen_elsewhere_does_not_count_below_the_threshold() -> None:
     assert result.box.center_xy == pytest.approx((145, 115))
 
 
-def test_how_well_a_target_was_seen_says_what_is_enough_to_claim_it_again() -> None:
-    for usual, value, expected in (
-        (SURE, SURE - 2, State.LOST),
-        (SURE, SURE - 0.5, State.TRACKING),
-        (1.0, 0.5, State.TRACKING),
-    ):
-        target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(tracking_score=0.4, doubt_score=0.4, refind_slack=1.0))
-        for score in [usual] * 20 + [LOST] * 4 + [value] * 3:
-            result = target.follow([sighting((130, 100), score)])
-        assert result.state is expected
+@pytest.mark.parametrize(
+    ("usual", "lost_for", "value", "expected"),
+    [
+        (SURE, PATIENCE + 4, SURE - 2, State.LOST),
+        (SURE, PATIENCE + 4, SURE - 0.5, State.TRACKING),
+        (1.0, PATIENCE + 4, 0.5, State.TRACKING),
+        (SURE, 4, SURE - 2, State.TRACKING),  # not out of sight for long enough to be taken for another
+    ],
+)
+def test_how_well_a_target_was_seen_says_what_is_enough_to_claim_it_again(
+    usual: float, lost_for: int, value: float, expected: State
+) -> None:
+    target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(tracking_score=0.4, doubt_score=0.4, refind_slack=1.0))
+    for score in [usual] * 20 + [LOST] * lost_for + [value] * 3:
+        result = target.follow([sighting((130, 100), score)] * len(target.search_views(FRAME)))
+    assert result.state is expected
 
 
 def test_a_target_that_others_resemble_is_not_left_for_them() -> None:
