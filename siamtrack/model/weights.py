@@ -86,7 +86,7 @@ def _current(header: WeightsHeader) -> WeightsHeader:
     settings = dict(header.tracker)
     if "score_slope" not in settings:
         return header
-    settings["score_weights"] = [settings.pop("score_slope"), 0.0, 0.0]
+    settings["score_weights"] = [settings.pop("score_slope"), 0.0]
     settings["doubt_score"] = settings.get("tracking_score", 0.5)
     return replace(header, tracker=settings)
 

@@ -16,18 +16,16 @@ NEAR = 2
 class Evidence(NamedTuple):
     """Features of one frame; the score weighs them (`TrackerConfig.score_weights`, in this order).
 
-    Peak-to-sidelobe ratio, entropy and the response at the peak were tried beside them: they say little more, see docs/lost.md.
+    Others were tried beside them, such as peak-to-sidelobe ratio and entropy: they say little more, see docs/lost.md.
 
     Attributes:
         value: log-odds of the box head's class times quality in the chosen cell; SiamFC's response (a logit) there for
             models without a box head.
         gap: the response at the peak less the highest sidelobe: how far the second-best place is behind.
-        first: mean of `value` over the target's first frames: how well it matches its exemplar when nothing is in its way.
     """
 
     value: float
     gap: float
-    first: float
 
 
 def peak_gap_numpy(response: NDArray[np.float32], row: int, column: int) -> float:

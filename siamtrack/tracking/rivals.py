@@ -31,11 +31,14 @@ COUNT = 4
 GATE = 0.25
 """Distance from where a rival is expected up to which a peak is taken for it; a share of the target's size, as all below."""
 
-MERGED = 0.45
-"""Offset below which two peaks are one (`APART` cells of a target of 127 / 2 px are 0.38): no wonder if a rival is not seen."""
+SLACK = 0.02
+"""What the gate of an exchange grows by with each frame in which the rival was not seen."""
+
+MERGED = 0.6
+"""Expected offset below which two peaks may be one (`APART` cells of a target of 127 / 2 px are 0.38), and a rival unseen."""
 
 HIDDEN = 25
-"""Frames that a rival is remembered without being seen while it is expected to be merged with the target."""
+"""Frames that a rival is remembered without being seen while it may be merged with the target."""
 
 UNSEEN = 3
 """The same while it should be seen."""
@@ -46,19 +49,19 @@ INERTIA = 0.7
 KNOWN = 3
 """Frames in which a rival must have been seen before the box may be taken back from it."""
 
-ALIKE = 0.75
+ALIKE = 0.5
 """Height of the peak to which the box is taken back, as a share of the chosen one's."""
 
 MARGIN = 0.4
-"""How much better two places must be explained with the roles of target and rival exchanged, a share of the target's size."""
+"""How much better two places must be explained with the roles of target and rival exchanged."""
 
 
 def other_peaks_numpy(response: NDArray[np.float32], row: int, column: int) -> list[tuple[int, int, float]]:
     """Local maxima of a response map apart from the chosen cell.
 
     A cell counts if it is higher than its eight neighbours, `APART` cells or more from the chosen one, and stands out of
-    the map's mean by `SHARE` of what the chosen one does. Cells at the border do not: they may be the flank of what lies
-    outside.
+    the map's mean by `SHARE` of what the chosen one does. At the border it has fewer neighbours: it may be the flank of
+    what lies outside, but a search region is so small that a rival would else be known too late.
 
     Args:
         response: (n, n) logits. row, column: the chosen cell.
@@ -73,11 +76,12 @@ def other_peaks_numpy(response: NDArray[np.float32], row: int, column: int) -> l
     if not stands_out > 0:
         return []
     peaks = []
-    for y in range(1, size - 1):
-        for x in range(1, size - 1):
-            around = np.delete(logits[y - 1 : y + 2, x - 1 : x + 2].ravel(), 4)
+    for y in range(size):
+        for x in range(size):
+            around = logits[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
             height = (logits[y, x] - mean) / stands_out
-            if max(abs(y - row), abs(x - column)) >= APART and height >= SHARE and (logits[y, x] > around).all():
+            lower = (around < logits[y, x]).sum() == around.size - 1
+            if max(abs(y - row), abs(x - column)) >= APART and height >= SHARE and lower:
                 peaks.append((y, x, float(height)))
     return sorted(peaks, key=lambda peak: -peak[2])[:COUNT]
 
@@ -100,14 +104,14 @@ def _other_peaks(response, row, column):  # type: ignore[no-untyped-def]
     found, count = np.empty((COUNT, 3)), 0
     if not stands_out > 0:
         return found, count
-    for y in range(1, size - 1):
-        for x in range(1, size - 1):
+    for y in range(size):
+        for x in range(size):
             height = (np.float64(response[y, x]) - mean) / stands_out
             if max(abs(y - row), abs(x - column)) < APART or height < SHARE:
                 continue
             highest = True
-            for v in range(y - 1, y + 2):
-                for u in range(x - 1, x + 2):
+            for v in range(max(0, y - 1), min(size, y + 2)):
+                for u in range(max(0, x - 1), min(size, x + 2)):
                     highest = highest and ((v == y and u == x) or response[v, u] < response[y, x])
             if not highest:
                 continue
@@ -176,12 +180,16 @@ class Rivals:
     itself is expected cancels out, and with it how the camera moves. So only offsets from the target are followed, which
     is also what a rival keeps to while the peaks are one: it comes out on the other side.
 
+    Among three bodies that would not do: one rival vanishes to the right while another appears to the left. So a peak where
+    some other rival is expected is not the target, and where the rival was seen a moment ago the box must have jumped to it.
+
     Attributes:
         known: the rivals, as of the last frame.
     """
 
     def __init__(self) -> None:
         self.known: list[Rival] = []
+        self._last_xy: Pair | None = None
 
     def follow(self, chosen: Peak, others: Sequence[Peak], size: float) -> int | None:
         """Take note of a frame's peaks.
@@ -195,24 +203,33 @@ class Rivals:
         """
         self.known = [rival.expected() for rival in self.known]
         offsets = [_offset(peak, chosen, size) for peak in others]
-        target = self._mistaken(others, offsets)
+        step = (0.0, 0.0) if self._last_xy is None else _offset(chosen, Peak(self._last_xy), size)
+        target = self._mistaken(others, offsets, step)
         if target is not None:
             chosen, others = others[target], [chosen, *(peak for i, peak in enumerate(others) if i != target)]
             offsets = [_offset(peak, chosen, size) for peak in others]
+        self._last_xy = chosen.center_xy
         self._update(others, offsets)
         return target
 
-    def _mistaken(self, others: Sequence[Peak], offsets: Sequence[Pair]) -> int | None:
-        """Which of the others is the target, if the chosen peak is a known rival."""
-        best, least = None, GATE
+    def _mistaken(self, others: Sequence[Peak], offsets: Sequence[Pair], step: Pair) -> int | None:
+        """Which of the others is the target, if the chosen peak is a known rival; `step` is the chosen peak's."""
+        best, least = None, math.inf
         for rival in self.known:
+            if rival.age < KNOWN or (rival.unseen <= UNSEEN and math.dist(step, rival.offset_xy) > GATE):
+                continue
             for i, (x, y) in enumerate(offsets):
                 kept, changed = math.dist(rival.offset_xy, (x, y)), math.dist(rival.offset_xy, (-x, -y))
-                if rival.age < KNOWN or others[i].height < ALIKE or kept - changed < MARGIN:
-                    continue
-                if changed < least:
+                fits = changed <= GATE + SLACK * (rival.unseen - 1) and kept - changed >= MARGIN
+                if fits and others[i].height >= ALIKE and changed < least and not self._is_another((x, y), rival):
                     best, least = i, changed
         return best
+
+    def _is_another(self, offset_xy: Pair, than: Rival) -> bool:
+        """Whether another rival than the given one is expected there."""
+        return any(
+            rival is not than and rival.age > 1 and math.dist(rival.offset_xy, offset_xy) <= GATE for rival in self.known
+        )
 
     def _update(self, others: Sequence[Peak], offsets: Sequence[Pair]) -> None:
         """Each peak goes to the rival expected nearest to it, nearest pairs first; what is left over is new."""

@@ -50,7 +50,7 @@ class TrackerConfig:
     window_influence: float = 0.3
     search_side_min: float = 0.2
     search_side_max: float = 5.0
-    score_weights: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    score_weights: tuple[float, float] = (1.0, 0.0)
     score_offset: float = 0.0
     tracking_score: float = 0.5
     doubt_score: float = 0.5

@@ -28,7 +28,7 @@ def next_phase(phase: Phase, score: float, config: TrackerConfig, cut: bool = Fa
 
     TRACKING is gained at `tracking_score` and kept down to `doubt_score`; below it the state is UNCERTAIN. `lost_frames`
     scores in a row below `lost_score` make it LOST, the first one if the shot has just changed. LOST is left by
-    `refind_frames` convincing frames in a row, and for TRACKING.
+    `refind_frames` convincing frames in a row.
 
     Args:
         phase: before. score: of this frame, 0..1. config: thresholds and counts.
@@ -37,7 +37,9 @@ def next_phase(phase: Phase, score: float, config: TrackerConfig, cut: bool = Fa
     """
     if phase.state is State.LOST:
         high = phase.high + 1 if convincing else 0
-        return Phase() if high >= config.refind_frames else Phase(State.LOST, high=high)
+        if high < config.refind_frames:
+            return Phase(State.LOST, high=high)
+        return Phase(State.TRACKING if score >= config.tracking_score else State.UNCERTAIN)
     low = phase.low + 1 if score < config.lost_score else 0
     if low >= (1 if cut else config.lost_frames):
         return Phase(State.LOST)

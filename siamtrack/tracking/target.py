@@ -24,9 +24,6 @@ STEPS = 3
 PATIENCE = 10
 """Frames for which a lost target is still believed to be where the search last led; then it is awaited where it was seen."""
 
-FIRST_FRAMES = 10
-"""Frames whose evidence says how well a target matches its exemplar."""
-
 USUAL_SHARE = 0.05
 """Share of each frame in the running mean of a target's log-odds."""
 
@@ -60,7 +57,6 @@ class Target:
         self._fill = mean_color(image)
         self.evidence: Evidence | None = None
         self._phase = Phase()
-        self._first_values: tuple[float, ...] = ()
         self._frames, self._usual = 0, 0.0
         self._steps_px = (0.0,) * STEPS
         self._last = (self._center_xy, self._size_wh)
@@ -118,13 +114,13 @@ class Target:
         """
         sighting = self._choice(sightings)
         self._move(sighting)
-        self.evidence, logit = self._evidence(sighting), self._logit(sighting)
+        self.evidence, logit = Evidence(sighting.value, sighting.gap), self._logit(sighting)
         score = _sigmoid(logit)
         was, convincing = self._phase.state, logit >= (self._convincing if self._left else self._regained)
         self._phase = next_phase(self._phase, score, self.config, cut, convincing)
         if not (self.config.redetect and State.LOST in (was, self._phase.state)):
             self._resize(sighting)
-        self._remember(was, logit, sighting.value, cut)
+        self._remember(was, logit, cut)
         return TrackResult(self._box(), score, self._phase.state)
 
     def _choice(self, sightings: Sequence[Sighting]) -> Sighting:
@@ -150,13 +146,11 @@ class Target:
 
     @property
     def _regained(self) -> float:
-        """Log-odds at which a target may be claimed again that was never let out of sight: what any other needs."""
-        return min(self._convincing, _logit(self.config.tracking_score))
+        """Log-odds at which a target that was never let out of sight may be believed again: a doubt, not a loss."""
+        return min(self._convincing, _logit((self.config.lost_score + self.config.tracking_score) / 2))
 
-    def _remember(self, was: State, logit: float, value: float, cut: bool) -> None:
+    def _remember(self, was: State, logit: float, cut: bool) -> None:
         """Keep the last sure sight of the target; while it is lost, look for what was seen then, sweeping from there."""
-        if len(self._first_values) < FIRST_FRAMES:
-            self._first_values = (*self._first_values, value)
         if self._phase.state is not State.LOST and not self._phase.low:
             self._frames += 1
             self._usual += (logit - self._usual) * max(1 / self._frames, USUAL_SHARE)
@@ -192,14 +186,10 @@ class Target:
         w, h = max(box.w, min(1.0, width)), max(box.h, min(1.0, height))
         return Box(min(box.x, width - w), min(box.y, height - h), w, h)
 
-    def _evidence(self, sighting: Sighting) -> Evidence:
-        values = self._first_values or (sighting.value,)
-        return Evidence(sighting.value, sighting.gap, sum(values) / len(values))
-
     def _logit(self, sighting: Sighting) -> float:
         """Log-odds of the score: that the box overlaps the target by more than one half, as far as the response can tell."""
-        weighed = zip(self.config.score_weights, self._evidence(sighting), strict=True)
-        return sum(weight * feature for weight, feature in weighed) + self.config.score_offset
+        of_value, of_gap = self.config.score_weights
+        return of_value * sighting.value + of_gap * sighting.gap + self.config.score_offset
 
 
 def _sigmoid(logit: float) -> float:
