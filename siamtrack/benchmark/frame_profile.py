@@ -24,6 +24,7 @@ PARTS = {
     "embed": "network: embedding",
     "match": "network: matching",
     "choose": "choosing the box",
+    "cut": "noticing a camera cut",
     "target": "updating the target",
     "rest": "everything else",
 }
@@ -75,7 +76,9 @@ def profile(name: str, tracker: Tracker, clip: Clip, frames: int) -> FrameProfil
     watched.init(next(images), clip.box)
     learned = watched._learned
     assert learned is not None, "init learns"
-    clocks.put_on(learned[0], "search_view", "search_view")
+    clocks.put_on(learned[0], "search_views", "search_views")
+    if watched._scene is not None:
+        clocks.put_on(watched._scene, "is_cut", "cut")
     clocks.put_on(learned[0], "follow", "follow")
     found = []
     for index, image in enumerate(images):
@@ -120,12 +123,13 @@ def _parts(calls: list[tuple[str, float, float]], began: float, ended: float, ne
     starts = {name: start for name, start, _ in reversed(calls)}
     network = [name for name, *_ in calls if name in ("embed", "match")]
     parts = {
-        "convert": starts["search_view"] - began,
+        "convert": starts["search_views"] - began,
         # A runtime that does all at once (cuda-graph) has no moment at which crops are cut: all of it counts as embedding.
         "crop": starts[network[0]] - starts["find"] if network else 0.0,
         "embed": lasted("embed") if network else network_s,
         "match": lasted("match"),
-        "target": lasted("search_view") + lasted("follow"),
+        "cut": lasted("cut"),
+        "target": lasted("search_views") + lasted("follow"),
     }
     parts["choose"] = lasted("find") - parts["crop"] - parts["embed"] - parts["match"]
     return {**parts, "rest": max(0.0, ended - began - sum(parts.values()))}

@@ -31,7 +31,8 @@ class TrackerConfig:
         score_weights, score_offset: `score = sigmoid(weights . evidence + offset)`, the weights in the order of `Evidence`;
             fitted by tools/fit_score.py.
         tracking_score, doubt_score: the state becomes TRACKING at the first, and UNCERTAIN below the second.
-        lost_score, lost_frames: LOST after so many frames in a row below that score.
+        lost_score, lost_drop, lost_frames: LOST after so many frames in a row with a score below the first, whose log-odds
+            are at least the second below the target's usual ones.
         redetect: whether a LOST target is looked for in the whole frame.
         refind_score, refind_slack, refind_frames: TRACKING again after so many frames in a row with a score of at least the
             first, whose log-odds are at most the second below the target's usual ones.
@@ -56,6 +57,7 @@ class TrackerConfig:
     doubt_score: float = 0.5
     lost_score: float = 0.2
     lost_frames: int = 3
+    lost_drop: float = 2.0
     redetect: bool = True
     refind_score: float = 0.5
     refind_slack: float = 1.0
@@ -85,8 +87,9 @@ class TrackerConfig:
                 f"lost_score {self.lost_score}, doubt_score {self.doubt_score}, tracking_score {self.tracking_score}: "
                 "they must lie in 0..1 and not fall in this order"
             )
-        if self.refind_slack < 0:
-            raise ValueError(f"refind_slack is {self.refind_slack}; it must be 0 or more")
+        for name in ("lost_drop", "refind_slack"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         for name in ("lost_frames", "refind_frames", "refind_odds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 1 or more")

@@ -23,15 +23,18 @@ class Phase:
     high: int = 0
 
 
-def next_phase(phase: Phase, score: float, config: TrackerConfig, cut: bool = False, convincing: bool = False) -> Phase:
+def next_phase(
+    phase: Phase, score: float, config: TrackerConfig, fallen: bool = True, cut: bool = False, convincing: bool = False
+) -> Phase:
     """The phase after a frame.
 
     TRACKING is gained at `tracking_score` and kept down to `doubt_score`; below it the state is UNCERTAIN. `lost_frames`
-    scores in a row below `lost_score` make it LOST, the first one if the shot has just changed. LOST is left by
-    `refind_frames` convincing frames in a row.
+    scores in a row that are below `lost_score` and have fallen make it LOST, the first one if the shot has just
+    changed. LOST is left by `refind_frames` convincing frames in a row.
 
     Args:
         phase: before. score: of this frame, 0..1. config: thresholds and counts.
+        fallen: whether the score is far below what is usual for this target.
         cut: whether a new shot began with this frame.
         convincing: whether a target that was LOST is seen so well that it may be claimed again.
     """
@@ -40,7 +43,7 @@ def next_phase(phase: Phase, score: float, config: TrackerConfig, cut: bool = Fa
         if high < config.refind_frames:
             return Phase(State.LOST, high=high)
         return Phase(State.TRACKING if score >= config.tracking_score else State.UNCERTAIN)
-    low = phase.low + 1 if score < config.lost_score else 0
+    low = phase.low + 1 if fallen and score < config.lost_score else 0
     if low >= (1 if cut else config.lost_frames):
         return Phase(State.LOST)
     kept = phase.state is State.TRACKING and score >= config.doubt_score

@@ -22,7 +22,8 @@ STEPS = 3
 """Frames whose steps say how fast a target moves."""
 
 PATIENCE = 10
-"""Frames for which a lost target is still believed to be where the search last led; then it is awaited where it was seen."""
+"""Frames in a row without a sign of it after which a lost target is no longer believed to be where the search led, but
+awaited where it was last surely seen. Given up at once, targets that had only changed were lost for good (Basketball)."""
 
 USUAL_SHARE = 0.05
 """Share of each frame in the running mean of a target's log-odds."""
@@ -61,7 +62,8 @@ class Target:
         self._steps_px = (0.0,) * STEPS
         self._last = (self._center_xy, self._size_wh)
         self._sweep: Sweep | None = None
-        self._patience, self._left = PATIENCE, False
+        self._patience, self._nothing = PATIENCE, 0
+        self._awaited, self._left = False, False
         side = self.search_side
         self._side_limits = (side * config.search_side_min, side * config.search_side_max)
 
@@ -93,8 +95,9 @@ class Target:
         if self._sweep is None or self._phase.high:
             return [here]
         there = replace(here, center_xy=self._sweep.next(), window_influence=0.0)
-        if self._sweep.looks > self._patience:
-            here, self._left = replace(here, center_xy=self._last[0]), True
+        self._awaited = self._awaited or self._nothing >= self._patience
+        if self._awaited:
+            here = replace(here, center_xy=self._last[0])
         return [here, there]
 
     def _next_search_size(self) -> int:
@@ -117,9 +120,11 @@ class Target:
         self.evidence, logit = Evidence(sighting.value, sighting.gap), self._logit(sighting)
         score = _sigmoid(logit)
         was, convincing = self._phase.state, logit >= (self._convincing if self._left else self._regained)
-        self._phase = next_phase(self._phase, score, self.config, cut, convincing)
+        fallen = logit < self._usual - self.config.lost_drop
+        self._phase = next_phase(self._phase, score, self.config, fallen, cut, convincing)
         if not (self.config.redetect and State.LOST in (was, self._phase.state)):
             self._resize(sighting)
+        self._nothing = self._nothing + 1 if score < self.config.lost_score else 0
         self._remember(was, logit, cut)
         return TrackResult(self._box(), score, self._phase.state)
 
@@ -146,8 +151,9 @@ class Target:
 
     @property
     def _regained(self) -> float:
-        """Log-odds at which a target that was never let out of sight may be believed again: a doubt, not a loss."""
-        return min(self._convincing, _logit((self.config.lost_score + self.config.tracking_score) / 2))
+        """Log-odds at which a target may be believed again that is seen where it was lost: a doubt, not a loss."""
+        doubtful = _logit((self.config.lost_score + self.config.tracking_score) / 2)
+        return min(doubtful, self._usual - self.config.refind_slack)
 
     def _remember(self, was: State, logit: float, cut: bool) -> None:
         """Keep the last sure sight of the target; while it is lost, look for what was seen then, sweeping from there."""
@@ -158,7 +164,8 @@ class Target:
             self._last, self._sweep = (self._center_xy, self._size_wh), None
         elif self._phase.state is State.LOST is not was and self.config.redetect:
             last_xy, self._size_wh = self._last
-            self._patience, self._left = 0 if cut else PATIENCE, False
+            self._patience, self._nothing = 0 if cut else PATIENCE, 0
+            self._awaited, self._left = False, False
             reach = context_side(self._size_wh) * (self.config.sizes[-1] / self.config.exemplar_size - 1)
             self._sweep = Sweep(last_xy, self.frame_wh, reach)
 

@@ -128,21 +128,29 @@ def test_what_is_seen_elsewhere_does_not_count_below_the_threshold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("usual", "lost_for", "value", "expected"),
+    ("usual", "value", "elsewhere", "where_lost"),
     [
-        (SURE, PATIENCE + 4, SURE - 2, State.LOST),
-        (SURE, PATIENCE + 4, SURE - 0.5, State.TRACKING),
-        (1.0, PATIENCE + 4, 0.5, State.TRACKING),
-        (SURE, 4, SURE - 2, State.TRACKING),  # not out of sight for long enough to be taken for another
+        (SURE, SURE - 2, State.LOST, State.TRACKING),
+        (SURE, SURE - 0.5, State.TRACKING, State.TRACKING),
+        (1.0, 0.5, State.TRACKING, State.TRACKING),
+        (1.0, -1.5, State.LOST, State.LOST),
     ],
 )
 def test_how_well_a_target_was_seen_says_what_is_enough_to_claim_it_again(
-    usual: float, lost_for: int, value: float, expected: State
+    usual: float, value: float, elsewhere: State, where_lost: State
 ) -> None:
-    target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(tracking_score=0.4, doubt_score=0.4, refind_slack=1.0))
-    for score in [usual] * 20 + [LOST] * lost_for + [value] * 3:
-        result = target.follow([sighting((130, 100), score)] * len(target.search_views(FRAME)))
-    assert result.state is expected
+    config = TrackerConfig(tracking_score=0.4, doubt_score=0.4, refind_slack=1.0)
+    for place, expected in (((250, 60), elsewhere), ((130, 100), where_lost)):
+        target = Target(FRAME, (100, 80, 60, 40), config)
+        for score in [usual] * 20 + [LOST] * (PATIENCE + 4):
+            target.follow([sighting((130, 100), score)] * len(target.search_views(FRAME)))
+        for _ in range(3):
+            here, *there = target.search_views(FRAME)
+            seen = sighting(place, value)
+            result = target.follow(
+                [seen if here.center_xy == place else sighting(here.center_xy, LOST), *(seen for _ in there)]
+            )
+        assert result.state is expected
 
 
 def test_a_target_that_others_resemble_is_not_left_for_them() -> None:
