@@ -161,8 +161,10 @@ class Target:
             self._frames += 1
             self._usual += (logit - self._usual) * max(1 / self._frames, USUAL_SHARE)
         if self._phase.state is State.TRACKING:
-            self._last, self._sweep = (self._center_xy, self._size_wh), None
-        elif self._phase.state is State.LOST is not was and self.config.redetect:
+            self._last = (self._center_xy, self._size_wh)
+        if self._phase.state is not State.LOST:
+            self._sweep = None
+        elif was is not State.LOST and self.config.redetect:
             last_xy, self._size_wh = self._last
             self._patience, self._nothing = 0 if cut else PATIENCE, 0
             self._awaited, self._left = False, False

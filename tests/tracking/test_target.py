@@ -114,6 +114,16 @@ def test_a_find_elsewhere_is_gone_to_at_once_and_claimed_when_it_has_held() -> N
     assert len(target.search_views(FRAME)) == 1
 
 
+def test_a_loss_that_is_taken_back_ends_the_search() -> None:
+    target = lost_target(tracking_score=0.9, doubt_score=0.9)
+    for _ in range(3):
+        here, *there = target.search_views(FRAME)
+        result = target.follow([sighting(here.center_xy, 0.5), *(sighting((20, 20), LOST) for _ in there)])
+    assert result.state is State.UNCERTAIN
+    (here,) = target.search_views(FRAME)
+    assert here.center_xy == result.box.center_xy
+
+
 def test_a_find_that_does_not_hold_is_dropped_and_the_sweep_goes_on() -> None:
     target = lost_target()
     target.follow([sighting((145, 115), LOST), sighting((250, 60), SURE)])
