@@ -22,7 +22,7 @@ from siamtrack.datasets.benchmarks import open_benchmark
 from siamtrack.errors import DataError, SiamtrackError
 
 NAMES = tuple(f"GOT-10k_Val_{k:06d}" for k in range(1, 5))
-SIAMFC = TrackerSpec("siamfc", device="cpu", precision="float32")
+SIAMFC = TrackerSpec("siamfc", ("redetect=false",), device="cpu", precision="float32")  # as the command line has it
 IDENTITY = TrackerSpec("identity")
 
 
