@@ -40,6 +40,7 @@ from siamtrack.tracking.device.replay import Replay
 from siamtrack.tracking.engine import PRECISIONS, Engine, pick_device
 from siamtrack.tracking.group import TrackerGroup
 from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.tracking.sized_locator import for_every_size
 from siamtrack.tracking.tracker import Tracker
 
 WIDTH, HEIGHT = 1280, 720
@@ -52,7 +53,7 @@ class DeviceTracker(Tracker):
 
     def __init__(self, engine: Engine, config: TrackerConfig) -> None:
         super().__init__(engine, config)
-        self._locator = DeviceLocator(engine, config)
+        self._locator = for_every_size(DeviceLocator, engine, config)
 
 
 class DeviceGroup(TrackerGroup[int]):
@@ -60,7 +61,7 @@ class DeviceGroup(TrackerGroup[int]):
 
     def __init__(self, engine: Engine, config: TrackerConfig) -> None:
         super().__init__(engine, config)
-        self._locator = DeviceLocator(engine, config)
+        self._locator = for_every_size(DeviceLocator, engine, config)
 
 
 def main() -> None:

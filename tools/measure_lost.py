@@ -6,7 +6,7 @@
 
 Every tracker runs over the labelled sequences of ROOT as they are, and over the clips that tools/make_absences.py makes of
 them by the same seed, frame-exact. A frame is good where its box overlaps the target by more than one half; the target is
-lost where it is absent, or the overlap is below one tenth. OUT gets frames.json with every frame's score, state and
+lost where it is absent, or the overlap is below one tenth. OUT gets frames-SEED.json with every frame's score, state and
 overlap, lost.json with the figures below, and reliability.png. What is finished is kept: the same command goes on.
 
     AUROC     probability that a good frame scores above one that is not
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="sequences at a time, one thread each")
     args = parser.parse_args()
     make_folder(args.out)
-    kept = args.out / "frames.json"
+    kept = args.out / f"frames-{args.seed}.json"  # another seed makes other clips
     runs = [_read(row) for row in json.loads(kept.read_text())] if kept.is_file() else []
     names = [sequence.name for sequence in find_sequences(args.root) if not args.only or sequence.name in args.only]
     todo = {

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.verification.metrics import roc
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -28,12 +30,7 @@ def auroc(scores: Floats, good: Flags) -> float:
 
     Source: Hanley and McNeil, Radiology 143 (1982): the area under the receiver operating characteristic.
     """
-    goods, bads = int(good.sum()), int((~good).sum())
-    if not goods or not bads:
-        return float("nan")
-    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
-    return float((ranks[good].sum() - goods * (goods + 1) / 2) / (goods * bads))
+    return roc(-scores, good).auc if good.any() and not good.all() else float("nan")
 
 
 def reliability(scores: Floats, good: Flags, bins: int = 10) -> list[Bin]:

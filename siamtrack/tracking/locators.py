@@ -10,7 +10,7 @@ from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.locator import Locator
 from siamtrack.tracking.scale_locator import ScaleLocator
 from siamtrack.tracking.settings import TrackerConfig
-from siamtrack.tracking.sized_locator import SizedLocator
+from siamtrack.tracking.sized_locator import for_every_size
 
 
 def make_locator(engine: Engine, config: TrackerConfig) -> Locator:
@@ -24,4 +24,4 @@ def make_locator(engine: Engine, config: TrackerConfig) -> Locator:
     kind: Callable[[Engine, TrackerConfig], Locator] = BoxLocator if config.scale_search == "box" else ScaleLocator
     if engine.runtime == "cuda-graph":
         kind = DeviceLocator
-    return SizedLocator(kind, engine, config) if len(config.search_sizes) > 1 else kind(engine, config)
+    return for_every_size(kind, engine, config)

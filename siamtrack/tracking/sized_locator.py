@@ -10,6 +10,11 @@ from siamtrack.tracking.locator import Exemplar, Locator, Sighting, View
 from siamtrack.tracking.settings import TrackerConfig
 
 
+def for_every_size(make: Callable[[Engine, TrackerConfig], Locator], engine: Engine, config: TrackerConfig) -> Locator:
+    """What `make` makes, and a `SizedLocator` of several where the configuration names several search sizes."""
+    return SizedLocator(make, engine, config) if len(config.search_sizes) > 1 else make(engine, config)
+
+
 class SizedLocator:
     """One locator a search size, and one exemplar for all.
 

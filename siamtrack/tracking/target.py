@@ -206,5 +206,7 @@ def _sigmoid(logit: float) -> float:
 
 
 def _logit(probability: float) -> float:
-    """Log-odds; of 1, infinity."""
-    return math.log(probability / (1 - probability)) if probability < 1 else math.inf
+    """Log-odds; of 0 and 1, infinite."""
+    if probability in (0, 1):
+        return math.inf if probability else -math.inf
+    return math.log(probability / (1 - probability))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 from collections.abc import Callable, Iterable
@@ -27,13 +26,8 @@ BEFORE, AFTER = 14, 20
 
 
 @pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    folder = str(Path(__file__).parents[2] / "tools")
-    sys.path.insert(0, folder)  # the tool imports its package, as it does when it is run
-    try:
-        return importlib.import_module("make_absences")
-    finally:
-        sys.path.remove(folder)
+def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return import_tool("make_absences")
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import importlib
 import math
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -16,13 +14,8 @@ T, U, L = "TRACKING", "UNCERTAIN", "LOST"
 
 
 @pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    folder = str(Path(__file__).parents[2] / "tools")
-    sys.path.insert(0, folder)  # the tool imports its neighbour, as it does when it is run
-    try:
-        return importlib.import_module("measure_lost")
-    finally:
-        sys.path.remove(folder)
+def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return import_tool("measure_lost")
 
 
 def a_run(tool: ModuleType, overlaps: list[float], states: list[str], absent: tuple[int, int] | None, **changed: object):  # type: ignore[no-untyped-def]

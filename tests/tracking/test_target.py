@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from siamtrack.tracking.locator import Sighting
 from siamtrack.tracking.result import State
 from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.tracking.state import Phase
 from siamtrack.tracking.target import PATIENCE, Target
 
 FRAME = np.zeros((240, 320, 3), np.uint8)
@@ -161,6 +162,16 @@ def test_how_well_a_target_was_seen_says_what_is_enough_to_claim_it_again(
                 [seen if here.center_xy == place else sighting(here.center_xy, LOST), *(seen for _ in there)]
             )
         assert result.state is expected
+
+
+@pytest.mark.parametrize(("refind_score", "found"), [(0.0, True), (1.0, False)])
+def test_thresholds_may_be_nought_and_one(refind_score: float, found: bool) -> None:
+    scores = {"lost_score": 0.0, "doubt_score": 0.0, "tracking_score": 0.0} if found else {}
+    target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(refind_score=refind_score, refind_slack=99.0, **scores))
+    target.follow([sighting((130, 100), SURE)])
+    target._phase, target._left = Phase(State.LOST), True
+    states = [target.follow([sighting((130, 100), SURE)]).state for _ in range(3)]
+    assert (states[-1] is State.TRACKING) == found
 
 
 def test_a_target_that_others_resemble_is_not_left_for_them() -> None:

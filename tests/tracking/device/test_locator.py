@@ -18,6 +18,7 @@ from siamtrack.tracking.group import TrackerGroup
 from siamtrack.tracking.locator import Exemplar, Sighting
 from siamtrack.tracking.locators import make_locator
 from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.tracking.sized_locator import for_every_size
 from siamtrack.tracking.target import Target
 from siamtrack.tracking.tracker import Tracker
 
@@ -32,7 +33,7 @@ class DeviceTracker(Tracker):
 
     def __init__(self, engine: Engine, config: TrackerConfig) -> None:
         super().__init__(engine, config)
-        self._locator = DeviceLocator(engine, config)
+        self._locator = for_every_size(DeviceLocator, engine, config)
 
 
 class DeviceGroup(TrackerGroup[int]):
@@ -40,7 +41,7 @@ class DeviceGroup(TrackerGroup[int]):
 
     def __init__(self, engine: Engine, config: TrackerConfig) -> None:
         super().__init__(engine, config)
-        self._locator = DeviceLocator(engine, config)
+        self._locator = for_every_size(DeviceLocator, engine, config)
 
 
 def eager(model: str, **overrides: object) -> Tracker:
@@ -114,6 +115,17 @@ def test_tracks_of_their_own_stay_together(box: Tracker) -> None:
         frame = rendered_frame(i)
         # A box that is off by a rounding shifts the next crop: sightings agree far more closely than tracks.
         assert iou(ours.update(frame[0]).box, box.update(frame[0]).box) > 0.8
+
+
+def test_search_regions_of_several_sizes_show_the_target_at_one_scale() -> None:
+    lite = siamtrack.load(
+        "siamfc-lite", device="cpu", precision="float32", runtime="eager", search_size=191, search_sizes=[159, 191, 223]
+    )
+    ours, frame = DeviceTracker(lite.engine, lite.config), rendered_frame(0)
+    assert ours.init(*frame) == lite.init(*frame)
+    for i in range(1, 6):
+        frame = rendered_frame(i)
+        assert iou(ours.update(frame[0]).box, lite.update(frame[0]).box) > 0.9
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
