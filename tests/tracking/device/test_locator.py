@@ -119,7 +119,7 @@ def test_tracks_of_their_own_stay_together(box: Tracker) -> None:
 
 def test_search_regions_of_several_sizes_show_the_target_at_one_scale() -> None:
     lite = siamtrack.load(
-        "siamfc-lite", device="cpu", precision="float32", runtime="eager", search_size=191, search_sizes=[159, 191, 223]
+        "siamfc-lite", device="cpu", precision="float32", runtime="eager", search_size=255, search_sizes=[191, 255]
     )
     ours, frame = DeviceTracker(lite.engine, lite.config), rendered_frame(0)
     assert ours.init(*frame) == lite.init(*frame)
