@@ -21,8 +21,7 @@ from siamtrack.tracking.tracker import Tracker
 PARTS = {
     "convert": "checking and converting the frame",
     "crop": "cutting the search region",
-    "embed": "network: embedding",
-    "match": "network: matching",
+    "network": "network",
     "choose": "choosing the box",
     "cut": "noticing a camera cut",
     "target": "updating the target",
@@ -30,7 +29,7 @@ PARTS = {
 }
 """The parts by name, in the order in which they come."""
 
-_NETWORK = {"embed": "embed", "match": "match", "match_box": "match"}
+_NETWORK = ("match", "match_box")
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ def profile(name: str, tracker: Tracker, clip: Clip, frames: int) -> FrameProfil
     """
     clocks = _Clocks()
     engine = copy.copy(tracker.engine)
-    for method, part in _NETWORK.items():
-        clocks.put_on(engine, method, part)
+    for method in _NETWORK:
+        clocks.put_on(engine, method, "network")
     watched = Tracker(engine, tracker.config)
     clocks.put_on(watched._locator, "find", "find")
     skip = min(WARM_UP_FRAMES, frames // 4)
@@ -121,15 +120,13 @@ def _parts(calls: list[tuple[str, float, float]], began: float, ended: float, ne
     """Seconds of each part of one frame: what has no clock of its own is what lies between two clocks."""
     lasted: Callable[[str], float] = lambda part: sum(end - start for name, start, end in calls if name == part)  # noqa: E731
     starts = {name: start for name, start, _ in reversed(calls)}
-    network = [name for name, *_ in calls if name in ("embed", "match")]
     parts = {
         "convert": starts["search_views"] - began,
-        # A runtime that does all at once (cuda-graph) has no moment at which crops are cut: all of it counts as embedding.
-        "crop": starts[network[0]] - starts["find"] if network else 0.0,
-        "embed": lasted("embed") if network else network_s,
-        "match": lasted("match"),
+        # A runtime that does all at once (cuda-graph) has no moment at which crops are cut: all of it counts as network.
+        "crop": starts["network"] - starts["find"] if "network" in starts else 0.0,
+        "network": lasted("network") if "network" in starts else network_s,
         "cut": lasted("cut"),
         "target": lasted("search_views") + lasted("follow"),
     }
-    parts["choose"] = lasted("find") - parts["crop"] - parts["embed"] - parts["match"]
+    parts["choose"] = lasted("find") - parts["crop"] - parts["network"]
     return {**parts, "rest": max(0.0, ended - began - sum(parts.values()))}

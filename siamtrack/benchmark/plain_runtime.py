@@ -37,21 +37,22 @@ class PlainRuntime:
         return self._net.embed(torch.from_numpy(planes).to(self.device))
 
     @torch.inference_mode()
-    def match(self, exemplar: Tensor, search: Tensor) -> NDArray[np.float32]:
-        """Response logits (N, K, n, n)."""
-        response: NDArray[np.float32] = self._net.match(exemplar, search).cpu().numpy()
-        return response
-
-    @torch.inference_mode()
     def kernel(self, exemplar: Tensor) -> Tensor:
         """The box head's kernel (N, c, 4, 4)."""
         assert self._net.box is not None, "the engine asks only networks with a box head"
         return self._net.box.kernel(exemplar)
 
     @torch.inference_mode()
-    def match_box(self, exemplar: Tensor, kernel: Tensor, search: Tensor, size_wh: Tensor) -> list[BoxResponse]:
+    def match(self, exemplar: Tensor, crops: Crops) -> NDArray[np.float32]:
+        """Response logits (N, K, n, n)."""
+        response: NDArray[np.float32] = self._net.match(exemplar, self.embed(crops)).cpu().numpy()
+        return response
+
+    @torch.inference_mode()
+    def match_box(self, exemplar: Tensor, kernel: Tensor, crops: Crops, size_wh: Tensor) -> list[BoxResponse]:
         """What the box head says, one answer an item."""
         assert self._net.box is not None, "the engine asks only networks with a box head"
+        search = self.embed(crops)
         response = self._net.match(exemplar[:, None], search)[:, 0]
         maps = self._net.box(kernel, self._net.box.features(search), response, size_wh.to(self.device))
         return [BoxResponse(*each) for each in zip(*(item.cpu().numpy() for item in (response, *maps)), strict=True)]

@@ -89,9 +89,13 @@ def correlation_by_products(exemplar: Tensor, search: Tensor) -> Tensor:
     height, width = int(search.shape[2]), int(search.shape[3])
     rows, columns = height - h + 1, width - w + 1
     cells = exemplar.permute(0, 1, 3, 4, 2).flatten(1, 3)
-    products = (cells @ search.flatten(2)).unflatten(1, (-1, h, w)).unflatten(-1, (height, width))
-    by_row = functools.reduce(torch.add, (products[:, :, :, j, :, j : j + columns] for j in range(w)))
-    return functools.reduce(torch.add, (by_row[:, :, i, i : i + rows] for i in range(h)))
+    products = (cells @ search.flatten(2)).unflatten(1, (-1, h * w)).flatten(2)
+    # Which products are summed at a place: cell (i, j) of the exemplar with cell (row + i, column + j) of the search region.
+    of_cell = torch.arange(h * w)[:, None] * (height * width)
+    shift = (torch.arange(h)[:, None] * width + torch.arange(w)).flatten()[:, None]
+    place = (torch.arange(rows)[:, None] * width + torch.arange(columns)).flatten()
+    summed = products.index_select(2, (of_cell + shift + place).flatten()).unflatten(2, (h * w, rows, columns))
+    return summed.sum(dim=2)
 
 
 def depthwise_by_products(exemplar: Tensor, search: Tensor) -> Tensor:

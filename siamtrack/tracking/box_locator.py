@@ -40,11 +40,11 @@ class BoxLocator:
     def find(self, exemplars: Sequence[Exemplar], views: Sequence[View]) -> list[Sighting]:
         """Take each target's best offer."""
         windows = [CropWindow(view.center_xy, view.side, self.config.search_size) for view in views]
-        search = self.engine.embed([one.extract(view.image, view.fill) for view, one in zip(views, windows, strict=True)])
+        crops = [window.extract(view.image, view.fill) for view, window in zip(views, windows, strict=True)]
         responses = self.engine.match_box(
             together([exemplar.embedding for exemplar in exemplars])[:, 0],
             together([exemplar.kernel for exemplar in exemplars]),
-            search,
+            crops,
             together([exemplar.size_wh for exemplar in exemplars]),
         )
         return [self._sighting(*each) for each in zip(views, windows, responses, strict=True)]

@@ -24,7 +24,7 @@ from siamtrack.tracking.runtimes.exported_folder import FolderGraphs
 from siamtrack.tracking.runtimes.graph_runtime import GraphRuntime, Graphs
 from siamtrack.tracking.runtimes.onnx import onnx_sessions
 from siamtrack.tracking.runtimes.openvino import openvino_sessions
-from siamtrack.tracking.runtimes.runtime import BoxResponse, Runtime
+from siamtrack.tracking.runtimes.runtime import BoxResponse, Crops, Runtime
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 RUNTIMES = ("eager", "onnx", "openvino", "cuda-graph")
@@ -90,34 +90,33 @@ class Engine:
 
     def embed(self, crops: Sequence[Image]) -> Tensor:
         """Embeddings (N, C, h, w), float32, of N crops (S, S, 3) BGR uint8."""
-        batch = np.stack(crops) if len(crops) > 1 else crops[0][None]
         started = time.perf_counter()
-        embedding = self._runtime.embed(batch)
+        embedding = self._runtime.embed(_batch(crops))
         self._clock(started)
         return embedding
-
-    def match(self, exemplar: Tensor, search: Tensor) -> NDArray[np.float32]:
-        """Response logits (N, K, n, n) of exemplars (N, K, C, h, w) over search embeddings (N, C, H, W)."""
-        started = time.perf_counter()
-        response = self._runtime.match(exemplar, search)
-        self._clock(started)
-        return response
 
     def box_kernel(self, exemplar: Tensor) -> Tensor:
         """The box head's kernel (N, c, 4, 4) of exemplar embeddings (N, C, 6, 6)."""
         self._require_box()
         return self._runtime.kernel(exemplar)
 
-    def match_box(self, exemplar: Tensor, kernel: Tensor, search: Tensor, exemplar_wh: Tensor) -> list[BoxResponse]:
-        """What the box head says of N exemplars over the search embeddings (N, C, H, W), each over its own.
+    def match(self, exemplar: Tensor, crops: Sequence[Image]) -> NDArray[np.float32]:
+        """Response logits (N, K, n, n) of exemplars (N, K, C, h, w) over N search crops (S, S, 3) BGR uint8."""
+        started = time.perf_counter()
+        response = self._runtime.match(exemplar, _batch(crops))
+        self._clock(started)
+        return response
+
+    def match_box(self, exemplar: Tensor, kernel: Tensor, crops: Sequence[Image], exemplar_wh: Tensor) -> list[BoxResponse]:
+        """What the box head says of N exemplars over N search crops, each over its own.
 
         Args:
-            exemplar: (N, C, 6, 6). kernel: (N, c, 4, 4) by `box_kernel`. search: by `embed`.
+            exemplar: (N, C, 6, 6). kernel: (N, c, 4, 4) by `box_kernel`. crops: (S, S, 3) BGR uint8.
             exemplar_wh: (N, 2) sizes of the targets in their exemplar crops, pixels.
         """
         self._require_box()
         started = time.perf_counter()
-        found = self._runtime.match_box(exemplar, kernel, search, exemplar_wh)
+        found = self._runtime.match_box(exemplar, kernel, _batch(crops), exemplar_wh)
         self._clock(started)
         return found
 
@@ -130,6 +129,11 @@ class Engine:
             torch.cuda.synchronize(self.device)
         self.network_s += time.perf_counter() - started
         self.network_calls += 1
+
+
+def _batch(crops: Sequence[Image]) -> Crops:
+    """Crops as one array (N, S, S, 3); one alone is not copied."""
+    return np.stack(crops) if len(crops) > 1 else crops[0][None]
 
 
 def pick_device(device: str) -> torch.device:

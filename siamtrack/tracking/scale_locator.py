@@ -47,11 +47,10 @@ class ScaleLocator:
         """Where is each target, and how large? The response says both."""
         windows = [self._windows(view) for view in views]
         crops = [one.extract(view.image, view.fill) for view, each in zip(views, windows, strict=True) for one in each]
-        search = self.engine.embed(crops)
         exemplar = together([exemplar.embedding for exemplar in exemplars])
         if self.config.scale_search == "search":  # K search regions a target, all with its one exemplar
             exemplar = exemplar.repeat_interleave(self.config.scale_count, dim=0)
-        response = self.engine.match(exemplar, search).reshape(
+        response = self.engine.match(exemplar, crops).reshape(
             len(views), self.config.scale_count, *[self.config.response_size] * 2
         )
         return [self._sighting(*each) for each in zip(views, windows, response, strict=True)]

@@ -232,10 +232,10 @@ def test_shares_of_a_frame_sum_to_the_whole(name: str, rendered: RenderedClip) -
     assert tuple(found.us) == tuple(PARTS)
     assert sum(found.shares.values()) == pytest.approx(1)
     assert all(value >= 0 for value in found.us.values())
-    assert found.shares["embed"] > 0.5
-    assert all(found.us[part] > 0 for part in ("crop", "match", "choose", "target"))
+    assert found.shares["network"] > 0.5
+    assert all(found.us[part] > 0 for part in ("crop", "network", "choose", "target"))
     # The tracker itself has kept its target, and carries no clocks.
-    assert "embed" not in vars(tracker.engine)
+    assert "match" not in vars(tracker.engine)
     assert "find" not in vars(tracker._locator)
     assert tracker._learned is not None
     assert tracker._learned[0].first == first

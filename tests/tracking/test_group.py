@@ -58,7 +58,7 @@ def test_the_network_sees_one_batch_a_frame(tracker: Tracker) -> None:
         group.add(name, first, box)
     before = tracker.engine.network_calls
     group.update(rendered_frame(1)[0])
-    assert tracker.engine.network_calls - before == 2  # embed, match
+    assert tracker.engine.network_calls - before == 1
 
 
 def test_a_target_drawn_again_is_learned_anew(tracker: Tracker) -> None:

@@ -46,19 +46,19 @@ def crops(count: int, size: int) -> list[np.ndarray]:
 def test_every_runtime_says_what_pytorch_says(net: Siamese, runtime: str) -> None:
     ours, theirs = Engine(net, "cpu", "float32", runtime), Engine(net, "cpu", "float32", "eager")
     assert ours.runtime == runtime
-    search, other = ours.embed(crops(2, 255)), theirs.embed(crops(2, 255))
+    two = crops(2, 255)
+    search, other = ours.embed(two), theirs.embed(two)
     assert torch.allclose(search, other, atol=1e-4 * float(other.abs().max()))
     exemplar = other[..., 8:14, 8:14].contiguous()
     if net.box is None:
-        np.testing.assert_allclose(
-            ours.match(exemplar[:, None], other), theirs.match(exemplar[:, None], other), rtol=1e-4, atol=1e-4
-        )
+        response, expected = (engine.match(exemplar[:, None], two) for engine in (ours, theirs))
+        np.testing.assert_allclose(response, expected, rtol=1e-4, atol=1e-4)
         return
     kernel = theirs.box_kernel(exemplar)
     assert torch.allclose(ours.box_kernel(exemplar), kernel, atol=1e-4 * float(kernel.abs().max()))
     size_wh = torch.tensor([[40.0, 60.0], [55.0, 30.0]])
     for mine, reference in zip(
-        ours.match_box(exemplar, kernel, other, size_wh), theirs.match_box(exemplar, kernel, other, size_wh), strict=True
+        ours.match_box(exemplar, kernel, two, size_wh), theirs.match_box(exemplar, kernel, two, size_wh), strict=True
     ):
         for name, expected in reference._asdict().items():
             atol = 2e-4 * max(1.0, float(np.abs(expected).max()))
@@ -81,6 +81,37 @@ def test_graphs_are_exported_once_and_then_read(cache: Path, monkeypatch: pytest
     assert files == ["box.onnx", "embed.onnx", "kernel.onnx", "match.onnx"]
     monkeypatch.setattr(exported, "export_graphs", lambda *_: pytest.fail("exported again"))
     assert torch.equal(Engine(net, "cpu", "float32", "onnx").embed(crops(1, 255)), first)
+
+
+@pytest.mark.parametrize("runtime", CPU_RUNTIMES)
+def test_a_response_is_the_same_alone_and_among_others_to_the_last_bit(net: Siamese, runtime: str) -> None:
+    engine = Engine(net, "cpu", "float32", runtime)
+    three = crops(3, 191)
+    exemplar = engine.embed(three)[..., 4:10, 4:10].contiguous()
+    if net.box is None:
+        for i, alone in enumerate(three):
+            assert np.array_equal(
+                engine.match(exemplar[:, None], three)[i], engine.match(exemplar[i : i + 1, None], [alone])[0]
+            )
+        return
+    kernel, size_wh = engine.box_kernel(exemplar), torch.tensor([[40.0, 60.0]]).repeat(3, 1)
+    together = engine.match_box(exemplar, kernel, three, size_wh)
+    for i, crop in enumerate(three):
+        part = slice(i, i + 1)
+        (alone,) = engine.match_box(exemplar[part], kernel[part], [crop], size_wh[part])
+        assert all(np.array_equal(one, other) for one, other in zip(alone, together[i], strict=True))
+
+
+def test_a_joined_graph_is_made_once_and_a_damaged_one_anew(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphs = exported.ExportedGraphs(Siamese(model="siamfc-lite").eval())
+    first = graphs.joined("box", 191)
+    join = exported.joined
+    monkeypatch.setattr(exported, "joined", lambda *_: pytest.fail("joined again"))
+    assert graphs.joined("box", 191) == first
+    (path,) = (cache / "graphs").glob("*191-embed-box.onnx")
+    path.write_bytes(path.read_bytes()[:-5])
+    monkeypatch.setattr(exported, "joined", join)
+    assert graphs.joined("box", 191) == first
 
 
 def test_a_track_exports_once_whatever_its_search_size(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,23 +39,23 @@ class EagerRuntime:
         return embedding
 
     @torch.inference_mode()
-    def match(self, exemplar: Tensor, search: Tensor) -> NDArray[np.float32]:
-        """Response logits (N, K, n, n)."""
-        graph = self._graphs["match"]
-        response = torch.cat([graph(exemplar[part], search[part]) for part in self._parts(len(search))])
-        array: NDArray[np.float32] = response.cpu().numpy()
-        return array
-
-    @torch.inference_mode()
     def kernel(self, exemplar: Tensor) -> Tensor:
         """The box head's kernel (N, c, 4, 4)."""
         kernel: Tensor = self._graphs["kernel"](exemplar)
         return kernel
 
     @torch.inference_mode()
-    def match_box(self, exemplar: Tensor, kernel: Tensor, search: Tensor, size_wh: Tensor) -> list[BoxResponse]:
+    def match(self, exemplar: Tensor, crops: Crops) -> NDArray[np.float32]:
+        """Response logits (N, K, n, n)."""
+        graph, search = self._graphs["match"], self.embed(crops)
+        response = torch.cat([graph(exemplar[part], search[part]) for part in self._parts(len(search))])
+        array: NDArray[np.float32] = response.cpu().numpy()
+        return array
+
+    @torch.inference_mode()
+    def match_box(self, exemplar: Tensor, kernel: Tensor, crops: Crops, size_wh: Tensor) -> list[BoxResponse]:
         """What the box head says, one answer an item."""
-        graph, found = self._graphs["box"], []
+        graph, search, found = self._graphs["box"], self.embed(crops), []
         size_wh = size_wh.to(self.device)
         for part in self._parts(len(search)):
             maps = graph(exemplar[part], kernel[part], search[part], size_wh[part])

@@ -7,10 +7,10 @@ import hashlib
 import torch
 
 from siamtrack.cache import cache_folder, read_cached, write_cached
-from siamtrack.model.export import export_graphs
+from siamtrack.model.export import export_graphs, joined
 from siamtrack.model.siamese import Siamese
 
-FORMAT = 1
+FORMAT = 2
 """Part of every cached file's name: raise it when the graphs of the same weights change."""
 
 SIZELESS = ("embed", "kernel")
@@ -39,21 +39,37 @@ class ExportedGraphs:
         if name in SIZELESS and self._made:
             return next(iter(self._made.values()))[name]
         if search_size not in self._made:
-            kept = read_cached(cache_folder("graphs") / self._file(name, search_size))
-            if kept is not None and _whole(kept):
-                return kept[:-_HASH_BYTES]
+            kept = _read(self._file(name, search_size))
+            if kept is not None:
+                return kept
             self._made[search_size] = export_graphs(self._net, search_size)
             for each, data in self._made[search_size].items():
-                write_cached(cache_folder("graphs") / self._file(each, search_size), data + hashlib.sha256(data).digest())
+                _keep(self._file(each, search_size), data)
         return self._made[search_size][name]
+
+    def joined(self, head: str, search_size: int) -> bytes:
+        """The bytes of `embed` and a head as one graph, for search crops of that size; errors as for `graph`."""
+        name = f"embed-{head}"
+        kept = _read(self._file(name, search_size))
+        if kept is None:
+            kept = joined(self.graph("embed", search_size), self.graph(head, search_size), search_size)
+            _keep(self._file(name, search_size), kept)
+        return kept
 
     def _file(self, name: str, search_size: int) -> str:
         return f"{self._stem}-{name}.onnx" if name in SIZELESS else f"{self._stem}-{search_size}-{name}.onnx"
 
 
-def _whole(kept: bytes) -> bool:
-    """Whether a cached file ends with the hash of what is before: not so after a full disk."""
-    return len(kept) > _HASH_BYTES and hashlib.sha256(kept[:-_HASH_BYTES]).digest() == kept[-_HASH_BYTES:]
+def _keep(file: str, data: bytes) -> None:
+    write_cached(cache_folder("graphs") / file, data + hashlib.sha256(data).digest())
+
+
+def _read(file: str) -> bytes | None:
+    """A cached file; None where there is none, or one that does not end with the hash of what is before: a full disk's."""
+    kept = read_cached(cache_folder("graphs") / file)
+    if kept is None or len(kept) <= _HASH_BYTES or hashlib.sha256(kept[:-_HASH_BYTES]).digest() != kept[-_HASH_BYTES:]:
+        return None
+    return kept[:-_HASH_BYTES]
 
 
 def fingerprint(net: Siamese) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from siamtrack.config import build, to_plain
 from siamtrack.errors import ConfigError, OutputError, WeightsError
+from siamtrack.model.export import joined
 from siamtrack.model.siamese import Siamese
 from siamtrack.tracking.runtimes.exported import fingerprint
 
@@ -110,3 +111,7 @@ class FolderGraphs:
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             raise WeightsError(f"{path}: is not what was exported; export again")
         return data
+
+    def joined(self, head: str, search_size: int) -> bytes:
+        """The bytes of `embed` and a head as one graph; errors as for `graph`."""
+        return joined(self.graph("embed", search_size), self.graph(head, search_size), search_size)

@@ -33,11 +33,11 @@ class Runtime(Protocol):
     def embed(self, crops: Crops) -> Tensor:
         """Embeddings (N, C, h, w) of crops (N, S, S, 3) BGR."""
 
-    def match(self, exemplar: Tensor, search: Tensor) -> NDArray[np.float32]:
-        """Response logits (N, K, n, n)."""
-
     def kernel(self, exemplar: Tensor) -> Tensor:
         """The box head's kernel (N, c, 4, 4)."""
 
-    def match_box(self, exemplar: Tensor, kernel: Tensor, search: Tensor, size_wh: Tensor) -> list[BoxResponse]:
-        """What the box head says, one answer an item."""
+    def match(self, exemplar: Tensor, crops: Crops) -> NDArray[np.float32]:
+        """Response logits (N, K, n, n) of exemplars (N, K, C, 6, 6) over search crops (N, S, S, 3) BGR."""
+
+    def match_box(self, exemplar: Tensor, kernel: Tensor, crops: Crops, size_wh: Tensor) -> list[BoxResponse]:
+        """What the box head says of search crops, one answer an item."""
