@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from siamtrack.boxes import Box, check_box, clip_box, from_center
 from siamtrack.tracking.crop import Image, context_side, mean_color
 from siamtrack.tracking.evidence import Evidence
 from siamtrack.tracking.locator import Sighting, View
+from siamtrack.tracking.lost_search import LostSearch
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.state import Phase, next_phase
-from siamtrack.tracking.sweep import Sweep
 
 MIN_TRACKED_PX = 2.0
 """Shortest side that a tracked box may shrink to, frame pixels."""
 
 STEPS = 3
 """Frames whose steps say how fast a target moves."""
-
-PATIENCE = 10
-"""Frames in a row without a sign of it after which a lost target is no longer believed to be where the search led, but
-awaited where it was last surely seen. Given up at once, targets that had only changed were lost for good (Basketball)."""
 
 USUAL_SHARE = 0.05
 """Share of each frame in the running mean of a target's log-odds."""
@@ -61,9 +56,7 @@ class Target:
         self._frames, self._usual = 0, 0.0
         self._steps_px = (0.0,) * STEPS
         self._last = (self._center_xy, self._size_wh)
-        self._sweep: Sweep | None = None
-        self._patience, self._nothing = PATIENCE, 0
-        self._awaited, self._left = False, False
+        self._search: LostSearch | None = None
         side = self.search_side
         self._side_limits = (side * config.search_side_min, side * config.search_side_max)
 
@@ -92,13 +85,7 @@ class Target:
         side = self.search_side * size / self.config.search_size
         here = View(image, self._center_xy, self._size_wh, side, self._fill, self.config.window_influence, size)
         # No tile while a find is on trial: the next frames go to seeing whether it holds.
-        if self._sweep is None or self._phase.high:
-            return [here]
-        there = replace(here, center_xy=self._sweep.next(), window_influence=0.0)
-        self._awaited = self._awaited or self._nothing >= self._patience
-        if self._awaited:
-            here = replace(here, center_xy=self._last[0])
-        return [here, there]
+        return [here] if self._search is None or self._phase.high else self._search.views(here)
 
     def _next_search_size(self) -> int:
         """Side of the next search crop: the smallest that leaves room for `ROOM_PX`, and the target's last steps twice."""
@@ -119,12 +106,11 @@ class Target:
         self._move(sighting)
         self.evidence, logit = Evidence(sighting.value, sighting.gap), self._logit(sighting)
         score = _sigmoid(logit)
-        was, convincing = self._phase.state, logit >= (self._convincing if self._left else self._regained)
+        was, convincing = self._phase.state, logit >= self._believable
         fallen = logit < self._usual - self.config.lost_drop
         self._phase = next_phase(self._phase, score, self.config, fallen, cut, convincing)
         if not (self.config.redetect and State.LOST in (was, self._phase.state)):
             self._resize(sighting)
-        self._nothing = self._nothing + 1 if score < self.config.lost_score else 0
         self._remember(was, logit, cut)
         return TrackResult(self._box(), score, self._phase.state)
 
@@ -137,7 +123,8 @@ class Target:
         here, *elsewhere = sightings
         enough = max(self._convincing, self._logit(here) + math.log(self.config.refind_odds))
         found = next((sighting for sighting in elsewhere if self._logit(sighting) >= enough), None)
-        self._left = self._left or found is not None
+        if found is not None and self._search is not None:
+            self._search.left = True
         return found or here
 
     @property
@@ -150,26 +137,28 @@ class Target:
         return max(_logit(self.config.refind_score), self._usual - self.config.refind_slack)
 
     @property
-    def _regained(self) -> float:
-        """Log-odds at which a target may be believed again that is seen where it was lost: a doubt, not a loss."""
+    def _believable(self) -> float:
+        """Log-odds at which a lost target is believed to be seen; where it was lost a doubt will do: it may have changed."""
+        if self._search is not None and self._search.left:
+            return self._convincing
         doubtful = _logit((self.config.lost_score + self.config.tracking_score) / 2)
         return min(doubtful, self._usual - self.config.refind_slack)
 
     def _remember(self, was: State, logit: float, cut: bool) -> None:
-        """Keep the last sure sight of the target; while it is lost, look for what was seen then, sweeping from there."""
+        """Keep the last sure sight of the target; while it is lost, look for what was seen then, from there on."""
         if self._phase.state is not State.LOST and not self._phase.low:
             self._frames += 1
             self._usual += (logit - self._usual) * max(1 / self._frames, USUAL_SHARE)
         if self._phase.state is State.TRACKING:
             self._last = (self._center_xy, self._size_wh)
         if self._phase.state is not State.LOST:
-            self._sweep = None
+            self._search = None
         elif was is not State.LOST and self.config.redetect:
             last_xy, self._size_wh = self._last
-            self._patience, self._nothing = 0 if cut else PATIENCE, 0
-            self._awaited, self._left = False, False
             reach = context_side(self._size_wh) * (self.config.sizes[-1] / self.config.exemplar_size - 1)
-            self._sweep = Sweep(last_xy, self.frame_wh, reach)
+            self._search = LostSearch(last_xy, self.frame_wh, reach, cut)
+        elif self._search is not None:
+            self._search.note(sign=logit >= _logit(self.config.lost_score))
 
     def _move(self, sighting: Sighting) -> None:
         """The centre goes where the target was seen, but not out of the frame."""

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siamtrack.tracking.locator import Sighting
+from siamtrack.tracking.lost_search import PATIENCE, LostSearch
 from siamtrack.tracking.result import State
 from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.state import Phase
-from siamtrack.tracking.target import PATIENCE, Target
+from siamtrack.tracking.target import Target
 
 FRAME = np.zeros((240, 320, 3), np.uint8)
 
@@ -169,7 +170,8 @@ def test_thresholds_may_be_nought_and_one(refind_score: float, found: bool) -> N
     scores = {"lost_score": 0.0, "doubt_score": 0.0, "tracking_score": 0.0} if found else {}
     target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(refind_score=refind_score, refind_slack=99.0, **scores))
     target.follow([sighting((130, 100), SURE)])
-    target._phase, target._left = Phase(State.LOST), True
+    target._phase, target._search = Phase(State.LOST), LostSearch((130, 100), target.frame_wh, 60, cut=False)
+    target._search.left = True
     states = [target.follow([sighting((130, 100), SURE)]).state for _ in range(3)]
     assert (states[-1] is State.TRACKING) == found
 

@@ -1,0 +1,43 @@
+"""The search for a lost target, from the frame in which it was lost until it is believed to be seen again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from siamtrack.tracking.locator import Pair, View
+from siamtrack.tracking.sweep import Sweep
+
+PATIENCE = 10
+"""Frames in a row without a sign of it after which a lost target is no longer believed to be where the search led, but
+awaited where it was last surely seen. Given up at once, targets that had only changed were lost for good (Basketball)."""
+
+
+class LostSearch:
+    """Looks on where the target was lost, and at one tile of the frame more in every frame.
+
+    Args:
+        last_xy: where the target was last surely seen, frame pixels.
+        frame_wh: size of the frame.
+        reach: side of the square, in frame pixels, within which one search region sees the centres of targets.
+        cut: whether a new shot took the target away: then there is nothing to wait for where the search led.
+
+    Attributes:
+        awaited: whether the target is awaited at `last_xy`.
+        left: whether something elsewhere was taken for the target: no longer a target that merely changed.
+    """
+
+    def __init__(self, last_xy: Pair, frame_wh: tuple[int, int], reach: float, cut: bool) -> None:
+        self._last_xy = last_xy
+        self._sweep = Sweep(last_xy, frame_wh, reach)
+        self._nothing = 0
+        self.awaited, self.left = cut, False
+
+    def views(self, here: View) -> list[View]:
+        """Where to look in the next frame: where the search led or began, and at the next tile."""
+        there = replace(here, center_xy=self._sweep.next(), window_influence=0.0)
+        return [replace(here, center_xy=self._last_xy) if self.awaited else here, there]
+
+    def note(self, sign: bool) -> None:
+        """Remember whether the last frame held a sign of the target."""
+        self._nothing = 0 if sign else self._nothing + 1
+        self.awaited = self.awaited or self._nothing >= PATIENCE
