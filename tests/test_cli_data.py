@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-
-from siamtrack.cli import main
+from test_cli import Command
 
 BOX = "60,80,40,50\n"
 
 
-class Result(NamedTuple):
-    returncode: int | str | None
-    stdout: str
-    stderr: str
-
-
 @pytest.fixture
-def data(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+def data(here: Command) -> Command:
     """A function that runs `siamtrack data` with some arguments."""
-
-    def run(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["siamtrack", "data", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Result(ended.value.code, *capsys.readouterr())
-
-    return run
+    return partial(here, "data")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +28,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, write_clip: Callable[..., Pat
     return folder
 
 
-def test_check_and_prepare_name_what_is_bad(data: Callable[..., Result], root: Path, tmp_path: Path) -> None:
+def test_check_and_prepare_name_what_is_bad(data: Command, root: Path, tmp_path: Path) -> None:
     good = data("check", root)
     assert (good.returncode, good.stdout) == (0, f"3 of 3 sequences good, 0 bad  ({root}, videos)\n")
     (root / "b.txt").write_text(BOX * 9)
@@ -67,7 +52,7 @@ def test_check_and_prepare_name_what_is_bad(data: Callable[..., Result], root: P
     assert [bad["name"] for bad in json.loads(report.read_text())["bad"]] == ["b", "c"]
 
 
-def test_mistakes_are_one_line_and_status_2(data: Callable[..., Result], tmp_path: Path) -> None:
+def test_mistakes_are_one_line_and_status_2(data: Command, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for arguments, words in (
         (["check", tmp_path / "none"], "none not found"),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,12 +14,9 @@ import cv2
 import numpy as np
 import pytest
 from rendered import rendered_frame
-from test_cli import refused, siam
+from test_cli import Command, refused, siam
 
-from siamtrack.cli import main
 from siamtrack.model.weights import load_weights, save_weights
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
@@ -40,24 +35,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.fixture
-def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command in this process, whose end is that of a new one; that would take seconds to import torch."""
-
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["siamtrack", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return subprocess.CompletedProcess(arguments, int(end.value.code or 0), *capsys.readouterr())
-
-    return run
-
-
 def contents(out: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
-def test_a_folder_ends_in_a_report(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_ends_in_a_report(here: Command, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = ("eval", "folder", folder, "--out", out, "--tracker", "siamfc", "--tracker", "identity", "--jobs", 1)
     first = siam(*command)
@@ -70,18 +52,18 @@ def test_a_folder_ends_in_a_report(folder: Path, tmp_path: Path) -> None:
     assert "4/4" in first.stderr
     assert (out / "report.html").stat().st_size > 5000
     scores = json.loads((out / "scores.json").read_text())
-    again = siam(*command, "--compare", out)
+    again = here(*command, "--compare", out)
     assert again.returncode == 0, again.stderr
     assert "1/4" not in again.stderr  # nothing was run again
     assert json.loads((out / "scores.json").read_text())["trackers"] == scores["trackers"]
 
 
-def test_a_test_set_ends_in_an_archive(folder: Path, tmp_path: Path) -> None:
+def test_a_test_set_ends_in_an_archive(here: Command, folder: Path, tmp_path: Path) -> None:
     root = tmp_path / "GOT-10k" / "test"
     shutil.copytree(folder, root)
     for path in root.glob("*/groundtruth.txt"):
         path.write_text(path.read_text().splitlines()[0] + "\n")
-    result = siam(
+    result = here(
         "eval", "got10k", "--root", root.parent, "--subset", "test", "--out", tmp_path / "out", "--tracker", "identity"
     )
     assert result.returncode == 0, result.stderr
@@ -90,14 +72,14 @@ def test_a_test_set_ends_in_an_archive(folder: Path, tmp_path: Path) -> None:
         assert len(archive.namelist()) == 4
 
 
-def test_check_names_what_is_wrong(folder: Path, tmp_path: Path) -> None:
-    good = siam("eval", "--check", folder)
+def test_check_names_what_is_wrong(here: Command, folder: Path, tmp_path: Path) -> None:
+    good = here("eval", "--check", folder)
     assert good.returncode == 0, good.stderr
     assert "2 sequences, 13 frames; 0 bad" in good.stdout
     broken = tmp_path / "broken"
     shutil.copytree(folder, broken)
     (broken / "second" / "00000003.jpg").unlink()
-    bad = siam("eval", "folder", broken, "--check")
+    bad = here("eval", "folder", broken, "--check")
     assert bad.returncode == 1
     assert "bad: second: " in bad.stdout
     assert "6 frames, 7 labels" in bad.stdout
@@ -105,7 +87,7 @@ def test_check_names_what_is_wrong(folder: Path, tmp_path: Path) -> None:
 
 def test_what_cannot_be_run_is_one_line(here: Command, folder: Path, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "out")
-    refused(siam("eval", "got10k", "--root", tmp_path / "none", *out), "none", "not found")
+    refused(here("eval", "got10k", "--root", tmp_path / "none", *out), "none", "not found")
     refused(here("eval", "gottenk", "--root", folder, *out), "did you mean 'got10k'?")
     refused(here("eval", "folder", folder), "--out is missing")
     refused(here("eval", "folder", *out), "say where the data set is")

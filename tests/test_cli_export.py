@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,16 +8,12 @@ import numpy as np
 import pytest
 import torch
 from rendered import rendered_frame
+from test_cli import Command, siam
 
 import siamtrack
 from siamtrack.errors import ConfigError, WeightsError
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import WeightsHeader, save_weights
-
-
-def export(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "siamtrack", "export", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +27,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(weights: Path) -> Path:
     out = weights.parent / "exported"
-    done = export(weights, "--out", out)
+    done = siam("export", weights, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "embed.embedding" in done.stdout
     return out
@@ -65,13 +59,13 @@ def test_a_tracker_runs_what_was_exported(weights: Path, exported: Path, runtime
 
 
 def test_eight_bits_are_smaller_and_say_so(
-    weights: Path, exported: Path, tmp_path: Path, write_clip: Callable[..., Path]
+    here: Command, weights: Path, exported: Path, tmp_path: Path, write_clip: Callable[..., Path]
 ) -> None:
     (tmp_path / "data").mkdir()
     write_clip(tmp_path / "data/clip.mp4", 4)
     boxes = (",".join(map(str, rendered_frame(i)[1])) for i in range(4))
     (tmp_path / "data/clip.txt").write_text("\n".join(boxes) + "\n", encoding="utf-8")
-    done = export(weights, "--out", tmp_path / "int8", "--int8", tmp_path / "data", "--crops", "3")
+    done = here("export", weights, "--out", tmp_path / "int8", "--int8", tmp_path / "data", "--crops", "3")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "int8/embed.onnx").stat().st_size < 0.6 * (exported / "embed.onnx").stat().st_size
     tracker = siamtrack.load(weights, device="cpu", runtime=f"onnx:{tmp_path / 'int8'}")
@@ -108,7 +102,7 @@ def test_a_folder_without_an_export_is_named(weights: Path, tmp_path: Path) -> N
         siamtrack.load(weights, device="cpu", runtime=f"onnx:{tmp_path}")
 
 
-def test_bad_input_is_one_line(weights: Path, tmp_path: Path) -> None:
+def test_bad_input_is_one_line(here: Command, weights: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     for words, said in (
         (("nothing", "--out", tmp_path / "a"), "no model 'nothing'"),
@@ -116,7 +110,7 @@ def test_bad_input_is_one_line(weights: Path, tmp_path: Path) -> None:
         ((weights, "--out", tmp_path / "file"), "cannot be written"),
         ((weights, "--out", tmp_path / "a", "--int8", tmp_path / "none"), "not found"),
     ):
-        done = export(*words)
+        done = here("export", *words)
         assert done.returncode == 2, words
         assert done.stderr.count("\n") == 1, done.stderr
         assert said in done.stderr

@@ -1,4 +1,4 @@
-"""`siamtrack live` in real processes, without a screen: what a user sees, and what is left when it ends."""
+"""`siamtrack live` without a screen: what a user sees, and what is left when it ends; a real process whatever is followed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from rendered import rendered_frame
-from test_cli import environment, refused, rows_of, siam
+from test_cli import Command, environment, refused, rows_of, siam
 
 BOX = ",".join(str(value) for value in rendered_frame(0)[1])
 
@@ -67,8 +67,8 @@ def test_a_signal_ends_it_with_whole_results(number: signal.Signals, write_clip:
     assert json.loads((out / "target-1" / "run.json").read_text())["ended"] == "interrupted"
 
 
-def test_where_there_is_no_screen_one_line_says_what_to_do(clip: Path, tmp_path: Path) -> None:
-    refused(siam("live", "--source", clip, "--out", tmp_path / "live"), "no display", "--web", "--box")
+def test_where_there_is_no_screen_one_line_says_what_to_do(here: Command, clip: Path, tmp_path: Path) -> None:
+    refused(here("live", "--source", clip, "--out", tmp_path / "live"), "no display", "--web", "--box")
     assert not (tmp_path / "live").exists()
 
 
@@ -84,9 +84,11 @@ def test_where_there_is_no_screen_one_line_says_what_to_do(clip: Path, tmp_path:
         (("--web", "--source", "nothing.mp4"), ("nothing.mp4", "not found")),
     ],
 )
-def test_what_cannot_be_is_one_line(arguments: tuple[str, ...], words: tuple[str, ...], clip: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_is_one_line(
+    here: Command, arguments: tuple[str, ...], words: tuple[str, ...], clip: Path, tmp_path: Path
+) -> None:
     given = [clip if argument == "CLIP" else argument for argument in arguments]
-    refused(siam("live", *given, "--out", tmp_path / "live"), *words)
+    refused(here("live", *given, "--out", tmp_path / "live"), *words)
 
 
 def test_the_page_is_served_where_it_says_and_ends_with_a_signal(clip: Path, tmp_path: Path) -> None:

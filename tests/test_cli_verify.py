@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from glyphs import write_letters
-from test_cli import refused, siam
+from test_cli import Command, refused, siam
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +38,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return letters, root / "run/model.safetensors"
 
 
-def test_two_items(trained: tuple[Path, Path]) -> None:
+def test_two_items(here: Command, trained: tuple[Path, Path]) -> None:
     letters, model = trained
     options = ("--model", model, "--false-accept", 0.1, "--device", "cpu")
     result = siam("verify", letters / "A/0.png", letters / "A/0.png", *options)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("same: distance 0.0000 <= ")
     assert "false-accept rate 0.1" in result.stdout
-    answers = [siam("verify", letters / "A/0.png", letters / f"{other}/0.png", *options, "--json") for other in "KLM"]
+    answers = [here("verify", letters / "A/0.png", letters / f"{other}/0.png", *options, "--json") for other in "KLM"]
     assert all(answer.returncode in (0, 1) for answer in answers)
     for answer in answers:
         said = json.loads(answer.stdout)
@@ -53,52 +53,52 @@ def test_two_items(trained: tuple[Path, Path]) -> None:
     assert 1 in [answer.returncode for answer in answers]
 
 
-def test_a_gallery_of_folders_and_of_a_file(trained: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_gallery_of_folders_and_of_a_file(here: Command, trained: tuple[Path, Path], tmp_path: Path) -> None:
     letters, model = trained
     for name in "CDE":
         (tmp_path / "gallery" / name).mkdir(parents=True)
         (tmp_path / "gallery" / name / "one.png").write_bytes((letters / name / "2.png").read_bytes())
     probe, kept = letters / "D/2.png", tmp_path / "kept/gallery.safetensors"
     options = ("--model", model, "--false-accept", 0.1, "--device", "cpu")
-    first = siam("verify", "--gallery", tmp_path / "gallery", probe, "--save", kept, "--count", 2, *options)
+    first = here("verify", "--gallery", tmp_path / "gallery", probe, "--save", kept, "--count", 2, *options)
     assert first.returncode == 0, first.stderr
     assert "1. D  distance" in first.stdout
     assert "3." not in first.stdout
-    again = siam("verify", "--gallery", kept, probe, letters / "C/2.png", "--json", *options)
+    again = here("verify", "--gallery", kept, probe, letters / "C/2.png", "--json", *options)
     assert again.returncode == 0, again.stderr
     assert [json.loads(line)["nearest"][0]["name"] for line in again.stdout.splitlines()] == ["D", "C"]
     kept.write_bytes(kept.read_bytes()[:-1] + b"\x00\x01")
-    refused(siam("verify", "--gallery", kept, probe, *options), str(kept))
+    refused(here("verify", "--gallery", kept, probe, *options), str(kept))
 
 
-def test_the_shipped_verifier_and_boxes(trained: tuple[Path, Path]) -> None:
+def test_the_shipped_verifier_and_boxes(here: Command, trained: tuple[Path, Path]) -> None:
     letters, _ = trained
-    result = siam("verify", letters / "A/0.png", letters / "A/0.png", "--box-a", "2,2,20,20", "--box-b", "2,2,20,20")
+    result = here("verify", letters / "A/0.png", letters / "A/0.png", "--box-a", "2,2,20,20", "--box-b", "2,2,20,20")
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("same: distance 0.0000")
 
 
-def test_two_runs(trained: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
+def test_two_runs(here: Command, trained: tuple[Path, Path], clip: Path, tmp_path: Path) -> None:
     _, model = trained
     out = tmp_path / "run"
-    assert siam("track", clip, "--box", "60,80,40,50", "--out", out, "--device", "cpu").returncode == 0
-    result = siam("verify", "--tracks", out, out, "--model", model, "--false-accept", 0.1, "--json")
+    assert here("track", clip, "--box", "60,80,40,50", "--out", out, "--device", "cpu").returncode == 0
+    result = here("verify", "--tracks", out, out, "--model", model, "--false-accept", 0.1, "--json")
     assert result.returncode in (0, 1), result.stderr
     assert json.loads(result.stdout)["frames_a"][0] == 0
 
 
-def test_what_cannot_be_answered_is_one_line(trained: tuple[Path, Path], tmp_path: Path) -> None:
+def test_what_cannot_be_answered_is_one_line(here: Command, trained: tuple[Path, Path], tmp_path: Path) -> None:
     letters, model = trained
     a = letters / "A/0.png"
-    refused(siam("verify", a, "--model", model), "two items are compared, got 1", "--gallery")
-    refused(siam("verify", a, tmp_path / "none.png", "--model", model), "none.png")
-    refused(siam("verify", a, a, "--model", "verifire"), "did you mean 'verifier'?")
-    refused(siam("verify", a, a, "--model", model, "--false-accept", "0.0000001"), "strictest that was measured")
+    refused(here("verify", a, "--model", model), "two items are compared, got 1", "--gallery")
+    refused(here("verify", a, tmp_path / "none.png", "--model", model), "none.png")
+    refused(here("verify", a, a, "--model", "verifire"), "did you mean 'verifier'?")
+    refused(here("verify", a, a, "--model", model, "--false-accept", "0.0000001"), "strictest that was measured")
     (tmp_path / "empty").mkdir()
-    refused(siam("verify", "--gallery", tmp_path / "empty", a, "--model", model), "holds no class with items")
-    refused(siam("verify", "--gallery", letters, "--tracks", a, a, "--model", model), "two different questions")
+    refused(here("verify", "--gallery", tmp_path / "empty", a, "--model", model), "holds no class with items")
+    refused(here("verify", "--gallery", letters, "--tracks", a, a, "--model", model), "two different questions")
     one = write_letters(tmp_path / "one", "A")
     recipe = model.parent.parent / "recipe.yaml"
-    refused(siam("train", recipe, "--data", one, "--out", tmp_path / "run"), "one class only: A")
+    refused(here("train", recipe, "--data", one, "--out", tmp_path / "run"), "one class only: A")
     (tmp_path / "bad.yaml").write_text("model: verifier\nlos: triplet\n")
-    refused(siam("train", tmp_path / "bad.yaml", "--data", letters, "--out", tmp_path / "run"), "did you mean 'loss'?")
+    refused(here("train", tmp_path / "bad.yaml", "--data", letters, "--out", tmp_path / "run"), "did you mean 'loss'?")

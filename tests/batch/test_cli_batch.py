@@ -11,18 +11,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rendered import rendered_frame
-from test_cli import environment, refused, siam
+from test_cli import Command, environment, refused, siam
 
 from siamtrack.batch.jobs import open_jobs
 from siamtrack.batch.lock import FolderLock
 from siamtrack.batch.settings import RunSettings
 from siamtrack.batch.video_run import run_video
-from siamtrack.cli import main
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.sink import VideoSink
 
@@ -85,19 +85,12 @@ def whole(
 
 
 @pytest.fixture
-def batch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+def batch(here: Command) -> Command:
     """The command line in this process: status, standard output, standard error."""
-
-    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["siamtrack", "batch", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        return subprocess.CompletedProcess(sys.argv, int(caught.value.code or 0), *capsys.readouterr())
-
-    return call
+    return partial(here, "batch")
 
 
-def test_some_targets_fail_and_status_1_tells(manifest: Path, tmp_path: Path, batch: Callable[..., Any]) -> None:
+def test_some_targets_fail_and_status_1_tells(manifest: Path, tmp_path: Path, batch: Command) -> None:
     (manifest.parent / "broken.mp4").write_text("this is not a video\n")
     jobs = manifest.with_name("some.csv")
     lines = ["video,target,start,x,y,w,h", "short.mp4,one,0,60,80,40,50", "short.mp4,one,0,60,80,40,50"]
@@ -122,7 +115,7 @@ def test_some_targets_fail_and_status_1_tells(manifest: Path, tmp_path: Path, ba
         refused(batch(jobs, "--out", out, *OPTIONS), f"another batch (process {os.getpid()} on")
 
 
-def test_mistakes_are_one_line_and_status_2(manifest: Path, tmp_path: Path, batch: Callable[..., Any]) -> None:
+def test_mistakes_are_one_line_and_status_2(manifest: Path, tmp_path: Path, batch: Command) -> None:
     empty = tmp_path / "empty.csv"
     empty.write_text("video,target,start,x,y,w,h\nshort.mp4,a,0,1,2,0,0\n")
     refused(batch(empty, "--out", tmp_path / "out"), "empty.csv, line 2", "width or height of zero")
@@ -169,7 +162,7 @@ def test_a_driver_killed_at_any_moment_goes_on_to_the_same_bytes(manifest: Path,
 
 
 def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(
-    manifest: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: Callable[..., Any]
+    manifest: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: Command
 ) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # a .pyc cut by the limit would be everybody's trouble
     out = tmp_path / "out"
