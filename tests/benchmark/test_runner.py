@@ -49,22 +49,29 @@ def got10k(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def whole(got10k: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one process makes of the benchmark when nothing disturbs it."""
+    out = tmp_path_factory.mktemp("whole")
+    told: list[tuple[str, str, int, bool]] = []
+    run_benchmark([SIAMFC], open_benchmark("got10k", got10k, "val"), out, 1, lambda *item: told.append(item))
+    assert sorted(told) == [("siamfc", name, 8 + k, True) for k, name in enumerate(NAMES)]
+    return out
+
+
 def files_of(store: ResultStore) -> dict[str, bytes]:
     """Boxes and scores; times differ from run to run."""
     return {path.name: path.read_bytes() for path in sorted(store.folder.glob("*/*.txt")) if "_time" not in path.name}
 
 
-def test_one_process_two_and_the_toolkit_give_the_same_bytes(got10k: Path, tmp_path: Path) -> None:
+def test_one_process_two_and_the_toolkit_give_the_same_bytes(got10k: Path, whole: Path, tmp_path: Path) -> None:
     data = open_benchmark("got10k", got10k, "val")
-    told: list[tuple[str, str, int, bool]] = []
-    run_benchmark([SIAMFC], data, tmp_path / "one", 1, lambda *item: told.append(item))
-    assert sorted(told) == [("siamfc", name, 8 + k, True) for k, name in enumerate(NAMES)]
-    run_benchmark([SIAMFC], data, tmp_path / "two", 2, toolkit_root=got10k)
-    one, two = (files_of(ResultStore(tmp_path / name, "siamfc")) for name in ("one", "two"))
+    run_benchmark([SIAMFC], data, tmp_path, 2, toolkit_root=got10k)
+    one, two = (files_of(ResultStore(out, "siamfc")) for out in (whole, tmp_path))
     assert len(one) == 8
     assert one == two
-    for out in ("one", "two"):
-        seconds = ResultStore(tmp_path / out, "siamfc").read(NAMES[0], 8).seconds
+    for out in (whole, tmp_path):
+        seconds = ResultStore(out, "siamfc").read(NAMES[0], 8).seconds
         assert seconds[0] == 0
         assert (seconds[1:] > 0).all()
 
@@ -74,7 +81,7 @@ def test_our_scores_are_the_toolkits(got10k: Path, tmp_path: Path, monkeypatch: 
 
     monkeypatch.setenv("MPLBACKEND", "agg")
     data = open_benchmark("got10k", got10k, "val")
-    run_benchmark([SIAMFC, IDENTITY], data, tmp_path, 2, toolkit_root=got10k)
+    run_benchmark([SIAMFC, IDENTITY], data, tmp_path, 1, toolkit_root=got10k)
     ours = score(data, ["siamfc", "identity"], tmp_path, {})
     theirs = ExperimentGOT10k(str(got10k), "val", result_dir=str(tmp_path), report_dir=str(tmp_path / "theirs"))
     theirs.result_dir = str(tmp_path / "results")
@@ -90,9 +97,8 @@ def test_our_scores_are_the_toolkits(got10k: Path, tmp_path: Path, monkeypatch: 
     assert trackers_of(tmp_path) == ["identity", "siamfc"]
 
 
-def test_a_killed_evaluation_goes_on_and_loses_nothing(got10k: Path, tmp_path: Path) -> None:
+def test_a_killed_evaluation_goes_on_and_loses_nothing(got10k: Path, whole: Path, tmp_path: Path) -> None:
     data = open_benchmark("got10k", got10k, "val")
-    run_benchmark([SIAMFC], data, tmp_path / "whole", 1)
     command = [sys.executable, "-m", "siamtrack", "eval", "got10k", "--root", str(got10k), "--subset", "val"]
     command += ["--out", str(tmp_path / "killed"), "--tracker", "siamfc", "--jobs", "1", "--precision", "float32"]
     store = ResultStore(tmp_path / "killed", "siamfc")
@@ -108,7 +114,7 @@ def test_a_killed_evaluation_goes_on_and_loses_nothing(got10k: Path, tmp_path: P
     run_benchmark([SIAMFC], data, tmp_path / "killed", 1, lambda *item: told.append(item[3]))
     assert told.count(False) == len(before)
     assert all((path.stat().st_mtime_ns, path.read_bytes()) == was for path, was in before.items())
-    assert files_of(store) == files_of(ResultStore(tmp_path / "whole", "siamfc"))
+    assert files_of(store) == files_of(ResultStore(whole, "siamfc"))
 
 
 def test_a_sequence_that_cannot_be_read_is_named_and_the_others_are_kept(got10k: Path, tmp_path: Path) -> None:
