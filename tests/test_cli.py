@@ -163,19 +163,25 @@ def test_a_cut_video_keeps_the_frames_before_the_cut(here: Command, tmp_path: Pa
     assert cv2.VideoCapture(str(tmp_path / "run/overlay.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == len(rows)
 
 
-@pytest.fixture
-def long_run(tmp_path: Path, write_clip: Callable[..., Path]) -> tuple[subprocess.Popen[str], Path]:
-    """A run in a process of its own that has written some frames and has many to go."""
-    clip = write_clip(tmp_path / "long.mp4", frames=90)
-    # The same frames many times over: more than any machine tracks before it is stopped.
-    listing = tmp_path / "list.txt"
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory, write_clip: Callable[..., Path]) -> Path:
+    """The same frames many times over: more than any machine tracks before it is stopped."""
+    folder = tmp_path_factory.mktemp("long")
+    clip, longer = write_clip(folder / "long.mp4", frames=90), folder / "longer.mp4"
+    listing = folder / "list.txt"
     listing.write_text(f"file '{clip}'\n" * 40)
     import imageio_ffmpeg
 
     ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "concat", "-safe", "0", "-i", str(listing), "-c", "copy"]
-    subprocess.run([*ffmpeg, str(tmp_path / "longer.mp4")], check=True)
+    subprocess.run([*ffmpeg, str(longer)], check=True)
+    return longer
+
+
+@pytest.fixture
+def long_run(long_clip: Path, tmp_path: Path) -> tuple[subprocess.Popen[str], Path]:
+    """A run in a process of its own that has written some frames and has many to go."""
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "siamtrack", "track", str(tmp_path / "longer.mp4"), "--box", BOX, "--out", str(out)]
+    command = [sys.executable, "-m", "siamtrack", "track", str(long_clip), "--box", BOX, "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     partial, deadline = out / "boxes.partial.csv", time.monotonic() + 60
     while time.monotonic() < deadline and not (partial.exists() and partial.read_text().count("\n") > 5):

@@ -64,7 +64,18 @@ def test_a_test_set_ends_in_an_archive(here: Command, folder: Path, tmp_path: Pa
     for path in root.glob("*/groundtruth.txt"):
         path.write_text(path.read_text().splitlines()[0] + "\n")
     result = here(
-        "eval", "got10k", "--root", root.parent, "--subset", "test", "--out", tmp_path / "out", "--tracker", "identity"
+        "eval",
+        "got10k",
+        "--root",
+        root.parent,
+        "--subset",
+        "test",
+        "--out",
+        tmp_path / "out",
+        "--tracker",
+        "identity",
+        "--jobs",
+        1,
     )
     assert result.returncode == 0, result.stderr
     assert "every line checked" in result.stdout

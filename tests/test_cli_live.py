@@ -22,6 +22,12 @@ from test_cli import Command, environment, refused, rows_of, siam
 BOX = ",".join(str(value) for value in rendered_frame(0)[1])
 
 
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory, write_clip: Callable[..., Path]) -> Path:
+    """A clip that lasts a minute at its own speed."""
+    return write_clip(tmp_path_factory.mktemp("long") / "long.mp4", frames=360, fps=6)
+
+
 @contextmanager
 def running(*arguments: object) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "siamtrack", "live", *map(str, arguments)]
@@ -53,10 +59,10 @@ def test_a_file_is_followed_without_a_screen(clip: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_whole_results(number: signal.Signals, write_clip: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_signal_ends_it_with_whole_results(number: signal.Signals, long_clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "live"
     partial = out / "target-1" / "boxes.partial.csv"
-    with running("--source", write_clip(tmp_path / "long.mp4", frames=1500), "--box", BOX, "--out", out) as process:
+    with running("--source", long_clip, "--box", BOX, "--out", out) as process:
         wait_for(lambda: partial.is_file() and len(partial.read_text().splitlines()) > 3)
         process.send_signal(number)
         output, errors = process.communicate(timeout=30)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from rendered import rendered_frame
-from test_cli import Command, environment, refused, siam
+from test_cli import Command, environment, refused
 
 from siamtrack.batch.jobs import open_jobs
 from siamtrack.batch.lock import FolderLock
@@ -141,7 +141,9 @@ def test_a_stopped_batch_keeps_what_is_done(manifest: Path, whole: Path, tmp_pat
     assert not (out / "long/all/boxes.csv").exists()
 
 
-def test_a_driver_killed_at_any_moment_goes_on_to_the_same_bytes(manifest: Path, whole: Path, tmp_path: Path) -> None:
+def test_a_driver_killed_at_any_moment_goes_on_to_the_same_bytes(
+    batch: Command, manifest: Path, whole: Path, tmp_path: Path
+) -> None:
     out, moments, kills = tmp_path / "out", random.Random(4), 0
     for target in ("long/all", "short/one"):
         process = begin(manifest, out, "--jobs", 1)
@@ -155,7 +157,7 @@ def test_a_driver_killed_at_any_moment_goes_on_to_the_same_bytes(manifest: Path,
             stream.close()
     assert kills >= 1
     # At once: workers of the killed driver may still be there, and are waited for.
-    last = siam("batch", manifest, "--out", out, "--jobs", 2, *OPTIONS)
+    last = batch(manifest, "--out", out, "--jobs", 2, *OPTIONS)
     assert last.returncode == 0, last.stderr
     assert files_of(out) == files_of(whole)
     assert all(path.stat().st_mtime_ns == was for path, was in done.items())

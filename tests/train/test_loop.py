@@ -43,6 +43,25 @@ def weights_of(net: Siamese) -> dict[str, torch.Tensor]:
     return {key: value.clone() for key, value in net.state_dict().items()}
 
 
+@pytest.fixture(scope="module")
+def whole(stores: list[CropStore], tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """The weights to which an uninterrupted run comes."""
+    return weights_of(train(RECIPE, stores, tmp_path_factory.mktemp("whole"), workers=0))
+
+
+def losses_of(precision: str, stores: list[CropStore], out: Path) -> list[float]:
+    """The losses of two steps."""
+    seen: list[float] = []
+    recipe = replace(RECIPE, precision=precision)  # type: ignore[arg-type]
+    train(recipe, stores, out, workers=0, stop_after=2, report=lambda done: seen.append(done.loss))
+    return seen
+
+
+@pytest.fixture(scope="module")
+def exact_losses(stores: list[CropStore], tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    return losses_of("float32", stores, tmp_path_factory.mktemp("float32"))
+
+
 def test_training_lowers_the_loss(stores: list[CropStore], tmp_path: Path) -> None:
     reports: list[StepReport] = []
     recipe = Recipe(**{**vars(RECIPE), "steps": 24, "epoch_steps": 24, "schedule": "cosine"})
@@ -59,8 +78,9 @@ def test_no_step_is_told_to_have_taken_no_time(stores: list[CropStore], tmp_path
     assert min(seconds) > 0.01 * sorted(seconds)[len(seconds) // 2]
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(stores: list[CropStore], tmp_path: Path) -> None:
-    whole = weights_of(train(RECIPE, stores, tmp_path / "whole", workers=0))
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    stores: list[CropStore], whole: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
     train(RECIPE, stores, tmp_path / "parts", workers=0, stop_after=3)
     parts = weights_of(train(RECIPE, stores, tmp_path / "parts", workers=1))
     for key, value in whole.items():
@@ -69,7 +89,9 @@ def test_a_resumed_run_equals_an_uninterrupted_one(stores: list[CropStore], tmp_
         assert [int(row["step"]) for row in csv.DictReader(lines)] == list(range(6))
 
 
-def test_a_killed_training_goes_on_from_its_last_checkpoint(stores: list[CropStore], tmp_path: Path) -> None:
+def test_a_killed_training_goes_on_from_its_last_checkpoint(
+    stores: list[CropStore], whole: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
     # A real process, killed with a real signal somewhere after its first checkpoint.
     code = (
         "import sys; sys.path[:0] = sys.argv[3:]\n"
@@ -90,7 +112,6 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(stores: list[CropSto
     assert process.wait() == -signal.SIGKILL
     assert torch.load(out / "checkpoint.pt", weights_only=True)["step"] < RECIPE.steps
     resumed = weights_of(train(RECIPE, stores, out, workers=0))
-    whole = weights_of(train(RECIPE, stores, tmp_path / "whole", workers=0))
     assert all(torch.equal(value, resumed[key]) for key, value in whole.items())
 
 
@@ -136,14 +157,12 @@ def test_the_frozen_teacher_follows_to_another_device_and_is_not_saved() -> None
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_mixed_precision_takes_the_same_path(stores: list[CropStore], tmp_path: Path, precision: str) -> None:
-    losses: dict[str, list[float]] = {}
-    for name in ("float32", precision):
-        seen = losses.setdefault(name, [])
-        recipe = replace(RECIPE, precision=name)  # type: ignore[arg-type]
-        train(recipe, stores, tmp_path / name, workers=0, stop_after=2, report=lambda done, seen=seen: seen.append(done.loss))
-    assert losses[precision] == pytest.approx(losses["float32"], rel=0.05)
-    assert losses[precision] != losses["float32"]
+def test_mixed_precision_takes_the_same_path(
+    stores: list[CropStore], exact_losses: list[float], tmp_path: Path, precision: str
+) -> None:
+    losses = losses_of(precision, stores, tmp_path)
+    assert losses == pytest.approx(exact_losses, rel=0.05)
+    assert losses != exact_losses
 
 
 def test_exemplars_are_cut_where_the_target_is() -> None:
