@@ -64,7 +64,7 @@ def exact_losses(stores: list[CropStore], tmp_path_factory: pytest.TempPathFacto
 
 def test_training_lowers_the_loss(stores: list[CropStore], tmp_path: Path) -> None:
     reports: list[StepReport] = []
-    recipe = Recipe(**{**vars(RECIPE), "steps": 24, "epoch_steps": 24, "schedule": "cosine"})
+    recipe = Recipe(**{**vars(RECIPE), "steps": 16, "epoch_steps": 16, "schedule": "cosine"})
     train(recipe, stores, tmp_path, workers=0, report=reports.append)
     losses = [report.loss for report in reports]
     assert sum(losses[-6:]) < 0.9 * sum(losses[:6])
