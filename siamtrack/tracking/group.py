@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from siamtrack.frames import as_bgr
 from siamtrack.tracking.engine import Engine
-from siamtrack.tracking.locator import Exemplar
 from siamtrack.tracking.locators import make_locator
+from siamtrack.tracking.memory import ExemplarMemory
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.scene_cut import SceneCut
 from siamtrack.tracking.settings import TrackerConfig
@@ -39,7 +39,7 @@ class TrackerGroup(Generic[Name]):
         self.engine = engine
         self.config = config
         self._locator = make_locator(engine, config)
-        self._targets: dict[Name, tuple[Target, Exemplar]] = {}
+        self._targets: dict[Name, tuple[Target, ExemplarMemory]] = {}
         self._scene: SceneCut | None = None
 
     def add(self, name: Name, frame: Any, box: Iterable[float]) -> TrackResult:
@@ -60,7 +60,7 @@ class TrackerGroup(Generic[Name]):
         target = Target(image, box, self.config)
         if not self._targets and self.config.redetect:
             self._scene = SceneCut(image)
-        self._targets[name] = (target, self._locator.learn(target.exemplar_view(image)))
+        self._targets[name] = (target, ExemplarMemory(self._locator.learn(target.exemplar_view(image)), self.config))
         return target.first
 
     def remove(self, name: Name) -> None:
@@ -85,11 +85,16 @@ class TrackerGroup(Generic[Name]):
         """
         image = as_bgr(frame)
         views = {name: target.search_views(image) for name, (target, _) in self._targets.items()}
-        looks = [(self._targets[name][1], view) for name, each in views.items() for view in each]
+        looks = [(self._targets[name][1].exemplar, view) for name, each in views.items() for view in each]
         # One batch for all. Where there is no target, there is nothing to look for.
         seen = iter(self._locator.find(*map(list, zip(*looks, strict=True))) if looks else [])
         cut = self._scene is not None and self._scene.is_cut(image)
-        return {name: self._targets[name][0].follow(list(islice(seen, len(each))), cut) for name, each in views.items()}
+        results = {}
+        for name, (target, memory) in self._targets.items():
+            results[name] = result = target.follow(list(islice(seen, len(views[name]))), cut)
+            if memory.wants(result):
+                memory.add(self._locator.learn(target.exemplar_view(image)))
+        return results
 
     @property
     def names(self) -> list[Name]:

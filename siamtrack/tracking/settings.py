@@ -37,6 +37,9 @@ class TrackerConfig:
         refind_score, refind_slack, refind_frames: TRACKING again after so many frames in a row with a score of at least the
             first, whose log-odds are at most the second below the target's usual ones.
         refind_odds: how much likelier (as a ratio of odds) the target must be elsewhere than here to be looked for there.
+        memory_share: share of later looks at the target in what is looked for, 0 (the first frame alone) to below 1.
+        memory_score, memory_frames, memory_looks: a look is remembered of TRACKING frames with at least this score, one in so
+            many frames, and only the last so many.
     """
 
     exemplar_size: int = 127
@@ -63,6 +66,10 @@ class TrackerConfig:
     refind_slack: float = 1.0
     refind_frames: int = 3
     refind_odds: float = 10.0
+    memory_share: float = 0.0
+    memory_score: float = 0.7
+    memory_frames: int = 20
+    memory_looks: int = 3
 
     def __post_init__(self) -> None:
         if self.scale_count < 1 or self.scale_count % 2 == 0:
@@ -79,7 +86,7 @@ class TrackerConfig:
             raise ValueError(f"scale_step is {self.scale_step}; it must be 1 or more")
         if self.size_penalty < 0:
             raise ValueError(f"size_penalty is {self.size_penalty}; it must be 0 or more")
-        for name in ("scale_penalty", "scale_damping", "window_influence", "tracking_score", "refind_score"):
+        for name in ("scale_penalty", "scale_damping", "window_influence", "tracking_score", "refind_score", "memory_score"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
         if not 0 <= self.lost_score <= self.doubt_score <= self.tracking_score:
@@ -90,9 +97,11 @@ class TrackerConfig:
         for name in ("lost_drop", "refind_slack"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
-        for name in ("lost_frames", "refind_frames", "refind_odds"):
+        for name in ("lost_frames", "refind_frames", "refind_odds", "memory_frames", "memory_looks"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        if not 0 <= self.memory_share < 1:
+            raise ValueError(f"memory_share is {self.memory_share}; it must be 0 or more, and leave the first frame a share")
         if not 0 < self.search_side_min <= 1 <= self.search_side_max:
             raise ValueError("search_side_min must lie in 0..1 and search_side_max be 1 or more")
 

@@ -1,7 +1,8 @@
 """The tracker: `init` and `update` read like section 3.1 of the SiamFC paper (arXiv 1606.09549).
 
 One frame's way: `Target.search_views` says where to look, a `Locator` cuts the crop, has it embedded and correlated by
-the `Engine` and reads the response map, and `Target.follow` turns what was seen into the next box.
+the `Engine` and reads the response map, and `Target.follow` turns what was seen into the next box. What is looked for is
+the exemplar of the first frame, or its `ExemplarMemory`'s blend.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any
 from siamtrack.frames import as_bgr
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.evidence import Evidence
-from siamtrack.tracking.locator import Exemplar
 from siamtrack.tracking.locators import make_locator
+from siamtrack.tracking.memory import ExemplarMemory
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.scene_cut import SceneCut
 from siamtrack.tracking.settings import TrackerConfig
@@ -41,7 +42,7 @@ class Tracker:
         self.config = config
         self._locator = make_locator(engine, config)
         self._scene: SceneCut | None = None
-        self._learned: tuple[Target, Exemplar] | None = None
+        self._learned: tuple[Target, ExemplarMemory] | None = None
 
     def init(self, frame: Any, box: Iterable[float]) -> TrackResult:
         """Learn the target from the first frame. May be called again at any time, for a new target or video.
@@ -59,7 +60,7 @@ class Tracker:
         image = as_bgr(frame)
         target = Target(image, box, self.config)
         self._scene = SceneCut(image) if self.config.redetect else None
-        self._learned = (target, self._locator.learn(target.exemplar_view(image)))
+        self._learned = (target, ExemplarMemory(self._locator.learn(target.exemplar_view(image)), self.config))
         return target.first
 
     def update(self, frame: Any) -> TrackResult:
@@ -74,11 +75,14 @@ class Tracker:
         """
         if self._learned is None:
             raise RuntimeError("update() before init(): call init(frame, box) with the first frame and the target's box")
-        target, exemplar = self._learned
+        target, memory = self._learned
         image = as_bgr(frame)
         views = target.search_views(image)
-        sightings = self._locator.find([exemplar] * len(views), views)
-        return target.follow(sightings, self._scene is not None and self._scene.is_cut(image))
+        sightings = self._locator.find([memory.exemplar] * len(views), views)
+        result = target.follow(sightings, self._scene is not None and self._scene.is_cut(image))
+        if memory.wants(result):
+            memory.add(self._locator.learn(target.exemplar_view(image)))
+        return result
 
     @property
     def evidence(self) -> Evidence | None:

@@ -28,7 +28,7 @@ def test_views_of_several_sizes_are_found_each_as_alone_and_in_their_order(track
     for target, steps in zip(targets, (0.0, 30.0, 3.0, 0.0), strict=True):
         target._steps_px = (steps,)
         views += target.search_views(rendered_frame(1)[0])
-    assert [view.size for view in views] == [175, 191, 191, 175]
+    assert [view.size for view in views] == [159, 191, 175, 159]
     together = locator.find(exemplars, views)
     assert together == [locator.find([one], [view])[0] for one, view in zip(exemplars, views, strict=True)]
     # The scale at which the target is seen is the same in all of them.

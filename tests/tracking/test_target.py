@@ -53,6 +53,30 @@ def test_the_state_follows_the_score() -> None:
     assert target.first.state is State.TRACKING
 
 
+def test_the_search_region_grows_with_the_motion_and_with_a_loss_and_not_with_a_doubt() -> None:
+    config = TrackerConfig(search_size=223, search_sizes=(191, 223, 255), redetect=False)
+    target = Target(FRAME, (100, 80, 60, 40), config)  # its exemplar's square is 100 px: a step of 10 px is one of 13 in a crop
+    sizes, x = [], 130.0
+    for step, value in (
+        (0, 1.0),
+        (0, -1.0),
+        (10, 1.0),
+        (40, 1.0),
+        (0, 1.0),
+        (0, 1.0),
+        (0, 1.0),
+        (0, -9.0),
+        (0, -9.0),
+        (0, -9.0),
+    ):
+        x += step
+        result = target.follow([sighting((x, 100), value)])
+        sizes.append((target.search_views(FRAME)[0].size, result.state))
+    t, u = State.TRACKING, State.UNCERTAIN
+    expected = [(191, t), (191, u), (223, t), *[(255, t)] * 3, (191, t), *[(191, u)] * 2, (255, State.LOST)]
+    assert sizes == expected
+
+
 def test_a_frame_of_another_size_is_refused() -> None:
     target = Target(FRAME, (100, 80, 60, 40), TrackerConfig())
     with pytest.raises(ValueError, match="frame is 200x240, the first one was 320x240"):
