@@ -233,6 +233,8 @@ def _share(flags: Any) -> float:
 def report(runs: Sequence[Run], trackers: Sequence[str], out: Path) -> None:
     """Tables on the screen, lost.json and reliability.png in the folder."""
     console, everything = Console(), {}
+    if not console.is_terminal:
+        console = Console(width=120)  # a file has room for whole numbers
     for name in trackers:
         own = [run for run in runs if run.tracker == name]
         kinds = list(dict.fromkeys(run.kind for run in own))

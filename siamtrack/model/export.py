@@ -99,11 +99,9 @@ def joined(embed: bytes, head: bytes, search_size: int) -> bytes:
         import onnx.compose
     except ImportError as error:
         raise SiamtrackError("exported graphs are put together by the `onnx` package: pip install onnx") from error
-    first, second = (
-        onnx.compose.add_prefix(onnx.load_from_string(data), prefix, rename_inputs=False, rename_outputs=False)
-        for data, prefix in ((embed, "embed/"), (head, "head/"))
-    )
-    whole = onnx.compose.merge_models(first, second, io_map=[("embedding", "search")])
+    # Its own names keep the head apart from the embedding, whose graph may be a quantised one; inputs and outputs stay.
+    second = onnx.compose.add_prefix(onnx.load_from_string(head), "head/", rename_inputs=False, rename_outputs=False)
+    whole = onnx.compose.merge_models(onnx.load_from_string(embed), second, io_map=[("embedding", "search")])
     known = {"items": 1, "side": search_size}
     for given in whole.graph.input:
         for length in given.type.tensor_type.shape.dim:

@@ -67,7 +67,7 @@ class TrackerConfig:
     refind_frames: int = 3
     refind_odds: float = 10.0
     memory_share: float = 0.0
-    memory_score: float = 0.7
+    memory_score: float = 0.8
     memory_frames: int = 20
     memory_looks: int = 3
 
