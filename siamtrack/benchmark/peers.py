@@ -56,7 +56,7 @@ class OpenCVTracker:
     def __init__(self, name: str, onnx_dir: str | Path | None = None) -> None:
         if name not in self.NAMES:
             raise SiamtrackError(f"no OpenCV tracker {name!r}; {nearest(name, self.NAMES)}")
-        self._make = _factory(name, Path(onnx_dir or "."))
+        self._name, self._make = name, _factory(name, Path(onnx_dir or "."))
         self._box = Box(0, 0, 0, 0)
         self.score = 1.0
 
@@ -72,8 +72,8 @@ class OpenCVTracker:
         found, box = self._tracker.update(frame)
         if found:
             self._box = Box(*(float(value) for value in box))
-        rate = getattr(self._tracker, "getTrackingScore", None)
-        self.score = float(rate() if rate else found)
+        # OpenCV 5 gives all of them the method, and lets those without a score say -1.
+        self.score = float(self._tracker.getTrackingScore() if self._name in ("nano", "vit") else found)
         return self._box
 
 

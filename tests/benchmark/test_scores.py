@@ -45,6 +45,7 @@ def test_an_opencv_tracker_behind_our_two_calls() -> None:
     frame, box = rendered_frame(0)
     tracker.init(frame, box)
     assert iou(tracker.update(rendered_frame(1)[0]), rendered_frame(1)[1]) > 0.4
+    assert tracker.score == 1  # it has no score: found, or not
 
 
 def test_missing_opencv_trackers_say_what_to_get(tmp_path) -> None:  # type: ignore[no-untyped-def]

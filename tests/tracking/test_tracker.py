@@ -77,7 +77,7 @@ def assert_golden(name: str, boxes: np.ndarray) -> None:
 
 
 def test_both_forms_of_the_scale_search_follow_a_growing_target() -> None:
-    frames, truth = zip(*(rendered_frame(i) for i in range(24)), strict=True)
+    frames, truth = zip(*(rendered_frame(i) for i in range(16)), strict=True)
     for scale_search in ("exemplar", "search"):
         tracker = siamtrack.load("siamfc", device="cpu", precision="float32", scale_search=scale_search)
         boxes = follow(tracker, list(frames), truth[0])
