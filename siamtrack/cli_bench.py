@@ -59,7 +59,8 @@ def bench(
     trackers see the same frames in this one process, in turns; figures are medians over the rounds, and a ratio is the
     median of the ratios within a round. A rendered clip lies in memory, so that end to end holds no decoding there.
 
-    The roofline says how much of the machine's measured peak (multiplications, memory) the network reaches.
+    The roofline says how much of the machine's measured peak (multiplications, memory) the network reaches; where search
+    regions differ in size, at least.
 
     Examples:
 

@@ -90,13 +90,15 @@ def count_work(net: Siamese, config: TrackerConfig) -> Work:
     """Work of one frame, of the graphs as they run: norms are folded, kernels of the exemplar made before.
 
     Args:
-        net: the network. config: says how many crops a frame has, how large, and with how many exemplars.
+        net: the network. config: says how many crops a frame has, how large, and with how many exemplars. Of several
+            search sizes it is the smallest: the least that a frame can be, so that no share of a peak is too high.
     """
     graphs = make_graphs(net)
+    size = config.sizes[0]
     crops = config.scale_count if config.scale_search == "search" else 1
     scales = config.scale_count if config.scale_search == "exemplar" else 1
     cells, channels = embedding_size(EXEMPLAR_SIZE), net.backbone.channels
-    images = torch.zeros(crops, config.search_size, config.search_size, 3, dtype=torch.uint8)
+    images = torch.zeros(crops, size, size, 3, dtype=torch.uint8)
     if config.scale_search != "box":
         exemplar = torch.zeros(crops, scales, channels, cells, cells)
         return counted([graphs["embed"], graphs["match"]], lambda: graphs["match"](exemplar, graphs["embed"](images)))

@@ -200,6 +200,8 @@ def test_work_of_a_frame_grows_with_the_crops(tracker: Tracker) -> None:
     assert count_work(net, replace(config, scale_count=3)).multiply_adds == one + 2 * 17**2 * 6**2 * 256
     box, _ = our_tracker("siamfc-box", (), "cpu", "float32", "eager")
     assert count_work(load_weights("siamfc-box").net, box.config).multiply_adds > one
+    sizes = replace(config, search_size=191, search_sizes=())
+    assert count_work(net, replace(config, search_sizes=(191, 255))).multiply_adds == count_work(net, sizes).multiply_adds < one
 
 
 def test_a_network_under_the_roof(tracker: Tracker) -> None:
