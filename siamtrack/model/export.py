@@ -69,18 +69,23 @@ class Difference:
 
 
 def export_graphs(net: Siamese, search_size: int = 255) -> dict[str, bytes]:
-    """Every graph of a network as an ONNX file's bytes, by name.
+    """Every graph of a network as an ONNX file's bytes, by name; arguments and errors as for `export_graph`."""
+    return {name: export_graph(net, name, search_size) for name in make_graphs(net)}
+
+
+def export_graph(net: Siamese, name: str, search_size: int = 255) -> bytes:
+    """One graph of a network as an ONNX file's bytes.
 
     Args:
         net: a trained network; it is copied, not changed.
+        name: one of `make_graphs`.
         search_size: side in pixels of the search crops. `embed` takes crops of any size, `match` and `box` search
             embeddings of this size alone: shapes that are known are what makes them fast.
 
     Raises:
         SiamtrackError: the `onnx` package is not installed.
     """
-    graphs = make_graphs(net, exportable=True)
-    return {name: _export(name, graph, _examples(net, name, 1, search_size)) for name, graph in graphs.items()}
+    return _export(name, make_graphs(net, exportable=True)[name], _examples(net, name, 1, search_size))
 
 
 def joined(embed: bytes, head: bytes, search_size: int) -> bytes:

@@ -15,6 +15,7 @@ from siamtrack.model.siamese import Siamese
 from siamtrack.models import MODELS, ModelName
 from siamtrack.tracking import engine as engines
 from siamtrack.tracking.engine import RUNTIMES, Engine, pick_runtime
+from siamtrack.tracking.locator import View
 from siamtrack.tracking.runtimes import exported
 
 CPU_RUNTIMES = [name for name in RUNTIMES if not name.startswith("cuda")]
@@ -77,9 +78,8 @@ def test_an_item_is_the_same_alone_and_among_others_to_the_last_bit(net: Siamese
 def test_graphs_are_exported_once_and_then_read(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net = Siamese(model="siamfc-lite").eval()
     first = Engine(net, "cpu", "float32", "onnx").embed(crops(1, 255))
-    files = sorted(path.name.rpartition("-")[2] for path in (cache / "graphs").iterdir())
-    assert files == ["box.onnx", "embed.onnx", "kernel.onnx", "match.onnx"]
-    monkeypatch.setattr(exported, "export_graphs", lambda *_: pytest.fail("exported again"))
+    assert [path.name.rpartition("-")[2] for path in (cache / "graphs").iterdir()] == ["embed.onnx"]
+    monkeypatch.setattr(exported, "export_graph", lambda *_: pytest.fail("exported again"))
     assert torch.equal(Engine(net, "cpu", "float32", "onnx").embed(crops(1, 255)), first)
 
 
@@ -114,20 +114,26 @@ def test_a_joined_graph_is_made_once_and_a_damaged_one_anew(cache: Path, monkeyp
     assert graphs.joined("box", 191) == first
 
 
-def test_a_track_exports_once_whatever_its_search_size(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_track_exports_each_graph_once(writable: bool, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    export = exported.export_graphs
+    export = exported.export_graph
 
-    def counting(net: Siamese, search_size: int) -> dict[str, bytes]:
-        calls.append(search_size)
-        return export(net, search_size)
+    def counting(net: Siamese, name: str, search_size: int) -> bytes:
+        calls.append(name if name in exported.SIZELESS else (name, search_size))
+        return export(net, name, search_size)
 
-    monkeypatch.setattr(exported, "export_graphs", counting)
-    tracker = siamtrack.load("siamfc-lite", device="cpu", precision="float32", runtime="onnx", search_size=191)
-    frame = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
-    tracker.init(frame, (40, 30, 30, 30))
-    tracker.update(frame)
-    assert calls == [191]
+    monkeypatch.setattr(exported, "export_graph", counting)
+    if not writable:
+        cache.write_text("in the way", encoding="utf-8")
+    tracker = siamtrack.load("siamfc-lite", device="cpu", precision="float32", runtime="onnx")
+    views = [
+        View(np.zeros((96, 128, 3), np.uint8), (64.0, 48.0), (30.0, 30.0), 90.0, (0, 0, 0), 0.3, size) for size in (191, 223)
+    ]
+    exemplar = tracker._locator.learn(views[0])
+    for _ in range(2):
+        tracker._locator.find([exemplar] * 2, views)
+    assert calls == ["embed", "kernel", ("box", 191), ("box", 223)]
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: b"\0" + data[1:], lambda data: b""])

@@ -7,7 +7,7 @@ import hashlib
 import torch
 
 from siamtrack.cache import cache_folder, read_cached, write_cached
-from siamtrack.model.export import export_graphs, joined
+from siamtrack.model.export import export_graph, joined
 from siamtrack.model.siamese import Siamese
 
 FORMAT = 2
@@ -28,7 +28,7 @@ class ExportedGraphs:
 
     def __init__(self, net: Siamese) -> None:
         self._net, self._stem = net, f"{net.model}-{fingerprint(net)}-torch{torch.__version__}-v{FORMAT}"
-        self._made: dict[int, dict[str, bytes]] = {}
+        self._made: dict[str, bytes] = {}
 
     def graph(self, name: str, search_size: int) -> bytes:
         """One graph's bytes; `match` and `box` are for search crops of that size, `embed` and `kernel` for any.
@@ -36,16 +36,13 @@ class ExportedGraphs:
         Raises:
             SiamtrackError: it must be exported first, and the `onnx` package is not installed.
         """
-        if name in SIZELESS and self._made:
-            return next(iter(self._made.values()))[name]
-        if search_size not in self._made:
-            kept = _read(self._file(name, search_size))
-            if kept is not None:
-                return kept
-            self._made[search_size] = export_graphs(self._net, search_size)
-            for each, data in self._made[search_size].items():
-                _keep(self._file(each, search_size), data)
-        return self._made[search_size][name]
+        file = self._file(name, search_size)
+        found = self._made.get(file) or _read(file)
+        if found is None:
+            # Kept here, too: the cache may be one that cannot be written.
+            self._made[file] = found = export_graph(self._net, name, search_size)
+            _keep(file, found)
+        return found
 
     def joined(self, head: str, search_size: int) -> bytes:
         """The bytes of `embed` and a head as one graph, for search crops of that size; errors as for `graph`."""

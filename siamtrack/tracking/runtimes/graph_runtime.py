@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from siamtrack.model.backbone import EXEMPLAR_SIZE
 from siamtrack.tracking.runtimes.runtime import BoxResponse, Crops
 
 Session = Callable[[dict[str, NDArray[Any]]], list[NDArray[np.float32]]]
@@ -46,10 +45,7 @@ class GraphRuntime:
 
     def embed(self, crops: Crops) -> Tensor:
         """Embeddings (N, C, h, w) of crops (N, S, S, 3) BGR."""
-        # A search crop says which size the other graphs will be wanted for, so that all are exported in one go.
-        side = crops.shape[1]
-        size = side if side > EXEMPLAR_SIZE else USUAL_SEARCH_SIZE
-        session = self._session("embed", 0, lambda: self._graphs.graph("embed", size))
+        session = self._session("embed", 0, lambda: self._graphs.graph("embed", USUAL_SEARCH_SIZE))
         return torch.from_numpy(np.concatenate([item[0] for item in _by_item(session, crops=crops)]))
 
     def kernel(self, exemplar: Tensor) -> Tensor:
