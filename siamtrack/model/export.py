@@ -70,7 +70,8 @@ class Difference:
 
 def export_graphs(net: Siamese, search_size: int = 255) -> dict[str, bytes]:
     """Every graph of a network as an ONNX file's bytes, by name; arguments and errors as for `export_graph`."""
-    return {name: export_graph(net, name, search_size) for name in make_graphs(net)}
+    graphs = make_graphs(net, exportable=True)
+    return {name: _export(name, graph, _examples(net, name, 1, search_size)) for name, graph in graphs.items()}
 
 
 def export_graph(net: Siamese, name: str, search_size: int = 255) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import torch
 
@@ -36,29 +37,26 @@ class ExportedGraphs:
         Raises:
             SiamtrackError: it must be exported first, and the `onnx` package is not installed.
         """
-        file = self._file(name, search_size)
-        found = self._made.get(file) or _read(file)
-        if found is None:
-            # Kept here, too: the cache may be one that cannot be written.
-            self._made[file] = found = export_graph(self._net, name, search_size)
-            _keep(file, found)
-        return found
+        return self._kept(self._file(name, search_size), lambda: export_graph(self._net, name, search_size))
 
     def joined(self, head: str, search_size: int) -> bytes:
         """The bytes of `embed` and a head as one graph, for search crops of that size; errors as for `graph`."""
-        name = f"embed-{head}"
-        kept = _read(self._file(name, search_size))
-        if kept is None:
-            kept = joined(self.graph("embed", search_size), self.graph(head, search_size), search_size)
-            _keep(self._file(name, search_size), kept)
-        return kept
+        return self._kept(
+            self._file(f"embed-{head}", search_size),
+            lambda: joined(self.graph("embed", search_size), self.graph(head, search_size), search_size),
+        )
+
+    def _kept(self, file: str, make: Callable[[], bytes]) -> bytes:
+        """A file of the cache, made if it is not there."""
+        found = self._made.get(file) or _read(file)
+        if found is None:
+            # Kept here, too: the cache may be one that cannot be written.
+            self._made[file] = found = make()
+            write_cached(cache_folder("graphs") / file, found + hashlib.sha256(found).digest())
+        return found
 
     def _file(self, name: str, search_size: int) -> str:
         return f"{self._stem}-{name}.onnx" if name in SIZELESS else f"{self._stem}-{search_size}-{name}.onnx"
-
-
-def _keep(file: str, data: bytes) -> None:
-    write_cached(cache_folder("graphs") / file, data + hashlib.sha256(data).digest())
 
 
 def _read(file: str) -> bytes | None:
