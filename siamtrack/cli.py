@@ -81,6 +81,10 @@ def track(
     start: Annotated[int, typer.Option(min=0, help="Frame to begin at, counting from 0.")] = 0,
     video: Annotated[bool, typer.Option("--video", help="Also write overlay.mp4 with the box drawn.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Show the frames in a window while tracking; q stops.")] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="In overlay and window also: search regions, look-alikes, what the score is made of."),
+    ] = False,
     model: ModelOption = DEFAULT_MODEL,
     config: ConfigOption = None,
     device: DeviceOption = "auto",
@@ -113,7 +117,7 @@ def track(
                 bar.update(progress)
                 return not bar.stopped and (not show or window.show(progress.overlay()))
 
-            summary = run(tracker, frames, out, chosen, start, video=video, watch=watch, about=about)
+            summary = run(tracker, frames, out, chosen, start, video=video, debug=debug, watch=watch, about=about)
         if show:
             window.close()
     return _report(summary, out, bar.stopped)

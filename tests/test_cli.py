@@ -77,6 +77,17 @@ def test_track_writes_what_the_design_says(clip: Path, tmp_path: Path) -> None:
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 20
 
 
+def test_a_debug_overlay_has_the_same_boxes_and_shows_where_it_looked(here: Command, clip: Path, tmp_path: Path) -> None:
+    for name, more in (("plain", []), ("debug", ["--debug"])):
+        assert here("track", clip, "--box", BOX, "--out", tmp_path / name, "--video", *more).returncode == 0
+    assert (tmp_path / "plain/boxes.txt").read_text() == (tmp_path / "debug/boxes.txt").read_text()
+    plain, debug = (cv2.VideoCapture(str(tmp_path / name / "overlay.mp4")) for name in ("plain", "debug"))
+    for capture in (plain, debug):
+        capture.set(cv2.CAP_PROP_POS_FRAMES, 10)
+    difference = cv2.absdiff(plain.read()[1], debug.read()[1]).max(axis=2)
+    assert 500 < (difference > 60).sum() < difference.size / 4
+
+
 def test_python_and_the_command_line_give_the_same_boxes(here: Command, clip: Path, tmp_path: Path) -> None:
     config = tmp_path / "c.yaml"
     config.write_text("window_influence: 0.2\n")

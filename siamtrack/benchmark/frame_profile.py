@@ -73,12 +73,12 @@ def profile(name: str, tracker: Tracker, clip: Clip, frames: int) -> FrameProfil
     skip = min(WARM_UP_FRAMES, frames // 4)
     images = clip.read(frames + 1)
     watched.init(next(images), clip.box)
-    learned = watched._learned
-    assert learned is not None, "init learns"
-    clocks.put_on(learned[0], "search_views", "search_views")
+    followed = watched._followed
+    assert followed is not None, "init learns"
+    clocks.put_on(followed.target, "search_views", "search_views")
     if watched._scene is not None:
         clocks.put_on(watched._scene, "is_cut", "cut")
-    clocks.put_on(learned[0], "follow", "follow")
+    clocks.put_on(followed.target, "follow", "follow")
     found = []
     for index, image in enumerate(images):
         clocks.calls.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -10,7 +11,8 @@ from siamtrack.tracking.crop import CropWindow
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.exemplar import embed_exemplars
 from siamtrack.tracking.locator import Exemplar, Sighting, View, exemplar_size_wh, together
-from siamtrack.tracking.offer import best_offer
+from siamtrack.tracking.offer import Offer, choose_cell, offer_at
+from siamtrack.tracking.other_peaks import OtherPeak, other_peaks
 from siamtrack.tracking.peak import hann_window
 from siamtrack.tracking.runtimes.runtime import BoxResponse
 from siamtrack.tracking.settings import TrackerConfig
@@ -50,10 +52,31 @@ class BoxLocator:
         return [self._sighting(*each) for each in zip(views, windows, responses, strict=True)]
 
     def _sighting(self, view: View, window: CropWindow, response: BoxResponse) -> Sighting:
-        """The size follows the best offer as far as it is trusted."""
-        width, height = (length / window.scale for length in view.size_wh)
-        offer = best_offer(response, (width, height), self._window, view.window_influence, self.config.size_penalty)
-        middle = window.size / 2
-        share = self.config.scale_damping * offer.trust
-        growth_wh = (1 - share + share * offer.w / width, 1 - share + share * offer.h / height)
-        return Sighting(window.to_frame(middle + offer.x, middle + offer.y), growth_wh, offer.value, offer.gap)
+        """What is seen in the chosen cell, and, where rivals are followed, at the response's other peaks."""
+        config, present_wh = self.config, (view.size_wh[0] / window.scale, view.size_wh[1] / window.scale)
+        row, column = choose_cell(response, present_wh, self._window, view.window_influence, config.size_penalty)
+        peaks = [OtherPeak(row, column, 1.0)] + (other_peaks(response.response, row, column) if config.follow_rivals else [])
+        offers = [offer_at(response, present_wh, (peak.row, peak.column), config.size_penalty) for peak in peaks]
+        return sighting_of(offers, [peak.height for peak in peaks], view, window, config.scale_damping)
+
+
+def sighting_of(offers: Sequence[Offer], heights: Sequence[float], view: View, window: CropWindow, damping: float) -> Sighting:
+    """What offers mean in the frame: the first is the chosen cell's, the others are those of other peaks.
+
+    A size follows its offer as far as that is trusted.
+
+    Args:
+        offers: one or more. heights: of their peaks, see `Sighting`.
+        view, window: what was looked at, and how it was cut.
+        damping: share of the new size where it is trusted wholly.
+    """
+    middle, seen = window.size / 2, []
+    for offer, height in zip(offers, heights, strict=True):
+        share = damping * offer.trust
+        growth_w, growth_h = (
+            1 - share + share * length / (present / window.scale)
+            for length, present in zip((offer.w, offer.h), view.size_wh, strict=True)
+        )
+        center_xy = window.to_frame(middle + offer.x, middle + offer.y)
+        seen.append(Sighting(center_xy, (growth_w, growth_h), offer.value, offer.gap, height))
+    return replace(seen[0], others=tuple(seen[1:])) if seen[1:] else seen[0]

@@ -8,12 +8,11 @@ from typing import Any, Generic, TypeVar
 
 from siamtrack.frames import as_bgr
 from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.followed import Followed
 from siamtrack.tracking.locators import make_locator
-from siamtrack.tracking.memory import ExemplarMemory
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.scene_cut import SceneCut
 from siamtrack.tracking.settings import TrackerConfig
-from siamtrack.tracking.target import Target
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -39,7 +38,7 @@ class TrackerGroup(Generic[Name]):
         self.engine = engine
         self.config = config
         self._locator = make_locator(engine, config)
-        self._targets: dict[Name, tuple[Target, ExemplarMemory]] = {}
+        self._targets: dict[Name, Followed] = {}
         self._scene: SceneCut | None = None
 
     def add(self, name: Name, frame: Any, box: Iterable[float]) -> TrackResult:
@@ -57,11 +56,11 @@ class TrackerGroup(Generic[Name]):
             ValueError: a frame or box that cannot be used; the message says why, and the group is as it was.
         """
         image = as_bgr(frame)
-        target = Target(image, box, self.config)
+        followed = Followed(image, box, self._locator, self.config)
         if not self._targets and self.config.redetect:
             self._scene = SceneCut(image)
-        self._targets[name] = (target, ExemplarMemory(self._locator.learn(target.exemplar_view(image)), self.config))
-        return target.first
+        self._targets[name] = followed
+        return followed.target.first
 
     def remove(self, name: Name) -> None:
         """Forget a target.
@@ -84,17 +83,14 @@ class TrackerGroup(Generic[Name]):
             ValueError: the frame cannot be used, or its size is not that of the first; no target has moved.
         """
         image = as_bgr(frame)
-        views = {name: target.search_views(image) for name, (target, _) in self._targets.items()}
-        looks = [(self._targets[name][1].exemplar, view) for name, each in views.items() for view in each]
+        views = {name: followed.target.search_views(image) for name, followed in self._targets.items()}
+        looks = [(self._targets[name].memory.exemplar, view) for name, each in views.items() for view in each]
         # One batch for all. Where there is no target, there is nothing to look for.
         seen = iter(self._locator.find(*map(list, zip(*looks, strict=True))) if looks else [])
         cut = self._scene is not None and self._scene.is_cut(image)
-        results = {}
-        for name, (target, memory) in self._targets.items():
-            results[name] = result = target.follow(list(islice(seen, len(views[name]))), cut)
-            if memory.wants(result):
-                memory.add(self._locator.learn(target.exemplar_view(image)))
-        return results
+        return {
+            name: followed.follow(image, list(islice(seen, len(views[name]))), cut) for name, followed in self._targets.items()
+        }
 
     @property
     def names(self) -> list[Name]:

@@ -44,12 +44,16 @@ class Sighting:
         center_xy: frame pixels; may lie outside the frame.
         growth_wh: factors on the target's width and height, damping included.
         value, gap: what speaks for this being the target; see `Evidence`.
+        height: of its peak over the response's mean, as a share of the chosen peak's.
+        others: what was seen at the response's other peaks (`siamtrack.tracking.other_peaks`), where rivals are followed.
     """
 
     center_xy: Pair
     growth_wh: Pair
     value: float
     gap: float
+    height: float = 1.0
+    others: tuple[Sighting, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import torch
 
@@ -32,21 +33,24 @@ class ExemplarMemory:
         self._looks: deque[Exemplar] = deque(maxlen=config.memory_looks)
         self._frames = 0
 
-    def wants(self, result: TrackResult) -> bool:
-        """Whether the frame that this was said of is worth a look: at most one in `memory_frames`, of a target surely there.
+    def note(self, result: TrackResult, look: Callable[[], Exemplar]) -> None:
+        """Take note of a frame, and remember what the target looks like in it if it is surely there and it is time.
 
-        Must be asked once a frame.
+        Args:
+            result: what was said of the frame; every frame must be told.
+            look: learns the target from the frame; called at most once in `memory_frames` frames.
         """
         self._frames += 1
         sure = result.state is State.TRACKING and result.score >= self._config.memory_score
-        return self._config.memory_share > 0 and sure and self._frames >= self._config.memory_frames
+        if self._config.memory_share > 0 and sure and self._frames >= self._config.memory_frames:
+            self._frames = 0
+            self._looks.append(look())
+            self.exemplar = self._blend()
 
-    def add(self, look: Exemplar) -> None:
-        """Remember what was learned of a later frame."""
-        self._frames = 0
-        self._looks.append(look)
+    def _blend(self) -> Exemplar:
+        """The first exemplar and the mean of the looks, each with its share."""
         share = self._config.memory_share
         first, looks = self._first, self._looks
         embedding = torch.lerp(first.embedding, torch.stack([each.embedding for each in looks]).mean(dim=0), share)
         kernel = torch.lerp(first.kernel, torch.stack([each.kernel for each in looks]).mean(dim=0), share)
-        self.exemplar = Exemplar(embedding, kernel, first.size_wh)
+        return Exemplar(embedding, kernel, first.size_wh)

@@ -27,6 +27,7 @@ class TrackerConfig:
         scale_damping: share of the new scale in the size update, 0..1; for a box it is multiplied by its score.
         size_penalty: how strongly a box that changes scale or shape is doubted (box only); 0: not at all.
         window_influence: share of the Hann window in the response, 0..1.
+        follow_rivals: whether look-alikes near the target are followed, so that none takes its place (box only).
         search_side_min, search_side_max: limits of the search side, as factors of its first value.
         score_weights, score_offset: `score = sigmoid(weights . evidence + offset)`, the weights in the order of `Evidence`;
             fitted by tools/fit_score.py.
@@ -52,6 +53,7 @@ class TrackerConfig:
     scale_damping: float = 0.59
     size_penalty: float = 0.1
     window_influence: float = 0.3
+    follow_rivals: bool = False
     search_side_min: float = 0.2
     search_side_max: float = 5.0
     score_weights: tuple[float, float] = (1.0, 0.0)
@@ -82,6 +84,8 @@ class TrackerConfig:
         sizes = list(self.search_sizes)
         if sizes and (sizes != sorted(set(sizes)) or self.search_size not in sizes):
             raise ValueError(f"search_sizes {sizes} must rise, and hold search_size {self.search_size}; [] for that one alone")
+        if self.follow_rivals and self.scale_search != "box":
+            raise ValueError(f"follow_rivals needs scale_search box, not {self.scale_search}: a model with a box head")
         if self.scale_step < 1:
             raise ValueError(f"scale_step is {self.scale_step}; it must be 1 or more")
         if self.size_penalty < 0:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from siamtrack.boxes import Box, check_box, clip_box, from_center
 from siamtrack.tracking.crop import Image, context_side, mean_color
 from siamtrack.tracking.evidence import Evidence
+from siamtrack.tracking.insight import Insight
 from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.lost_search import LostSearch
 from siamtrack.tracking.result import State, TrackResult
+from siamtrack.tracking.rivals import Rivals
 from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.state import Phase, next_phase
 
@@ -54,6 +57,8 @@ class Target:
         self._steps_px = (0.0,) * STEPS
         self._last = (self._center_xy, self._size_wh)
         self._search: LostSearch | None = None
+        self._rivals = Rivals()
+        self._regions: tuple[Box, ...] = ()
         side = self.search_side
         self._side_limits = (side * config.search_side_min, side * config.search_side_max)
 
@@ -62,9 +67,28 @@ class Target:
         """Side of the search region in frame pixels: to the exemplar's square what 255 px are to 127."""
         return context_side(self._size_wh) * self.config.search_size / self.config.exemplar_size
 
+    @property
+    def insight(self) -> Insight:
+        """What lay behind the last result."""
+        (x, y), extent = self._center_xy, self._extent
+        rivals = [
+            from_center((x + dx * extent, y + dy * extent), self._size_wh)
+            for dx, dy in (rival.offset_xy for rival in self._rivals.known)
+        ]
+        return Insight(self._regions, tuple(rivals), self.evidence)
+
+    @property
+    def _extent(self) -> float:
+        """Side of the square of the target's area, frame pixels."""
+        return math.sqrt(self._size_wh[0] * self._size_wh[1])
+
     def exemplar_view(self, image: Image) -> View:
         """The exemplar's square, around the target as it is in this frame."""
         return View(image, self._center_xy, self._size_wh, context_side(self._size_wh), self._fill)
+
+    def look_view(self, image: Image) -> View:
+        """The same for a later look, with as little around it as there is in the smallest search crop: it costs less."""
+        return replace(self.exemplar_view(image), size=self.config.sizes[0])
 
     def search_views(self, image: Image) -> list[View]:
         """Where to look in the next frame: around the target, and while it is LOST at one more tile of the frame.
@@ -82,7 +106,9 @@ class Target:
         side = self.search_side * size / self.config.search_size
         here = View(image, self._center_xy, self._size_wh, side, self._fill, self.config.window_influence, size)
         # No tile while a find is on trial: the next frames go to seeing whether it holds.
-        return [here] if self._search is None or self._phase.high else self._search.views(here)
+        views = [here] if self._search is None or self._phase.high else self._search.views(here)
+        self._regions = tuple(from_center(view.center_xy, (side, side)) for view in views)
+        return views
 
     def _next_search_size(self) -> int:
         """Side of the next search crop: the smallest that leaves room for `ROOM_PX`, and the target's last steps twice."""
@@ -100,11 +126,17 @@ class Target:
             cut: whether a new shot began with this frame.
         """
         sighting = self._choice(sightings)
+        if cut or self._search is not None:
+            self._rivals = Rivals()  # those that were known may be anywhere by now
+        elif self.config.follow_rivals:
+            sighting = self._rivals.follow(sighting, self._extent)
         self._move(sighting)
         self.evidence, logit = Evidence(sighting.value, sighting.gap), self._logit(sighting)
         score = _sigmoid(logit)
         was, convincing = self._phase.state, logit >= self._believable
         fallen = logit < self._usual - self.config.lost_drop
+        if was is State.LOST:  # a new shot brings back only what is surely seen, and where it was lost
+            cut = cut and self._search is not None and not self._search.left and logit >= self._convincing
         self._phase = next_phase(self._phase, score, self.config, fallen, cut, convincing)
         if not (self.config.redetect and State.LOST in (was, self._phase.state)):
             self._resize(sighting)

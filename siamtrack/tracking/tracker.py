@@ -2,7 +2,7 @@
 
 One frame's way: `Target.search_views` says where to look, a `Locator` cuts the crop, has it embedded and correlated by
 the `Engine` and reads the response map, and `Target.follow` turns what was seen into the next box. What is looked for is
-the exemplar of the first frame, or its `ExemplarMemory`'s blend.
+the exemplar of the first frame, or its `ExemplarMemory`'s blend; `Followed` holds a target and its memory together.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 from siamtrack.frames import as_bgr
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.evidence import Evidence
+from siamtrack.tracking.followed import Followed
+from siamtrack.tracking.insight import Insight
 from siamtrack.tracking.locators import make_locator
-from siamtrack.tracking.memory import ExemplarMemory
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.scene_cut import SceneCut
 from siamtrack.tracking.settings import TrackerConfig
-from siamtrack.tracking.target import Target
 
 
 class Tracker:
@@ -42,7 +42,7 @@ class Tracker:
         self.config = config
         self._locator = make_locator(engine, config)
         self._scene: SceneCut | None = None
-        self._learned: tuple[Target, ExemplarMemory] | None = None
+        self._followed: Followed | None = None
 
     def init(self, frame: Any, box: Iterable[float]) -> TrackResult:
         """Learn the target from the first frame. May be called again at any time, for a new target or video.
@@ -58,10 +58,9 @@ class Tracker:
             ValueError: a frame or box that cannot be used; the message says why.
         """
         image = as_bgr(frame)
-        target = Target(image, box, self.config)
+        self._followed = Followed(image, box, self._locator, self.config)
         self._scene = SceneCut(image) if self.config.redetect else None
-        self._learned = (target, ExemplarMemory(self._locator.learn(target.exemplar_view(image)), self.config))
-        return target.first
+        return self._followed.target.first
 
     def update(self, frame: Any) -> TrackResult:
         """Find the target in the next frame.
@@ -73,18 +72,19 @@ class Tracker:
             RuntimeError: `init` was not called.
             ValueError: the frame cannot be used, or its size is not that of the first.
         """
-        if self._learned is None:
+        if self._followed is None:
             raise RuntimeError("update() before init(): call init(frame, box) with the first frame and the target's box")
-        target, memory = self._learned
         image = as_bgr(frame)
-        views = target.search_views(image)
-        sightings = self._locator.find([memory.exemplar] * len(views), views)
-        result = target.follow(sightings, self._scene is not None and self._scene.is_cut(image))
-        if memory.wants(result):
-            memory.add(self._locator.learn(target.exemplar_view(image)))
-        return result
+        views = self._followed.target.search_views(image)
+        sightings = self._locator.find([self._followed.memory.exemplar] * len(views), views)
+        return self._followed.follow(image, sightings, self._scene is not None and self._scene.is_cut(image))
 
     @property
     def evidence(self) -> Evidence | None:
         """What the last frame's score was made of; None after `init`, and before."""
-        return self._learned[0].evidence if self._learned else None
+        return self.insight.evidence
+
+    @property
+    def insight(self) -> Insight:
+        """What lay behind the last frame's result: search regions, look-alikes, evidence."""
+        return self._followed.target.insight if self._followed else Insight()

@@ -19,6 +19,7 @@ from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
 from siamtrack.tracking.crop import Image
 from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.insight import Insight
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
@@ -37,15 +38,17 @@ class Progress:
     Attributes:
         frame, result: the frame and what the tracker says of it.
         fps: end-to-end frames per second so far.
+        insight: what lay behind the result, if the run was asked to show it.
     """
 
     frame: Frame
     result: TrackResult
     fps: float
+    insight: Insight | None = None
 
     def overlay(self) -> Image:
         """A copy of the frame with the box drawn."""
-        return _overlay(self.frame, self.result)
+        return draw(self.frame.image, self.result, f"frame {self.frame.index}", self.insight)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def run(
     start: int = 0,
     stop: int | None = None,
     video: bool = False,
+    debug: bool = False,
     watch: Callable[[Progress], bool] = lambda _: True,
     about: dict[str, Any] | None = None,
 ) -> RunSummary:
@@ -89,6 +93,7 @@ def run(
         box: the target in frame `start`, or a function that asks for it.
         start, stop: first frame, and the first one not to track; 0-based.
         video: write overlay.mp4 at the source's frame rate.
+        debug: overlays also show the search regions, the look-alikes and the evidence of each frame.
         watch: called after every frame; returning False ends the run as interrupted.
         about: more plain data for run.json (model, weights' sha256).
 
@@ -102,7 +107,7 @@ def run(
     with ExitStack() as stack:
         writer: ResultWriter | None = None
         sink: VideoSink | None = None
-        encoder: WriteBehind[tuple[Frame, TrackResult]] | None = None
+        encoder: WriteBehind[Progress] | None = None
         stopped_at = None
         began = time.perf_counter()
         try:
@@ -126,13 +131,14 @@ def run(
                     clocks["network"].add(engine.network_s - network_before)
                 writer.add(frame.index, frame.time_s, result)
                 lost += result.state is State.LOST
-                if encoder is not None:
-                    encoder.add((frame, result))
                 now = time.perf_counter()
                 if writer.frames > 1:
                     clocks["end_to_end"].add(now - began)
                 began = now
-                if not watch(Progress(frame, result, clocks["end_to_end"].fps)):
+                progress = Progress(frame, result, clocks["end_to_end"].fps, tracker.insight if debug else None)
+                if encoder is not None:
+                    encoder.add(progress)
+                if not watch(progress):
                     ended = "interrupted"
                     break
         except (SourceError, ValueError) as error:
@@ -167,13 +173,9 @@ def run(
         return RunSummary(writer.frames, lost, ended, fps, stopped_at)
 
 
-def _overlay(frame: Frame, result: TrackResult) -> Image:
-    return draw(frame.image, result, f"frame {frame.index}")
-
-
-def _drawer(sink: VideoSink) -> Callable[[tuple[Frame, TrackResult]], None]:
+def _drawer(sink: VideoSink) -> Callable[[Progress], None]:
     """Draws and encodes; called in the encoder's thread."""
-    return lambda item: sink.write(_overlay(*item))
+    return lambda progress: sink.write(progress.overlay())
 
 
 def conditions(engine: Engine, config: TrackerConfig) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from siamtrack.benchmark.frame_profile import PARTS, profile
 from siamtrack.benchmark.named import our_tracker
 from siamtrack.benchmark.peers import IdentityTracker
 from siamtrack.benchmark.plain_runtime import PlainEngine
-from siamtrack.benchmark.roofline import Machine, bandwidth_gb_s, count_work, counted, peak_gflops, place, processor_name
+from siamtrack.benchmark.roofline import Machine, bandwidth_gb_s, count_work, counted, peak_gflops, place
 from siamtrack.benchmark.speed import LeftOut, Ready, compare, figures, run_round, threads, warm_up
 from siamtrack.benchmark.speed_clip import RenderedClip, render_clip, video_clip
 from siamtrack.benchmark.speed_contender import Contender, Entry, entries, make_contender
@@ -25,6 +25,7 @@ from siamtrack.benchmark.speed_cost import cost_of_lengths, cost_of_sizes, cost_
 from siamtrack.benchmark.speed_memory import forget_peak, peak_mb, resident_mb
 from siamtrack.boxes import Box, iou
 from siamtrack.errors import SiamtrackError
+from siamtrack.machine import processor_name
 from siamtrack.model.weights import load_weights
 from siamtrack.tracking.tracker import Tracker
 
@@ -239,8 +240,8 @@ def test_shares_of_a_frame_sum_to_the_whole(name: str, rendered: RenderedClip) -
     # The tracker itself has kept its target, and carries no clocks.
     assert "match" not in vars(tracker.engine)
     assert "find" not in vars(tracker._locator)
-    assert tracker._learned is not None
-    assert tracker._learned[0].first == first
+    assert tracker._followed is not None
+    assert tracker._followed.target.first == first
 
 
 def test_costs_of_targets_sizes_and_lengths(rendered: RenderedClip, tracker: Tracker) -> None:

@@ -23,10 +23,20 @@ def exemplar(value: float) -> Exemplar:
     return Exemplar(torch.full((1, 1, 2, 6, 6), value), torch.full((1, 2, 4, 4), -value), torch.tensor([[60.0, 40.0]]))
 
 
+def looks_after(memory: ExemplarMemory, result: TrackResult, frames: int) -> int:
+    """How many looks are taken while the same is said of some frames."""
+    taken = []
+    for _ in range(frames):
+        memory.note(result, lambda: taken.append(1) or exemplar(2.0))
+    return len(taken)
+
+
 def test_the_first_exemplar_keeps_its_share_and_the_oldest_look_goes() -> None:
     memory = ExemplarMemory(exemplar(1.0), CONFIG)
-    for look, expected in ((2.0, 1.4), (3.0, 0.6 + 0.4 * 2.5), (5.0, 0.6 + 0.4 * 4)):
-        memory.add(exemplar(look))
+    for value, expected in ((2.0, 1.4), (3.0, 0.6 + 0.4 * 2.5), (5.0, 0.6 + 0.4 * 4)):
+        look = exemplar(value)
+        for _ in range(CONFIG.memory_frames):
+            memory.note(SURE, lambda look=look: look)
         assert torch.allclose(memory.exemplar.embedding, torch.tensor(expected))
         assert torch.allclose(memory.exemplar.kernel, torch.tensor(-expected))
         assert memory.exemplar.embedding.is_contiguous()
@@ -44,14 +54,12 @@ def test_the_first_exemplar_keeps_its_share_and_the_oldest_look_goes() -> None:
 )
 def test_only_a_sure_look_is_wanted(result: TrackResult, wanted: bool) -> None:
     memory = ExemplarMemory(exemplar(1.0), CONFIG)
-    assert [memory.wants(result) for _ in range(4)] == [False, False, wanted, wanted]
-    memory.add(exemplar(2.0))
-    assert not memory.wants(result)
+    assert [looks_after(memory, result, frames) for frames in (2, 1, 2, 1)] == [0, wanted, 0, wanted]
 
 
 def test_without_a_share_nothing_is_wanted() -> None:
     memory = ExemplarMemory(exemplar(1.0), TrackerConfig())
-    assert not any(memory.wants(SURE) for _ in range(100))
+    assert looks_after(memory, SURE, 100) == 0
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, math.nan])
@@ -68,8 +76,8 @@ def test_a_tracker_remembers_alone_and_in_a_group_alike(model: str) -> None:
     frame, box = rendered_frame(0)
     tracker.init(frame, box)
     group.add("one", frame, box)
-    assert tracker._learned is not None
-    memory = tracker._learned[1]
+    assert tracker._followed is not None
+    memory = tracker._followed.memory
     first = memory.exemplar
     for i in range(1, 6):
         frame, _ = rendered_frame(i)

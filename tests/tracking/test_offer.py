@@ -5,11 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siamtrack.tracking.offer import best_offer, best_offer_numpy
+from siamtrack.tracking.offer import Offer, choose_cell, choose_cell_numpy, offer_at, offer_at_numpy
 from siamtrack.tracking.peak import hann_window
 from siamtrack.tracking.runtimes.runtime import BoxResponse
 
 WINDOW = hann_window(17)
+
+
+def best_offer(
+    found: BoxResponse, size_wh: tuple[float, float], window: np.ndarray, influence: float, size_penalty: float, reach: int = 1
+) -> Offer:
+    """The chosen cell's, as the tracker reads it."""
+    return offer_at(found, size_wh, choose_cell(found, size_wh, window, influence, size_penalty), size_penalty, reach)
 
 
 def response(row: int, column: int, sides: tuple[float, float, float, float], at: float = 6.0) -> BoxResponse:
@@ -76,6 +83,9 @@ def test_the_kernel_equals_its_numpy_twin(size: int, spread: float, reach: int) 
     for _ in range(50):
         maps = [rng.normal(0, spread, (size, size)).astype(np.float32) for _ in range(3)]
         found = BoxResponse(*maps, rng.uniform(5, 90, (4, size, size)).astype(np.float32))
-        how = ((60, 40), hann_window(size), 0.3, 0.1, reach)
-        fast, slow = best_offer(found, *how), best_offer_numpy(found, *how)
-        assert fast == pytest.approx(slow, rel=1e-9, abs=1e-9)
+        size_wh, window = (60, 40), hann_window(size)
+        cell = choose_cell(found, size_wh, window, 0.3, 0.1)
+        assert cell == choose_cell_numpy(found, size_wh, window, 0.3, 0.1)
+        for each in (cell, tuple(rng.integers(0, size, 2).tolist())):
+            fast, slow = (read(found, size_wh, each, 0.1, reach) for read in (offer_at, offer_at_numpy))
+            assert fast == pytest.approx(slow, rel=1e-9, abs=1e-9)

@@ -32,6 +32,11 @@ def test_a_low_score_after_a_cut_is_a_loss_at_once() -> None:
     assert next_phase(Phase(), 0.9, CONFIG, cut=True).state is T
 
 
+def test_a_target_that_a_cut_brings_back_is_found_at_once_if_it_is_seen_well() -> None:
+    assert next_phase(Phase(L), 0.9, CONFIG, cut=True, convincing=True).state is T
+    assert next_phase(Phase(L), 0.6, CONFIG, cut=True, convincing=False).state is L
+
+
 def test_a_find_must_hold() -> None:
     lost = Phase(L)
     assert states(0.8, 0.9, 0.79, 0.9, 0.9, 0.8, 0.6, phase=lost) == [L, L, L, L, L, T, T]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,6 +79,41 @@ def test_the_search_region_grows_with_the_motion_and_with_a_loss_and_not_with_a_
     assert sizes == expected
 
 
+def beside(xy: tuple[float, float], other_xy: tuple[float, float], value: float = 9.0) -> Sighting:
+    """The target at one place, and a look-alike at another."""
+    return replace(sighting(xy, value), others=(replace(sighting(other_xy, value), height=0.9),))
+
+
+@pytest.mark.parametrize(("follow", "expected"), [(True, (130, 100)), (False, (180, 100))])
+def test_a_look_alike_does_not_get_the_box_where_rivals_are_followed(follow: bool, expected: tuple[float, float]) -> None:
+    target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(scale_search="box", follow_rivals=follow))
+    for _ in range(6):
+        target.search_views(FRAME)
+        target.follow([beside((130, 100), (180, 100))])
+    insight = target.insight
+    assert [box.center_xy for box in insight.rivals] == ([pytest.approx((180, 100))] if follow else [])
+    assert [box.center_xy for box in insight.regions] == [(130, 100)]
+    assert insight.regions[0].w == pytest.approx(target.search_side)
+    assert target.follow([beside((180, 100), (130, 100))]).box.center_xy == pytest.approx(expected)
+
+
+def test_rivals_are_forgotten_at_a_cut_and_while_the_target_is_looked_for() -> None:
+    def known(cut: bool, value: float) -> int:
+        target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(scale_search="box", follow_rivals=True, lost_frames=2))
+        for _ in range(6):
+            target.follow([beside((130, 100), (180, 100))])
+        for _ in range(3):
+            target.follow([beside((130, 100), (180, 100), value)], cut)
+            cut = False
+        return len(target.insight.rivals)
+
+    assert (known(False, 9.0), known(False, LOST)) == (1, 0)
+    target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(scale_search="box", follow_rivals=True))
+    target.follow([beside((130, 100), (180, 100))])
+    target.follow([beside((130, 100), (180, 100))], cut=True)
+    assert target.insight.rivals == ()
+
+
 def test_a_frame_of_another_size_is_refused() -> None:
     target = Target(FRAME, (100, 80, 60, 40), TrackerConfig())
     with pytest.raises(ValueError, match="frame is 200x240, the first one was 320x240"):
@@ -126,6 +163,21 @@ def test_after_a_cut_it_is_awaited_there_at_once() -> None:
     assert target.follow([sighting((200, 150), LOST)], cut=True).state is State.LOST
     here, _ = target.search_views(FRAME)
     assert here.center_xy == (140, 110)
+
+
+@pytest.mark.parametrize(
+    ("value", "elsewhere", "state"),
+    [(SURE, False, State.TRACKING), (-0.5, False, State.LOST), (SURE, True, State.LOST)],
+)
+def test_a_second_cut_brings_back_what_is_surely_seen_where_it_was_lost(value: float, elsewhere: bool, state: State) -> None:
+    target = Target(FRAME, (100, 80, 60, 40), TrackerConfig())
+    target.follow([sighting((140, 110), SURE)])
+    target.follow([sighting((200, 150), LOST)], cut=True)
+    for _ in range(3):
+        target.search_views(FRAME)
+        target.follow([sighting((140, 110), LOST)] * 2)
+    here, there = sighting((140, 110), LOST if elsewhere else value), sighting((250, 60), value if elsewhere else LOST)
+    assert target.follow([here, there], cut=True).state is state
 
 
 def test_a_find_elsewhere_is_gone_to_at_once_and_claimed_when_it_has_held() -> None:

@@ -10,9 +10,11 @@ import pytest
 
 from siamtrack.boxes import Box
 from siamtrack.errors import DisplayError, OutputError
+from siamtrack.tracking.evidence import Evidence
+from siamtrack.tracking.insight import Insight
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.video import window
-from siamtrack.video.overlay import COLORS, contact_sheet, draw
+from siamtrack.video.overlay import COLORS, RIVAL_COLOR, contact_sheet, draw
 from siamtrack.video.results import ResultWriter
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.timing import FrameClock
@@ -55,6 +57,17 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
         ResultWriter(tmp_path / "file")
+
+
+def test_a_debug_overlay_shows_regions_and_look_alikes_and_what_the_score_is_made_of() -> None:
+    frame = np.zeros((120, 160, 3), np.uint8)
+    insight = Insight((Box(5, 6, 100, 100),), (Box(110, 30, 30, 40),), Evidence(1.5, -2.0))
+    plain, debug = draw(frame, RESULT), draw(frame, RESULT, insight=insight)
+    assert tuple(debug[30, 125]) == pytest.approx(RIVAL_COLOR, abs=30)  # lines are smoothed
+    assert tuple(debug[60, 105]) == pytest.approx((190, 190, 190), abs=60)
+    assert not plain[30, 125].any()
+    assert debug[105:, :90].any()  # the caption
+    assert not frame.any()
 
 
 def test_a_written_video_is_whole_and_reads_back(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from siamtrack.tracking.device.offer import OfferReader
 from siamtrack.tracking.device.peak import PeakReader
 from siamtrack.tracking.device.replay import Replay
 from siamtrack.tracking.device.sampling import FIELDS
+from siamtrack.tracking.other_peaks import COUNT as PEAKS
 from siamtrack.tracking.settings import TrackerConfig
 
 WAITING = ("_local_scalar_dense", "nonzero", "item", "equal", "unique", "masked_select")
@@ -51,7 +52,7 @@ def test_nothing_in_a_pass_waits_for_a_value_or_leaves_the_device(model: Any, av
         device, count = torch.device("meta"), 4
         net = Siamese(model=model).eval()
         graphs = {name: graph.to(device) for name, graph in make_graphs(net, torch.float16).items()}
-        config = TrackerConfig(scale_search="exemplar" if model == "siamfc" else "box")
+        config = TrackerConfig(scale_search="exemplar" if model == "siamfc" else "box", follow_rivals=model == "siamfc-lite")
         reader = (PeakReader if model == "siamfc" else OfferReader)(graphs, config, device)
         frame = torch.zeros(240, 320, 3, dtype=torch.uint8, device=device)
         rows = torch.zeros(count, FIELDS + 5, dtype=torch.float64, device=device)
@@ -61,7 +62,8 @@ def test_nothing_in_a_pass_waits_for_a_value_or_leaves_the_device(model: Any, av
         with Watch() as watch:
             crops = cut_crops(frame, rows[:, :FIELDS], 255, sum_table(frame) if averaged else None)
             found = reader.read(exemplar, kernel, graphs["embed"](crops), rows[:, FIELDS:])
-    assert found.shape == (count, 7)
+    width = {"siamfc": 7, "siamfc-box": 8, "siamfc-lite": (1 + PEAKS) * 8}[model]
+    assert found.shape == (count, width)
     assert found.device.type == "meta"
     assert not watch.crossed
     assert not set(watch.seen) & set(WAITING)
