@@ -12,8 +12,9 @@ from siamtrack.config import build, replace
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.models import BOX_MODELS, DEFAULT_MODEL
 from siamtrack.tracking.crop import Image
-from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.engine import FASTEST, Engine
 from siamtrack.tracking.result import TrackResult
+from siamtrack.tracking.runtimes.fastest import fastest_engine
 from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.source import open_source
@@ -45,8 +46,8 @@ def load(
         model: `siamfc-lite`, `siamfc-box` or `siamfc` (inside the package), or the path of a .safetensors or .pth file.
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
         precision: `auto`, `float32`, `bfloat16`, `float16`.
-        runtime: `auto` (ONNX Runtime for float32 on a CPU, else PyTorch), `eager` (PyTorch), `onnx`, `openvino`,
-            `cuda-graph`; see docs/speed.md.
+        runtime: `auto` (ONNX Runtime for float32 on a CPU, else PyTorch), `eager` (PyTorch), `compile` (by torch.compile),
+            `onnx`, `openvino`, `cuda-graph`; or `fastest`, which measures them all the first time. See docs/speed.md.
         **overrides: constants of `TrackerConfig` to change, such as `window_influence=0.2`.
 
     Raises:
@@ -68,6 +69,8 @@ def tracker_from(
     if ":" in runtime:  # exported graphs are for one size of the search region
         overrides = {"search_sizes": (), **overrides}
     config = config_of(weights, **overrides)
+    if runtime == FASTEST:
+        return Tracker(fastest_engine(weights.net, config, device, precision), config)
     return Tracker(Engine(weights.net, device, precision, runtime), config)
 
 

@@ -30,7 +30,10 @@ def bench(
     ] = None,
     runtime: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Each model with each: auto, eager, onnx, openvino, cuda-graph. May be repeated."),
+        typer.Option(
+            metavar="NAME",
+            help="Each model with each: auto, eager, compile, onnx, openvino, cuda-graph, or fastest. May be repeated.",
+        ),
     ] = None,
     peers: Annotated[bool, typer.Option("--peers", help="OpenCV's trackers too, all that are installed.")] = False,
     onnx_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Networks of OpenCV's nano and vit.")] = None,

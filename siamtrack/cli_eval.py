@@ -79,11 +79,14 @@ def evaluate(
     from siamtrack.benchmark.runner import TrackerSpec, run_benchmark, usual_jobs
     from siamtrack.benchmark.scoring import score, trackers_of
     from siamtrack.datasets.benchmarks import open_benchmark
+    from siamtrack.tracking.engine import FASTEST
 
     data = open_benchmark(benchmark, place, subset)
     data = replace(data, sequences=tuple(chosen(data.sequences, filter(None, only.split(",")))))
     onnx = str(onnx_dir) if onnx_dir else None
     names = dict.fromkeys(tracker or [DEFAULT_MODEL])
+    if runtime == FASTEST:  # each process would measure for itself, and none be the one that results are kept under
+        raise ValueError(f"--runtime {FASTEST}: an evaluation names its runtime; use auto, or the one that was found")
     # Read before the run: hours of it must not end in a wrong path.
     other = score(data, trackers_of(compare), compare, {"folder": compare.name}) if compare is not None else None
     # One pass as the benchmarks mean it; a name's own settings come later and win: siamfc-lite,redetect=true

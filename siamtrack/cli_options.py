@@ -10,7 +10,13 @@ import typer
 ModelOption = Annotated[str, typer.Option(help="siamfc-lite, siamfc-box, siamfc, or a .safetensors or .pth file.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
-RuntimeOption = Annotated[str, typer.Option(help="auto, eager (PyTorch), onnx, openvino or cuda-graph; see docs/speed.md.")]
+RuntimeOption = Annotated[
+    str,
+    typer.Option(
+        help="auto, eager (PyTorch), compile (torch.compile), onnx, openvino, cuda-graph, or fastest, which measures them "
+        "once; see docs/speed.md."
+    ),
+]
 ConfigOption = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-lite.yaml.")]
 RedetectOption = Annotated[
     bool, typer.Option("--redetect/--no-redetect", help="Whether a target that is LOST is looked for in the whole frame.")
@@ -21,11 +27,15 @@ def tracker_of(
     model: str, config: Path | None, device: str, precision: str, runtime: str = "auto", redetect: bool = True
 ) -> tuple[Any, dict[str, Any]]:
     """The tracker that the options describe, and what run.json says of its weights."""
-    from siamtrack.api import tracker_from
+    from siamtrack.api import config_of, tracker_from
     from siamtrack.model.weights import load_weights
+    from siamtrack.tracking.engine import FASTEST
+    from siamtrack.tracking.runtimes.fastest import kept_answer
 
     overrides = settings_of(config, redetect)
     weights = load_weights(model)
+    if runtime == FASTEST and kept_answer(weights.net.model, config_of(weights, **overrides), device, precision) is None:
+        note("measuring which runtime is the fastest here; this happens once, and takes minutes where networks are compiled")
     return tracker_from(weights, device, precision, runtime, **overrides), {"model": model, "weights_sha256": weights.sha256}
 
 

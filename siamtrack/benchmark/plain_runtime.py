@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -41,6 +43,9 @@ class PlainRuntime:
         """The box head's kernel (N, c, 4, 4)."""
         assert self._net.box is not None, "the engine asks only networks with a box head"
         return self._net.box.kernel(exemplar)
+
+    def prepare(self, head: str, search_sizes: Sequence[int]) -> None:
+        """Nothing."""
 
     @torch.inference_mode()
     def match(self, exemplar: Tensor, crops: Crops) -> NDArray[np.float32]:

@@ -7,11 +7,9 @@ made of. The machine's peaks are measured: a large product of matrices, a large 
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from siamtrack.benchmark.speed_contender import Contender
+from siamtrack.machine import processor_name
 from siamtrack.model.backbone import EXEMPLAR_SIZE, embedding_size
 from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese
@@ -190,16 +189,6 @@ def place(contender: Contender, work: Work, network_s: float, machine: Machine) 
         "compute" if computing_s >= moving_s else "memory",
         max(computing_s, moving_s) / network_s,
     )
-
-
-def processor_name() -> str:
-    """What the system calls its processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _best(work: Callable[[], Any], device: torch.device, tries: int) -> float:

@@ -18,6 +18,7 @@ from siamtrack.config import nearest
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import Siamese
 from siamtrack.tracking.crop import Image
+from siamtrack.tracking.runtimes.compiled import CompiledRuntime
 from siamtrack.tracking.runtimes.eager import EagerRuntime
 from siamtrack.tracking.runtimes.exported import ExportedGraphs
 from siamtrack.tracking.runtimes.exported_folder import FolderGraphs
@@ -25,11 +26,15 @@ from siamtrack.tracking.runtimes.graph_runtime import GraphRuntime, Graphs
 from siamtrack.tracking.runtimes.onnx import onnx_sessions
 from siamtrack.tracking.runtimes.openvino import openvino_sessions
 from siamtrack.tracking.runtimes.runtime import BoxResponse, Crops, Runtime
+from siamtrack.tracking.settings import TrackerConfig
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-RUNTIMES = ("eager", "onnx", "openvino", "cuda-graph")
-TORCH_RUNTIMES = ("eager", "cuda-graph")
+RUNTIMES = ("eager", "compile", "onnx", "openvino", "cuda-graph")
+TORCH_RUNTIMES = ("eager", "compile", "cuda-graph")
 """Those that run the graphs as PyTorch modules, on the device and in the precision asked for."""
+
+FASTEST = "fastest"
+"""Not a runtime but a question: `siamtrack.tracking.runtimes.fastest` answers it, for one tracker's own sizes."""
 
 MOST_THREADS = 8
 """Threads of a graph: one crop's maps hold no work for more, and each of them must be woken for every layer."""
@@ -42,9 +47,9 @@ class Engine:
         net: a trained network; it is copied, not changed.
         device: `auto` (CUDA if there is one, else CPU) or a torch device.
         precision: `auto`, float32, bfloat16 or float16, of the backbone. The correlation is always float32.
-        runtime: what runs the graphs: `auto` (see `pick_runtime`), `eager`, `onnx` or `openvino`, which may both be
-            followed by `:DIR`, a folder that `siamtrack export` wrote; or `cuda-graph`, eager with the whole of a frame's
-            way on the GPU (see `siamtrack.tracking.device`).
+        runtime: what runs the graphs: `auto` (see `pick_runtime`), `eager`, `compile` (eager through torch.compile), `onnx`
+            or `openvino`, which may both be followed by `:DIR`, a folder that `siamtrack export` wrote; or `cuda-graph`,
+            eager with the whole of a frame's way on the GPU (see `siamtrack.tracking.device`).
 
     Attributes:
         model: name of the architecture. padded: whether its cells depend on where an image ends.
@@ -53,7 +58,7 @@ class Engine:
 
     Raises:
         ValueError: unknown device, precision or runtime, or three that do not go together.
-        SiamtrackError: the runtime's package is not installed, or the export is of other weights.
+        SiamtrackError: the runtime's package or compiler is not there, or the export is of other weights.
     """
 
     def __init__(self, net: Siamese, device: str = "auto", precision: str = "auto", runtime: str = "auto") -> None:
@@ -69,7 +74,8 @@ class Engine:
     def _make(self, net: Siamese) -> Runtime:
         name, _, folder = self.runtime.partition(":")
         if name in TORCH_RUNTIMES:
-            return EagerRuntime(net, self.device, PRECISIONS[self.precision])
+            kind = CompiledRuntime if name == "compile" else EagerRuntime
+            return kind(net, self.device, PRECISIONS[self.precision])
         sessions = {"onnx": onnx_sessions, "openvino": openvino_sessions}[name]
         graphs: Graphs = ExportedGraphs(net)
         if folder:
@@ -85,8 +91,12 @@ class Engine:
             ConfigError: the runtime has none as PyTorch modules.
         """
         if not isinstance(self._runtime, EagerRuntime):
-            raise ConfigError(f"runtime {self.runtime!r} has no PyTorch graphs; use {' or '.join(TORCH_RUNTIMES)}")
+            raise ConfigError(f"runtime {self.runtime!r} has no PyTorch graphs; use eager or cuda-graph")
         return self._runtime.graphs
+
+    def prepare(self, config: TrackerConfig) -> None:
+        """Make ready what a tracker needs, at every size of its search region: else the first loss would be a pause."""
+        self._runtime.prepare("box" if config.scale_search == "box" else "match", config.sizes)
 
     def embed(self, crops: Sequence[Image]) -> Tensor:
         """Embeddings (N, C, h, w), float32, of N crops (S, S, 3) BGR uint8."""
@@ -162,7 +172,7 @@ def pick_precision(precision: str, device: torch.device, runtime: str = "auto") 
         ValueError: unknown name.
     """
     if precision == "auto":
-        return "bfloat16" if runtime in ("auto", *TORCH_RUNTIMES) and native_bfloat16(device) else "float32"
+        return "bfloat16" if runtime in ("auto", FASTEST, *TORCH_RUNTIMES) and native_bfloat16(device) else "float32"
     if precision not in PRECISIONS:
         raise ValueError(f"precision {precision!r} is unknown; use auto, {', '.join(PRECISIONS)}")
     return precision
@@ -171,7 +181,8 @@ def pick_precision(precision: str, device: torch.device, runtime: str = "auto") 
 def pick_runtime(runtime: str, device: torch.device, precision: str) -> str:
     """The name of the runtime: `auto` is onnx for float32 on a CPU, where its packages are installed, else eager.
 
-    A rule, and not a measurement: the same install gives the same boxes today and tomorrow. `siamtrack bench` measures.
+    A rule, and not a measurement: the same install gives the same boxes today and tomorrow. `siamtrack bench` measures, and
+    `fastest` does so by itself, which is why it is no answer here: it takes a tracker to measure.
     On CUDA it is eager: `cuda-graph` was tested on CPUs alone so far, and tools/bench_gpu.py says what it is worth.
 
     Raises:
@@ -182,8 +193,13 @@ def pick_runtime(runtime: str, device: torch.device, precision: str) -> str:
     name, colon, folder = runtime.partition(":")
     if colon and (name not in ("onnx", "openvino") or not folder):
         raise ValueError(f"runtime {runtime!r}: a folder goes with onnx or openvino, as in onnx:exported/lite")
+    if runtime == FASTEST:
+        raise ValueError(
+            f"runtime {FASTEST!r} is measured while a tracker is loaded (siamtrack.load, siamtrack track); "
+            "here use auto, or the runtime that it found"
+        )
     if name not in RUNTIMES:
-        raise ValueError(f"runtime {runtime!r} is unknown; {nearest(name, ('auto', *RUNTIMES))}")
+        raise ValueError(f"runtime {runtime!r} is unknown; {nearest(name, ('auto', FASTEST, *RUNTIMES))}")
     if runtime == "cuda-graph" and device.type != "cuda":
         raise ValueError(f"runtime 'cuda-graph' runs on CUDA, not on {device}; use auto")
     if runtime not in TORCH_RUNTIMES and (device.type != "cpu" or precision != "float32"):

@@ -29,13 +29,14 @@ class SizedLocator:
 
     def __init__(self, make: Callable[[Engine, TrackerConfig], Locator], engine: Engine, config: TrackerConfig) -> None:
         self._usual = config.search_size
+        engine.prepare(config)
         self._locators = {
             size: make(engine, replace(config, search_size=size, search_sizes=())) for size in config.search_sizes
         }
 
     def learn(self, view: View) -> Exemplar:
-        """As the locator of the usual size learns."""
-        return self._locators[self._usual].learn(view)
+        """As the locator of the view's size learns, or of the usual one."""
+        return self._locators[view.size or self._usual].learn(view)
 
     def find(self, exemplars: Sequence[Exemplar], views: Sequence[View]) -> list[Sighting]:
         """Find N targets, those of a size in one batch."""

@@ -18,7 +18,8 @@ from siamtrack.tracking.engine import RUNTIMES, Engine, pick_runtime
 from siamtrack.tracking.locator import View
 from siamtrack.tracking.runtimes import exported
 
-CPU_RUNTIMES = [name for name in RUNTIMES if not name.startswith("cuda")]
+# `compile` takes half a minute a graph where nothing is cached: test_compiled.py asks the same of it, of small graphs.
+CPU_RUNTIMES = [name for name in RUNTIMES if name not in ("compile", "cuda-graph")]
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -138,7 +139,8 @@ def test_a_track_exports_each_graph_once(writable: bool, cache: Path, monkeypatc
     exemplar = tracker._locator.learn(views[0])
     for _ in range(2):
         tracker._locator.find([exemplar] * 2, views)
-    assert calls == ["embed", "kernel", ("box", 191), ("box", 223)]
+    # At every size when it is loaded: no frame of the track waits for one.
+    assert calls == ["embed", ("box", 191), ("box", 223), ("box", 255), "kernel"]
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: b"\0" + data[1:], lambda data: b""])
@@ -172,6 +174,8 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path, m
         ("onyx", "cpu", "float32", "did you mean 'onnx'"),
         ("onnx", "cpu", "bfloat16", "use eager"),
         ("openvino", "cuda", "float32", "use eager"),
+        ("compiled", "cpu", "float32", "did you mean 'compile'"),
+        ("fastest", "cpu", "float32", "measured while a tracker is loaded"),
     ],
 )
 def test_runtimes_that_cannot_be_are_refused(runtime: str, device: str, precision: str, words: str) -> None:

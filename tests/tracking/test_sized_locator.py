@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from rendered import rendered_frame
 
@@ -33,6 +35,24 @@ def test_views_of_several_sizes_are_found_each_as_alone_and_in_their_order(track
     assert together == [locator.find([one], [view])[0] for one, view in zip(exemplars, views, strict=True)]
     # The scale at which the target is seen is the same in all of them.
     assert len({round(view.side / view.size / (targets[i].search_side / 175), 9) for i, view in enumerate(views)}) == 1
+
+
+def test_no_frame_waits_for_a_graph_whatever_size_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIAMTRACK_CACHE", str(tmp_path))
+    tracker = siamtrack.load(
+        "siamfc-lite", device="cpu", precision="float32", runtime="onnx", search_size=175, search_sizes=SIZES
+    )
+    kept = sorted(path.name for path in (tmp_path / "graphs").iterdir())
+    assert [name for name in kept if name.endswith("embed-box.onnx")]
+    assert len([name for name in kept if name.endswith("embed-box.onnx")]) == len(SIZES)
+    frame, box = rendered_frame(0)
+    tracker.init(frame, box)
+    assert tracker._followed is not None
+    for steps in (0.0, 3.0, 30.0):
+        tracker._followed.target._steps_px = (steps,)
+        tracker.update(frame)
+    made = {path.name for path in (tmp_path / "graphs").iterdir()} - set(kept)
+    assert all(name.endswith("kernel.onnx") for name in made)
 
 
 def test_a_target_is_followed_through_changes_of_size_alone_and_in_a_group(tracker: Tracker) -> None:

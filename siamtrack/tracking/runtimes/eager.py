@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -43,6 +43,9 @@ class EagerRuntime:
         """The box head's kernel (N, c, 4, 4)."""
         kernel: Tensor = self._graphs["kernel"](exemplar)
         return kernel
+
+    def prepare(self, head: str, search_sizes: Sequence[int]) -> None:
+        """Nothing: the graphs take crops of any size."""
 
     @torch.inference_mode()
     def match(self, exemplar: Tensor, crops: Crops) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,20 +53,24 @@ class GraphRuntime:
         session = self._session("kernel", 0, lambda: self._graphs.graph("kernel", USUAL_SEARCH_SIZE))
         return torch.from_numpy(np.concatenate([item[0] for item in _by_item(session, exemplar=exemplar.numpy())]))
 
+    def prepare(self, head: str, search_sizes: Sequence[int]) -> None:
+        """Make the sessions; graphs that nobody exported before take about a second each."""
+        for size in search_sizes:
+            self._joined(head, size)
+
     def match(self, exemplar: Tensor, crops: Crops) -> NDArray[np.float32]:
         """Response logits (N, K, n, n)."""
-        items = _by_item(self._joined("match", crops), crops=crops, exemplar=exemplar.numpy())
+        items = _by_item(self._joined("match", crops.shape[1]), crops=crops, exemplar=exemplar.numpy())
         return np.concatenate([item[0] for item in items])
 
     def match_box(self, exemplar: Tensor, kernel: Tensor, crops: Crops, size_wh: Tensor) -> list[BoxResponse]:
         """What the box head says, one answer an item."""
         arrays = {"exemplar": exemplar.numpy(), "kernel": kernel.numpy(), "size_wh": size_wh.numpy()}
-        items = _by_item(self._joined("box", crops), crops=crops, **arrays)
+        items = _by_item(self._joined("box", crops.shape[1]), crops=crops, **arrays)
         return [BoxResponse(*(output[0] for output in item)) for item in items]
 
-    def _joined(self, head: str, crops: Crops) -> Session:
-        size = crops.shape[1]
-        return self._session(head, size, lambda: self._graphs.joined(head, size))
+    def _joined(self, head: str, search_size: int) -> Session:
+        return self._session(head, search_size, lambda: self._graphs.joined(head, search_size))
 
     def _session(self, name: str, search_size: int, graph: Callable[[], bytes]) -> Session:
         key = (name, search_size)

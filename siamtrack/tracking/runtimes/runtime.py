@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -35,6 +36,9 @@ class Runtime(Protocol):
 
     def kernel(self, exemplar: Tensor) -> Tensor:
         """The box head's kernel (N, c, 4, 4)."""
+
+    def prepare(self, head: str, search_sizes: Sequence[int]) -> None:
+        """Make ready what `match` or `box` (the head) needs for search crops of these sizes, so that no frame waits for it."""
 
     def match(self, exemplar: Tensor, crops: Crops) -> NDArray[np.float32]:
         """Response logits (N, K, n, n) of exemplars (N, K, C, 6, 6) over search crops (N, S, S, 3) BGR."""
