@@ -45,7 +45,7 @@ from siamtrack.datasets.layout import find_sequences
 from siamtrack.datasets.sequence import Sequence
 from siamtrack.tracking.crop import CropWindow, Image, mean_color
 from siamtrack.tracking.result import State, TrackResult
-from siamtrack.video.overlay import COLORS, RIVAL_COLOR, contact_sheet, draw_outline
+from siamtrack.video.overlay import COLORS, RIVAL_COLOR, contact_sheet, draw_outline, put_text
 from siamtrack.video.results import write_whole
 
 MIN_FRAMES, MAX_FRAMES, MIN_SIZE_PX = 40, 70, 16.0
@@ -245,8 +245,7 @@ def sheet(sequences: list[Sequence], clips: int, seed: int) -> Image:
                 if w:  # an empty one would be drawn as a dot
                     draw_outline(tile, TrackResult(box, 1.0, State.TRACKING), color, 1)
             label = f"{clip.name} {'behind' if clip.behind else 'over'}" if number == 0 else str(number)
-            for paint, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-                cv2.putText(tile, label, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, paint, width, cv2.LINE_AA)
+            put_text(tile, label, (4, 14), 0.4)
             tiles.append(tile)
     return contact_sheet(tiles, SHEET_FRAMES, SHEET_FRAMES * SHEET_TILE_PX)
 

@@ -48,9 +48,9 @@ def draw(image: Image, result: TrackResult, caption: str = "", insight: Insight 
     label = f"{result.score:.2f}" if result.state is State.TRACKING else f"{result.state} {result.score:.2f}"
     (_, text_height), _ = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     above = int(y) - line - 3
-    _text(canvas, label, (int(x), above if above > text_height else int(y + h) + text_height + line + 3), size)
+    put_text(canvas, label, (int(x), above if above > text_height else int(y + h) + text_height + line + 3), size)
     if caption:
-        _text(canvas, caption, (6, height - 8), size)
+        put_text(canvas, caption, (6, height - 8), size)
     return canvas
 
 
@@ -96,6 +96,13 @@ def contact_sheet(images: Sequence[Image], columns: int = 4, width: int = 1280) 
     return np.vstack(rows)  # type: ignore[return-value]
 
 
-def _text(canvas: Image, text: str, origin: tuple[int, int], size: float) -> None:
-    cv2.putText(canvas, text, origin, cv2.FONT_HERSHEY_SIMPLEX, size, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.putText(canvas, text, origin, cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
+def put_text(canvas: Image, text: str, origin: tuple[int, int], size: float) -> None:
+    """Write white text with a dark rim, which can be read on any background.
+
+    Args:
+        canvas: (H, W, 3) BGR uint8; written on. origin: where the text's baseline begins, pixels. size: OpenCV's scale.
+    """
+    # The rim is the same thin text, moved: a thicker one is wider in OpenCV 5, and runs away from what it should surround.
+    around = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if dx or dy]
+    for (dx, dy), paint in [*((step, (0, 0, 0)) for step in around), ((0, 0), (255, 255, 255))]:
+        cv2.putText(canvas, text, (origin[0] + dx, origin[1] + dy), cv2.FONT_HERSHEY_SIMPLEX, size, paint, 1, cv2.LINE_AA)

@@ -14,7 +14,7 @@ from siamtrack.tracking.evidence import Evidence
 from siamtrack.tracking.insight import Insight
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.video import window
-from siamtrack.video.overlay import COLORS, RIVAL_COLOR, contact_sheet, draw
+from siamtrack.video.overlay import COLORS, RIVAL_COLOR, contact_sheet, draw, put_text
 from siamtrack.video.results import ResultWriter
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.timing import FrameClock
@@ -57,6 +57,15 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
         ResultWriter(tmp_path / "file")
+
+
+def test_the_rim_of_a_text_stays_with_it_however_long_it_is() -> None:
+    canvas = np.full((40, 600, 3), 128, np.uint8)
+    put_text(canvas, "frame 1234  value -12.3  gap -12.3", (10, 25), 0.6)
+    columns = [np.flatnonzero((canvas[..., 0] > 200).any(axis=0)), np.flatnonzero((canvas[..., 0] < 60).any(axis=0))]
+    (white_first, white_last), (dark_first, dark_last) = ((found[0], found[-1]) for found in columns)
+    assert abs(white_first - dark_first) <= 2
+    assert abs(white_last - dark_last) <= 2
 
 
 def test_a_debug_overlay_shows_regions_and_look_alikes_and_what_the_score_is_made_of() -> None:
