@@ -82,7 +82,7 @@ class Tracker:
     @property
     def evidence(self) -> Evidence | None:
         """What the last frame's score was made of; None after `init`, and before."""
-        return self.insight.evidence
+        return self._followed.target.evidence if self._followed else None
 
     @property
     def insight(self) -> Insight:

@@ -13,7 +13,7 @@ from siamtrack.errors import ConfigError
 from siamtrack.model.backbone import STRIDE
 from siamtrack.tracking.box_locator import sighting_of
 from siamtrack.tracking.crop import CropWindow
-from siamtrack.tracking.device.evidence import peak_gaps
+from siamtrack.tracking.device.evidence import cells_away, peak_gaps
 from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.offer import Offer
 from siamtrack.tracking.other_peaks import APART, COUNT, SHARE
@@ -149,9 +149,8 @@ def other_cells(response: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         (N, COUNT) indices of cells, and their heights, highest first; free slots have height 0.
     """
     count, size = response.shape[0], response.shape[-1]
-    logits, cells = response.flatten(1), torch.arange(size, device=response.device)
-    row, column = chosen.div(size, rounding_mode="floor"), chosen.remainder(size)
-    apart = torch.maximum((cells - row[:, None]).abs()[:, :, None], (cells - column[:, None]).abs()[:, None, :]) >= APART
+    logits = response.flatten(1)
+    apart = cells_away(size, chosen.div(size, rounding_mode="floor"), chosen.remainder(size)) >= APART
     around = F.unfold(F.pad(response[:, None], (1, 1, 1, 1), value=-torch.inf), 3)  # (N, 9, n * n), with the cell itself
     highest = (around < logits[:, None]).sum(1) == 8
     mean = logits.mean(1, keepdim=True)
