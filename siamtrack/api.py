@@ -12,7 +12,8 @@ from siamtrack.config import build, replace
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.models import BOX_MODELS, DEFAULT_MODEL
 from siamtrack.tracking.crop import Image
-from siamtrack.tracking.engine import FASTEST, Engine
+from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.placement import FASTEST
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.runtimes.fastest import fastest_engine
 from siamtrack.tracking.settings import TrackerConfig
@@ -45,7 +46,7 @@ def load(
     Args:
         model: `siamfc-lite`, `siamfc-box` or `siamfc` (inside the package), or the path of a .safetensors or .pth file.
         device: `auto`, `cpu`, `cuda`, `cuda:N`.
-        precision: `auto`, `float32`, `bfloat16`, `float16`.
+        precision: `auto` (bfloat16 where it is faster, else float32), `float32`, `bfloat16`, `float16`.
         runtime: `auto` (ONNX Runtime for float32 on a CPU, else PyTorch), `eager` (PyTorch), `compile` (by torch.compile),
             `onnx`, `openvino`, `cuda-graph`; or `fastest`, which measures them all the first time. See docs/speed.md.
         **overrides: constants of `TrackerConfig` to change, such as `window_influence=0.2`.

@@ -79,7 +79,7 @@ def evaluate(
     from siamtrack.benchmark.runner import TrackerSpec, run_benchmark, usual_jobs
     from siamtrack.benchmark.scoring import score, trackers_of
     from siamtrack.datasets.benchmarks import open_benchmark
-    from siamtrack.tracking.engine import FASTEST
+    from siamtrack.tracking.placement import FASTEST
 
     data = open_benchmark(benchmark, place, subset)
     data = replace(data, sequences=tuple(chosen(data.sequences, filter(None, only.split(",")))))

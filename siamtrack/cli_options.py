@@ -29,7 +29,7 @@ def tracker_of(
     """The tracker that the options describe, and what run.json says of its weights."""
     from siamtrack.api import config_of, tracker_from
     from siamtrack.model.weights import load_weights
-    from siamtrack.tracking.engine import FASTEST
+    from siamtrack.tracking.placement import FASTEST
     from siamtrack.tracking.runtimes.fastest import kept_answer
 
     overrides = settings_of(config, redetect)

@@ -65,14 +65,14 @@ def _weights() -> Finding:
 def _device() -> list[Finding]:
     import torch
 
-    from siamtrack.tracking.engine import pick_device, pick_precision
+    from siamtrack.tracking.placement import pick_device, place
 
     device = pick_device("auto")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     hint = "" if device.type == "cuda" else "no CUDA device: tracking runs on the CPU"
     return [
         Finding(True, "device", f"{device} ({name})", hint),
-        Finding(True, "precision", pick_precision("auto", device)),
+        Finding(True, "precision", f"{place(dense=False).precision}; {place(dense=True).precision} for the AlexNet models"),
     ]
 
 

@@ -37,8 +37,9 @@ from siamtrack.model.weights import Weights, load_weights
 from siamtrack.tracking.crop import Image
 from siamtrack.tracking.device.locator import DeviceLocator
 from siamtrack.tracking.device.replay import Replay
-from siamtrack.tracking.engine import PRECISIONS, Engine, pick_device
+from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.group import TrackerGroup
+from siamtrack.tracking.placement import PRECISIONS, pick_device
 from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.sized_locator import for_every_size
 from siamtrack.tracking.tracker import Tracker

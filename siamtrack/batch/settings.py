@@ -67,23 +67,21 @@ def identify(model: str, device: str, precision: str, runtime: str, constants: M
 
     from siamtrack.api import config_of
     from siamtrack.model.weights import load_weights
-    from siamtrack.tracking.engine import pick_device, pick_precision, pick_runtime
+    from siamtrack.tracking.placement import place
 
     weights = load_weights(model)
     config = config_of(weights, **constants)
-    chosen = pick_device(device)
-    exact = pick_precision(precision, chosen, runtime)
-    by = pick_runtime(runtime, chosen, exact)
-    several = chosen.type == "cuda" and chosen.index is None
-    devices = tuple(f"cuda:{i}" for i in range(torch.cuda.device_count())) if several else (str(chosen),)
+    exact = place(weights.net.backbone.dense, device, precision, runtime)
+    several = exact.device.type == "cuda" and exact.device.index is None
+    devices = tuple(f"cuda:{i}" for i in range(torch.cuda.device_count())) if several else (str(exact.device),)
     identity = {
         "weights_sha256": weights.sha256,
         "tracker": to_plain(config),
-        "device": chosen.type,
-        "precision": exact,
-        "runtime": by,
+        "device": exact.device.type,
+        "precision": exact.precision,
+        "runtime": exact.runtime,
     }
-    return Identified(identity, devices, exact, by)
+    return Identified(identity, devices, exact.precision, exact.runtime)
 
 
 def make_tracker(settings: RunSettings, device: str) -> Tracker:

@@ -14,6 +14,9 @@ from siamtrack.errors import ConfigError
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.tracking.tracker import Tracker
 
+PLACE = ("device", "precision", "runtime")
+"""Settings that say where a tracker runs, beside its constants."""
+
 
 def tracker_by_name(
     name: str,
@@ -27,10 +30,10 @@ def tracker_by_name(
 
     Args:
         name: `cv2:csrt` and so on for OpenCV's; `identity`, whose box never moves; else a model's name or file,
-            which may be followed by settings of its own: `siamfc,scale_count=5`.
+            which may be followed by settings of its own: `siamfc,scale_count=5,precision=float32`.
         settings: `KEY=VALUE` for every tracker that is not OpenCV's; its own come after them.
         onnx_dir: folder of the ONNX files of `cv2:nano` and `cv2:vit`.
-        device, precision, runtime: of our own trackers, as for `siamtrack.load`.
+        device, precision, runtime: of our own trackers, as for `siamtrack.load`, where settings do not name another.
 
     Raises:
         SiamtrackError, FileNotFoundError: as `OpenCVTracker` and `siamtrack.load` do.
@@ -51,9 +54,9 @@ def our_tracker(
 ) -> tuple[Tracker, Weights]:
     """A tracker of our own from its name, and its weights; arguments and errors as for `tracker_by_name`."""
     model, *own = name.split(",")
-    constants = read_settings([*settings, *own])
+    given = {"device": device, "precision": precision, "runtime": runtime, **read_settings([*settings, *own])}
     weights = load_weights(model)
-    return tracker_from(weights, device, precision, runtime, **constants), weights
+    return tracker_from(weights, **given | {key: str(given[key]) for key in PLACE}), weights
 
 
 def read_settings(items: Iterable[str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from siamtrack.machine import processor_name
 from siamtrack.model.backbone import EXEMPLAR_SIZE, embedding_size
 from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese
-from siamtrack.tracking.engine import PRECISIONS
+from siamtrack.tracking.placement import PRECISIONS
 from siamtrack.tracking.settings import TrackerConfig
 
 

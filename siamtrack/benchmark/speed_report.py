@@ -19,7 +19,7 @@ from siamtrack.benchmark.speed_clip import SIZES, Clip, render_clip
 from siamtrack.benchmark.speed_contender import Contender, Entry, make_contender
 from siamtrack.benchmark.speed_cost import CostCurve, LengthCurve, cost_of_lengths, cost_of_sizes, cost_of_targets
 from siamtrack.benchmark.speed_memory import resident_mb
-from siamtrack.tracking.engine import pick_device
+from siamtrack.tracking.placement import pick_device
 from siamtrack.video.run import versions
 
 Expect = Callable[[str, int], None]

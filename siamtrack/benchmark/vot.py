@@ -24,7 +24,7 @@ from typing import Any, NoReturn, Protocol
 import cv2
 import numpy as np
 
-from siamtrack.benchmark.named import read_settings, tracker_by_name
+from siamtrack.benchmark.named import tracker_by_name
 from siamtrack.benchmark.peers import BoxTracker
 from siamtrack.boxes import Box
 from siamtrack.datasets.pictures import Picture
@@ -39,7 +39,6 @@ TIMEOUT_S = 120
 """Seconds that the toolkit is told to wait for an answer: its own 30 can be too few to import torch and wake a GPU."""
 
 _SETTING = re.compile(r"\w+=")
-_PLACE = ("device", "precision", "runtime")
 
 
 class TraxServer(Protocol):
@@ -225,7 +224,7 @@ def _converse(model: str, settings: Sequence[str]) -> None:
     trax = _library()
     _keep_stdout_free()
     # Before the greeting, which clients take for "ready": the first update takes a second or more, and would be timed.
-    tracker = _tracker(model, settings)
+    tracker = tracker_by_name(model, settings)
     if isinstance(tracker, Tracker):
         blank = np.full((240, 320, 3), 127, np.uint8)
         tracker.init(blank, (120, 80, 64, 64))
@@ -252,12 +251,6 @@ def _library() -> Any:
             f"the TraX library cannot be imported ({_one_line(error)}); install it with the toolkit: pip install vot-toolkit"
         ) from error
     return trax
-
-
-def _tracker(model: str, settings: Sequence[str]) -> BoxTracker:
-    placed = [item for item in settings if item.partition("=")[0].strip() in _PLACE]
-    constants = [item for item in settings if item not in placed]
-    return tracker_by_name(model, constants, **{key: str(value) for key, value in read_settings(placed).items()})
 
 
 def _keep_stdout_free() -> None:

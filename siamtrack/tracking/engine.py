@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from siamtrack.config import nearest
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import Siamese
 from siamtrack.tracking.crop import Image
+from siamtrack.tracking.placement import PRECISIONS, TORCH_RUNTIMES, place
 from siamtrack.tracking.runtimes.compiled import CompiledRuntime
 from siamtrack.tracking.runtimes.eager import EagerRuntime
 from siamtrack.tracking.runtimes.exported import ExportedGraphs
@@ -27,14 +24,6 @@ from siamtrack.tracking.runtimes.onnx import onnx_sessions
 from siamtrack.tracking.runtimes.openvino import openvino_sessions
 from siamtrack.tracking.runtimes.runtime import BoxResponse, Crops, Runtime
 from siamtrack.tracking.settings import TrackerConfig
-
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-RUNTIMES = ("eager", "compile", "onnx", "openvino", "cuda-graph")
-TORCH_RUNTIMES = ("eager", "compile", "cuda-graph")
-"""Those that run the graphs as PyTorch modules, on the device and in the precision asked for."""
-
-FASTEST = "fastest"
-"""Not a runtime but a question: `siamtrack.tracking.runtimes.fastest` answers it, for one tracker's own sizes."""
 
 MOST_THREADS = 8
 """Threads of a graph: one crop's maps hold no work for more, and each of them must be woken for every layer."""
@@ -46,10 +35,10 @@ class Engine:
     Args:
         net: a trained network; it is copied, not changed.
         device: `auto` (CUDA if there is one, else CPU) or a torch device.
-        precision: `auto`, float32, bfloat16 or float16, of the backbone. The correlation is always float32.
-        runtime: what runs the graphs: `auto` (see `pick_runtime`), `eager`, `compile` (eager through torch.compile), `onnx`
-            or `openvino`, which may both be followed by `:DIR`, a folder that `siamtrack export` wrote; or `cuda-graph`,
-            eager with the whole of a frame's way on the GPU (see `siamtrack.tracking.device`).
+        precision: `auto`, float32, bfloat16 or float16, of the backbone. The correlation is float32, but in OpenVINO.
+        runtime: what runs the graphs: `auto` (see `siamtrack.tracking.placement`), `eager`, `compile` (eager through
+            torch.compile), `onnx` or `openvino`, which may both be followed by `:DIR`, a folder that `siamtrack export`
+            wrote; or `cuda-graph`, eager with the whole of a frame's way on the GPU (see `siamtrack.tracking.device`).
 
     Attributes:
         model: name of the architecture. padded: whether its cells depend on where an image ends.
@@ -62,9 +51,8 @@ class Engine:
     """
 
     def __init__(self, net: Siamese, device: str = "auto", precision: str = "auto", runtime: str = "auto") -> None:
-        self.device = pick_device(device)
-        self.precision = pick_precision(precision, self.device, runtime)
-        self.runtime = pick_runtime(runtime, self.device, self.precision)
+        placement = place(net.backbone.dense, device, precision, runtime)
+        self.device, self.precision, self.runtime = placement.device, placement.precision, placement.runtime
         self.model, self.padded = net.model, net.backbone.padded
         self._has_box = net.box is not None
         self._runtime = self._make(net)
@@ -76,12 +64,13 @@ class Engine:
         if name in TORCH_RUNTIMES:
             kind = CompiledRuntime if name == "compile" else EagerRuntime
             return kind(net, self.device, PRECISIONS[self.precision])
-        sessions = {"onnx": onnx_sessions, "openvino": openvino_sessions}[name]
+        threads = min(torch.get_num_threads(), MOST_THREADS)
+        sessions = onnx_sessions(threads) if name == "onnx" else openvino_sessions(threads, self.precision)
         graphs: Graphs = ExportedGraphs(net)
         if folder:
             graphs = exported = FolderGraphs(Path(folder), net)
             self.precision = exported.about.precision
-        return GraphRuntime(graphs, sessions(min(torch.get_num_threads(), MOST_THREADS)))
+        return GraphRuntime(graphs, sessions)
 
     @property
     def graphs(self) -> Mapping[str, nn.Module]:
@@ -144,81 +133,3 @@ class Engine:
 def _batch(crops: Sequence[Image]) -> Crops:
     """Crops as one array (N, S, S, 3); one alone is not copied."""
     return np.stack(crops) if len(crops) > 1 else crops[0][None]
-
-
-def pick_device(device: str) -> torch.device:
-    """The torch device for `auto`, `cpu`, `cuda`, `cuda:1`, ...
-
-    Raises:
-        ValueError: no such device here.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"device {device!r} is unknown; use auto, cpu, cuda or cuda:N") from error
-    if chosen.type not in ("cpu", "cuda"):
-        raise ValueError(f"device {device!r} is not supported; use auto, cpu, cuda or cuda:N")
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device {device!r} asked for, but {torch.cuda.device_count()} CUDA devices are there; use cpu")
-    return chosen
-
-
-def pick_precision(precision: str, device: torch.device, runtime: str = "auto") -> str:
-    """The name of the backbone's dtype: `auto` is bfloat16 where the device computes in it natively, else float32.
-
-    Raises:
-        ValueError: unknown name.
-    """
-    if precision == "auto":
-        return "bfloat16" if runtime in ("auto", FASTEST, *TORCH_RUNTIMES) and native_bfloat16(device) else "float32"
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision {precision!r} is unknown; use auto, {', '.join(PRECISIONS)}")
-    return precision
-
-
-def pick_runtime(runtime: str, device: torch.device, precision: str) -> str:
-    """The name of the runtime: `auto` is onnx for float32 on a CPU, where its packages are installed, else eager.
-
-    A rule, and not a measurement: the same install gives the same boxes today and tomorrow. `siamtrack bench` measures, and
-    `fastest` does so by itself, which is why it is no answer here: it takes a tracker to measure.
-    On CUDA it is eager: `cuda-graph` was tested on CPUs alone so far, and tools/bench_gpu.py says what it is worth.
-
-    Raises:
-        ValueError: unknown name, or a runtime that does not run there.
-    """
-    if runtime == "auto":
-        return "onnx" if device.type == "cpu" and precision == "float32" and _onnx_works() else "eager"
-    name, colon, folder = runtime.partition(":")
-    if colon and (name not in ("onnx", "openvino") or not folder):
-        raise ValueError(f"runtime {runtime!r}: a folder goes with onnx or openvino, as in onnx:exported/lite")
-    if runtime == FASTEST:
-        raise ValueError(
-            f"runtime {FASTEST!r} is measured while a tracker is loaded (siamtrack.load, siamtrack track); "
-            "here use auto, or the runtime that it found"
-        )
-    if name not in RUNTIMES:
-        raise ValueError(f"runtime {runtime!r} is unknown; {nearest(name, ('auto', FASTEST, *RUNTIMES))}")
-    if runtime == "cuda-graph" and device.type != "cuda":
-        raise ValueError(f"runtime 'cuda-graph' runs on CUDA, not on {device}; use auto")
-    if runtime not in TORCH_RUNTIMES and (device.type != "cpu" or precision != "float32"):
-        raise ValueError(f"runtime {runtime!r} runs on the CPU in float32, not on {device} in {precision}; use eager")
-    return runtime
-
-
-def _onnx_works() -> bool:
-    """Whether ONNX Runtime can be loaded, which a broken install cannot, and graphs be written for it."""
-    try:
-        importlib.import_module("onnxruntime")
-    except ImportError:
-        return False
-    return importlib.util.find_spec("onnx") is not None
-
-
-def native_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies in bfloat16 by itself: GPUs from Ampere on, CPUs with AVX-512 BF16 or AMX."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    probe: Any = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(probe()) if device.type == "cpu" and probe else False

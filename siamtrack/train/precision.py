@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from siamtrack.tracking.engine import native_bfloat16
+from siamtrack.tracking.placement import native_bfloat16
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 

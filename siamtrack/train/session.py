@@ -12,7 +12,7 @@ from siamtrack.config import build, load_yaml, to_plain
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import default_input
 from siamtrack.model.weights import WeightsHeader, save_weights
-from siamtrack.tracking.engine import pick_device
+from siamtrack.tracking.placement import pick_device
 from siamtrack.train.crops import CropStore, open_store
 from siamtrack.train.distributed import Group, joined
 from siamtrack.train.log import StepReport

@@ -18,7 +18,7 @@ from siamtrack.frames import as_bgr
 from siamtrack.model.similarity import AbsoluteDifference
 from siamtrack.model.towers import AlexNetTower
 from siamtrack.tracking.crop import CropWindow, context_side, mean_color
-from siamtrack.tracking.engine import pick_device
+from siamtrack.tracking.placement import pick_device
 from siamtrack.verification.gallery import Gallery
 from siamtrack.verification.inputs import as_batch, picture_input, sequence_input
 from siamtrack.verification.metrics import Calibration

@@ -16,7 +16,8 @@ from torch import Tensor
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import load_weights
-from siamtrack.tracking.engine import Engine, pick_precision, pick_runtime
+from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.placement import pick_precision, pick_runtime
 from siamtrack.tracking.runtimes.compiled import compiled, padded
 from siamtrack.tracking.runtimes.runtime import BoxResponse
 

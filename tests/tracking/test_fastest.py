@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import siamtrack
+from siamtrack.model.siamese import Siamese
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.runtimes import fastest
 from siamtrack.tracking.runtimes.fastest import choose, medians
@@ -132,6 +133,27 @@ def test_a_runtime_that_is_slow_here_loses(measured: list[tuple[str, ...]], monk
     frame = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
     tracker.init(frame, (40, 30, 30, 30))
     assert 0 <= tracker.update(frame).score <= 1
+
+
+def test_with_auto_each_runtime_is_measured_in_its_own_precision(
+    cache: Path, measured: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("siamtrack.tracking.placement", "siamtrack.tracking.runtimes.fastest"):
+        monkeypatch.setattr(f"{module}.native_bfloat16", lambda _: True)
+    seen: dict[str, str] = {}
+    make = fastest._look
+
+    def noting(engine: Engine, config: fastest.TrackerConfig) -> fastest.Look:
+        seen[engine.runtime] = engine.precision
+        return make(engine, config)
+
+    monkeypatch.setattr(fastest, "_look", noting)
+    settings = fastest.TrackerConfig()
+    engine = fastest.fastest_engine(Siamese().eval(), settings, "cpu")
+    assert seen == {"eager": "bfloat16", "onnx": "float32"}
+    assert engine.precision == seen[engine.runtime]
+    assert fastest.fastest_engine(Siamese().eval(), settings, "cpu").precision == engine.precision
+    assert len(measured) == 1
 
 
 @pytest.mark.parametrize(

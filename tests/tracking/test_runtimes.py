@@ -13,9 +13,9 @@ import siamtrack
 from siamtrack.errors import SiamtrackError
 from siamtrack.model.siamese import Siamese
 from siamtrack.models import MODELS, ModelName
-from siamtrack.tracking import engine as engines
-from siamtrack.tracking.engine import RUNTIMES, Engine, pick_runtime
+from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.locator import View
+from siamtrack.tracking.placement import RUNTIMES, native_bfloat16
 from siamtrack.tracking.runtimes import exported
 
 # `compile` takes half a minute a graph where nothing is cached: test_compiled.py asks the same of it, of small graphs.
@@ -65,6 +65,17 @@ def test_every_runtime_says_what_pytorch_says(net: Siamese, runtime: str) -> Non
         for name, expected in reference._asdict().items():
             atol = 2e-4 * max(1.0, float(np.abs(expected).max()))
             np.testing.assert_allclose(getattr(mine, name), expected, rtol=1e-3, atol=atol, err_msg=name)
+
+
+@pytest.mark.skipif(not native_bfloat16(torch.device("cpu")), reason="this processor does not compute in bfloat16")
+@pytest.mark.parametrize("runtime", ["eager", "openvino"])
+def test_in_bfloat16_every_runtime_says_nearly_what_float32_says(net: Siamese, runtime: str) -> None:
+    ours, exact = Engine(net, "cpu", "bfloat16", runtime), Engine(net, "cpu", "float32", "eager")
+    assert (ours.runtime, ours.precision) == (runtime, "bfloat16")
+    one = crops(1, 191)
+    search, expected = ours.embed(one), exact.embed(one)
+    error = float((search - expected).abs().max() / expected.abs().max())
+    assert 1e-5 < error < 0.05  # not float32 under another name, and not something else
 
 
 @pytest.mark.parametrize("runtime", CPU_RUNTIMES)
@@ -168,32 +179,6 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path, m
     assert Engine(net, "cpu", "float32", "onnx").embed(crops(1, 255)).shape == (1, 128, 22, 22)
 
 
-@pytest.mark.parametrize(
-    ("runtime", "device", "precision", "words"),
-    [
-        ("onyx", "cpu", "float32", "did you mean 'onnx'"),
-        ("onnx", "cpu", "bfloat16", "use eager"),
-        ("openvino", "cuda", "float32", "use eager"),
-        ("compiled", "cpu", "float32", "did you mean 'compile'"),
-        ("fastest", "cpu", "float32", "measured while a tracker is loaded"),
-    ],
-)
-def test_runtimes_that_cannot_be_are_refused(runtime: str, device: str, precision: str, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        pick_runtime(runtime, torch.device(device), precision)
-
-
-def test_auto_is_onnx_for_float32_on_a_cpu_and_else_eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu = torch.device("cpu")
-    assert pick_runtime("auto", cpu, "float32") == "onnx"
-    assert pick_runtime("auto", cpu, "bfloat16") == pick_runtime("auto", torch.device("cuda"), "float32") == "eager"
-    with monkeypatch.context() as patched:
-        patched.setattr(engines.importlib.util, "find_spec", lambda _: None)
-        assert pick_runtime("auto", cpu, "float32") == "eager"
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # installed, and cannot be loaded
-    assert pick_runtime("auto", cpu, "float32") == "eager"
-
-
 @pytest.mark.parametrize(("runtime", "package"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
 def test_a_missing_package_is_named(runtime: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
@@ -205,7 +190,7 @@ def test_a_home_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> N
     code = (
         "import numpy as np, siamtrack\n"
         "frame = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)\n"
-        "tracker = siamtrack.load('siamfc')\n"
+        "tracker = siamtrack.load('siamfc', precision='float32')\n"
         "tracker.init(frame, (40, 30, 30, 30))\n"
         "print(tracker.engine.runtime, tracker.update(frame).state)\n"
     )

@@ -17,7 +17,7 @@ from siamtrack.config import replace
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import InputSpec, Siamese
 from siamtrack.models import MODELS
-from siamtrack.tracking.engine import Engine, pick_device, pick_precision
+from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.result import State
 from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
@@ -153,15 +153,6 @@ def test_settings_are_checked() -> None:
         replace(TrackerConfig(), search_size=250)
     with pytest.raises(ConfigError, match=r"must lie in 0\.\.1"):
         replace(TrackerConfig(), window_influence=1.5)
-
-
-def test_devices_and_precisions_are_checked() -> None:
-    with pytest.raises(ValueError, match="unknown"):
-        pick_device("gpu")
-    with pytest.raises(ValueError, match="CUDA devices are there"):
-        pick_device(f"cuda:{torch.cuda.device_count() + 1}")
-    with pytest.raises(ValueError, match="unknown"):
-        pick_precision("float8", torch.device("cpu"))
 
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])

@@ -21,12 +21,13 @@ from siamtrack.cache import cache_folder, read_cached, write_cached
 from siamtrack.errors import SiamtrackError
 from siamtrack.machine import processor_name
 from siamtrack.model.siamese import Siamese
-from siamtrack.tracking.engine import FASTEST, RUNTIMES, Engine, pick_device, pick_precision, pick_runtime
+from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.locator import View
 from siamtrack.tracking.locators import make_locator
+from siamtrack.tracking.placement import RUNTIMES, native_bfloat16, pick_device, place
 from siamtrack.tracking.settings import TrackerConfig
 
-FORMAT = 1
+FORMAT = 2
 """Part of what an answer is kept under: raise it when looks are measured otherwise."""
 
 ROUNDS = 9
@@ -42,8 +43,9 @@ Look = Callable[[], object]
 def fastest_engine(net: Siamese, config: TrackerConfig, device: str = "auto", precision: str = "auto") -> Engine:
     """An engine by the runtime that was the fastest here, which it names; measured now if that was not done before.
 
-    Measuring takes seconds, and the better part of a minute a size where networks are compiled for it. A runtime that fails
-    is left out. What cannot be read in the cache folder is measured anew, what cannot be written there is forgotten.
+    With the precision `auto` each runtime is measured in its own: OpenVINO in bfloat16 may be what beats ONNX Runtime in
+    float32. Measuring takes seconds, and the better part of a minute a size where networks are compiled for it. A runtime that
+    fails is left out. What cannot be read in the cache folder is measured anew, what cannot be written there is forgotten.
 
     Args:
         net: a trained network. config: the tracker's constants, of which the sizes of crops count.
@@ -52,21 +54,19 @@ def fastest_engine(net: Siamese, config: TrackerConfig, device: str = "auto", pr
     Raises:
         ValueError: unknown device or precision.
     """
-    where = pick_device(device)
-    exact = pick_precision(precision, where, FASTEST)
-    case = _case(net.model, config, where, exact)
+    usual = place(net.backbone.dense, device, precision)
+    where, case = str(usual.device), _case(net.model, config, usual.device, precision)
     kept = _read(case)
     if kept is not None:
         try:
-            return Engine(net, str(where), exact, kept)
+            return Engine(net, where, precision, kept)
         except (SiamtrackError, ValueError):
             pass  # what it needs was there, and is gone
-    engines, looks = _ready(net, config, where, exact)
+    engines, looks = _ready(net, config, where, precision)
     times = medians(looks)
-    usual = pick_runtime("auto", where, exact)
     if not times:  # not even PyTorch works: this one will say what is wrong
-        return Engine(net, str(where), exact, usual)
-    winner = choose(times, usual)
+        return Engine(net, where, precision, usual.runtime)
+    winner = choose(times, usual.runtime)
     _write(case, winner, times)
     engines[winner].network_s, engines[winner].network_calls = 0.0, 0
     return engines[winner]
@@ -74,8 +74,7 @@ def fastest_engine(net: Siamese, config: TrackerConfig, device: str = "auto", pr
 
 def kept_answer(model: str, config: TrackerConfig, device: str = "auto", precision: str = "auto") -> str | None:
     """The runtime that was found to be the fastest before; None if it was not measured. Arguments and errors as above."""
-    where = pick_device(device)
-    return _read(_case(model, config, where, pick_precision(precision, where, FASTEST)))
+    return _read(_case(model, config, pick_device(device), precision))
 
 
 def medians(
@@ -105,14 +104,12 @@ def choose(times: Mapping[str, float], usual: str) -> str:
     return usual if usual in times and times[usual] * (1 - MARGIN) <= times[best] else best
 
 
-def _ready(
-    net: Siamese, config: TrackerConfig, device: torch.device, precision: str
-) -> tuple[dict[str, Engine], dict[str, Look]]:
+def _ready(net: Siamese, config: TrackerConfig, device: str, precision: str) -> tuple[dict[str, Engine], dict[str, Look]]:
     """An engine of every runtime that can be had here, and its look."""
     engines, looks = {}, {}
     for name in RUNTIMES:
         try:
-            engine = Engine(net, str(device), precision, name)
+            engine = Engine(net, device, precision, name)
             looks[name] = _look(engine, config)
         except Exception:  # not for this device or precision, not installed, or broken
             continue
@@ -141,6 +138,7 @@ def _case(model: str, config: TrackerConfig, device: torch.device, precision: st
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "precision": precision,
+        "native_bfloat16": native_bfloat16(device),
         "model": model,
         "scale_search": config.scale_search,
         "scale_count": config.scale_count,

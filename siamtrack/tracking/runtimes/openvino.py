@@ -8,8 +8,8 @@ from siamtrack.errors import SiamtrackError
 from siamtrack.tracking.runtimes.graph_runtime import MakeSession, Session
 
 
-def openvino_sessions(threads: int) -> MakeSession:
-    """Makes sessions of so many threads.
+def openvino_sessions(threads: int, precision: str = "float32") -> MakeSession:
+    """Makes sessions of so many threads, which compute in float32 or bfloat16.
 
     Raises:
         SiamtrackError: OpenVINO is not installed.
@@ -23,7 +23,7 @@ def openvino_sessions(threads: int) -> MakeSession:
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY",
         # Else it takes bfloat16 wherever the CPU has it, whatever `precision` says.
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
     }
 
     def make(graph: bytes) -> Session:

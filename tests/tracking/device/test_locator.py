@@ -13,10 +13,11 @@ from siamtrack.boxes import iou
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import Siamese
 from siamtrack.tracking.device.locator import BATCHES, DeviceLocator, padded
-from siamtrack.tracking.engine import Engine, pick_precision, pick_runtime
+from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.group import TrackerGroup
 from siamtrack.tracking.locator import Exemplar, Sighting
 from siamtrack.tracking.locators import make_locator
+from siamtrack.tracking.placement import pick_precision, pick_runtime
 from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.sized_locator import for_every_size
 from siamtrack.tracking.target import Target
