@@ -91,7 +91,7 @@ class Target:
         return replace(self.exemplar_view(image), size=self.config.sizes[0])
 
     def search_views(self, image: Image) -> list[View]:
-        """Where to look in the next frame: around the target, and while it is LOST at one more tile of the frame.
+        """Where to look in the next frame: around the target, and while it is LOST at tiles of the frame.
 
         Raises:
             ValueError: the frame's size is not that of the first.
@@ -107,14 +107,14 @@ class Target:
         here = View(image, self._center_xy, self._size_wh, side, self._fill, self.config.window_influence, size)
         # No tile while a find is on trial: the next frames go to seeing whether it holds.
         views = [here] if self._search is None or self._phase.high else self._search.views(here)
-        self._regions = tuple(from_center(view.center_xy, (side, side)) for view in views)
+        self._regions = tuple(from_center(view.center_xy, (view.side, view.side)) for view in views)
         return views
 
     def _next_search_size(self) -> int:
         """Side of the next search crop: the smallest that leaves room for `ROOM_PX`, and the target's last steps twice."""
         sizes = self.config.sizes
-        if self._phase.state is State.LOST:
-            return sizes[-1]
+        if self._phase.state is State.LOST:  # what else it takes is left to the search in the whole frame, if there is one
+            return sizes[0] if self._search is not None else sizes[-1]
         wanted = self.config.exemplar_size + 2 * (ROOM_PX + 2 * max(self._steps_px))
         return next((size for size in sizes if size >= wanted), sizes[-1])
 
@@ -185,7 +185,7 @@ class Target:
         elif was is not State.LOST and self.config.redetect:
             last_xy, self._size_wh = self._last
             reach = context_side(self._size_wh) * (self.config.sizes[-1] / self.config.exemplar_size - 1)
-            self._search = LostSearch(last_xy, self.frame_wh, reach, cut)
+            self._search = LostSearch(last_xy, self.frame_wh, reach, self.config.sizes, cut)
         elif self._search is not None:
             self._search.note(sign=logit >= _logit(self.config.lost_score))
 

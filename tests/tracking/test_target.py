@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siamtrack.tracking.locator import Sighting
+from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.lost_search import PATIENCE, LostSearch
 from siamtrack.tracking.result import State
 from siamtrack.tracking.settings import TrackerConfig
@@ -55,8 +56,9 @@ def test_the_state_follows_the_score() -> None:
     assert target.first.state is State.TRACKING
 
 
-def test_the_search_region_grows_with_the_motion_and_with_a_loss_and_not_with_a_doubt() -> None:
-    config = TrackerConfig(search_size=223, search_sizes=(191, 223, 255), redetect=False)
+@pytest.mark.parametrize(("redetect", "lost"), [(False, 255), (True, 191)])  # with it, tiles see what is further away
+def test_the_search_region_grows_with_the_motion_and_not_with_a_doubt(redetect: bool, lost: int) -> None:
+    config = TrackerConfig(search_size=223, search_sizes=(191, 223, 255), redetect=redetect)
     target = Target(FRAME, (100, 80, 60, 40), config)  # its exemplar's square is 100 px: a step of 10 px is one of 13 in a crop
     sizes, x = [], 130.0
     for step, value in (
@@ -75,7 +77,7 @@ def test_the_search_region_grows_with_the_motion_and_with_a_loss_and_not_with_a_
         result = target.follow([sighting((x, 100), value)])
         sizes.append((target.search_views(FRAME)[0].size, result.state))
     t, u = State.TRACKING, State.UNCERTAIN
-    expected = [(191, t), (191, u), (223, t), *[(255, t)] * 3, (191, t), *[(191, u)] * 2, (255, State.LOST)]
+    expected = [(191, t), (191, u), (223, t), *[(255, t)] * 3, (191, t), *[(191, u)] * 2, (lost, State.LOST)]
     assert sizes == expected
 
 
@@ -125,7 +127,7 @@ LOST = -9.0
 SURE = 9.0
 
 
-def lost_target(**settings: float) -> Target:
+def lost_target(**settings: Any) -> Target:
     target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(lost_frames=2, refind_frames=3, **settings))
     for _ in range(2):
         target.follow([sighting((140, 110), SURE, (1.1, 1.1))])
@@ -155,6 +157,31 @@ def test_a_lost_target_is_looked_for_all_over_the_frame_and_awaited_where_it_was
     for corner in ((0, 0), (320, 0), (0, 240), (320, 240)):
         reach = target.search_side * (1 - 127 / 255) / 2
         assert any(max(abs(x - corner[0]), abs(y - corner[1])) <= reach for x, y in seen)
+
+
+@pytest.mark.parametrize("sizes", [(191, 223, 255), (191, 223), (255,)])
+def test_a_lost_target_costs_at_most_twice_a_tracked_one(sizes: tuple[int, ...]) -> None:
+    target = lost_target(search_size=sizes[-1], search_sizes=sizes)
+    (tracked,) = Target(FRAME, (100, 80, 60, 40), target.config).search_views(FRAME)
+    pixels = [sum(view.size**2 for view in search(target)) for _ in range(60)]
+    assert max(pixels) > tracked.size**2  # it is looked for elsewhere
+    assert sum(pixels) / len(pixels) <= 2 * tracked.size**2
+
+
+def search(target: Target) -> list[View]:
+    """The views of the next frame, in which nothing is seen."""
+    views = target.search_views(FRAME)
+    assert target.follow([sighting((145, 115), LOST)] * len(views)).state is State.LOST
+    return views
+
+
+def test_tiles_take_the_largest_crop_and_the_place_of_the_loss_the_smallest() -> None:
+    target = lost_target(search_size=223, search_sizes=(191, 223, 255))
+    seen = [search(target) for _ in range(6)]
+    assert [[view.size for view in views] for views in seen] == [[191, 255], [191]] * 3
+    for here, there in seen[::2]:
+        assert there.side / here.side == pytest.approx(255 / 191)  # a pixel of the frame is as large in both
+    assert len({there.center_xy for _, there in seen[::2]}) == 3
 
 
 def test_after_a_cut_it_is_awaited_there_at_once() -> None:
@@ -246,7 +273,7 @@ def test_thresholds_may_be_nought_and_one(refind_score: float, found: bool) -> N
     scores = {"lost_score": 0.0, "doubt_score": 0.0, "tracking_score": 0.0} if found else {}
     target = Target(FRAME, (100, 80, 60, 40), TrackerConfig(refind_score=refind_score, refind_slack=99.0, **scores))
     target.follow([sighting((130, 100), SURE)])
-    target._phase, target._search = Phase(State.LOST), LostSearch((130, 100), target.frame_wh, 60, cut=False)
+    target._phase, target._search = Phase(State.LOST), LostSearch((130, 100), target.frame_wh, 60, (255,), cut=False)
     target._search.left = True
     states = [target.follow([sighting((130, 100), SURE)]).state for _ in range(3)]
     assert (states[-1] is State.TRACKING) == found
