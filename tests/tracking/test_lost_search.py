@@ -27,8 +27,7 @@ def test_one_look_where_the_target_was_lost_and_one_elsewhere() -> None:
 
 @pytest.mark.parametrize(("sizes", "every"), [((191, 255), 2), ((191, 223), 2), ((159, 255), 3), ((255, 255), 1)])
 def test_tiles_are_as_far_apart_as_the_budget_wants_it(sizes: tuple[int, int], every: int) -> None:
-    small, large = sizes
-    one, view = search(sizes=sizes), replace(HERE, side=HERE.side * small / HERE.size, size=small)
+    one, view = search(sizes=sizes), replace(HERE, side=HERE.side * sizes[0] / HERE.size, size=sizes[0])
     looks = [one.views(view) for _ in range(12)]
     assert [len(views) for views in looks] == [2, *[1] * (every - 1)] * (12 // every)
     for here, there in (views for views in looks if len(views) == 2):
