@@ -15,19 +15,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from fnmatch import fnmatchcase
 from itertools import combinations
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
-import torch
 from absences.making import make_clips
 from numpy.typing import NDArray
-from rich.progress import Progress
+from pool import shared
 
 from siamtrack.api import load
 from siamtrack.benchmark.reliability import auroc, calibration_error
@@ -110,24 +106,13 @@ def collect(args: argparse.Namespace) -> Frames:
     names = [one.name for one in find_sequences(args.root) if any(fnmatchcase(one.name, pattern) for pattern in args.only)]
     rows: list[tuple[Evidence, float, str, str]] = []
     settings = {**(load_yaml(args.config) if args.config else {}), "redetect": False}
-    with (
-        Progress() as progress,
-        ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn"), initializer=_one_thread) as pool,
-    ):
-        bar = progress.add_task("sequences", total=len(names))
-        for one in [pool.submit(look, args.root, name, args.model, settings, args.seed) for name in names]:
-            rows += one.result()
-            progress.advance(bar)
+    for found in shared(look, [(args.root, name, args.model, settings, args.seed) for name in names], args.jobs):
+        rows += found
     evidence, overlaps, sequences, kinds = zip(*rows, strict=True)
     seen = Frames(np.array(evidence), np.array(overlaps), np.array(sequences), np.array(kinds))
     if args.keep:
         np.savez_compressed(args.keep, **seen._asdict())
     return seen
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 def look(root: Path, name: str, model: str, settings: dict[str, Any], seed: int) -> list[tuple[Evidence, float, str, str]]:

@@ -20,20 +20,17 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Container, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from pool import shared
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from siamtrack.benchmark.evaluate import run_together, subset
@@ -143,20 +140,9 @@ def main() -> None:
     except BAD_INPUT as error:
         parser.error(reason(error))
     rows, trackers = list[Row](), list(dict.fromkeys(args.tracker))
-    with (
-        Progress() as progress,
-        ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn"), initializer=_one_thread) as pool,
-    ):
-        bar = progress.add_task("sequences", total=len(chosen))
-        for one in [pool.submit(run_crossings, sequence, args.clips, args.seed, trackers) for sequence in chosen]:
-            rows += one.result()
-            progress.advance(bar)
+    for found in shared(run_crossings, [(sequence, args.clips, args.seed, trackers) for sequence in chosen], args.jobs):
+        rows += found
     Console(width=120).print(table(rows, trackers))  # the width also where it goes into a file, for whole names
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 def why_unfit(sequence: Sequence) -> str:

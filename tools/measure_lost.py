@@ -21,26 +21,24 @@ OpenCV's trackers have no state: theirs is taken as TRACKING where their score i
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import torch
 from absences.clip import AbsenceClip
 from absences.making import make_clips
 from numpy.typing import NDArray
+from pool import shared
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from siamtrack.benchmark.named import tracker_by_name
 from siamtrack.benchmark.reliability import auroc, calibration_error, reliability
+from siamtrack.benchmark.runner import TrackerSpec
 from siamtrack.boxes import iou
 from siamtrack.datasets.layout import find_sequences
 from siamtrack.tracking.result import State
@@ -61,6 +59,7 @@ class Run:
         tracker, clip, kind: names; kind is `plain` for a sequence as it is.
         visible, overlaps, scores, states: one a frame. overlaps: 0 where the target is not visible.
         absent: first frame of the absence, and the first after it; None for plain sequences.
+        made_by: `fingerprint` of the tracker.
     """
 
     tracker: str
@@ -71,6 +70,7 @@ class Run:
     scores: list[float]
     states: list[str]
     absent: tuple[int, int] | None
+    made_by: str = ""
 
     @property
     def comes_back(self) -> bool:
@@ -123,22 +123,26 @@ def main() -> None:
     args = parser.parse_args()
     make_folder(args.out)
     kept = args.out / f"frames-{args.seed}.json"  # another seed makes other clips
+    onnx_dir = str(args.onnx_dir) if args.onnx_dir else None
+    prints = {name: fingerprint(name, onnx_dir) for name in args.tracker}
     runs = [_read(row) for row in json.loads(kept.read_text())] if kept.is_file() else []
+    changed = {run.tracker for run in runs if prints.get(run.tracker, run.made_by) != run.made_by}
+    if changed:
+        parser.error(f"{kept} holds runs of {', '.join(sorted(changed))} with other weights or settings; use another --out")
     names = [sequence.name for sequence in find_sequences(args.root) if not args.only or sequence.name in args.only]
     todo = {
         name: [one for one in args.tracker if not any((r.tracker, _source(r)) == (one, name) for r in runs)] for name in names
     }
-    with (
-        Progress() as progress,
-        ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn"), initializer=_one_thread) as pool,
-    ):
-        bar = progress.add_task("sequences", total=len(names))
-        waiting = [pool.submit(run_sequence, args.root, name, args.seed, todo[name], args.onnx_dir) for name in names]
-        for one in waiting:
-            runs += one.result()
-            write_whole(kept, json.dumps([asdict(run) for run in runs]))
-            progress.advance(bar)
+    for found in shared(run_sequence, [(args.root, name, args.seed, todo[name], onnx_dir) for name in names], args.jobs):
+        runs += [replace(run, made_by=prints[run.tracker]) for run in found]
+        write_whole(kept, json.dumps([asdict(run) for run in runs]))
     report(runs, args.tracker, args.out)
+
+
+def fingerprint(tracker: str, onnx_dir: str | None) -> str:
+    """A hash of a tracker's weights and settings, by which kept runs are told from those of another."""
+    identity = TrackerSpec(tracker, onnx_dir=onnx_dir, device="auto").identity()
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _source(run: Run) -> str:
@@ -149,18 +153,13 @@ def _read(row: dict[str, Any]) -> Run:
     return Run(**{**row, "absent": tuple(row["absent"]) if row["absent"] else None})
 
 
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-
-
-def run_sequence(root: Path, name: str, seed: int, trackers: Sequence[str], onnx_dir: Path | None) -> list[Run]:
+def run_sequence(root: Path, name: str, seed: int, trackers: Sequence[str], onnx_dir: str | None) -> list[Run]:
     """Every tracker over one sequence as it is, and over the clips made of it."""
     if not trackers:
         return []
     sequences = {one.name: one for one in find_sequences(root)}
     sequence = sequences[name]
-    made = {one: tracker_by_name(one, onnx_dir=str(onnx_dir) if onnx_dir else None) for one in trackers}
+    made = {one: tracker_by_name(one, onnx_dir=onnx_dir) for one in trackers}
     found = run_clip(made, name, "plain", sequence.frames(), sequence.boxes_xywh, None)
     for clip in make_clips(sequence, sequences.values(), seed):
         found += run_clip(made, clip.name, clip.kind, clip.frames, clip.boxes, _ends(clip))

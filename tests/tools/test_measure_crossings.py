@@ -153,7 +153,7 @@ def test_what_gives_no_clip_has_a_reason(tool: ModuleType, sequence: Sequence) -
 @pytest.fixture
 def call(tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Runs the tool in this process: another one would take seconds to import torch."""
-    monkeypatch.setattr(tool, "ProcessPoolExecutor", lambda jobs, **_: ThreadPoolExecutor(jobs))
+    monkeypatch.setattr(sys.modules["pool"], "ProcessPoolExecutor", lambda jobs, **_: ThreadPoolExecutor(jobs))
 
     def run(*arguments: object) -> None:
         monkeypatch.setattr(sys, "argv", ["measure_crossings.py", *map(str, arguments)])

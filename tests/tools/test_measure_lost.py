@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -86,3 +90,17 @@ def test_a_clip_is_run_from_the_first_box_and_rows_begin_behind_it(tool: ModuleT
     assert ours.visible == [True, False, True]
     assert ours.absent == (1, 2)
     assert (theirs.scores, theirs.states) == ([0.2] * 3, [L] * 3)
+
+
+def test_runs_of_other_weights_or_settings_are_not_taken_for_these(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = a_run(tool, [0.8, 0.8], [T, T], None, tracker="siamfc", kind="plain", made_by="0123456789abcdef")
+    (tmp_path / "frames-0.json").write_text(json.dumps([dataclasses.asdict(kept)]))
+    monkeypatch.setattr(sys, "argv", ["measure_lost.py", str(tmp_path), "--tracker", "siamfc", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        tool.main()
+    assert "holds runs of siamfc with other weights or settings; use another --out" in capsys.readouterr().err
+    assert (
+        tool.fingerprint("siamfc", None) == tool.fingerprint("siamfc", None) != tool.fingerprint("siamfc,redetect=false", None)
+    )
