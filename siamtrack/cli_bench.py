@@ -24,7 +24,7 @@ def bench(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="What to measure; may be repeated. A model or weights file, also with settings (siamfc,scale_count=5); "
+            help="What to measure; may be repeated. A model or weights file, also with settings (siamfc,precision=float32); "
             "plain (three float32 search crops, nothing optimised); cv2:NAME; identity. Default: all models.",
         ),
     ] = None,
