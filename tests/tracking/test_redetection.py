@@ -15,7 +15,7 @@ from siamtrack.tracking.tracker import Tracker
 GONE, BACK, FRAMES = 15, 35, 105
 
 WITHIN = 60
-"""Frames in which it is found: it comes back among the 11 of 20 tiles that are far, of which one is looked at in four frames."""
+"""Frames in which it is found: among the 11 of 20 tiles that are far, of which one is looked at in four frames."""
 BEFORE, AFTER = Box(60, 60, 50, 60), Box(380, 250, 50, 60)
 
 
