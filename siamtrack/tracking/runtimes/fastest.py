@@ -43,7 +43,7 @@ Look = Callable[[], object]
 def fastest_engine(net: Siamese, config: TrackerConfig, device: str = "auto", precision: str = "auto") -> Engine:
     """An engine by the runtime that was the fastest here, which it names; measured now if that was not done before.
 
-    With the precision `auto` each runtime is measured in its own: OpenVINO in bfloat16 may be what beats ONNX Runtime in
+    With the precision `auto` each runtime is measured in its own: PyTorch in bfloat16, say, against ONNX Runtime in
     float32. Measuring takes seconds, and the better part of a minute a size where networks are compiled for it. A runtime that
     fails is left out. What cannot be read in the cache folder is measured anew, what cannot be written there is forgotten.
 
