@@ -13,7 +13,7 @@ overlap, lost.json with the figures below, and reliability.png. What is finished
     ECE       expected calibration error of the score as the probability of a good frame
     lost as TRACKING, good as LOST    shares of such frames with the wrong state
     found     absences that end: the target is TRACKING and good within 30 frames of its return, where it was good just before
-    false     LOST to TRACKING where the target is not, of all LOST to TRACKING
+    false     the first TRACKING after LOST, right behind it or by way of UNCERTAIN, where the target is not; of all such
 
 OpenCV's trackers have no state: theirs is taken as TRACKING where their score is at least one half, else LOST.
 """
@@ -88,10 +88,12 @@ class Run:
         return next((i for i, (overlap, state) in enumerate(rest) if overlap > GOOD and state == State.TRACKING), None)
 
     def finds(self) -> Iterator[bool]:
-        """Whether the target was there, for each time that LOST turned to TRACKING."""
-        for i in range(1, len(self.states)):
-            if (self.states[i - 1], self.states[i]) == (State.LOST, State.TRACKING):
-                yield self.overlaps[i] >= LOST
+        """Whether the target was there, for each time that a target which had been LOST was TRACKING again."""
+        was_lost = False
+        for state, overlap in zip(self.states, self.overlaps, strict=True):
+            if state == State.TRACKING and was_lost:
+                yield overlap >= LOST
+            was_lost = state == State.LOST or (was_lost and state != State.TRACKING)
 
 
 @dataclass(frozen=True)

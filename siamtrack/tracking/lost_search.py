@@ -40,6 +40,11 @@ class LostSearch:
         self._frames = self._nothing = 0
         self.awaited, self.left = cut, False
 
+    @property
+    def here(self) -> bool:
+        """Whether it is looked for where the search led from the frame in which it was lost on: it may never have gone."""
+        return not (self.awaited or self.left)
+
     def views(self, here: View) -> list[View]:
         """Where to look in the next frame: where the search led or began, and if it is time for one at the next tile."""
         views = [replace(here, center_xy=self._last_xy) if self.awaited else here]

@@ -35,8 +35,9 @@ class TrackerConfig:
         lost_score, lost_drop, lost_frames: LOST after so many frames in a row with a score below the first, whose log-odds
             are at least the second below the target's usual ones.
         redetect: whether a LOST target is looked for in the whole frame.
-        refind_score, refind_slack, refind_frames: TRACKING again after so many frames in a row with a score of at least the
-            first, whose log-odds are at most the second below the target's usual ones.
+        refind_score, refind_slack, refind_frames: LOST no more after so many frames in a row with a score of at least the
+            first, whose log-odds are at most the second below the target's usual ones; TRACKING again after as many with
+            `tracking_score`.
         refind_odds: how much likelier (as a ratio of odds) the target must be elsewhere than here to be looked for there.
         memory_share: share of later looks at the target in what is looked for, 0 (the first frame alone) to below 1.
         memory_score, memory_frames, memory_looks: a look is remembered of TRACKING frames with at least this score, one in so

@@ -49,6 +49,13 @@ def test_a_find_of_something_else_is_false_and_not_found(tool: ModuleType) -> No
     assert (found.found, found.false_finds, found.lost_as_tracking) == (0.0, 1.0, 0.75)
 
 
+def test_a_find_by_way_of_a_doubt_counts_once_and_a_doubt_without_a_loss_is_none(tool: ModuleType) -> None:
+    run = a_run(tool, [0.8, 0, 0, 0, 0.8, 0.8, 0.8, 0.8], [T, L, U, U, T, T, U, T], (1, 4))
+    assert list(run.finds()) == [True]
+    wrong = a_run(tool, [0.8, 0, 0, 0, 0.0, 0.8, 0.8, 0.8], [T, L, U, U, T, T, L, U], (1, 4))
+    assert list(wrong.finds()) == [False]
+
+
 @pytest.mark.parametrize(
     ("overlaps", "absent"),
     [([0.2, 0.2, 0.0, 0.0, 0.8], (2, 4)), ([0.8, 0.8, 0.0, 0.0], (2, 4)), ([0.8, 0.8, 0.8], None)],

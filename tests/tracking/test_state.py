@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from siamtrack.tracking.result import State
 from siamtrack.tracking.settings import TrackerConfig
-from siamtrack.tracking.state import Phase, next_phase
+from siamtrack.tracking.state import DOUBT_FRAMES, Phase, next_phase
 
 CONFIG = TrackerConfig(tracking_score=0.7, doubt_score=0.5, lost_score=0.3, lost_frames=2, refind_frames=3)
 T, U, L = State.TRACKING, State.UNCERTAIN, State.LOST
@@ -40,6 +40,33 @@ def test_a_target_that_a_cut_brings_back_is_found_at_once_if_it_is_seen_well() -
 def test_a_find_must_hold() -> None:
     lost = Phase(L)
     assert states(0.8, 0.9, 0.79, 0.9, 0.9, 0.8, 0.6, phase=lost) == [L, L, L, L, L, T, T]
+
+
+def test_a_find_that_is_in_doubt_is_claimed_once_it_is_sure_for_a_while() -> None:
+    on_trial = states(0.8, 0.8, 0.65, 0.9, 0.9, 0.9, 0.4, phase=Phase(L, high=1))
+    assert on_trial == [L, U, U, U, U, T, U], "the third sure frame in a row claims it; after that doubt is doubt again"
+    assert states(0.9, 0.9, phase=Phase(U)) == [T, T], "a target that was never LOST needs one sure frame"
+
+
+def test_a_cut_claims_nothing_for_a_find_that_is_in_doubt() -> None:
+    assert next_phase(Phase(U, trial=True), 0.9, CONFIG, cut=True).state is U
+
+
+def test_a_find_in_doubt_is_lost_as_any_other_target() -> None:
+    assert states(0.8, 0.8, 0.65, 0.1, 0.1, phase=Phase(L, high=1)) == [L, U, U, U, L]
+
+
+def test_a_target_that_never_went_is_in_doubt_again_once_it_is_seen_on_the_average() -> None:
+    scores = [0.1, 0.5] * (DOUBT_FRAMES // 2)  # 0.3 on the average, which is lost_score
+    assert states(*scores, phase=Phase(L)) == [L] * (DOUBT_FRAMES - 1) + [U]
+    assert L in states(*[score - 0.01 for score in scores], phase=Phase(L))[-1:], "a little less is not enough"
+
+
+def test_what_is_seen_elsewhere_does_not_say_that_a_target_never_went() -> None:
+    phase = Phase(L)
+    for frame in range(3 * DOUBT_FRAMES):
+        phase = next_phase(phase, 0.6, CONFIG, here=frame < DOUBT_FRAMES - 1)
+    assert phase.state is L
 
 
 @given(st.lists(st.floats(0, 1), max_size=40))

@@ -12,10 +12,11 @@ from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.lost_search import PATIENCE, LostSearch
 from siamtrack.tracking.result import State
 from siamtrack.tracking.settings import TrackerConfig
-from siamtrack.tracking.state import Phase
+from siamtrack.tracking.state import DOUBT_FRAMES, Phase
 from siamtrack.tracking.target import Target
 
 FRAME = np.zeros((240, 320, 3), np.uint8)
+U, L = State.UNCERTAIN, State.LOST
 
 
 def sighting(xy: tuple[float, float], value: float = 0.0, growth_wh: tuple[float, float] = (1, 1)) -> Sighting:
@@ -227,6 +228,21 @@ def test_a_loss_that_is_taken_back_ends_the_search() -> None:
     assert result.state is State.UNCERTAIN
     (here,) = target.search_views(FRAME)
     assert here.center_xy == result.box.center_xy
+
+
+@pytest.mark.parametrize(("frames_unseen", "cut", "state"), [(0, False, U), (PATIENCE, False, L), (0, True, L)])
+def test_a_target_that_never_went_is_no_longer_called_lost(frames_unseen: int, cut: bool, state: State) -> None:
+    target = lost_target(lost_score=0.2, refind_slack=0.0)
+    if cut:
+        target = Target(FRAME, (100, 80, 60, 40), target.config)
+        target.follow([sighting((145, 115), SURE)])
+        target.follow([sighting((145, 115), LOST)], cut=True)
+    changed = -1.0  # scores 0.27: the target has changed, and is no find
+    for value in [LOST] * frames_unseen + [changed] * DOUBT_FRAMES:
+        here, *there = target.search_views(FRAME)
+        result = target.follow([sighting(here.center_xy, value), *(sighting((20, 20), LOST) for _ in there)])
+    assert result.state is state
+    assert (len(target.search_views(FRAME)) == 1) == (state is U), "who is not lost is not looked for elsewhere"
 
 
 def test_a_find_that_does_not_hold_is_dropped_and_the_sweep_goes_on() -> None:
