@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from siamtrack.benchmark import roofline
 from siamtrack.benchmark.frame_profile import PARTS, profile
 from siamtrack.benchmark.named import our_tracker
 from siamtrack.benchmark.peers import IdentityTracker
@@ -224,6 +225,17 @@ def test_peaks_are_measured() -> None:
     assert 0.01 < peak_gflops(cpu, torch.float32, side=128, tries=2) < 1e6
     assert 0.01 < bandwidth_gb_s(cpu, megabytes=4, tries=2) < 1e5
     assert processor_name()
+
+
+@pytest.mark.parametrize(
+    ("product_s", "convolution_s", "gflops"), [(1.0, 1e9, 2 * 96**3 / 1e9), (1e9, 1.0, 2 * 62**2 * 16**2 * 9 / 1e9)]
+)
+def test_the_peak_is_of_what_is_faster_here(
+    product_s: float, convolution_s: float, gflops: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter([product_s, convolution_s])
+    monkeypatch.setattr(roofline, "_best", lambda *_: next(seconds))
+    assert peak_gflops(torch.device("cpu"), torch.float32, side=96) == pytest.approx(gflops)
 
 
 @pytest.mark.parametrize("name", ["siamfc", "siamfc-box"])
