@@ -41,7 +41,7 @@ class LostSearch:
         self.awaited, self.left = cut, False
 
     @property
-    def here(self) -> bool:
+    def in_place(self) -> bool:
         """Whether it is looked for where the search led from the frame in which it was lost on: it may never have gone."""
         return not (self.awaited or self.left)
 

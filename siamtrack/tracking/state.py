@@ -40,7 +40,7 @@ def next_phase(
     fallen: bool = True,
     cut: bool = False,
     convincing: bool = False,
-    here: bool = True,
+    in_place: bool = True,
 ) -> Phase:
     """The phase after a frame.
 
@@ -57,13 +57,13 @@ def next_phase(
         fallen: whether the score is far below what is usual for this target.
         cut: whether a new shot began with this frame; for a target that was LOST, one that may bring it back.
         convincing: whether a target that was LOST is seen so well that it may be claimed again.
-        here: whether a target that was LOST is still looked for where that happened.
+        in_place: whether a target that was LOST is still looked for where that happened.
     """
     sure = phase.sure + 1 if score >= config.tracking_score else 0
     if phase.state is State.LOST:
         enough = 1 if cut else config.refind_frames
         high = phase.high + 1 if convincing else 0
-        seen = (*phase.seen, score)[-DOUBT_FRAMES:] if here else ()
+        seen = (*phase.seen, score)[-DOUBT_FRAMES:] if in_place else ()
         stayed = len(seen) == DOUBT_FRAMES and fmean(seen) >= config.lost_score
         if not stayed and high < enough:
             return Phase(State.LOST, high=high, sure=sure, seen=seen)

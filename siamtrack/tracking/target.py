@@ -137,8 +137,8 @@ class Target:
         fallen = logit < self._usual - self.config.lost_drop
         if was is State.LOST:  # a new shot brings back only what is surely seen, and where it was lost
             cut = cut and self._search is not None and not self._search.left and logit >= self._convincing
-        here = self._search is None or self._search.here
-        self._phase = next_phase(self._phase, score, self.config, fallen, cut, convincing, here)
+        in_place = self._search is None or self._search.in_place
+        self._phase = next_phase(self._phase, score, self.config, fallen, cut, convincing, in_place)
         if not (self.config.redetect and State.LOST in (was, self._phase.state)):
             self._resize(sighting)
         self._remember(was, logit, cut)

@@ -41,7 +41,7 @@ def test_without_a_sign_the_target_is_awaited_where_it_was_last_seen() -> None:
         assert one.views(HERE)[0] is HERE
         one.note(sign=False)
     assert one.views(HERE)[0].center_xy == (40, 60)
-    assert not one.here
+    assert not one.in_place
     one.note(sign=True)  # waiting has begun: a doubt in between does not end it
     assert one.views(HERE)[0].center_xy == (40, 60)
 
@@ -56,10 +56,10 @@ def test_a_sign_renews_the_patience() -> None:
 @pytest.mark.parametrize("cut", [True, False])
 def test_after_a_cut_there_is_nothing_to_wait_for(cut: bool) -> None:
     assert search(cut).awaited == cut
-    assert search(cut).here != cut
+    assert search(cut).in_place != cut
 
 
-def test_what_was_found_elsewhere_is_not_here() -> None:
+def test_what_was_found_elsewhere_is_not_in_place() -> None:
     one = search()
     one.left = True
-    assert not one.here
+    assert not one.in_place

@@ -59,13 +59,13 @@ def test_a_find_in_doubt_is_lost_as_any_other_target() -> None:
 def test_a_target_that_never_went_is_in_doubt_again_once_it_is_seen_on_the_average() -> None:
     scores = [0.1, 0.5] * (DOUBT_FRAMES // 2)  # 0.3 on the average, which is lost_score
     assert states(*scores, phase=Phase(L)) == [L] * (DOUBT_FRAMES - 1) + [U]
-    assert L in states(*[score - 0.01 for score in scores], phase=Phase(L))[-1:], "a little less is not enough"
+    assert states(*[score - 0.01 for score in scores], phase=Phase(L))[-1] is L, "a little less is not enough"
 
 
 def test_what_is_seen_elsewhere_does_not_say_that_a_target_never_went() -> None:
     phase = Phase(L)
     for frame in range(3 * DOUBT_FRAMES):
-        phase = next_phase(phase, 0.6, CONFIG, here=frame < DOUBT_FRAMES - 1)
+        phase = next_phase(phase, 0.6, CONFIG, in_place=frame < DOUBT_FRAMES - 1)
     assert phase.state is L
 
 
