@@ -11,6 +11,7 @@ from siamtrack.model.heads import BoxHead
 from siamtrack.model.losses import focal_loss, side_iou
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.pairs import Batch
+from siamtrack.train.recipe import Strangers
 from siamtrack.train.soft_targets import SoftTargets, soft_loss
 
 POSITIVE_SHARE = 0.25
@@ -47,6 +48,22 @@ def assign_cells(center_xy: Tensor, size_wh: Tensor, cells: int) -> tuple[Tensor
     return labels, weight, distances
 
 
+def hardest_views(response: Tensor, family: Tensor) -> Tensor:
+    """The view of another family in which each even exemplar finds most of itself: a batch-hard negative.
+
+    What DaSiamRPN (arXiv 1808.06048, section 3.2) takes from labels, pairs of one category, is found here by the
+    response itself. Of the views of this process alone: what the others hold is not looked at.
+
+    Args:
+        response: (B / 2, B, h, h) correlation logits of the even exemplars with all views. family: (B,) of the views.
+
+    Returns:
+        (B / 2,) numbers of views; where all are of one family, any.
+    """
+    peaks = response.detach().flatten(2).amax(dim=2)
+    return peaks.masked_fill(family[::2, None] == family[None, :], float("-inf")).argmax(dim=1)
+
+
 def box_loss(
     head: BoxHead,
     embedding: Tensor,
@@ -55,6 +72,7 @@ def box_loss(
     batch: Batch,
     group: Group = ALONE,
     soft: SoftTargets | None = None,
+    strangers: Strangers = "next",
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of the box head on a batch whose views 2i and 2i + 1 show the same target.
 
@@ -65,6 +83,7 @@ def box_loss(
         batch: for the targets' places and sizes.
         group: processes over which "per positive cell" is counted.
         soft: a teacher's opinion of the odd views, each looked for with the even view before it.
+        strangers: which other target's view each even exemplar is looked for in, too, where nothing is to be found.
 
     Returns:
         The scalar loss, its parts, and the mean IoU over positive cells.
@@ -73,9 +92,9 @@ def box_loss(
     kernel, features = head.kernel(exemplar), head.features(embedding)
     own = torch.arange(count, device=embedding.device)
     partner = own ^ 1
-    # Every other exemplar also looks at a view of the target beside its own, where nothing is to be found.
+    # Every other exemplar also looks at a view of another target, where nothing is to be found.
     looking = own[::2]
-    stranger = (looking ^ 2) + 1
+    stranger = hardest_views(response[looking], batch.family) if strangers == "hardest" else (looking ^ 2) + 1
     z, x = torch.cat([own, looking]), torch.cat([partner, stranger])
     maps = head(kernel[z], features[x], response[z, x], batch.size_wh[z])
 

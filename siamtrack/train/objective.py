@@ -119,7 +119,7 @@ def siamese_loss(
         net: for its heads.
         embedding: (B, C, n, n) float32 of the views.
         batch: for the targets' places, sizes and families.
-        recipe: `radius_px` of the logistic labels, `softmax_weight` (0: the paper's loss alone), `box_weight`.
+        recipe: `radius_px` of the logistic labels, `softmax_weight` (0: the paper's loss alone), `box_weight`, `strangers`.
         group: processes whose views serve as negatives too.
         soft: a teacher's opinion of the pairs, for the box head.
 
@@ -146,7 +146,8 @@ def siamese_loss(
         parts["softmax"] = softmax_location_loss(positive, _bump(target, positive.shape[-1]), others)
         total = total + recipe.softmax_weight * parts["softmax"]
     if net.box is not None and recipe.box_weight:
-        boxes, box_parts = box_loss(net.box, embedding, exemplar, response[:, first : first + count], batch, group, soft)
+        views = response[:, first : first + count]
+        boxes, box_parts = box_loss(net.box, embedding, exemplar, views, batch, group, soft, recipe.strangers)
         total = total + recipe.box_weight * boxes
         parts.update(box_parts)
     if recipe.triplet_weight:

@@ -12,6 +12,9 @@ from siamtrack.train.augment import AugmentConfig
 from siamtrack.train.precision import Precision
 from siamtrack.train.schedule import Schedule
 
+Strangers = Literal["next", "hardest"]
+"""Where the box head learns to find nothing: a view of the next target of the batch, or of the one most alike."""
+
 
 @dataclass(frozen=True)
 class SourceConfig:
@@ -64,6 +67,7 @@ class Recipe(Schedule):
     radius_px: float = 16.0
     softmax_weight: float = 0.0
     box_weight: float = 1.0
+    strangers: Strangers = "next"
     triplet_weight: float = 0.0
     triplet_margin: float = 0.3
     teacher_weight: float = 0.0

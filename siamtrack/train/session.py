@@ -11,7 +11,7 @@ import torch
 from siamtrack.config import build, load_yaml, to_plain
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import default_input
-from siamtrack.model.weights import WeightsHeader, save_weights
+from siamtrack.model.weights import WeightsHeader, save_weights, shipped_settings
 from siamtrack.tracking.placement import pick_device
 from siamtrack.train.crops import CropStore, open_store
 from siamtrack.train.distributed import Group, joined
@@ -92,6 +92,7 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
             header = WeightsHeader(
                 model=recipe.model,
                 input=default_input(recipe.model, recipe.color_order),
+                tracker=shipped_settings(recipe.model),
                 training={
                     "data": [f"{source.path} x{source.weight:g}" for source in recipe.sources],
                     "recipe": to_plain(recipe),

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from siamtrack.api import model_defaults
 from siamtrack.benchmark.evaluate import evaluate, subset
 from siamtrack.config import build
 from siamtrack.datasets.layout import find_sequences
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import Siamese
+from siamtrack.model.weights import shipped_settings
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
@@ -37,7 +37,7 @@ def tracking_validation(recipe: Recipe, data: Path, device: str, group: Group = 
         if (data / source.path).resolve() == root:
             raise ConfigError(f"validation path {chosen.path} is also a training source; validate on sequences held out")
     sequences = subset(find_sequences(root), chosen.only)[group.rank :: group.size]
-    settings = build(TrackerConfig, {**model_defaults(recipe.model), "redetect": False})
+    settings = build(TrackerConfig, {**shipped_settings(recipe.model), "redetect": False})
 
     def validate(net: Siamese) -> dict[str, float]:
         tracker = Tracker(Engine(net, device), settings)

@@ -10,7 +10,7 @@ from siamtrack.config import build, load_yaml
 from siamtrack.errors import WeightsError
 from siamtrack.model.siamese import InputSpec, Siamese
 from siamtrack.model.weights import ASSETS, WeightsHeader, load_weights, save_weights, shipped_models
-from siamtrack.models import MODELS
+from siamtrack.models import MODELS, ModelName
 from siamtrack.tracking.settings import TrackerConfig
 
 
@@ -122,3 +122,12 @@ def test_unknown_names_say_what_there_is() -> None:
         load_weights("siamcf")
     with pytest.raises(FileNotFoundError, match="not found"):
         load_weights("none.safetensors")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_training_checkpoint_tracks_with_the_constants_of_its_architecture(tmp_path: Path, model: ModelName) -> None:
+    net = Siamese(model=model)
+    torch.save({"recipe": {"model": model, "color_order": "rgb"}, "net": net.state_dict(), "step": 7}, tmp_path / "run.pt")
+    weights = load_weights(tmp_path / "run.pt")
+    assert weights.header.training == {"steps": 7}
+    assert config_of(weights) == config_of(load_weights(model))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siamtrack.model.heads import BoxHead
-from siamtrack.train.box_objective import assign_cells, box_loss
+from siamtrack.train.box_objective import assign_cells, box_loss, hardest_views
 from siamtrack.train.pairs import Batch
 
 
@@ -67,6 +67,30 @@ def test_views_of_one_family_are_no_strangers() -> None:
     with torch.no_grad():
         apart, together = (box_loss(BoxHead(), embedding, exemplar, response, b)[1]["class"] for b in (batch, related))
     assert float(together) < float(apart)
+
+
+def test_the_hardest_view_is_another_familys_highest_peak() -> None:
+    family = torch.tensor([0, 0, 1, 1, 2, 2, 2, 2])
+    response = torch.zeros(4, 8, 3, 3)
+    response[0, 1, 1, 1] = 9.0  # itself
+    response[0, 5, 0, 2] = 5.0
+    response[1, 0, 2, 2] = 1.0
+    response[2, 7, 0, 0] = 9.0  # another target, of its own family
+    response[2, 3, 0, 0] = 2.0
+    response[3, 4, 0, 0] = 9.0
+    response[3, 2, 1, 0] = 0.5
+    assert hardest_views(response, family).tolist() == [5, 0, 3, 2]
+
+
+def test_the_class_learns_more_from_the_hardest_view() -> None:
+    batch, embedding, exemplar, response = a_batch()
+    # The second target's exemplar finds most of itself in a view of the fourth's, and little in the next one's.
+    response[2, 6] = 4.0
+    with torch.no_grad():
+        beside, hardest = (
+            box_loss(BoxHead(), embedding, exemplar, response, batch, strangers=way)[1]["class"] for way in ("next", "hardest")
+        )
+    assert float(hardest) > float(beside) + 0.1
 
 
 def test_the_head_learns_a_shape_that_changes() -> None:
