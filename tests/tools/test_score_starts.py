@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from rendered import rendered_frame
+
+TOOL = Path(__file__).parents[2] / "tools/score_starts.py"
+
+
+@pytest.fixture(scope="module")
+def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return import_tool("score_starts")
+
+
+def test_runs_start_at_fifths_and_go_both_ways(tool: ModuleType) -> None:
+    boxes = np.tile([10.0, 20.0, 30.0, 40.0], (101, 1))
+    orders = [order for order, _ in tool.runs(boxes, 0.06)]
+    assert [(order[0], order[-1]) for order in orders] == [
+        (start, end) for first in (0, 20, 40, 60) for start, end in ((first, 100), (100 - first, 0))
+    ]
+    # The first frame's box is what a person drew; others are moved, never further than was said.
+    firsts = [first for _, first in tool.runs(boxes, 0.06)]
+    assert firsts[0].tolist() == boxes[0].tolist()
+    for first in firsts[1:]:
+        assert (np.abs(first[2:] / boxes[0, 2:] - 1) <= 0.06).all()
+        assert (np.abs((first[:2] + first[2:] / 2 - boxes[0, :2] - boxes[0, 2:] / 2) / boxes[0, 2:]) <= 0.06 + 1e-9).all()
+    assert len({tuple(first) for first in firsts}) == len(firsts)
+    # Every tracker starts with the same boxes.
+    assert [first.tolist() for _, first in tool.runs(boxes, 0.06)] == [first.tolist() for first in firsts]
+
+
+def test_no_run_starts_without_a_box_or_close_to_the_end(tool: ModuleType) -> None:
+    boxes = np.tile([10.0, 20.0, 30.0, 40.0], (41, 1))
+    boxes[8] = 0
+    assert [order[0] for order, _ in tool.runs(boxes, 0.0)] == [0, 40, 32, 16, 24]
+
+
+def test_it_scores_trackers_compares_them_and_names_what_is_too_short(tmp_path: Path, write_clip: Callable[..., Path]) -> None:
+    for name, frames in (("long", 30), ("short", 12)):
+        write_clip(tmp_path / f"{name}.mp4", frames)
+        boxes = (",".join(f"{value:.2f}" for value in rendered_frame(i)[1]) for i in range(frames))
+        (tmp_path / f"{name}.txt").write_text("\n".join(boxes))
+    done = run(tmp_path, "identity", "siamfc-lite,search_sizes=[223]")
+    assert done.returncode == 0, done.stderr
+    assert "left out short: no run of 20 frames" in done.stdout
+    assert done.stdout.count("(1 sequences, ") == 2
+    gain = float(done.stdout.split("siamfc-lite,search_sizes=[223]: AO ")[1].split()[0])
+    assert gain > 0.1
+
+    for suffix in ("mp4", "txt"):
+        (tmp_path / f"long.{suffix}").unlink()
+    nothing = run(tmp_path, "identity")
+    assert nothing.returncode == 2
+    assert "no sequence is long enough" in nothing.stderr
+
+
+def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, TOOL, *args], capture_output=True, text=True)
