@@ -11,6 +11,8 @@ import cv2
 import torch
 from rich.progress import Progress
 
+from siamtrack.workers import leave_with_parent
+
 Result = TypeVar("Result")
 
 
@@ -22,13 +24,14 @@ def shared(work: Callable[..., Result], calls: Sequence[tuple[Any, ...]], jobs: 
     Args:
         work: a function of a module. calls: its arguments, one tuple a sequence. jobs: processes.
     """
-    with Progress() as progress, ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    with Progress() as progress, ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start) as pool:
         bar = progress.add_task("sequences", total=len(calls))
         for one in [pool.submit(work, *call) for call in calls]:
             yield one.result()
             progress.advance(bar)
 
 
-def _one_thread() -> None:
+def _start() -> None:
+    leave_with_parent()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

@@ -20,6 +20,7 @@ from siamtrack.benchmark.results import ResultStore, SequenceResult
 from siamtrack.datasets.benchmarks import Benchmark
 from siamtrack.datasets.sequence import Sequence as Video
 from siamtrack.errors import OutputError, SiamtrackError
+from siamtrack.workers import leave_with_parent
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _results(
         return
     # Forked processes would inherit torch's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(waiting)), context) as pool:
+    with ProcessPoolExecutor(min(jobs, len(waiting)), context, leave_with_parent) as pool:
         asked = {pool.submit(run_one, spec, video, out, toolkit): (spec, video) for spec, video in waiting}
         try:
             for future in as_completed(asked):

@@ -10,10 +10,8 @@ import errno
 import hashlib
 import json
 import multiprocessing
-import os
 import shutil
 import signal
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -30,6 +28,7 @@ from siamtrack.errors import DataError, OutputError, SiamtrackError
 from siamtrack.files import replace_file
 from siamtrack.train.cutting import cut_item
 from siamtrack.train.shards import FORMAT, CutTrack, Shard, write_shard
+from siamtrack.workers import leave_with_parent
 
 REPORT = "report.json"
 SHARD_VIDEOS = 16
@@ -212,14 +211,7 @@ def _cut(job: _Job, progress: Callable[[str, int], None] = lambda *_: None) -> N
 def _start_worker() -> None:
     cv2.setNumThreads(1)  # the processes share the cores already
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and ends the pool
-    parent = multiprocessing.parent_process()
-
-    def leave_with_parent() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)  # it was killed, and nobody else would end this process
-
-    threading.Thread(target=leave_with_parent, daemon=True).start()
+    leave_with_parent()
 
 
 def _finish(dataset: Dataset, folder: Path, jobs: list[_Job]) -> Report:

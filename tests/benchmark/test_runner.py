@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -115,6 +116,38 @@ def test_a_killed_evaluation_goes_on_and_loses_nothing(got10k: Path, whole: Path
     assert told.count(False) == len(before)
     assert all((path.stat().st_mtime_ns, path.read_bytes()) == was for path, was in before.items())
     assert files_of(store) == files_of(ResultStore(whole, "siamfc"))
+
+
+def test_no_process_outlives_a_killed_driver(got10k: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "siamtrack", "eval", "got10k", "--root", str(got10k), "--subset", "val"]
+    command += ["--out", str(tmp_path), "--tracker", "siamfc", "--jobs", "2", "--precision", "float32"]
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 90
+        while not list(tmp_path.rglob("*_001.txt")) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        workers = members(process.pid) - {process.pid}
+        assert len(workers) >= 2
+        os.kill(process.pid, signal.SIGKILL)  # the driver alone: as out of memory does
+        assert process.wait() == -signal.SIGKILL
+        deadline = time.monotonic() + 30
+        while members(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not members(process.pid)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def members(group: int) -> set[int]:
+    """Processes of a group that still run; one that has ended may stay listed until somebody asks for its status."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                found.add(int(stat.parent.name))
+    return found
 
 
 def test_a_sequence_that_cannot_be_read_is_named_and_the_others_are_kept(got10k: Path, tmp_path: Path) -> None:
