@@ -37,6 +37,7 @@ from rich.console import Console
 from rich.table import Table
 
 from siamtrack.benchmark.named import tracker_by_name
+from siamtrack.benchmark.peers import box_of
 from siamtrack.benchmark.reliability import auroc, calibration_error, reliability
 from siamtrack.benchmark.runner import TrackerSpec
 from siamtrack.boxes import iou
@@ -194,7 +195,7 @@ def run_clip(
             result = tracker.update(frame)
             score = float(getattr(result, "score", getattr(tracker, "score", 1.0)))
             state = str(getattr(result, "state", State.TRACKING if score >= 0.5 else State.LOST))
-            overlap = float(iou(getattr(result, "box", result), boxes[i])) if visible[i] else 0.0
+            overlap = float(iou(box_of(result), boxes[i])) if visible[i] else 0.0
             rows[name].append((round(overlap, 4), round(score, 4), state))
     seen = visible[first + 1 :].tolist()
     shifted = (absent[0] - first, absent[1] - first) if absent else None

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from pool import shared
 
 from siamtrack.benchmark.named import tracker_by_name
-from siamtrack.benchmark.peers import BoxTracker
+from siamtrack.benchmark.peers import BoxTracker, box_of
 from siamtrack.benchmark.scores import overlaps, paired_bootstrap, pooled
+from siamtrack.boxes import Box
 from siamtrack.datasets.layout import find_sequences
 from siamtrack.tracking.crop import Image
 
@@ -99,14 +100,9 @@ def follow(
 ) -> NDArray[np.float64]:
     """Overlap of each labelled frame of one run but its first."""
     tracker.init(frames[order[0]], first)
-    found = [first, *(box_of(tracker.update(frames[index])) for index in order[1:])]
+    found = [Box(*first), *(box_of(tracker.update(frames[index])) for index in order[1:])]
     height, width = frames[0].shape[:2]
     return overlaps(found, boxes[list(order)], (width, height))
-
-
-def box_of(found: Any) -> Any:
-    """The box of what a tracker's update returned: a result, or the box itself."""
-    return getattr(found, "box", found)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.benchmark.peers import BoxTracker
+from siamtrack.benchmark.peers import BoxTracker, box_of
 from siamtrack.boxes import MIN_SIDE_PX, Box, check_box, clip_box, iou
 from siamtrack.errors import DataError
 from siamtrack.tracking.crop import Image
@@ -67,7 +67,7 @@ def label_clip(
     frame_wh = (0, 0)
     for frame in frames:
         if boxes:
-            boxes.append(_box(tracker.update(frame)))
+            boxes.append(box_of(tracker.update(frame)))
         else:
             frame_wh = (frame.shape[1], frame.shape[0])
             boxes.append(check_box(box, frame_wh))
@@ -95,9 +95,5 @@ def _track_back(tracker: BoxTracker, shelf: Shelf, forward: NDArray[np.float64])
         return None
     last = len(forward) - 1
     tracker.init(shelf[last], forward[last])
-    boxes = [Box(*forward[last]), *(_box(tracker.update(shelf[index])) for index in range(last - 1, -1, -1))]
+    boxes = [Box(*forward[last]), *(box_of(tracker.update(shelf[index])) for index in range(last - 1, -1, -1))]
     return np.array(boxes[::-1])
-
-
-def _box(result: Any) -> Box:
-    return Box(*getattr(result, "box", result))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.benchmark.peers import BoxTracker
+from siamtrack.benchmark.peers import BoxTracker, box_of
 from siamtrack.benchmark.scores import Scores, overlaps, pooled
 from siamtrack.config import nearest
 from siamtrack.datasets.sequence import Sequence
@@ -153,5 +153,5 @@ class _Track:
         started = time.perf_counter()
         result = self._tracker.update(frame)
         self.seconds.append(time.perf_counter() - started)
-        self.boxes.append(tuple(getattr(result, "box", result)))
+        self.boxes.append(box_of(result))
         self.scores.append(getattr(result, "score", float("nan")))

@@ -21,7 +21,12 @@ class BoxTracker(Protocol):
         """Learn the target."""
 
     def update(self, frame: Image) -> Any:
-        """A result with `.box`, or a box."""
+        """A result with `.box`, or a box; `box_of` tells."""
+
+
+def box_of(result: Any) -> Box:
+    """The box of what a `BoxTracker` returned from `update`."""
+    return Box(*getattr(result, "box", result))
 
 
 class IdentityTracker:

@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from siamtrack.benchmark.named import tracker_by_name
-from siamtrack.benchmark.peers import BoxTracker
+from siamtrack.benchmark.peers import BoxTracker, box_of
 from siamtrack.boxes import Box
 from siamtrack.datasets.pictures import Picture
 from siamtrack.errors import DataError, SiamtrackError
@@ -84,7 +84,7 @@ def serve(server: TraxServer, tracker: BoxTracker, rectangle: Callable[[float, f
             result = tracker.update(read_image(request.image))
         score = getattr(result, "score", None)
         properties = {} if score is None else {"confidence": f"{score:.6f}"}
-        server.status([(rectangle(*getattr(result, "box", result)), properties)])
+        server.status([(rectangle(*box_of(result)), properties)])
         answered += 1
     return answered
 
