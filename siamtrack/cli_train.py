@@ -77,7 +77,9 @@ class _StepBar:
 
     def step(self, report: Any, total: int) -> None:
         parts = "  ".join(f"{key} {value:.3f}" for key, value in report.parts.items())
-        text = f"{report.pairs_per_s:.0f} pairs/s  lr {report.lr:.1e}  {parts}"
+        # A word on a GPU that is bored: the remedy is the user's.
+        waits = f"  waits for data {report.waited:.0%}, try more --workers" if report.waited > 0.1 else ""
+        text = f"{report.pairs_per_s:.0f} pairs/s{waits}  lr {report.lr:.1e}  {parts}"
         self._bar.update(self._task, description=text, completed=report.step + 1, total=total)
         if self._bar.disable and not self._quiet and (report.step + 1) % 50 == 0:
             typer.echo(f"step {report.step + 1}/{total}  {text}", err=True)  # a log file gets lines, not a bar

@@ -12,7 +12,7 @@ from siamtrack.model.losses import focal_loss, side_iou
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Strangers
-from siamtrack.train.soft_targets import SoftTargets, soft_loss
+from siamtrack.train.soft_targets import soft_loss
 
 POSITIVE_SHARE = 0.25
 """Cells within this share of the target's sides from its middle are positive; between there and its sides none counts."""
@@ -71,7 +71,6 @@ def box_loss(
     response: Tensor,
     batch: Batch,
     group: Group = ALONE,
-    soft: SoftTargets | None = None,
     strangers: Strangers = "next",
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of the box head on a batch whose views 2i and 2i + 1 show the same target.
@@ -80,9 +79,8 @@ def box_loss(
         head: the box head.
         embedding: (B, C, n, n) float32 of the views. exemplar: (B, C, 6, 6) cut out of them.
         response: (B, B, h, h) correlation logits, exemplar by search region.
-        batch: for the targets' places and sizes.
+        batch: for the targets' places and sizes, and a teacher's opinion of the odd views, if there is one.
         group: processes over which "per positive cell" is counted.
-        soft: a teacher's opinion of the odd views, each looked for with the even view before it.
         strangers: which other target's view each even exemplar is looked for in, too, where nothing is to be found.
 
     Returns:
@@ -105,15 +103,16 @@ def box_loss(
     target = focal_loss(maps.target, torch.cat([labels, nothing]), torch.cat([weight, nothing + fair])) / positives
 
     # A cell outside a very thin target has no box to give; an image without labels has none either.
+    # All cells are computed and these counted: picking them out would make a GPU wait for how many there are.
     chosen = (labels > 0) & (distances > 0).all(dim=1) & batch.boxed[:, None, None]
     cells = group.mean(chosen.sum().float()).clamp(min=1)
-    wanted = distances.permute(0, 2, 3, 1)[chosen]
-    iou, giou = side_iou(maps.distances[:count].permute(0, 2, 3, 1)[chosen], wanted)
-    sides = (1 - giou).sum() / cells
-    quality = F.binary_cross_entropy_with_logits(maps.quality[:count][chosen], iou.detach(), reduction="sum") / cells
-    parts = {"class": target, "sides": sides, "quality": quality, "iou": iou.sum() / cells}
+    iou, giou = side_iou(maps.distances[:count].permute(0, 2, 3, 1), distances.permute(0, 2, 3, 1))
+    found = torch.where(chosen, iou, 0.0)
+    sides = torch.where(chosen, 1 - giou, 0.0).sum() / cells
+    quality = F.binary_cross_entropy_with_logits(maps.quality[:count], found.detach(), chosen.float(), reduction="sum") / cells
+    parts = {"class": target, "sides": sides, "quality": quality, "iou": found.sum() / cells}
     total = target + SIDES_WEIGHT * sides + QUALITY_WEIGHT * quality
-    if soft is not None:
-        parts["soft"] = soft_loss(maps.target[:count:2], maps.distances[:count:2], soft)
+    if batch.soft is not None:
+        parts["soft"] = soft_loss(maps.target[:count:2], maps.distances[:count:2], batch.soft, group)
         total = total + SOFT_WEIGHT * parts["soft"]
     return total, parts

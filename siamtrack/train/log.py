@@ -18,6 +18,7 @@ class StepReport:
         loss, parts: the sum, and what it is made of, with shares that people like to watch.
         gradient_norm: before clipping.
         pairs_per_s: views a second over all processes, each being an exemplar and a search region.
+        waited: share of the step's time, 0..1, in which this process had no batch: more processes must load data.
     """
 
     step: int
@@ -26,6 +27,7 @@ class StepReport:
     parts: dict[str, float]
     gradient_norm: float
     pairs_per_s: float
+    waited: float
 
 
 class Log:
@@ -40,7 +42,7 @@ class Log:
 
     def __init__(self, folder: Path, start: int, parts: Iterable[str], write: bool = True) -> None:
         self.path = folder / "log.csv"
-        self.fields = ("step", "lr", "loss", *parts, "gradient_norm", "pairs_per_s")
+        self.fields = ("step", "lr", "loss", *parts, "gradient_norm", "pairs_per_s", "waited")
         self.write = write
         self.waiting: list[dict[str, Any]] = []
         self.board = _board(folder / "tensorboard", start) if write else None
@@ -61,7 +63,7 @@ class Log:
             return
         values = {"lr": done.lr, "loss": done.loss, **done.parts, "gradient_norm": done.gradient_norm}
         self.waiting.append({"step": done.step, **{key: f"{value:.6g}" for key, value in values.items()}})
-        self.waiting[-1]["pairs_per_s"] = f"{done.pairs_per_s:.4g}"
+        self.waiting[-1].update(pairs_per_s=f"{done.pairs_per_s:.4g}", waited=f"{done.waited:.3f}")
         if self.board is not None:
             for key, value in values.items():
                 self.board.add_scalar(f"train/{key}", value, done.step)

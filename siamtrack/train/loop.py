@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -106,11 +107,16 @@ def train(
         loss, norm, *parts = values.tensor.tolist()
         named = dict(zip(values.names, parts, strict=True))
         check_health(values.step, loss, norm, named, objective, schedule, out / CHECKPOINT)
-        done = StepReport(values.step, schedule.lr_at(values.step), loss, named, norm, schedule.batch_size / values.seconds)
+        rate, waited = schedule.batch_size / values.seconds, values.waited_s / values.seconds
+        done = StepReport(values.step, schedule.lr_at(values.step), loss, named, norm, rate, waited)
         log.add(done)
         report(done)
 
-    for step, batch in enumerate(_batches(loader), start):
+    batches = _batches(loader)
+    for step in range(start, stop):
+        asked = time.perf_counter()
+        batch = next(batches)
+        waited_s = time.perf_counter() - asked
         for options in optimizer.param_groups:
             options["lr"] = schedule.lr_at(step) * options["factor"]
         optimizer.zero_grad(set_to_none=True)
@@ -122,7 +128,7 @@ def train(
 
         settle(pending)
         now = time.perf_counter()
-        pending = _Values(step, list(parts), torch.stack([total, norm, *parts.values()]), now - clock)
+        pending = _Values(step, list(parts), torch.stack([total, norm, *parts.values()]), now - clock, waited_s)
         clock = now
         if (step + 1) % schedule.epoch_steps and step + 1 != stop:
             continue
@@ -162,18 +168,25 @@ def train(
 
 @dataclass(frozen=True)
 class _Values:
-    """A step's numbers, still on the device, and the seconds that it took."""
+    """A step's numbers, still on the device, the seconds that it took, and those in which it waited for its batch."""
 
     step: int
     names: list[str]
     tensor: Tensor
     seconds: float
+    waited_s: float
 
 
 def _batches(loader: DataLoader[TrainingBatch]) -> Iterator[TrainingBatch]:
     """The loader's batches. An error in one of its processes is raised as it was, not with that process's traceback in it."""
+    # Processes that load data are many, so each has one thread of torch's, and is forked with one of OpenCV's: set in the
+    # child, it would wait for ever for the end of threads that only the parent has.
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    batches = iter(loader)
+    cv2.setNumThreads(threads)
     try:
-        yield from loader
+        yield from batches
     except (SiamtrackError, FileNotFoundError, ValueError) as error:
         text = str(error)
         if not text.startswith("Caught "):

@@ -22,7 +22,6 @@ from siamtrack.train.box_objective import box_loss
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Recipe
-from siamtrack.train.soft_targets import NanoTeacher, SoftTargets
 from siamtrack.train.teacher import Teacher
 
 PARTS = ("logistic", "softmax", "teacher", "class", "sides", "quality", "soft", "triplet", "iou", "hit")
@@ -41,7 +40,6 @@ class Objective(nn.Module):
         recipe: weights of the parts.
         group: the processes that share the batch.
         autocast: format of the backbone's autocast, or None for float32.
-        soft_teacher: gives the box head soft targets, or None.
     """
 
     def __init__(
@@ -51,10 +49,8 @@ class Objective(nn.Module):
         recipe: Recipe,
         group: Group = ALONE,
         autocast: torch.dtype | None = None,
-        soft_teacher: NanoTeacher | None = None,
     ) -> None:
         super().__init__()
-        self.soft_teacher = soft_teacher
         self.net, self.teacher = net, teacher
         self.recipe, self.group, self.autocast = recipe, group, autocast
 
@@ -78,8 +74,7 @@ class Objective(nn.Module):
             features = net.backbone.features((image - net.mean) / net.std)
             embedding = net.backbone.project(features)
         # Correlations sum 9216 products: half precision would round the peak away.
-        soft = self.soft_teacher(batch) if self.soft_teacher is not None else None
-        loss, parts = siamese_loss(net, embedding.float(), batch, recipe, self.group, soft)
+        loss, parts = siamese_loss(net, embedding.float(), batch, recipe, self.group)
         if self.teacher is not None and teacher_weight:
             rgb = image if recipe.color_order == "rgb" else image.flip(1)
             with torch.autocast(image.device.type, self.autocast, enabled=self.autocast is not None):
@@ -111,17 +106,16 @@ def cut_exemplars(embedding: Tensor, center_xy: Tensor) -> tuple[Tensor, Tensor]
 
 
 def siamese_loss(
-    net: Siamese, embedding: Tensor, batch: Batch, recipe: Recipe, group: Group = ALONE, soft: SoftTargets | None = None
+    net: Siamese, embedding: Tensor, batch: Batch, recipe: Recipe, group: Group = ALONE
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of a batch whose views 2i and 2i + 1 show the same target.
 
     Args:
         net: for its heads.
         embedding: (B, C, n, n) float32 of the views.
-        batch: for the targets' places, sizes and families.
+        batch: for the targets' places, sizes and families, and what a teacher says of the pairs.
         recipe: `radius_px` of the logistic labels, `softmax_weight` (0: the paper's loss alone), `box_weight`, `strangers`.
         group: processes whose views serve as negatives too.
-        soft: a teacher's opinion of the pairs, for the box head.
 
     Returns:
         The scalar loss, its parts, and `hit`: the share of pairs whose peak is within the radius.
@@ -147,7 +141,7 @@ def siamese_loss(
         total = total + recipe.softmax_weight * parts["softmax"]
     if net.box is not None and recipe.box_weight:
         views = response[:, first : first + count]
-        boxes, box_parts = box_loss(net.box, embedding, exemplar, views, batch, group, soft, recipe.strangers)
+        boxes, box_parts = box_loss(net.box, embedding, exemplar, views, batch, group, recipe.strangers)
         total = total + recipe.box_weight * boxes
         parts.update(box_parts)
     if recipe.triplet_weight:

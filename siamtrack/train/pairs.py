@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from siamtrack.train.augment import PairChoice, view
 from siamtrack.train.crops import CropStore, Track
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.recipe import Recipe
+from siamtrack.train.soft_targets import NanoTeacher, SoftTargets
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Batch:
         size_wh: (B, 2) float32, the target's size in each view, pixels.
         family: (B,) int64; views of one family are never each other's negatives.
         boxed: (B,) bool; False where the size bounds no object and must not be learned.
+        soft: what a finished tracker says of the B / 2 odd views, or None.
     """
 
     images: Tensor
@@ -32,22 +36,27 @@ class Batch:
     size_wh: Tensor
     family: Tensor
     boxed: Tensor
+    soft: SoftTargets | None = field(default=None, kw_only=True)
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device, copied without waiting where the host memory is pinned."""
-        return Batch(*(item.to(device, non_blocking=True) for item in self._items()))
+        return self._each(lambda item: item.to(device, non_blocking=True))
 
     def pin_memory(self) -> Batch:
         """Called by the data loader: page-locked copies, which a GPU fetches by itself."""
-        return Batch(*(item.pin_memory() for item in self._items()))
+        return self._each(Tensor.pin_memory)
 
     def split(self, count: int) -> list[Batch]:
         """The batch in `count` equal slices."""
-        pieces = [item.chunk(count) for item in self._items()]
-        return [Batch(*(piece[k] for piece in pieces)) for k in range(count)]
 
-    def _items(self) -> list[Tensor]:
-        return [getattr(self, item.name) for item in fields(self)]
+        def piece(k: int) -> Batch:
+            return self._each(lambda item: item.chunk(count)[k])
+
+        return [piece(k) for k in range(count)]
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        soft = None if self.soft is None else SoftTargets(*map(change, self.soft))
+        return Batch(*map(change, (self.images, self.center_xy, self.size_wh, self.family, self.boxed)), soft=soft)
 
 
 class PairBatches(Dataset[Batch]):
@@ -60,10 +69,14 @@ class PairBatches(Dataset[Batch]):
         stores: one a source of the recipe.
         recipe: sizes, weights, gaps, augmentation, seed.
         group: the processes that share the batch; each loads consecutive targets.
+        soft_teacher: is asked about every batch, if there is one.
     """
 
-    def __init__(self, stores: list[CropStore], recipe: Recipe, group: Group = ALONE) -> None:
+    def __init__(
+        self, stores: list[CropStore], recipe: Recipe, group: Group = ALONE, soft_teacher: NanoTeacher | None = None
+    ) -> None:
         self.stores, self.recipe, self.sizes = stores, recipe, recipe.sizes()
+        self.soft_teacher = soft_teacher
         if recipe.batch_size % 4:
             raise ValueError(f"batch_size {recipe.batch_size} must be a multiple of 4: two views of each of two targets")
         weights = np.asarray([source.weight for source in recipe.sources], dtype=np.float64)
@@ -94,10 +107,14 @@ class PairBatches(Dataset[Batch]):
                 image, centers[slot + k], sizes[slot + k] = view(
                     crop, target_wh, size, recipe.augment, choice, rng, on_grid=k == 0
                 )
-                images[slot + k] = image[..., ::-1] if recipe.color_order == "rgb" else image
+                if recipe.color_order == "rgb":
+                    cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=images[slot + k])
+                else:
+                    images[slot + k] = image
             families[slot : slot + 2] = track.family + self.family_offset[source]
             boxed[slot : slot + 2] = track.boxed
-        return Batch(*(torch.from_numpy(item) for item in (images, centers, sizes, families, boxed)))
+        soft = self.soft_teacher(images, centers) if self.soft_teacher is not None else None
+        return Batch(*map(torch.from_numpy, (images, centers, sizes, families, boxed)), soft=soft)
 
     def _draw_pair(self, track: Track, rng: np.random.Generator) -> tuple[int, int]:
         """Two crops of a track, no further apart than `max_gap` and, where the track allows it, no nearer than `min_gap`."""

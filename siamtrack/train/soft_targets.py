@@ -2,12 +2,14 @@
 
 Labels say where the target is; a trained tracker also says how sure one can be there, what else looks like it, and
 where a loose label's sides should be. The networks are two ONNX files that OpenCV runs; they are no part of the package.
+Whoever loads the batches asks, so that a GPU need not wait for it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -18,14 +20,13 @@ from torch import Tensor
 
 from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE
 from siamtrack.model.losses import side_iou
-from siamtrack.train.pairs import Batch
+from siamtrack.train.distributed import ALONE, Group
 
 SEARCH_SIZE = 255
 TEACHER_STRIDE = 16
 
 
-@dataclass(frozen=True)
-class SoftTargets:
+class SoftTargets(NamedTuple):
     """What the teacher says of the odd view of each target, looked for with the even one, on the student's cells.
 
     Attributes:
@@ -54,26 +55,36 @@ class NanoTeacher:
                 raise FileNotFoundError(
                     f"{folder / name} not found; soft targets need NanoTrackV2's backbone.onnx and head.onnx"
                 )
-        self._backbone = cv2.dnn.readNetFromONNX(str(folder / "backbone.onnx"))
-        self._head = cv2.dnn.readNetFromONNX(str(folder / "head.onnx"))
-        self._rgb = color_order == "rgb"
+        self._folder, self._rgb = folder, color_order == "rgb"
 
-    def __call__(self, batch: Batch) -> SoftTargets:
-        """Ask the teacher; on the CPU, some 30 ms of one core a target."""
-        images = batch.images.cpu().numpy()
-        size = images.shape[1]
-        found = [
-            self._look(images[i], images[i + 1], tuple(batch.center_xy[i].tolist()), size) for i in range(0, len(images), 2)
-        ]
-        logits = torch.from_numpy(np.concatenate([pair[0] for pair in found]))
-        boxes = torch.from_numpy(np.concatenate([pair[1] for pair in found]))
-        return on_cells(logits.to(batch.images.device), boxes.to(batch.images.device), size)
+    def __call__(self, images: NDArray[np.uint8], center_xy: NDArray[np.float32]) -> SoftTargets:
+        """Ask the teacher; some 10 ms of one core a target.
+
+        Args:
+            images: (B, S, S, 3) views, 2i and 2i + 1 of the same target. center_xy: (B, 2) its centre in each, pixels.
+        """
+        found = [self._look(images[i], images[i + 1], center_xy[i]) for i in range(0, len(images), 2)]
+        logits, boxes = (torch.from_numpy(np.concatenate(maps)) for maps in zip(*found, strict=True))
+        return on_cells(logits, boxes, images.shape[1])
+
+    def __getstate__(self) -> dict[str, object]:
+        # Another process opens the networks itself.
+        return {"_folder": self._folder, "_rgb": self._rgb}
+
+    @cached_property
+    def _backbone(self) -> cv2.dnn.Net:
+        return cv2.dnn.readNetFromONNX(str(self._folder / "backbone.onnx"))
+
+    @cached_property
+    def _head(self) -> cv2.dnn.Net:
+        return cv2.dnn.readNetFromONNX(str(self._folder / "head.onnx"))
 
     def _look(
-        self, exemplar: NDArray[np.uint8], search: NDArray[np.uint8], center_xy: tuple[float, ...], size: int
+        self, exemplar: NDArray[np.uint8], search: NDArray[np.uint8], center_xy: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        size = len(search)
         # Even views are shifted by whole cells, so the exemplar's square begins at a whole pixel.
-        left, top = (min(max(round(value - EXEMPLAR_SIZE / 2), 0), size - EXEMPLAR_SIZE) for value in center_xy)
+        left, top = (min(max(round(float(value) - EXEMPLAR_SIZE / 2), 0), size - EXEMPLAR_SIZE) for value in center_xy)
         template = self._embed(exemplar[top : top + EXEMPLAR_SIZE, left : left + EXEMPLAR_SIZE])
         border = (SEARCH_SIZE - size) // 2
         padded = cv2.copyMakeBorder(search, border, border, border, border, cv2.BORDER_REPLICATE)
@@ -119,19 +130,20 @@ def on_cells(logits: Tensor, boxes: Tensor, size: int) -> SoftTargets:
     return SoftTargets(maps[:, 0], torch.stack([across - x1, down - y1, x2 - across, y2 - down], dim=1))
 
 
-def soft_loss(target: Tensor, distances: Tensor, soft: SoftTargets) -> Tensor:
+def soft_loss(target: Tensor, distances: Tensor, soft: SoftTargets, group: Group = ALONE) -> Tensor:
     """Cross-entropy with the teacher's probabilities, and GIoU with its boxes where it is sure.
 
     Args:
         target: (T, n, n) class logits. distances: (T, 4, n, n) of the student.
         soft: for the same pairs.
+        group: processes over which the teacher's mass is counted.
 
     Returns:
-        Scalar. A map's cross-entropy is divided by the teacher's mass on it, as a focal loss is by its positives.
+        Scalar. The maps' cross-entropy is divided by the teacher's mass on them, as a focal loss is by its positives.
     """
-    mass = soft.probability.sum().clamp(min=1)
+    mass = group.mean(soft.probability.sum()).clamp(min=1)
     classes = F.binary_cross_entropy_with_logits(target, soft.probability, reduction="sum") / mass
     sure = (soft.probability > 0.5) & (soft.distances > 0).all(dim=1)
-    _, giou = side_iou(distances.permute(0, 2, 3, 1)[sure], soft.distances.permute(0, 2, 3, 1)[sure])
-    weight = soft.probability[sure]
-    return 0.1 * classes + ((1 - giou) * weight).sum() / weight.sum().clamp(min=1)
+    weight = torch.where(sure, soft.probability, 0.0)
+    _, giou = side_iou(distances.permute(0, 2, 3, 1), soft.distances.permute(0, 2, 3, 1))
+    return 0.1 * classes + ((1 - giou) * weight).sum() / group.mean(weight.sum()).clamp(min=1)

@@ -52,8 +52,8 @@ def tracker_task(
     autocast = autocast_dtype(recipe.precision, torch.device(device))
     net = start_network(recipe)
     teacher = Teacher() if recipe.teacher_weight else None
-    objective = Objective(net, teacher, recipe, group, autocast, soft_teacher)
-    batches = PairBatches(stores, recipe, group)
+    objective = Objective(net, teacher, recipe, group, autocast)
+    batches = PairBatches(stores, recipe, group, soft_teacher)
     return Task(recipe, net, objective, batches, PARTS, (net.backbone,), teacher, autocast is torch.float16)
 
 

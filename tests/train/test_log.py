@@ -9,7 +9,7 @@ PARTS = ("logistic", "hit")
 
 
 def report(step: int) -> StepReport:
-    return StepReport(step, 1e-3, 2.0 - step, {"logistic": 0.5, "hit": 1.0}, 3.0, 100.0)
+    return StepReport(step, 1e-3, 2.0 - step, {"logistic": 0.5, "hit": 1.0}, 3.0, 100.0, 0.25)
 
 
 def rows(path: Path) -> list[dict[str, str]]:

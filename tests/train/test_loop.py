@@ -9,21 +9,25 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
+from torch.utils.data import DataLoader, Subset
 
 from siamtrack.errors import ConfigError, DataError, SiamtrackError
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import load_weights
 from siamtrack.train.crops import CropStore
 from siamtrack.train.log import StepReport
-from siamtrack.train.loop import _accumulate
+from siamtrack.train.loop import _accumulate, _batches
+from siamtrack.train.loop import train as train_task
 from siamtrack.train.objective import Objective, cut_exemplars, siamese_loss
 from siamtrack.train.pairs import Batch, PairBatches
 from siamtrack.train.precision import LossScaler
 from siamtrack.train.recipe import Recipe, SourceConfig
 from siamtrack.train.start import start_network
 from siamtrack.train.teacher import Teacher
+from siamtrack.train.tracker_task import tracker_task
 from siamtrack.train.tracker_task import train_tracker as train
 
 RECIPE = Recipe(
@@ -76,6 +80,38 @@ def test_no_step_is_told_to_have_taken_no_time(stores: list[CropStore], tmp_path
     train(RECIPE, stores, tmp_path, workers=0, report=reports.append)
     seconds = [RECIPE.batch_size / report.pairs_per_s for report in reports]
     assert min(seconds) > 0.01 * sorted(seconds)[len(seconds) // 2]
+
+
+def test_a_step_says_how_long_it_waited_for_its_batch(stores: list[CropStore], tmp_path: Path) -> None:
+    class Slow(PairBatches):
+        def __getitem__(self, step: int) -> Batch:
+            time.sleep(0.2)
+            return super().__getitem__(step)
+
+    reports: list[StepReport] = []
+    task = tracker_task(RECIPE, stores)
+    train_task(replace(task, batches=Slow(stores, RECIPE)), tmp_path, workers=0, report=reports.append)
+    for report in reports:
+        seconds = RECIPE.batch_size / report.pairs_per_s
+        assert 0.2 <= report.waited * seconds < seconds
+    with (tmp_path / "log.csv").open() as lines:
+        assert [float(row["waited"]) for row in csv.DictReader(lines)] == pytest.approx([r.waited for r in reports], abs=1e-3)
+
+
+def test_loading_processes_use_one_thread_of_opencv_and_this_one_keeps_its_own(stores: list[CropStore]) -> None:
+    class Threads(PairBatches):
+        def __getitem__(self, step: int) -> Batch:
+            return replace(super().__getitem__(step), family=torch.tensor([cv2.getNumThreads()] * 4))
+
+    threads = cv2.getNumThreads()
+    Threads(stores, RECIPE)[0]  # warps here first: the child is forked from a process that has threads
+    cv2.setNumThreads(3)
+    try:
+        loader = DataLoader(Subset(Threads(stores, RECIPE), range(2)), batch_size=None, num_workers=1)
+        assert [batch.family[0].item() for batch in _batches(loader)] == [1, 1]  # type: ignore[attr-defined]
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(

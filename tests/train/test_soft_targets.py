@@ -1,18 +1,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from rendered import rendered_frame
+from torch.utils.data import DataLoader, Subset
 
 from siamtrack.boxes import iou
 from siamtrack.tracking.crop import CropWindow, context_side
-from siamtrack.train.pairs import Batch
+from siamtrack.train.box_objective import SOFT_WEIGHT
+from siamtrack.train.crops import CropStore
+from siamtrack.train.distributed import Group
+from siamtrack.train.objective import Objective
+from siamtrack.train.pairs import PairBatches
+from siamtrack.train.recipe import Recipe, SourceConfig
 from siamtrack.train.soft_targets import NanoTeacher, SoftTargets, on_cells, soft_loss
+from siamtrack.train.start import start_network
 
 NANO = Path(__file__).parents[3] / "shared/peers/nanotrack"
+RECIPE = Recipe(
+    sources=(SourceConfig("videos"), SourceConfig("stills")),
+    model="siamfc-box",
+    batch_size=8,
+    steps=1,
+    search_size=159,
+    search_size_start=159,
+)
 
 
 def opinion(row: int, column: int, half: float, size: int = 223) -> SoftTargets:
@@ -60,9 +77,76 @@ def test_agreement_costs_less_than_dissent() -> None:
     assert torch.isfinite(soft_loss(sure, soft.distances, nothing))
 
 
+def test_processes_that_share_a_batch_have_its_loss_on_average() -> None:
+    generator = torch.Generator().manual_seed(0)
+    target, distances = (torch.rand(shape, generator=generator) * 20 + 1 for shape in ((4, 13, 13), (4, 4, 13, 13)))
+    soft = SoftTargets(torch.rand((4, 13, 13), generator=generator), torch.rand((4, 4, 13, 13), generator=generator) * 20 - 2)
+    soft.probability[:2] *= 0.6  # of one half of the batch the teacher is much less sure
+
+    class Shared(Group):
+        def mean(self, value: torch.Tensor) -> torch.Tensor:
+            return means.pop(0)
+
+    sure = (soft.probability > 0.5) & (soft.distances > 0).all(dim=1)
+    halves = []
+    for rows in (slice(2), slice(2, 4)):
+        means = [soft.probability.sum() / 2, soft.probability[sure].sum() / 2]
+        half = SoftTargets(soft.probability[rows], soft.distances[rows])
+        halves.append(soft_loss(target[rows], distances[rows], half, Shared(size=2)))
+    assert torch.stack(halves).mean().item() == pytest.approx(soft_loss(target, distances, soft).item(), rel=1e-5)
+
+
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"backbone\.onnx not found; soft targets need NanoTrackV2"):
         NanoTeacher(tmp_path, "rgb")
+
+
+def asked_of_a_batch(stores: list[CropStore]) -> tuple[PairBatches, list[NDArray[np.uint8]]]:
+    """Batches whose teacher is sure of one box wherever it looks, and what it was shown."""
+    shown: list[NDArray[np.uint8]] = []
+
+    def teacher(images: NDArray[np.uint8], center_xy: NDArray[np.float32]) -> SoftTargets:
+        shown.append(images)
+        assert center_xy.shape == (len(images), 2)
+        every = [opinion(8, 8, 20.0, images.shape[1]) for _ in range(len(images) // 2)]
+        return SoftTargets(*map(torch.cat, zip(*every, strict=True)))
+
+    return PairBatches(stores, RECIPE, soft_teacher=cast(NanoTeacher, teacher)), shown
+
+
+def test_a_batch_brings_its_soft_targets_and_shares_them_out(stores: list[CropStore]) -> None:
+    batches, shown = asked_of_a_batch(stores)
+    batch = batches[0]
+    assert np.array_equal(shown[0], batch.images.numpy())
+    assert batch.soft is not None
+    pieces = [piece.soft for piece in batch.split(2)]
+    for name in SoftTargets._fields:
+        halves = [getattr(soft, name) for soft in pieces]
+        assert [len(half) for half in halves] == [2, 2]
+        assert torch.equal(torch.cat(halves), getattr(batch.soft, name))
+    moved = batch.to(torch.device("meta")).soft
+    assert moved is not None
+    assert moved.distances.device.type == "meta"
+    assert PairBatches(stores, RECIPE)[0].soft is None
+
+
+def test_soft_targets_are_a_part_of_the_loss(stores: list[CropStore]) -> None:
+    objective = Objective(start_network(RECIPE), None, RECIPE)
+    with_them, parts = objective(asked_of_a_batch(stores)[0][0], 0)
+    without, fewer = objective(PairBatches(stores, RECIPE)[0], 0)
+    assert set(parts) - set(fewer) == {"soft"}
+    assert float(with_them.detach()) == pytest.approx(float((without + SOFT_WEIGHT * parts["soft"]).detach()), rel=1e-5)
+
+
+@pytest.mark.skipif(not NANO.is_dir(), reason="NanoTrackV2's ONNX files are not part of the repository")
+def test_the_real_teacher_says_the_same_in_another_process(stores: list[CropStore]) -> None:
+    # Asked here first: its networks must not be handed on to the loader's process.
+    batches = PairBatches(stores, RECIPE, soft_teacher=NanoTeacher(NANO, "rgb"))
+    here = batches[0].soft
+    (batch,) = DataLoader(Subset(batches, range(1)), batch_size=None, num_workers=1, multiprocessing_context="spawn")
+    assert here is not None
+    for name in SoftTargets._fields:
+        assert torch.equal(getattr(batch.soft, name), getattr(here, name)), name
 
 
 @pytest.mark.skipif(not NANO.is_dir(), reason="NanoTrackV2's ONNX files are not part of the repository")
@@ -77,8 +161,7 @@ def test_the_real_teacher_finds_the_target() -> None:
         views.append(window.extract(frame, (90, 90, 90))[..., ::-1])
         centers.append([size / 2 + shift[0], size / 2 + shift[1]])
         sizes.append([w / step, h / step])
-    batch = Batch(torch.from_numpy(np.stack(views)), torch.tensor(centers), torch.tensor(sizes), torch.zeros(2), torch.ones(2))
-    soft = NanoTeacher(NANO, "rgb")(batch)
+    soft = NanoTeacher(NANO, "rgb")(np.stack(views), np.asarray(centers, np.float32))
     row, column = divmod(int(soft.probability[0].argmax()), 13)
     left, top, right, bottom = soft.distances[0, :, row, column].tolist()
     found = (63.5 + 8 * column - left, 63.5 + 8 * row - top, left + right, top + bottom)
