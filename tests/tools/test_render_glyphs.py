@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import sys
 import unicodedata
@@ -21,15 +20,8 @@ FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSerif", "Deja
 
 
 @pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    name = "render_glyphs"
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[2] / "tools/render_glyphs.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return import_tool("render_glyphs")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +45,9 @@ def fonts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def call(tool: ModuleType, fonts: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Runs the tool in this process on a handful of characters."""
     few = {"latin": "AEgi", "greek": "ΑΩ", "han": "木", "blank": "\u00a0"}
-    monkeypatch.setattr(tool, "SCRIPTS", {name: lambda letters=letters: list(letters) for name, letters in few.items()})
+    scripts = {name: lambda letters=letters: list(letters) for name, letters in few.items()}
+    for module in (tool, sys.modules["glyph_scripts"]):
+        monkeypatch.setattr(module, "SCRIPTS", scripts)
 
     def run(*arguments: object) -> int:
         monkeypatch.setattr(sys, "argv", ["render_glyphs.py", *map(str, arguments)])
