@@ -109,7 +109,8 @@ def scored(args: argparse.Namespace, folder: Path, model: Path, val: Path) -> di
     path = folder / (f"val-{args.frames}.json" if args.frames else "val.json")
     if not path.is_file():
         sequences = find_sequences(val)
-        tracker = load(model, args.device, redetect=False)  # one pass, as validation does: no score is fitted yet
+        # One pass, as validation does: no score is fitted yet. In float32, so that rows of several machines compare.
+        tracker = load(model, args.device, precision="float32", redetect=False)
         runs = [next(iter(evaluate(tracker, [item], args.frames))) for item in track(sequences, "  val")]
         write_whole(path, json.dumps({run.name: run.overlaps.round(5).tolist() for run in runs}))
     return {name: np.array(values) for name, values in json.loads(path.read_text()).items()}
