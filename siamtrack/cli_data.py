@@ -48,18 +48,19 @@ def prepare(
     root: RootArgument,
     cache: Annotated[Path, typer.Option(help="Folder for the crops; give the same to `siamtrack train --cache`.")],
     kind: KindOption = "auto",
-    workers: Annotated[int, typer.Option(min=1, help="Processes that cut.")] = 1,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that cut. Default: one a core.")] = None,
 ) -> int:
     """Cut the training crops of a data set, or go on where an earlier run stopped. Bad sequences are named and left out.
 
     After a repair, the same command tries again what was bad.
 
-    Example: siamtrack data prepare GOT-10k/train --cache crops --workers 8
+    Example: siamtrack data prepare GOT-10k/train --cache crops
     """
     from siamtrack.train.prepare import prepare, store_path
+    from siamtrack.workers import usable_cores
 
     with _ItemBar("cutting") as bar:
-        report = prepare(root, cache, kind, workers, bar.update)
+        report = prepare(root, cache, kind, workers or usable_cores(), bar.update)
     _name(report.bad)
     typer.echo(
         f"{report.sequences} of {report.sequences + len(report.bad)} good, {len(report.bad)} bad; "

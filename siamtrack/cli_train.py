@@ -17,7 +17,10 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder of the run; the same command again resumes it.")],
     cache: Annotated[Path | None, typer.Option(help="Folder for the crops, made once. Default: OUT/crops.")] = None,
     device: DeviceOption = "auto",
-    workers: Annotated[int, typer.Option(min=0, help="Processes that load data, for each GPU.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that load data, for each GPU. Default: its share of the cores; 1 beside a CPU."),
+    ] = None,
     stop_after: Annotated[int | None, typer.Option(min=1, help="Stop at this step; resume later.")] = None,
     preview: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw the first step's views, as augmented, and stop.")

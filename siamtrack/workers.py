@@ -1,10 +1,15 @@
-"""What the processes of a pool do when they begin."""
+"""Processes that work for another one: how many a machine has room for, and when they end."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import threading
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def leave_with_parent() -> None:

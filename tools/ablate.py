@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="keys of every recipe, to shorten all alike")
     parser.add_argument("--frames", type=int, default=None, help="first N frames of each val sequence only")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=None, help="as for `siamtrack train`")
     args = parser.parse_args()
 
     plan = load_yaml(args.plan)

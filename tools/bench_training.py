@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -36,6 +35,7 @@ from siamtrack.train.log import StepReport
 from siamtrack.train.loop import train
 from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Recipe
+from siamtrack.train.session import loading_processes
 from siamtrack.train.soft_targets import NanoTeacher
 from siamtrack.train.task import Task
 from siamtrack.train.tracker_task import tracker_task
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True, help="crops; made if missing, which is not measured")
-    parser.add_argument("--workers", type=int, nargs="+", default=[os.cpu_count() or 1])
+    parser.add_argument("--workers", type=int, nargs="+", default=None, help="default: as many as `siamtrack train` takes")
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
@@ -92,7 +92,7 @@ def main() -> None:
 
     bound, _ = run(0, repeat=True)
     rows = []
-    for workers in args.workers:
+    for workers in args.workers or [loading_processes(None, device)]:
         reports, busy = run(workers, repeat=False)
         rows.append(Measured(workers, rate(reports), waited(reports), rate(bound), busy))
         print(f"{workers} workers: done", flush=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from siamtrack.config import to_plain
 from siamtrack.errors import WeightsError
+from siamtrack.workers import usable_cores
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
@@ -117,8 +117,3 @@ def share_machine(videos: int, devices: tuple[str, ...], workers: int | None, th
             most = min(most, WORKERS_A_GPU * len(devices))
         workers = max(1, min(most, videos))
     return workers, threads or max(1, cores // workers)
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -20,7 +19,7 @@ from siamtrack.benchmark.results import ResultStore, SequenceResult
 from siamtrack.datasets.benchmarks import Benchmark
 from siamtrack.datasets.sequence import Sequence as Video
 from siamtrack.errors import OutputError, SiamtrackError
-from siamtrack.workers import leave_with_parent
+from siamtrack.workers import leave_with_parent, usable_cores
 
 
 @dataclass(frozen=True)
@@ -181,5 +180,4 @@ def run_one(spec: TrackerSpec, video: Video, out: Path, toolkit: Toolkit | None)
 
 def usual_jobs(threads: int) -> int:
     """As many processes as fill the machine's cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // threads)
+    return max(1, usable_cores() // threads)

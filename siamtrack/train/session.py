@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +24,10 @@ from siamtrack.train.tracker_task import train_tracker
 from siamtrack.train.validation import tracking_validation
 from siamtrack.train.verifier_recipe import VerifierRecipe
 from siamtrack.train.verifier_task import train_verifier
+from siamtrack.workers import usable_cores
+
+MAX_LOADERS = 16
+"""Each keeps four batches ready, and maps the crops for itself."""
 
 
 class Watcher(Protocol):
@@ -49,14 +54,15 @@ class Session:
         data: folder that the recipe's paths are relative to; for a verifier, the folder of classes or the CSV of pairs.
         out: folder of the run.
         cache: folder of the crops; None for `out / "crops"`.
-        device, workers, stop_after: as for `loop.train`.
+        device, stop_after: as for `loop.train`.
+        workers: processes that load data, beside each one that trains; None for as many as `loading_processes` says.
     """
 
     data: Path
     out: Path
     cache: Path | None = None
     device: str = "auto"
-    workers: int = 1
+    workers: int | None = None
     stop_after: int | None = None
 
 
@@ -80,7 +86,7 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
             _stores(recipe, session, watcher, group),
             session.out,
             where,
-            workers=session.workers,
+            workers=loading_processes(session.workers, device),
             stop_after=session.stop_after,
             report=lambda report: watcher.step(report, recipe.steps),
             validate=tracking_validation(recipe, session.data, where, group),
@@ -113,13 +119,27 @@ def _verifier(recipe: VerifierRecipe, session: Session, watcher: Watcher) -> Pat
             session.data,
             session.out,
             _device_of(group, device),
-            session.workers,
+            loading_processes(session.workers, device),
             session.stop_after,
             lambda report: watcher.step(report, recipe.steps),
             watcher.checking,
             watcher.left_out,
             group,
         )
+
+
+def loading_processes(asked: int | None, device: torch.device) -> int:
+    """Processes that load data, beside each one that trains.
+
+    One beside a CPU, whose cores the training itself needs; beside a GPU its share of the cores, less one for the loop,
+    and no more than `MAX_LOADERS`.
+    """
+    if asked is not None:
+        return asked
+    if device.type != "cuda":
+        return 1
+    share = usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, min(share - 1, MAX_LOADERS))
 
 
 def _device_of(group: Group, device: torch.device) -> str:
