@@ -28,15 +28,13 @@ from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import Dataset
 
-from siamtrack.config import build, load_yaml
 from siamtrack.tracking.placement import pick_device
 from siamtrack.train.crops import open_store
 from siamtrack.train.log import StepReport
 from siamtrack.train.loop import train
 from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Recipe
-from siamtrack.train.session import loading_processes
-from siamtrack.train.soft_targets import NanoTeacher
+from siamtrack.train.session import loading_processes, open_soft_teacher, read_recipe
 from siamtrack.train.task import Task
 from siamtrack.train.tracker_task import tracker_task
 
@@ -79,10 +77,10 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
 
-    recipe = as_measured(build(Recipe, load_yaml(args.recipe), str(args.recipe)), args.steps)
+    recipe = as_measured(read_recipe(args.recipe), args.steps)
     device = pick_device(args.device)
     stores = [open_store(args.data / item.path, args.cache, kind=item.kind, exclude=item.exclude) for item in recipe.sources]
-    teacher = NanoTeacher(args.data / recipe.soft_teacher, recipe.color_order) if recipe.soft_teacher else None
+    teacher = open_soft_teacher(recipe, args.data)
 
     def run(workers: int, repeat: bool) -> tuple[list[StepReport], float | None]:
         task = tracker_task(recipe, stores, str(device), soft_teacher=teacher)

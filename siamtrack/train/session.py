@@ -77,7 +77,7 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
     """
     if load_yaml(recipe_path).get("model") == "verifier":
         return _verifier(build(VerifierRecipe, load_yaml(recipe_path), str(recipe_path)), session, watcher)
-    recipe = _recipe(recipe_path)
+    recipe = read_recipe(recipe_path)
     device = pick_device(session.device)
     with joined(device) as group:
         where = _device_of(group, device)
@@ -91,7 +91,7 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
             report=lambda report: watcher.step(report, recipe.steps),
             validate=tracking_validation(recipe, session.data, where, group),
             group=group,
-            soft_teacher=_soft_teacher(recipe, session),
+            soft_teacher=open_soft_teacher(recipe, session.data),
         )
         path = session.out / "model.safetensors"
         if group.is_main:
@@ -152,20 +152,30 @@ def preview_from_config(recipe_path: Path, session: Session, picture: Path, watc
     Raises:
         ConfigError, DataError, FileNotFoundError, SiamtrackError: as the parts raise them.
     """
-    recipe = _recipe(recipe_path)
+    recipe = read_recipe(recipe_path)
     write_preview(picture, recipe, _stores(recipe, session, watcher, Group()))
     return picture
 
 
-def _recipe(path: Path) -> Recipe:
+def read_recipe(path: Path) -> Recipe:
+    """A tracker's recipe.
+
+    Raises:
+        ConfigError, FileNotFoundError: it cannot be read, or names no source.
+    """
     recipe = build(Recipe, load_yaml(path), str(path))
     if not recipe.sources:
         raise ConfigError(f"{path}: no sources; name at least one folder of sequences or .tar of stills")
     return recipe
 
 
-def _soft_teacher(recipe: Recipe, session: Session) -> NanoTeacher | None:
-    return NanoTeacher(session.data / recipe.soft_teacher, recipe.color_order) if recipe.soft_teacher else None
+def open_soft_teacher(recipe: Recipe, data: Path) -> NanoTeacher | None:
+    """The tracker that gives soft targets, if the recipe wants one; its path is relative to `data`.
+
+    Raises:
+        FileNotFoundError: as `NanoTeacher` raises it.
+    """
+    return NanoTeacher(data / recipe.soft_teacher, recipe.color_order) if recipe.soft_teacher else None
 
 
 def _stores(recipe: Recipe, session: Session, watcher: Watcher, group: Group) -> list[CropStore]:
