@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from siamtrack.tracking.result import State, TrackResult
     from siamtrack.tracking.settings import TrackerConfig
     from siamtrack.tracking.tracker import Tracker
-    from siamtrack.verification.verifier import Verifier
+    from siamtrack.verify.verifier import Verifier
 
 __version__ = "0.12.0"
 
@@ -47,7 +47,7 @@ _HOMES = {
     "Tracker": "siamtrack.tracking.tracker",
     "TrackerConfig": "siamtrack.tracking.settings",
     "TrackResult": "siamtrack.tracking.result",
-    "Verifier": "siamtrack.verification.verifier",
+    "Verifier": "siamtrack.verify.verifier",
 }
 
 __all__ = [

@@ -24,11 +24,11 @@ from rich.progress import track
 from rich.table import Table
 
 from siamtrack.api import load
-from siamtrack.benchmark.evaluate import evaluate
-from siamtrack.benchmark.scores import paired_bootstrap, pooled
 from siamtrack.config import load_yaml, nearest
-from siamtrack.datasets.layout import find_sequences
+from siamtrack.data.layout import find_sequences
 from siamtrack.errors import ConfigError
+from siamtrack.eval.evaluate import evaluate
+from siamtrack.eval.scores import paired_bootstrap, pooled
 from siamtrack.train.log import StepReport
 from siamtrack.train.session import Session, train_from_config
 from siamtrack.video.results import write_whole

@@ -30,9 +30,9 @@ from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from siamtrack.api import tracker_from
-from siamtrack.benchmark.evaluate import evaluate, pool_runs
 from siamtrack.boxes import iou
-from siamtrack.datasets.layout import find_sequences
+from siamtrack.data.layout import find_sequences
+from siamtrack.eval.evaluate import evaluate, pool_runs
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.tracking.crop import Image
 from siamtrack.tracking.device.locator import DeviceLocator

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from siamtrack.verification.gallery import Gallery
-from siamtrack.verification.verifier import Verifier
+from siamtrack.verify.gallery import Gallery
+from siamtrack.verify.verifier import Verifier
 
 
 def main() -> None:

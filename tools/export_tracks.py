@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from siamtrack.datasets.layout import find_sequences
-from siamtrack.datasets.sequence import Sequence
+from siamtrack.data.layout import find_sequences
+from siamtrack.data.sequence import Sequence
 from siamtrack.tracking.crop import CropWindow, context_side, mean_color
 
 

@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from pool import shared
 
 from siamtrack.api import load
-from siamtrack.benchmark.reliability import auroc, calibration_error
 from siamtrack.boxes import iou
 from siamtrack.config import load_yaml
-from siamtrack.datasets.layout import find_sequences
+from siamtrack.data.layout import find_sequences
+from siamtrack.eval.reliability import auroc, calibration_error
 from siamtrack.tracking.evidence import Evidence
 from siamtrack.tracking.tracker import Tracker
 

@@ -24,12 +24,12 @@ from pathlib import Path
 import cv2
 from rich.progress import Progress
 
-from siamtrack.benchmark.agreement import Labels, label_clip
-from siamtrack.benchmark.named import tracker_by_name
-from siamtrack.benchmark.peers import BoxTracker
 from siamtrack.boxes import Box, parse_box
-from siamtrack.datasets.videos import VIDEO_SUFFIXES
+from siamtrack.data.videos import VIDEO_SUFFIXES
 from siamtrack.errors import DataError, OutputError
+from siamtrack.eval.agreement import Labels, label_clip
+from siamtrack.eval.named import tracker_by_name
+from siamtrack.eval.peers import BoxTracker
 from siamtrack.tracking.crop import Image
 from siamtrack.video.results import write_whole
 from siamtrack.video.source import open_source

@@ -36,9 +36,9 @@ from absences.clip import AbsenceClip, Boxes, Lengths
 from absences.making import try_kinds
 from rich.progress import track
 
-from siamtrack.datasets.dataset import BAD_INPUT, Bad, reason
-from siamtrack.datasets.layout import find_sequences
-from siamtrack.datasets.sequence import Sequence
+from siamtrack.data.dataset import BAD_INPUT, Bad, reason
+from siamtrack.data.layout import find_sequences
+from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
 from siamtrack.video.results import make_folder, write_whole
 from siamtrack.video.sink import VideoSink

@@ -33,13 +33,13 @@ from pool import shared
 from rich.console import Console
 from rich.table import Table
 
-from siamtrack.benchmark.evaluate import run_together, subset
-from siamtrack.benchmark.named import tracker_by_name
-from siamtrack.benchmark.scores import pooled
 from siamtrack.boxes import Box, iou
-from siamtrack.datasets.dataset import BAD_INPUT, reason
-from siamtrack.datasets.layout import find_sequences
-from siamtrack.datasets.sequence import Sequence
+from siamtrack.data.dataset import BAD_INPUT, reason
+from siamtrack.data.layout import find_sequences
+from siamtrack.data.sequence import Sequence
+from siamtrack.eval.evaluate import run_together, subset
+from siamtrack.eval.named import tracker_by_name
+from siamtrack.eval.scores import pooled
 from siamtrack.tracking.crop import CropWindow, Image, mean_color
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.video.overlay import COLORS, RIVAL_COLOR, contact_sheet, draw_outline, put_text

@@ -36,12 +36,12 @@ from pool import shared
 from rich.console import Console
 from rich.table import Table
 
-from siamtrack.benchmark.named import tracker_by_name
-from siamtrack.benchmark.peers import box_of
-from siamtrack.benchmark.reliability import auroc, calibration_error, reliability
-from siamtrack.benchmark.runner import TrackerSpec
 from siamtrack.boxes import iou
-from siamtrack.datasets.layout import find_sequences
+from siamtrack.data.layout import find_sequences
+from siamtrack.eval.named import tracker_by_name
+from siamtrack.eval.peers import box_of
+from siamtrack.eval.reliability import auroc, calibration_error, reliability
+from siamtrack.eval.runner import TrackerSpec
 from siamtrack.tracking.result import State
 from siamtrack.video.results import make_folder, write_whole
 

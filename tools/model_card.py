@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from siamtrack.benchmark.scores import pooled
+from siamtrack.eval.scores import pooled
 from siamtrack.model.weights import load_weights
 from siamtrack.video.results import write_whole
 

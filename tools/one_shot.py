@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from siamtrack.config import build, load_yaml
-from siamtrack.datasets.labelled import Classes, open_classes
+from siamtrack.data.labelled import Classes, open_classes
 from siamtrack.files import replace_file
 from siamtrack.model.siblings import Siblings
 from siamtrack.model.similarity import Euclidean, SimilarityName
@@ -34,9 +34,9 @@ from siamtrack.train.loop import train
 from siamtrack.train.verifier_data import ItemReader
 from siamtrack.train.verifier_recipe import VerifierRecipe
 from siamtrack.train.verifier_task import embed_items, verifier_task
-from siamtrack.verification.episodes import OneShot, one_shot, sample_pairs
-from siamtrack.verification.metrics import Roc, roc
-from siamtrack.verification.report import write_report
+from siamtrack.verify.episodes import OneShot, one_shot, sample_pairs
+from siamtrack.verify.metrics import Roc, roc
+from siamtrack.verify.report import write_report
 
 LOSSES = ("contrastive", "triplet", "logistic")
 MARGINS = {"contrastive": 1.0, "triplet": 0.3, "logistic": 1.0}

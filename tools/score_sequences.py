@@ -18,9 +18,9 @@ from pathlib import Path
 import cv2
 from rich.progress import track
 
-from siamtrack.benchmark.evaluate import SequenceRun, pool_runs, run_together, subset
-from siamtrack.benchmark.named import tracker_by_name
-from siamtrack.datasets.layout import find_sequences
+from siamtrack.data.layout import find_sequences
+from siamtrack.eval.evaluate import SequenceRun, pool_runs, run_together, subset
+from siamtrack.eval.named import tracker_by_name
 from siamtrack.video.results import write_whole
 
 

@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pool import shared
 
-from siamtrack.benchmark.named import tracker_by_name
-from siamtrack.benchmark.peers import BoxTracker, box_of
-from siamtrack.benchmark.scores import overlaps, paired_bootstrap, pooled
 from siamtrack.boxes import Box
-from siamtrack.datasets.layout import find_sequences
+from siamtrack.data.layout import find_sequences
+from siamtrack.eval.named import tracker_by_name
+from siamtrack.eval.peers import BoxTracker, box_of
+from siamtrack.eval.scores import overlaps, paired_bootstrap, pooled
 from siamtrack.tracking.crop import Image
 
 STARTS = (0.0, 0.2, 0.4, 0.6)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from siamtrack.batch.jobs import TargetJob
-from siamtrack.datasets.labels import read_text
+from siamtrack.data.labels import read_text
 from siamtrack.errors import DataError
 
 IMAGES = "img1"

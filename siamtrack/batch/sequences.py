@@ -18,9 +18,9 @@ from siamtrack.batch.jobs import JobList, Refusal, TargetJob, VideoJob, named
 from siamtrack.batch.manifest import read_targets
 from siamtrack.batch.mot import IMAGES, mot_file, read_mot
 from siamtrack.boxes import parse_box
-from siamtrack.datasets.labels import below, folders, read_text
-from siamtrack.datasets.pictures import holds_pictures
-from siamtrack.datasets.videos import VIDEO_SUFFIXES
+from siamtrack.data.labels import below, folders, read_text
+from siamtrack.data.pictures import holds_pictures
+from siamtrack.data.videos import VIDEO_SUFFIXES
 from siamtrack.errors import DataError
 
 ONLY = "target"

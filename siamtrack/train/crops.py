@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.datasets.layout import find_kind
+from siamtrack.data.layout import find_kind
 from siamtrack.errors import DataError
 from siamtrack.tracking.crop import Image
 from siamtrack.train.prepare import REPORT, Report, prepare, shard_path, store_path

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.datasets.dataset import Item, loaded
-from siamtrack.datasets.sequence import Sequence, Still
+from siamtrack.data.dataset import Item, loaded
+from siamtrack.data.sequence import Sequence, Still
 from siamtrack.errors import DataError
 from siamtrack.tracking.crop import CropWindow, Image, context_side, mean_color
 from siamtrack.train.shards import CROP_SIZE, CutTrack

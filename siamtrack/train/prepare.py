@@ -22,8 +22,8 @@ from pathlib import Path
 
 import cv2
 
-from siamtrack.datasets.dataset import BAD_INPUT, Bad, Dataset, Item, reason
-from siamtrack.datasets.layout import open_dataset
+from siamtrack.data.dataset import BAD_INPUT, Bad, Dataset, Item, reason
+from siamtrack.data.layout import open_dataset
 from siamtrack.errors import DataError, OutputError, SiamtrackError
 from siamtrack.files import replace_file
 from siamtrack.train.cutting import cut_item

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from siamtrack.datasets.dataset import Bad
+from siamtrack.data.dataset import Bad
 from siamtrack.errors import DataError
 from siamtrack.files import replace_file
 

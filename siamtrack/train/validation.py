@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from siamtrack.benchmark.evaluate import evaluate, subset
 from siamtrack.config import build
-from siamtrack.datasets.layout import find_sequences
+from siamtrack.data.layout import find_sequences
 from siamtrack.errors import ConfigError
+from siamtrack.eval.evaluate import evaluate, subset
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import shipped_settings
 from siamtrack.tracking.engine import Engine

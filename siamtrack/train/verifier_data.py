@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from siamtrack.datasets.items import read_picture, read_sequence
-from siamtrack.datasets.labelled import DISSIMILAR, Classes, Pairs
+from siamtrack.data.items import read_picture, read_sequence
+from siamtrack.data.labelled import DISSIMILAR, Classes, Pairs
 from siamtrack.errors import ConfigError, DataError
 from siamtrack.model.towers import TowerSpec
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.item_augment import augment_picture, augment_sequence
 from siamtrack.train.verifier_recipe import VerifierRecipe
-from siamtrack.verification.inputs import as_batch, picture_input, sequence_input
+from siamtrack.verify.inputs import as_batch, picture_input, sequence_input
 
 
 @dataclass(frozen=True)

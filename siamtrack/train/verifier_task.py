@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from siamtrack.config import to_plain
-from siamtrack.datasets.labelled import DISSIMILAR, Classes, Pairs, open_labelled
+from siamtrack.data.labelled import DISSIMILAR, Classes, Pairs, open_labelled
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import InputSpec
 from siamtrack.model.siblings import Siblings
@@ -25,10 +25,10 @@ from siamtrack.train.task import Task, Validate
 from siamtrack.train.verifier_data import ItemBatches, ItemReader, Split, split, without_broken
 from siamtrack.train.verifier_objective import PARTS, VerifierObjective
 from siamtrack.train.verifier_recipe import VerifierRecipe
-from siamtrack.verification.episodes import sample_pairs
-from siamtrack.verification.inputs import as_batch
-from siamtrack.verification.metrics import Roc, calibrate, roc
-from siamtrack.verification.weights import OperatingPoint, VerifierHeader, make_network, save_verifier
+from siamtrack.verify.episodes import sample_pairs
+from siamtrack.verify.inputs import as_batch
+from siamtrack.verify.metrics import Roc, calibrate, roc
+from siamtrack.verify.weights import OperatingPoint, VerifierHeader, make_network, save_verifier
 
 MAX_ITEMS = 4000
 MAX_PAIRS = 40_000

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 import siamtrack
-from siamtrack.cli_labels import export_labels
+from siamtrack.cli.labels import export_labels
 from siamtrack.errors import DataError, OutputError, SiamtrackError
 from siamtrack.labels import FORMS, LabelOptions, export, load_tracks
 from siamtrack.tracking.tracker import Tracker

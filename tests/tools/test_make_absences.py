@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from siamtrack.datasets.dataset import Bad
-from siamtrack.datasets.layout import find_sequences
-from siamtrack.datasets.sequence import Sequence
+from siamtrack.data.dataset import Bad
+from siamtrack.data.layout import find_sequences
+from siamtrack.data.sequence import Sequence
 from siamtrack.tracking.crop import Image
 
 TARGET_BGR = (250, 5, 250)

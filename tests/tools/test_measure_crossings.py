@@ -14,8 +14,8 @@ import pytest
 from rendered import rendered_frame
 
 from siamtrack.boxes import iou
-from siamtrack.datasets.layout import find_sequences
-from siamtrack.datasets.sequence import Sequence
+from siamtrack.data.layout import find_sequences
+from siamtrack.data.sequence import Sequence
 
 FRAMES = 44
 DRAWS = 12

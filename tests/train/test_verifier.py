@@ -11,14 +11,14 @@ import pytest
 import torch
 from glyphs import write_letters, write_strokes
 
-from siamtrack.datasets.labelled import Classes, Pairs, open_classes, open_pairs
+from siamtrack.data.labelled import Classes, Pairs, open_classes, open_pairs
 from siamtrack.errors import ConfigError, DataError
 from siamtrack.model.towers import TowerSpec
 from siamtrack.train.log import StepReport
 from siamtrack.train.verifier_data import ItemBatches, split, without_broken
 from siamtrack.train.verifier_recipe import ItemAugmentConfig, VerifierRecipe
 from siamtrack.train.verifier_task import train_verifier, verifier_task
-from siamtrack.verification.weights import load_verifier
+from siamtrack.verify.weights import load_verifier
 
 RECIPE = VerifierRecipe(
     tower=TowerSpec("cnn", dim=16, size=32, gray=True, width=8),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from absences.play import forth_and_back
-from siamtrack.datasets.sequence import Sequence
+from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
 from siamtrack.tracking.crop import Image
 

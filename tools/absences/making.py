@@ -13,8 +13,8 @@ from absences.inserted import black, cut
 from absences.leaves import leaves
 from absences.occluded import occluded
 from absences.removed import removed
-from siamtrack.datasets.dataset import BAD_INPUT, Bad, reason
-from siamtrack.datasets.sequence import Sequence
+from siamtrack.data.dataset import BAD_INPUT, Bad, reason
+from siamtrack.data.sequence import Sequence
 
 KINDS: dict[str, Callable[[Scene, np.random.Generator], Made]] = {
     "removed": removed,

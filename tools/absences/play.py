@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from siamtrack.datasets.sequence import Sequence
+from siamtrack.data.sequence import Sequence
 from siamtrack.tracking.crop import Image
 
 

@@ -1,0 +1,242 @@
+"""The `batch` command: parsing and printing only, like `siamtrack.cli`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from siamtrack.cli.options import (
+    ConfigOption,
+    DeviceOption,
+    ModelOption,
+    PrecisionOption,
+    RedetectOption,
+    RuntimeOption,
+    note,
+    settings_of,
+)
+from siamtrack.cli.signals import Signals
+from siamtrack.errors import SiamtrackError
+from siamtrack.models import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from siamtrack.batch.engine import Event
+    from siamtrack.batch.target_folder import TargetResult
+
+ROWS = 60
+"""Targets that the table on the screen holds; the rest is in summary.csv."""
+
+
+def batch(
+    jobs_path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="JOBS",
+            help="A .csv or .jsonl manifest, a folder of videos with box files, or folders of GOT-10k or MOT sequences.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for results; the same command goes on in it.")],
+    model: ModelOption = DEFAULT_MODEL,
+    config: ConfigOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    runtime: RuntimeOption = "auto",
+    redetect: RedetectOption = True,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Videos at a time. Default: as many as fill the machine.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process. Default: the cores, shared.")] = None,
+    video: Annotated[bool, typer.Option("--video", help="Also write an overlay.mp4 a video, with all its targets.")] = False,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FORM", help="mot, coco or parquet: also write that for each video; repeatable."),
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try targets again that failed before.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Track everything again, whatever is in --out.")] = False,
+    engine: Annotated[str, typer.Option(help="local: processes of this machine; ray: a cluster, by the extra `cluster`.")] = (
+        "local"
+    ),
+    address: Annotated[
+        str | None, typer.Option(help="With --engine ray: auto, HOST:6379, ray://HOST:10001. Default: this machine alone.")
+    ] = None,
+) -> int:
+    """Follow many targets in many videos. Stopped or killed, the same command goes on.
+
+    \b
+    A manifest has a target a line; start and end are 0-based frames, end is the last one tracked and may be left out:
+      video,target,start,x,y,w,h,end
+      clips/a.mp4,car,0,120,80,64,48,
+      clips/a.mp4,dog,30,10,20,40,40,250
+
+    \b
+    Examples:
+      siamtrack batch jobs.csv --out runs/all
+      siamtrack batch clips --out runs/clips --video        (clips/NAME.mp4 with clips/NAME.txt: x,y,w,h)
+      siamtrack batch MOT17/train --out runs/mot --retry-failed
+
+    \b
+    Exit status: 0 all done, 1 some targets failed or the run broke off, 2 it could not begin.
+    """
+    from siamtrack.batch.labels import check_labels, write_labels
+    from siamtrack.batch.run import batch as run_batch
+
+    check_labels(labels or [])
+    constants = settings_of(config, redetect)
+    with Signals(raising=True) as signals, _Bars() as bars:
+        run = run_batch(
+            jobs_path,
+            out,
+            engine=engine,
+            address=address,
+            model=model,
+            device=device,
+            precision=precision,
+            runtime=runtime,
+            workers=jobs,
+            threads=threads,
+            video=video,
+            retry_failed=retry_failed,
+            force=force,
+            on_event=bars.tell,
+            **constants,
+        )
+        problem = None
+        try:
+            with closing(run):
+                for result in run:
+                    bars.settled(result)
+            if labels and any(result.frames for result in bars.results):
+                write_labels(out, labels)
+        except KeyboardInterrupt:
+            pass
+        except SiamtrackError as error:
+            if not bars.planned:
+                raise
+            problem = str(error)
+    return _report(bars.results, out, problem, signals.caught)
+
+
+def _report(results: Sequence[TargetResult], out: Path, problem: str | None, stopped_by: int | None) -> int:
+    failed = [result for result in results if result.outcome == "failed"]
+    if results:
+        _table(results)
+        lost = sum(result.lost > 0 for result in results)
+        typer.echo(f"{len(results) - len(failed)} done, {len(failed)} failed, {lost} lost for some frames: {out}/summary.csv")
+    for result in failed[:ROWS]:
+        note(f"{result.video} {result.target}: {result.error}", kind="failed")
+    if len(failed) > ROWS:
+        note(f"{len(failed) - ROWS} more failed; {out}/summary.csv says why", kind="failed")
+    earlier = sum(result.earlier for result in failed)
+    if earlier:
+        note(f"{earlier} of them failed in an earlier run and were not tried again; --retry-failed does")
+    if stopped_by:
+        note("stopped; what is done is kept, and the same command goes on")
+        return 128 + stopped_by
+    if problem is not None:
+        note(f"{problem}; what is done is kept, and the same command goes on once it can", kind="error")
+        return 1
+    return 1 if failed else 0
+
+
+def _table(results: Sequence[TargetResult]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("video", "target", box=None)
+    for name in ("frames", "lost", "fps"):
+        table.add_column(name, justify="right")
+    table.add_column("outcome")
+    for result in results[:ROWS]:
+        outcome = f"{result.outcome}{' (earlier)' if result.earlier else ''}"
+        fps = f"{result.fps:.1f}" if result.fps else "-"
+        table.add_row(result.video, result.target, str(result.frames), str(result.lost), fps, outcome)
+    Console(markup=False, highlight=False).print(table)
+    if len(results) > ROWS:
+        typer.echo(f"... and {len(results) - ROWS} more")
+
+
+class _Bars:
+    """Progress on stderr: a bar a running video and one over all; a log file gets a line a target instead.
+
+    Attributes:
+        results: the targets that are settled.
+        planned: whether the batch could begin.
+    """
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        columns = [
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[count]}", markup=False),
+            TextColumn("{task.fields[fps]:.1f} fps", markup=False),
+        ]
+        self.results: list[TargetResult] = []
+        self.planned = False
+        self._bars = Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+        self._tasks: dict[str, TaskID] = {}
+        self._shares: dict[str, float] = {}
+        self._fps: dict[str, float] = {}
+        self._ended = self._targets = 0
+        self._all: TaskID | None = None
+
+    def tell(self, event: Event) -> None:
+        """Show what goes on."""
+        from siamtrack.batch.engine import Ended, Planned, Progress, Retried
+
+        if isinstance(event, Planned):
+            self.planned, self._targets = True, event.targets
+            self._all = self._bars.add_task("all", total=event.videos, count="", fps=0.0)
+            if event.videos:
+                todo = f"{event.targets - event.settled} of {event.targets} targets to track in {event.videos} videos"
+                self._say(f"{todo}; {event.workers} at a time, {event.threads} threads each")
+        elif isinstance(event, Progress):
+            if event.video not in self._tasks:
+                self._tasks[event.video] = self._bars.add_task(event.video[:40], total=None, count="", fps=0.0)
+            total = event.total and max(event.total, event.frames)
+            count = f"{event.frames}/{total or '?'}"
+            task = self._tasks[event.video]
+            self._bars.update(task, completed=event.frames, total=total, count=count, fps=event.fps)
+            self._shares[event.video], self._fps[event.video] = event.frames / total if total else 0.0, event.fps
+        else:
+            if event.video in self._tasks:
+                self._bars.remove_task(self._tasks.pop(event.video))
+            self._shares.pop(event.video, None)
+            self._fps.pop(event.video, None)
+            self._ended += isinstance(event, Ended)
+            if isinstance(event, Retried):
+                self._say(f"{event.video}: {event.reason}; it begins again")
+        self._show_all()
+
+    def settled(self, result: TargetResult) -> None:
+        """Count a target."""
+        self.results.append(result)
+        if self._bars.disable and not result.earlier:
+            count = f"{len(self.results)}/{self._targets}"
+            speed = f"  {result.fps:.1f} fps" if result.fps else ""
+            typer.echo(f"{count}  {result.video}  {result.target}  {result.outcome}  {result.frames} frames{speed}", err=True)
+        self._show_all()
+
+    def _show_all(self) -> None:
+        if self._all is not None:
+            done = self._ended + sum(self._shares.values())
+            count = f"{len(self.results)}/{self._targets} targets"
+            self._bars.update(self._all, completed=done, count=count, fps=sum(self._fps.values()))
+
+    def _say(self, text: str) -> None:
+        if self._bars.disable:
+            note(text)
+        else:
+            self._bars.console.print(text, markup=False, highlight=False)
+
+    def __enter__(self) -> _Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()

@@ -1,0 +1,110 @@
+"""The commands that look after data sets: parsing and printing only, like `siamtrack.cli`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from siamtrack.data.dataset import Bad
+
+app = typer.Typer(help="Check a data set, or make its training crops.", no_args_is_help=True, rich_markup_mode=None)
+
+RootArgument = Annotated[Path, typer.Argument(help="A folder of sequences or stills, a .tar of stills, or a COCO .json.")]
+KindOption = Annotated[str, typer.Option(help="auto, or a layout: got10k, lasot, trackingnet, vid, videos, coco, voc, tar.")]
+
+
+@app.command(no_args_is_help=True)
+def check(
+    root: RootArgument,
+    kind: KindOption = "auto",
+    fast: Annotated[bool, typer.Option("--fast", help="Labels and files only; no frame is decoded.")] = False,
+) -> int:
+    """Read a data set from end to end and name whatever is wrong with it. Status 1 if anything is.
+
+    Example: siamtrack data check GOT-10k/train --fast
+    """
+    from siamtrack.data.layout import open_dataset
+
+    dataset = open_dataset(root, kind)
+    total = len(dataset.items)
+    found = []
+    with _ItemBar("checking") as bar:
+        for number, (name, bad) in enumerate(dataset.check(fast), 1):
+            if bad is not None:
+                found.append(bad)
+            bar.update(name, number, total)
+    _name(found)
+    unit = "images" if dataset.stills else "sequences"
+    typer.echo(f"{total - len(found)} of {total} {unit} good, {len(found)} bad  ({root}, {dataset.kind})")
+    return 1 if found else 0
+
+
+@app.command(no_args_is_help=True)
+def prepare(
+    root: RootArgument,
+    cache: Annotated[Path, typer.Option(help="Folder for the crops; give the same to `siamtrack train --cache`.")],
+    kind: KindOption = "auto",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that cut. Default: one a core.")] = None,
+) -> int:
+    """Cut the training crops of a data set, or go on where an earlier run stopped. Bad sequences are named and left out.
+
+    After a repair, the same command tries again what was bad.
+
+    Example: siamtrack data prepare GOT-10k/train --cache crops
+    """
+    from siamtrack.train.prepare import prepare, store_path
+    from siamtrack.workers import usable_cores
+
+    with _ItemBar("cutting") as bar:
+        report = prepare(root, cache, kind, workers or usable_cores(), bar.update)
+    _name(report.bad)
+    typer.echo(
+        f"{report.sequences} of {report.sequences + len(report.bad)} good, {len(report.bad)} bad; "
+        f"{report.tracks} tracks, {report.crops} crops: {store_path(root, cache, report.kind)}"
+    )
+    return 0
+
+
+def _name(found: Iterable[Bad]) -> None:
+    for bad in found:
+        typer.echo(f"bad: {bad.name}: {bad.reason}")
+
+
+class _ItemBar:
+    """A bar of items on a terminal; a line every tenth of the way elsewhere."""
+
+    def __init__(self, verb: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        console = Console(stderr=True)
+        self._bar = RichProgress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._verb, self._tenth = verb, 0
+        self._task = self._bar.add_task(verb, total=None)
+
+    def update(self, name: str, done: int, total: int) -> None:
+        self._bar.update(self._task, description=f"{self._verb} {name[:40]}", completed=done, total=total)
+        tenth = 10 * done // total
+        if self._bar.disable and tenth > self._tenth:
+            typer.echo(f"{self._verb} {done}/{total}", err=True)
+        self._tenth = tenth
+
+    def __enter__(self) -> _ItemBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()

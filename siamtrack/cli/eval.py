@@ -1,0 +1,171 @@
+"""The `eval` command: parsing and printing only, like `siamtrack.cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from siamtrack.cli.options import DeviceOption, PrecisionOption, RuntimeOption
+from siamtrack.models import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from siamtrack.data.benchmarks import Benchmark
+    from siamtrack.eval.evaluation import Evaluation
+    from siamtrack.eval.runner import TrackerSpec
+
+
+def evaluate(
+    benchmark: Annotated[
+        str,
+        typer.Argument(
+            metavar="BENCHMARK",
+            help="got10k, otb2013, otb2015, uav123, uav20l, dtb70, nfs30, nfs240, tcolor128, lasot, trackingnet, or folder: "
+            "your own sequences, in GOT-10k's layout or as NAME.mp4 with NAME.txt.",
+        ),
+    ],
+    folder: Annotated[Path | None, typer.Argument(metavar="ROOT", help="The data set's folder; the same as --root.")] = None,
+    root: Annotated[Path | None, typer.Option(help="The data set's folder; for got10k the one that holds val/, test/.")] = None,
+    subset: Annotated[str | None, typer.Option(help="Such as val or test. Default: the data set's usual one.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for results and report; the same command goes on in it.")] = None,
+    tracker: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tracker",
+            "--model",
+            metavar="NAME",
+            help="siamfc-lite, siamfc-box, siamfc, a weights file, cv2:mil|kcf|csrt|nano|vit, identity; may be repeated. "
+            "A model may carry constants of its own: siamfc,window_influence=0.25.",
+        ),
+    ] = None,
+    onnx_dir: Annotated[Path | None, typer.Option(help="Folder of the ONNX files of cv2:nano and cv2:vit.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes. Default: as many as there are cores.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each process; results can depend on it.")] = 1,
+    only: Annotated[str, typer.Option(metavar="NAMES", help="Sequences to use, parted by commas. Default: all.")] = "",
+    compare: Annotated[Path | None, typer.Option(metavar="DIR", help="Another evaluation, compared in the report.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only look for faults in the data set, and name each.")] = False,
+    thorough: Annotated[bool, typer.Option("--thorough", help="With --check: decode every image.")] = False,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    runtime: RuntimeOption = "auto",
+) -> int:
+    """Run trackers on a benchmark by its protocol, and write a report. Stopped, the same command goes on.
+
+    \b
+    Examples:
+      siamtrack eval got10k --root GOT-10k --subset val --out runs/val --tracker siamfc-lite --tracker cv2:csrt
+      siamtrack eval got10k --root GOT-10k --subset test --out runs/test     (ends with the archive for the server)
+      siamtrack eval folder my-sequences --out runs/mine
+      siamtrack eval --check my-sequences
+    """
+    from siamtrack.data.benchmarks import BENCHMARKS
+
+    if benchmark not in BENCHMARKS and folder is None and root is None and Path(benchmark).exists():
+        benchmark, folder = "folder", Path(benchmark)
+    place = folder or root
+    if place is None or (folder is not None and root is not None):
+        raise ValueError("say where the data set is, once: siamtrack eval got10k --root DIR")
+    if check:
+        return _check(benchmark, place, subset, thorough)
+    if out is None:
+        raise ValueError("--out is missing: the folder for results and report")
+
+    from dataclasses import replace
+
+    from siamtrack.data.benchmarks import open_benchmark
+    from siamtrack.eval.evaluate import subset as chosen
+    from siamtrack.eval.runner import TrackerSpec, run_benchmark, usual_jobs
+    from siamtrack.eval.scoring import score, trackers_of
+    from siamtrack.tracking.placement import FASTEST
+
+    data = open_benchmark(benchmark, place, subset)
+    data = replace(data, sequences=tuple(chosen(data.sequences, filter(None, only.split(",")))))
+    onnx = str(onnx_dir) if onnx_dir else None
+    names = dict.fromkeys(tracker or [DEFAULT_MODEL])
+    if runtime == FASTEST:  # each process would measure for itself, and none be the one that results are kept under
+        raise ValueError(f"--runtime {FASTEST}: an evaluation names its runtime; use auto, or the one that was found")
+    # Read before the run: hours of it must not end in a wrong path.
+    other = score(data, trackers_of(compare), compare, {"folder": compare.name}) if compare is not None else None
+    # One pass as the benchmarks mean it; a name's own settings come later and win: siamfc-lite,redetect=true
+    specs = [TrackerSpec(name, ("redetect=false",), onnx, device, precision, threads, runtime) for name in names]
+    with _FrameBar(specs, data) as bar:
+        run_benchmark(specs, data, out, jobs or usual_jobs(threads), bar.done, _toolkit_root(benchmark, place, data))
+    return _pack(data, specs, out) if data.hidden else _report(data, list(names), out, other)
+
+
+def _toolkit_root(benchmark: str, root: Path, data: Benchmark) -> Path | None:
+    """The folder that GOT-10k's toolkit wants: the one above the subset's."""
+    if benchmark != "got10k":
+        return None
+    from siamtrack.data.benchmarks import got10k_folder
+
+    folder = got10k_folder(root, data.subset).resolve()
+    return folder.parent if folder.name == data.subset else None
+
+
+def _report(data: Benchmark, trackers: Sequence[str], out: Path, other: Evaluation | None) -> int:
+    from siamtrack.eval.report import write_report
+    from siamtrack.eval.scoring import about_run, score, success_line
+
+    found = score(data, trackers, out, about_run(trackers, out))
+    path = write_report(found, out, {video.name: video for video in data.sequences}, other)
+    for line in success_line(found):
+        typer.echo(line)
+    typer.echo(f"Report: {path}")
+    return 0
+
+
+def _pack(data: Benchmark, specs: Sequence[TrackerSpec], out: Path) -> int:
+    from siamtrack.eval.results import ResultStore
+    from siamtrack.eval.submission import write_submission
+
+    for spec in specs:
+        store = ResultStore(out, spec.name)
+        if data.name != "GOT-10k":  # its archive has a form of its own, which was never checked against its server
+            typer.echo(f"Results: {store.folder}; pack them as the server of {data.name} says, no archive is made")
+            continue
+        path = write_submission(store, data.sequences, out / f"{store.name}.zip")
+        typer.echo(f"Ready for the server of {data.name}: {path} ({len(data.sequences)} sequences, every line checked)")
+    return 0
+
+
+def _check(benchmark: str, root: Path, subset: str | None, thorough: bool) -> int:
+    from siamtrack.data.benchmark_check import CheckReport, check_benchmark
+
+    report = CheckReport()
+    for finding in check_benchmark(benchmark, root, subset, thorough, report):
+        typer.echo(f"bad: {finding.sequence}: {finding.reason}")
+    typer.echo(str(report))
+    return 1 if report.findings else 0
+
+
+class _FrameBar:
+    """A bar on stderr over the frames of all runs; a log file gets a line a sequence instead."""
+
+    def __init__(self, specs: Sequence[TrackerSpec], data: Benchmark) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        console = Console(stderr=True)
+        columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+        self._bar = RichProgress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+        frames = len(specs) * sum(len(video.boxes_xywh) for video in data.sequences)
+        self._task = self._bar.add_task("starting", total=frames)
+        self._count, self._of = 0, len(specs) * len(data.sequences)
+
+    def done(self, tracker: str, sequence: str, frames: int, fresh: bool) -> None:
+        self._count += 1
+        self._bar.update(self._task, description=f"{tracker} {sequence}"[:48], advance=frames)
+        if self._bar.disable and fresh:
+            typer.echo(f"{self._count}/{self._of}  {tracker}  {sequence}", err=True)
+
+    def __enter__(self) -> _FrameBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()

@@ -1,0 +1,66 @@
+"""The `export-labels` command: parsing and printing only, like `siamtrack.cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from siamtrack.cli.options import note
+
+
+def export_labels(
+    results: Annotated[Path, typer.Argument(help="Folder that siamtrack track, live or batch wrote.")],
+    to: Annotated[str, typer.Option(metavar="FORM", help="mot, coco, parquet, cvat or labelme.")],
+    out: Annotated[Path, typer.Option(help="Folder for the labels: one file a video, for labelme one folder.")],
+    label: Annotated[
+        str, typer.Option(metavar="NAME", help="The category; {target} in it stands for the target's own name.")
+    ] = "object",
+    keep_lost: Annotated[bool, typer.Option("--keep-lost", help="Also boxes of LOST frames; they are guesses.")] = False,
+    min_score: Annotated[float, typer.Option(min=0, max=1, help="Leave out boxes that score less.")] = 0.0,
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Keep only each N-th frame.")] = 1,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="coco, labelme: also write the frame images, from the tracked video.")
+    ] = False,
+    suffix: Annotated[str, typer.Option(metavar="jpg|png", help="coco, labelme: ending of the frame images.")] = "jpg",
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Frame size, where run.json does not say it.")] = None,
+    source: Annotated[str | None, typer.Option(metavar="FILE", help="The tracked video, where it has moved.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over labels that exist.")] = False,
+) -> int:
+    """Turn tracking results into labels: a tracked video becomes training data, or a start for annotators.
+
+    mot is MOTChallenge text, coco TAO's JSON of COCO kind, parquet a table with the extra `parquet`, cvat "CVAT for video
+    1.1", labelme one JSON a frame. Frames that are LOST are left out; in cvat they are marked as outside.
+
+    \b
+    Examples:
+      siamtrack track clip.mp4 --box 120,80,64,48 --out runs/car
+      siamtrack export-labels runs/car --to mot --out labels
+      siamtrack export-labels runs/car --to cvat --out labels --label car --every 5
+      siamtrack export-labels runs/car --to labelme --out labels --min-score 0.5 --frames
+      siamtrack export-labels runs/batch --to coco --out labels --label "{target}"
+    """
+    from siamtrack.labels.export import export
+    from siamtrack.labels.folder import load_tracks
+    from siamtrack.labels.footage import override, parse_size
+    from siamtrack.labels.options import LabelOptions
+
+    options = LabelOptions(label, keep_lost, min_score, every, suffix, force)
+    found = override(load_tracks(results), parse_size(size) if size else None, source)
+    written = export(found, to, out, options, frames)
+    for item in found.skipped:
+        note(f"{item.folder} is left out: {item.reason}")
+    for done in written:
+        boxes, targets = _count(done.boxes, "box", "boxes"), _count(len(done.labels), "target", "targets")
+        typer.echo(f"{done.path}: {boxes} of {targets}")
+        if not done.boxes:
+            note(f"{done.path.name} has no box to export; its target was LOST, or scored under --min-score, throughout")
+    if to == "cvat":
+        labels = ", ".join(sorted({label for done in written for label in done.labels}))
+        typer.echo(f"In CVAT: a task of the video with the label {labels}, then Actions, Upload annotations, CVAT 1.1")
+    return 0
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

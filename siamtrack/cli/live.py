@@ -1,0 +1,166 @@
+"""The `live` command: parsing and printing only, like `siamtrack.cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from siamtrack.cli.options import (
+    ConfigOption,
+    DeviceOption,
+    ModelOption,
+    PrecisionOption,
+    RedetectOption,
+    RuntimeOption,
+    note,
+    tracker_of,
+)
+from siamtrack.cli.signals import Signals
+from siamtrack.models import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from siamtrack.boxes import Box
+    from siamtrack.live.capture import Capture
+    from siamtrack.live.scene import Scene
+    from siamtrack.live.session import Session
+    from siamtrack.live.web.server import ServerSettings
+
+
+def live(
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CAMERA|FILE|URL", help="Camera index, video file, image folder, or stream URL. Default: camera 0."
+        ),
+    ] = None,
+    web: Annotated[
+        bool, typer.Option("--web", help="Show it in a browser instead; without --source by the browser's own camera.")
+    ] = False,
+    box: Annotated[
+        list[str] | None,
+        typer.Option(metavar="X,Y,W,H", help="A target in the first frame, 0-based pixels; may be repeated."),
+    ] = None,
+    window: Annotated[bool, typer.Option("--window/--no-window", help="Without a window --box says what to follow.")] = True,
+    out: Annotated[Path, typer.Option(help="Folder for results, recordings, screenshots; nothing in it is replaced.")] = Path(
+        "siamtrack-live"
+    ),
+    record: Annotated[bool, typer.Option("--record", help="Record from the first frame on.")] = False,
+    host: Annotated[str, typer.Option(help="With --web: address to listen on. Any but this machine's own needs a token.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="With --web: port; 0 takes a free one.")] = 8765,
+    token: Annotated[
+        str | None, typer.Option(help="With --web: the token to ask for. Default: a new one where needed.")
+    ] = None,
+    model: ModelOption = DEFAULT_MODEL,
+    config: ConfigOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    runtime: RuntimeOption = "auto",
+    redetect: RedetectOption = True,
+) -> int:
+    """Follow things live: in a window, in a browser, or without either.
+
+    \b
+    Examples:
+      siamtrack live                                     camera 0 in a window; drag a box, h lists the keys
+      siamtrack live --source clip.mp4                   a file, at its own speed
+      siamtrack live --web                               http://127.0.0.1:8765, by the browser's camera
+      siamtrack live --web --source rtsp://HOST/stream   a camera on the network, seen in the browser
+      siamtrack live --box 120,80,64,48 --no-window      no screen: results only, until Ctrl-C
+    """
+    from siamtrack.boxes import parse_box
+
+    boxes = [parse_box(text) for text in box or []]
+    if web:
+        if boxes or record or not window:
+            raise ValueError("--web takes no --box, --record or --no-window: draw and record in the page")
+        from siamtrack.live.web.server import ServerSettings
+
+        return _web(ServerSettings(out, source, host, port, token or ""), (model, config, device, precision, runtime, redetect))
+    if host != "127.0.0.1" or port != 8765 or token:
+        raise ValueError("--host, --port and --token go with --web")
+    headless = not window or (bool(boxes) and _no_screen())
+    if headless and not boxes:
+        raise ValueError("--no-window needs --box X,Y,W,H: without a window nobody can draw one")
+    if not headless:
+        from siamtrack.video.window import require_display
+
+        require_display("use --web to see it in a browser, or --box X,Y,W,H to follow a target without a window")
+
+    from siamtrack.live.capture import Capture
+    from siamtrack.live.session import Session
+    from siamtrack.video.source import open_source
+
+    tracker, about = tracker_of(model, config, device, precision, runtime, redetect)
+    with Capture(lambda: open_source(source or "0")) as capture:
+        session = Session(tracker.engine, tracker.config, out, capture.name, capture.fps, about)
+        if record:
+            session.record(True)
+        ended = "interrupted"
+        try:
+            ended = (_headless if headless else _window)(capture, session, boxes)
+        finally:
+            session.close(ended)
+        return _report(capture, session, ended)
+
+
+def _web(settings: ServerSettings, of: tuple[str, Path | None, str, str, str, bool]) -> int:
+    from siamtrack.live.session import Session
+    from siamtrack.live.web.server import serve
+
+    tracker, about = tracker_of(*of)
+
+    def make_session(out: Path, source: str, fps: float) -> Session:
+        return Session(tracker.engine, tracker.config, out, source, fps, about)
+
+    def announce(url: str) -> None:
+        typer.echo(f"Open {url}  (Ctrl-C ends it; results: {settings.out})")
+
+    serve(settings, make_session, announce)
+    return 0
+
+
+def _no_screen() -> bool:
+    from siamtrack.video.window import display_problem
+
+    return display_problem() is not None
+
+
+def _window(capture: Capture, session: Session, boxes: list[Box]) -> str:
+    from siamtrack.live.window.window import LiveWindow
+
+    with Signals(raising=True):
+        return LiveWindow(capture, session, boxes).run()
+
+
+def _headless(capture: Capture, session: Session, boxes: list[Box]) -> str:
+    from rich.console import Console
+
+    from siamtrack.live.headless import follow
+
+    console = Console(stderr=True)
+    with Signals() as signals, console.status("waiting for the first frame") as status:
+
+        def tell(scene: Scene) -> None:
+            seen = "  ".join(f"{target.number}: {target.result.state} {target.result.score:.2f}" for target in scene.targets)
+            status.update(f"frame {scene.frame.index}  {scene.fps:.1f} fps  {seen}  (Ctrl-C ends it)")
+
+        return follow(capture, session, boxes, tell, lambda: signals.caught is not None)
+
+
+def _report(capture: Capture, session: Session, ended: str) -> int:
+    from siamtrack.live.window.window import CLOSED
+
+    for done in session.finished:
+        lost = f", {done.lost} of them LOST" if done.lost else ""
+        typer.echo(f"{done.frames} frames{lost}: {done.folder / 'boxes.csv'}")
+    status = capture.status
+    if status.dropped:
+        typer.echo(f"{status.dropped} of {status.frames} frames came faster than they could be followed, and were left out")
+    if ended not in ("done", "interrupted", CLOSED):
+        note(f"{ended}; what was followed before is kept in {session.out}", kind="error")
+        return 2
+    return 0

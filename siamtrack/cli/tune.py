@@ -1,0 +1,159 @@
+"""The command that searches tracker constants: parsing and printing only, like `siamtrack.cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from siamtrack.cli.options import DeviceOption, PrecisionOption, RuntimeOption
+from siamtrack.models import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from siamtrack.eval.tune import Trial
+    from siamtrack.eval.tune_report import TuneReport
+
+
+def tune(
+    root: Annotated[Path, typer.Argument(help="Labelled sequences: NAME.mp4 with NAME.txt, or the GOT-10k layout.")],
+    study: Annotated[Path, typer.Option(metavar="FILE.sqlite", help="The search; the same command again goes on with it.")],
+    trials: Annotated[int, typer.Option(min=1, help="Finished trials in all, those of earlier runs included.")],
+    model: Annotated[str, typer.Option(help="A model's name, or a .safetensors, .pth or .pt file.")] = DEFAULT_MODEL,
+    only: Annotated[str, typer.Option(metavar="NAMES", help="Sequences to use, parted by commas. Default: all.")] = "",
+    subset: Annotated[Path | None, typer.Option(metavar="FILE", help="The same from a file, one name a line.")] = None,
+    limit: Annotated[int | None, typer.Option(min=2, help="First N frames of each sequence only.")] = None,
+    space: Annotated[
+        Path | None, typer.Option(metavar="FILE.yaml", help="KEY: [low, high], or a list of choices, for each constant.")
+    ] = None,
+    constants: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a present constant; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the order of sequences, the sampler and the bootstrap.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.json and report.png. Default: beside the study.")] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    runtime: RuntimeOption = "auto",
+) -> int:
+    """Search tracker constants by tracking, and say whether any beat the present ones. Needs the extra `tune`.
+
+    Example: siamtrack tune data/val --model siamfc --study runs/tune.sqlite --trials 40 --limit 100
+    """
+    from siamtrack.data.layout import find_sequences
+    from siamtrack.eval import evaluate
+    from siamtrack.eval import tune as search
+    from siamtrack.eval.named import read_settings
+    from siamtrack.eval.tune_report import make_report, write_report
+    from siamtrack.eval.tune_space import default_space, read_space
+    from siamtrack.eval.tune_study import import_optuna
+
+    import_optuna()
+    if only and subset:
+        raise ValueError("say which sequences with one of --only and --subset, not both")
+    sequences = evaluate.subset(find_sequences(root), _names(only, subset))
+
+    from siamtrack.api import tracker_from
+    from siamtrack.config import load_yaml
+    from siamtrack.model.weights import load_weights
+    from siamtrack.tracking.tracker import Tracker
+
+    weights = load_weights(model)
+    tracker = tracker_from(weights, device, precision, runtime, **{"redetect": False, **read_settings(constants or [])})
+    present, engine = tracker.config, tracker.engine
+    ranges = read_space(load_yaml(space), present, str(space)) if space else default_space(present)
+    identity = {"model_sha256": weights.sha256, "precision": engine.precision, "runtime": engine.runtime}
+    with _TrialBar(trials, len(sequences)) as bar:
+        finished = search.tune(
+            lambda config: Tracker(engine, config), present, ranges, sequences, study, trials, limit, seed, identity, bar
+        )
+    about = {
+        **identity,
+        "model": model,
+        "data": root.resolve().name,
+        "subset": only or (subset.name if subset else "all"),
+        "sequences": [sequence.name for sequence in sequences],
+        "limit": limit,
+        "seed": seed,
+        "device": str(engine.device),
+    }
+    report = make_report(finished, ranges, about, seed)
+    where = f"{about['data']}, subset {about['subset']}, {len(sequences)} sequences, {int(report.present.frames.sum())} frames"
+    folder = out or study.with_name(f"{study.stem}-report")
+    write_report(folder, report, f"{model} on {where}")
+    _print(report, where)
+    typer.echo(f"Report: {folder / 'report.json'}, {folder / 'report.png'}")
+    return 0
+
+
+def _names(only: str, subset: Path | None) -> list[str]:
+    if subset is None:
+        return [name.strip() for name in only.split(",") if name.strip()]
+    if not subset.is_file():
+        raise FileNotFoundError(f"subset file {subset} not found; it names one sequence a line")
+    names = [line.split("#")[0].strip() for line in subset.read_text(encoding="utf-8").splitlines()]
+    if not any(names):
+        raise ValueError(f"{subset} names no sequence; write one name a line")
+    return [name for name in names if name]
+
+
+def _print(report: TuneReport, where: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    pruned = len(report.trials) - len(report.complete)
+    counts = f"{len(report.trials)} trials: {len(report.complete)} complete, {pruned} given up early"
+    top = f"top {len(report.top)} of {len(report.complete)}"
+    table = Table("", "present", f"best (trial {report.best.number})", top, title=f"{counts}\n{where}")
+    lowest = f"{report.top[-1].ao:.3f} .. {report.best.ao:.3f}"
+    table.add_row("AO", f"{report.present.ao:.3f}", f"{report.best.ao:.3f}", lowest, end_section=True)
+    for key in report.space:
+        values = [report.present.constants[key], report.best.constants[key]]
+        spread = " .. ".join(_short(value) for value in dict.fromkeys(report.top_range(key)))
+        table.add_row(key, *(_short(value) for value in values), spread)
+    Console().print(table)
+    low, high = report.interval
+    typer.echo(f"AO, {where}: present {report.present.ao:.3f}, best {report.best.ao:.3f}, median {report.median_ao:.3f}")
+    typer.echo(
+        f"best - present: {report.difference:+.3f}, standard error {report.standard_error:.3f} over sequences "
+        f"(95 % interval {low:+.3f} to {high:+.3f})"
+    )
+    typer.echo(report.verdict)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+class _TrialBar:
+    """A bar on stderr over the sequences of all trials; a log file gets a line a trial instead."""
+
+    def __init__(self, trials: int, sequences: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        console = Console(stderr=True)
+        columns = [BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
+        self._bar = RichProgress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+        self._task = self._bar.add_task("sequences", total=trials * sequences)
+        self._trials, self._sequences = trials, sequences
+        self._best = 0.0
+
+    def sequence(self, number: int, done: int, ao: float) -> None:
+        text = f"trial {number}/{self._trials}  AO so far {ao:.3f}  best {self._best:.3f}"
+        self._bar.update(self._task, description=text, completed=(number - 1) * self._sequences + done)
+
+    def trial(self, trial: Trial) -> None:
+        if not trial.pruned:
+            self._best = max(self._best, trial.ao)
+        if self._bar.disable:
+            ending = f"given up after {len(trial.frames)} sequences at" if trial.pruned else "AO"
+            constants = "  ".join(f"{key} {_short(value)}" for key, value in trial.constants.items())
+            typer.echo(f"trial {trial.number}/{self._trials}  {ending} {trial.ao:.3f}  {constants}", err=True)
+
+    def __enter__(self) -> _TrialBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()

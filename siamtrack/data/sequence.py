@@ -1,0 +1,139 @@
+"""What a labelled data set is made of: sequences of one target each, and boxed stills."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.boxes import MIN_SIDE_PX
+from siamtrack.data.pictures import Picture, list_pictures
+from siamtrack.errors import DataError
+from siamtrack.tracking.crop import Image
+from siamtrack.video.source import open_source
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One target in one video.
+
+    Attributes:
+        name: unique within its data set.
+        path: a video file, or a folder of images that sort into frame order.
+        boxes_xywh: (N, 4) float, 0-based; rows of zeros where the target is absent or unsure.
+        images: the frames as files, where the order of names in `path` is not to be relied on; empty otherwise.
+    """
+
+    name: str
+    path: Path
+    boxes_xywh: NDArray[np.float64]
+    images: tuple[Path, ...] = ()
+
+    @property
+    def visible(self) -> NDArray[np.bool_]:
+        """(N,) whether the frame has a box that can be used."""
+        return np.asarray((self.boxes_xywh[:, 2:] >= MIN_SIDE_PX).all(axis=1))
+
+    def frames(self) -> Iterator[Image]:
+        """Frames in order, (H, W, 3) BGR uint8, decoded one at a time.
+
+        Raises:
+            SourceError: a video cannot be read.
+            DataError: an image cannot be read, or there is not one box a frame.
+        """
+        return (image for _, image in self.frames_at(range(len(self.boxes_xywh))))
+
+    def frames_at(self, wanted: Container[int]) -> Iterator[tuple[int, Image]]:
+        """Some of the frames, in order, each with its number.
+
+        Of a folder of images no other is opened; a video is decoded to its end all the same, because seeking
+        lands on key frames and the count of frames is only known there.
+
+        Args:
+            wanted: numbers of frames, from 0.
+
+        Raises:
+            SourceError, DataError: as `frames` does. A wrong count of a video's frames is known after the last one.
+        """
+        if self.images or self.path.is_dir():
+            paths = self.images or list_pictures(self.path)
+            self._check_count(len(paths))
+            for index, path in enumerate(paths):
+                if index in wanted:
+                    yield index, Picture(path).read()
+            return
+        count = 0
+        with open_source(self.path) as source:
+            for frame in source.read():
+                if count in wanted and count < len(self.boxes_xywh):
+                    yield count, frame.image
+                count += 1
+        self._check_count(count)
+
+    def check(self, fast: bool) -> None:
+        """Look for what can be wrong with the frames.
+
+        Args:
+            fast: without decoding them: are all images there, does the video open.
+
+        Raises:
+            SourceError, DataError, FileNotFoundError: a frame is missing or damaged, or the video cannot be opened.
+        """
+        if not fast:
+            for _ in self.frames():
+                pass
+        elif self.images or self.path.is_dir():
+            paths = self.images or list_pictures(self.path)
+            self._check_count(len(paths))
+            missing = next((path for path in paths if not path.is_file()), None)
+            if missing is not None:
+                raise DataError(f"{missing} not found")
+        else:
+            open_source(self.path).close()
+
+    def _check_count(self, frames: int) -> None:
+        if frames != len(self.boxes_xywh):
+            raise DataError(f"{self.path}: {frames} frames, {len(self.boxes_xywh)} boxes; every frame needs one box")
+
+
+@dataclass(frozen=True)
+class Still:
+    """One labelled image; an image without boxes has none.
+
+    Attributes:
+        name: unique within its data set.
+        picture: the image, not yet decoded.
+        boxes_xywh: (N, 4) float, 0-based.
+        classes: N names.
+    """
+
+    name: str
+    picture: Picture
+    boxes_xywh: NDArray[np.float64]
+    classes: tuple[str, ...]
+
+    @property
+    def image(self) -> Image:
+        """(H, W, 3) BGR uint8, decoded anew each time: a data set of stills does not fit into memory.
+
+        Raises:
+            DataError: the image is missing or damaged.
+        """
+        return self.picture.read()
+
+    def check(self, fast: bool) -> None:
+        """Look for what can be wrong with the image.
+
+        Args:
+            fast: without decoding it: is it there.
+
+        Raises:
+            DataError: it is missing or damaged.
+        """
+        if not fast:
+            self.picture.read()
+        elif not self.picture.path.is_file():
+            raise DataError(f"{self.picture.path} not found")

@@ -1,0 +1,77 @@
+"""Trackers by the names that people give them on a command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from siamtrack.api import tracker_from
+from siamtrack.errors import ConfigError
+from siamtrack.eval.peers import BoxTracker, IdentityTracker, OpenCVTracker
+from siamtrack.model.weights import Weights, load_weights
+from siamtrack.tracking.tracker import Tracker
+
+PLACE = ("device", "precision", "runtime")
+"""Settings that say where a tracker runs, beside its constants."""
+
+
+def tracker_by_name(
+    name: str,
+    settings: Iterable[str] = (),
+    onnx_dir: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    runtime: str = "auto",
+) -> BoxTracker:
+    """A tracker from its name.
+
+    Args:
+        name: `cv2:csrt` and so on for OpenCV's; `identity`, whose box never moves; else a model's name or file,
+            which may be followed by settings of its own: `siamfc,scale_count=5,precision=float32`.
+        settings: `KEY=VALUE` for every tracker that is not OpenCV's; its own come after them.
+        onnx_dir: folder of the ONNX files of `cv2:nano` and `cv2:vit`.
+        device, precision, runtime: of our own trackers, as for `siamtrack.load`, where settings do not name another.
+
+    Raises:
+        SiamtrackError, FileNotFoundError: as `OpenCVTracker` and `siamtrack.load` do.
+        ConfigError: as `read_settings` does.
+    """
+    if is_ours(name):
+        return our_tracker(name, settings, device, precision, runtime)[0]
+    return IdentityTracker() if name == "identity" else OpenCVTracker(name.removeprefix("cv2:"), onnx_dir)
+
+
+def is_ours(name: str) -> bool:
+    """Whether a name means a model or a weights file, rather than one of OpenCV's trackers or `identity`."""
+    return name != "identity" and not name.startswith("cv2:")
+
+
+def our_tracker(
+    name: str, settings: Iterable[str] = (), device: str = "auto", precision: str = "auto", runtime: str = "auto"
+) -> tuple[Tracker, Weights]:
+    """A tracker of our own from its name, and its weights; arguments and errors as for `tracker_by_name`."""
+    model, *own = name.split(",")
+    given = {"device": device, "precision": precision, "runtime": runtime, **read_settings([*settings, *own])}
+    weights = load_weights(model)
+    return tracker_from(weights, **given | {key: str(given[key]) for key in PLACE}), weights
+
+
+def read_settings(items: Iterable[str]) -> dict[str, Any]:
+    """Constants from `KEY=VALUE` texts; values are read as YAML does, the last one of a key counts.
+
+    Raises:
+        ConfigError: a text without `=`, or a value that is not YAML.
+    """
+    found = {}
+    for item in items:
+        key, sign, value = item.partition("=")
+        if not sign or not key.strip():
+            raise ConfigError(f"setting {item!r} is not KEY=VALUE; write it like window_influence=0.25")
+        try:
+            found[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"setting {item!r} has a value that cannot be read; write it as in YAML") from error
+    return found

@@ -1,0 +1,221 @@
+"""An evaluation as one HTML page that needs nothing else: no network, no scripts, no other file."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from siamtrack.data.sequence import Sequence
+from siamtrack.eval.evaluation import PRECISION_PX, PRECISION_THRESHOLDS_PX, Evaluation, TrackerOutcome
+from siamtrack.eval.report_changes import Change, changes
+from siamtrack.eval.report_charts import (
+    NAME_LENGTH,
+    Bar,
+    Curve,
+    Dot,
+    bar_charts,
+    curve_chart,
+    curve_legend,
+    look,
+    scatter,
+    swatch,
+)
+from siamtrack.eval.report_html import many, safe, section, shown, signed, table
+from siamtrack.eval.report_sheets import Sheet, make_sheet, worst
+from siamtrack.eval.report_style import COLOURS, STYLE
+from siamtrack.eval.scores import pooled
+
+CHANGED = 10
+"""Sequences that a comparison names: those that changed most."""
+PROTOCOL = (
+    "One pass, no reset; the first frame, which is given, is left out. Boxes are clipped to the frame. Frames without a truth "
+    "that can be used do not count. AO and SR are over the frames of all sequences together, as GOT-10k has it; success AUC "
+    "and precision are means over sequences, as OTB has them. The best figures are bold. Figures of different subsets, above "
+    "all GOT-10k's val and test, must never be compared."
+)
+# Should a name ever get past the escaping, the page still fetches and runs nothing.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def page(evaluation: Evaluation, sequences: Mapping[str, Sequence], other: Evaluation | None = None) -> str:
+    """The whole page; arguments as for `siamtrack.eval.report.write_report`."""
+    name = safe(f"{evaluation.dataset} {evaluation.subset}".strip())
+    first = evaluation.trackers[0]
+    trackers, count = many(len(evaluation.trackers), "tracker"), many(len(first.outcomes), "sequence")
+    frames = many(first.scores.frames, "frame")
+    parts = [
+        _scores(evaluation),
+        _about(evaluation),
+        _curves(evaluation),
+        _bars(evaluation),
+        _speed(evaluation),
+        _attributes(evaluation),
+        _sheets(first, sequences),
+        _comparison(evaluation, other) if other is not None else "",
+    ]
+    body = "\n".join(part for part in parts if part)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+        f"<title>{name}: tracker evaluation</title>\n<style>{STYLE}</style></head>\n<body><header><h1>{name}</h1>"
+        f'<p class="lead">{trackers} on {count}, {frames} counted</p></header>\n<main>{body}</main></body></html>\n'
+    )
+
+
+def _scores(evaluation: Evaluation) -> str:
+    columns = ("Tracker", "AO", "SR0.50", "SR0.75", "Success AUC (OTB)", f"Precision at {PRECISION_PX}\u00a0px", "fps")
+    rows = []
+    for place, item in sorted(enumerate(evaluation.trackers), key=lambda pair: -evaluation.rank(pair[1])):
+        scores = item.scores
+        figures = (scores.ao, scores.sr50, scores.sr75, item.success_auc, float(item.precision[PRECISION_PX]))
+        known = [shown(value if scores.frames else math.nan) for value in figures]
+        rows.append((f"{swatch(look(place), marker=True)} {safe(item.tracker)}", [*known, shown(item.fps, 1)]))
+    return section("Scores", f'{table(columns, rows, "Scores", wide=True, best="column")}<p class="dim">{PROTOCOL}</p>')
+
+
+def _about(evaluation: Evaluation) -> str:
+    items = "".join(f"<dt>{safe(key)}</dt><dd>{safe(value)}</dd>" for key, value in evaluation.about.items())
+    return section("Measured with", f"<dl>{items}</dl>") if items else ""
+
+
+def _curves(evaluation: Evaluation) -> str:
+    looks = [(item, look(place)) for place, item in enumerate(evaluation.trackers)]
+    success = [Curve(item.tracker, its, item.scores.ao, item.success) for item, its in looks]
+    precision = [Curve(item.tracker, its, float(item.precision[PRECISION_PX]), item.precision) for item, its in looks]
+    for curves in (success, precision):
+        curves.sort(key=lambda curve: -curve.figure if math.isfinite(curve.figure) else 1)
+    shares = [f"{share:.1f}" for share in np.linspace(0, 1, 6)]
+    pixels = [f"{error:.0f}" for error in np.linspace(0, PRECISION_THRESHOLDS_PX[-1], 6)]
+    mark = float(PRECISION_PX / PRECISION_THRESHOLDS_PX[-1])
+    at = f"precision at {PRECISION_PX} px"
+    left = (
+        '<h3>Success</h3><figcaption class="dim">Share of frames whose overlap is above the threshold, all frames together. '
+        "Figures: AO.</figcaption>" + curve_chart("success", "Success curves", "overlap threshold", shares, success)
+    )
+    right = (
+        '<h3>Precision</h3><figcaption class="dim">Share of frames whose centre is within the threshold, mean over sequences. '
+        f"Figures: {at}.</figcaption>"
+        + curve_chart("precision", "Precision curves", "error threshold, px", pixels, precision, mark)
+    )
+    figures = (left + curve_legend("AO", success), right + curve_legend(at, precision))
+    return section("Curves", f'<div class="pair">{"".join(f"<figure>{figure}</figure>" for figure in figures)}</div>')
+
+
+def _bars(evaluation: Evaluation) -> str:
+    first, *others = evaluation.trackers
+    averages = [
+        {one.sequence: float(one.overlaps.mean()) for one in item.outcomes if one.overlaps.size} for item in evaluation.trackers
+    ]
+    ranked = sorted(averages[0], key=lambda name: averages[0][name])
+    bars = []
+    for name in ranked:
+        dots = [(item.tracker, look(i), averages[i][name]) for i, item in enumerate(others, 1) if name in averages[i]]
+        bars.append(Bar(name, first.tracker, look(0), averages[0][name], tuple(dots)))
+    signs = [f"{swatch(look(0), bar=True)}<span>{safe(first.tracker)}</span>"]
+    signs += [f"{swatch(look(i), marker=True)}<span>{safe(item.tracker)}</span>" for i, item in enumerate(others, 1)]
+    rows = [(safe(name), [shown(found.get(name, math.nan)) for found in averages]) for name in ranked]
+    columns = ["Sequence", *(item.tracker for item in evaluation.trackers)]
+    missing = len(first.outcomes) - len(ranked)
+    note = f'<p class="dim">Left out: {many(missing, "sequence")} without a frame that counts.</p>' if missing else ""
+    charts = bar_charts("bars", f"AO of {first.tracker} on each sequence, worst first", bars)
+    return section(
+        "Sequences",
+        f"<p>AO on each sequence, the worst of {safe(first.tracker)} first.</p>{note}"
+        f"{_markers(signs)}"
+        f'<div class="pair bars">{"".join(f"<figure>{chart}</figure>" for chart in charts)}</div>'
+        f"<details><summary>The same as a table</summary>{table(columns, rows, 'AO of each sequence', wide=True)}</details>",
+    )
+
+
+def _markers(signs: list[str]) -> str:
+    return f'<ul class="legend" aria-label="Trackers">{"".join(f"<li>{sign}</li>" for sign in signs)}</ul>'
+
+
+def _speed(evaluation: Evaluation) -> str:
+    known = [(place, item) for place, item in enumerate(evaluation.trackers) if math.isfinite(item.fps)]
+    if not known:
+        return section("Speed", "<p>Nobody measured the time that the trackers took.</p>")
+    dots = [Dot(item.tracker, look(place), item.fps, item.scores.ao) for place, item in known]
+    unknown = [item.tracker for item in evaluation.trackers if not math.isfinite(item.fps)]
+    note = f'<p class="dim">Not shown, because nobody measured: {safe(", ".join(unknown))}.</p>' if unknown else ""
+    said = "AO against frames per second: frames over the seconds of their updates; decoding and the first frame are left out."
+    chart = scatter("speed", "AO against frames per second", dots)
+    if any(len(dot.name) > NAME_LENGTH for dot in dots):
+        chart += _markers([f"{swatch(dot.look, marker=True)}<span>{safe(dot.name)}</span>" for dot in dots])
+    return section("Speed", f"<figure><figcaption>{said}</figcaption>{chart}</figure>{note}")
+
+
+def _attributes(evaluation: Evaluation) -> str:
+    rows = []
+    for name in sorted({name for given in evaluation.attributes.values() for name in given}):
+        having = {sequence for sequence, given in evaluation.attributes.items() if name in given}
+        groups = [[one.overlaps for one in item.outcomes if one.sequence in having] for item in evaluation.trackers]
+        if groups[0]:
+            scores = [pooled(group) for group in groups]
+            figures = [shown(item.ao if item.frames else math.nan) for item in scores]
+            rows.append((safe(name), [str(len(groups[0])), *figures]))
+    if not rows:
+        return ""
+    columns = ["Attribute", "Sequences", *(item.tracker for item in evaluation.trackers)]
+    said = "AO over all frames of the sequences that have the attribute. The best figure of each row is bold."
+    return section("Attributes", f"<p>{said}</p>{table(columns, rows, 'AO by attribute', wide=True, best='row')}")
+
+
+def _sheets(first: TrackerOutcome, sequences: Mapping[str, Sequence]) -> str:
+    chosen = worst(first, sequences)
+    if not chosen:
+        return ""
+    sheets = "".join(_sheet(make_sheet(item, sequences[item.sequence], COLOURS[0])) for item in chosen)
+    among = "" if all(item.sequence in sequences for item in first.outcomes) else ", of those whose frames are at hand"
+    said = f"White dashes: the truth. Orange: {safe(first.tracker)}. The frames are spread evenly over the sequence."
+    return section(f"Worst sequences of {first.tracker}{among}", f"<p>{said}</p>{sheets}")
+
+
+def _sheet(sheet: Sheet) -> str:
+    title = f"<h3>{safe(sheet.sequence)}: AO {shown(sheet.ao)}</h3>"
+    if sheet.note:
+        return f'{title}<p class="dim">No picture: {safe(sheet.note)}</p>'
+    frames = []
+    for frame in sheet.frames:
+        counted = f"overlap {frame.overlap:.2f}" if math.isfinite(frame.overlap) else "not counted"
+        frames.append(
+            f'<figure><img src="data:image/jpeg;base64,{base64.b64encode(frame.jpeg).decode()}" width="{frame.width}" '
+            f'height="{frame.height}" alt="{safe(sheet.sequence)}, frame {frame.index}: {counted}">'
+            f"<figcaption>frame {frame.index}: {counted}</figcaption></figure>"
+        )
+    return f'{title}<div class="sheet">{"".join(frames)}</div>'
+
+
+def _comparison(evaluation: Evaluation, other: Evaluation) -> str:
+    title = "Against the other evaluation"
+    try:
+        found = changes(evaluation, other)
+    except ValueError as error:
+        return section(title, f"<p>Not compared: {safe(error)}.</p>")
+    if not found:
+        return section(title, "<p>Not compared: no tracker has a sequence that is in both.</p>")
+    rows = []
+    for item in found:
+        gain, low, high = (signed(value) for value in (item.difference, *item.interval))
+        figures = [str(len(item.sequences)), shown(item.ao_before), shown(item.ao_now), gain, f"{low} to {high}", item.verdict]
+        rows.append((safe(item.tracker), figures))
+    columns = ("Tracker", "Sequences", "AO before", "AO now", "Difference", "95\u00a0% interval", "Verdict")
+    said = (
+        "Over the sequences that are in both, with as many frames that count. The interval is the middle 95\u00a0% of a paired "
+        "bootstrap over sequences."
+    )
+    details = "".join(_changed(item, opened=item is found[0]) for item in found)
+    return section(title, f"<p>{said}</p>{table(columns, rows, 'Difference of AO', wide=True)}{details}")
+
+
+def _changed(item: Change, opened: bool) -> str:
+    columns = ("Sequence", "AO before", "AO now", "Difference")
+    rows = [(safe(name), [shown(old), shown(new), signed(new - old)]) for name, old, new in item.sequences[:CHANGED]]
+    left_out = f'<p class="dim">Left out, as they do not pair: {safe(", ".join(item.left_out))}.</p>' if item.left_out else ""
+    label = f"What changed most with {item.tracker}"
+    body = f"<summary>{safe(label)}</summary>{table(columns, rows, label, wide=True)}{left_out}"
+    return f"<details{' open' if opened else ''}>{body}</details>"

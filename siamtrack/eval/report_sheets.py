@@ -1,0 +1,134 @@
+"""Contact sheets of an evaluation: a few frames of a sequence with the true box and the tracker's."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.data.sequence import Sequence
+from siamtrack.errors import SiamtrackError
+from siamtrack.eval.evaluation import Outcome, TrackerOutcome
+from siamtrack.eval.scores import pooled
+from siamtrack.tracking.crop import Image
+
+FRAMES = 6
+SHEETS = 5
+SHEET_BYTES = 60_000
+"""Of the JPEGs of one sheet together: a page with five of them still goes into a mail."""
+FRAME_PIXELS = 400 * 300
+"""Of a picture, upright or not; more would leave each too few bytes."""
+_SHIFT = 3  # fractional bits of OpenCV's drawing calls
+_DASH_PX = 6
+
+
+@dataclass(frozen=True)
+class SheetFrame:
+    """One picture.
+
+    Attributes:
+        index: number of the frame, from 0. overlap: in 0..1; NaN where the frame does not count.
+        jpeg: the picture with both boxes. width, height: its size in pixels.
+    """
+
+    index: int
+    overlap: float
+    jpeg: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Frames of one sequence.
+
+    Attributes:
+        sequence: its name. ao: the tracker's average overlap on it.
+        frames: in order; empty where the sequence could not be read. note: why, in one line.
+    """
+
+    sequence: str
+    ao: float
+    frames: tuple[SheetFrame, ...]
+    note: str = ""
+
+
+def worst(tracker: TrackerOutcome, names: Collection[str], count: int = SHEETS) -> list[Outcome]:
+    """The sequences of the given names with the lowest average overlap, worst first; those without a frame that
+    counts are left out."""
+    known = [item for item in tracker.outcomes if item.sequence in names and item.overlaps.size]
+    return sorted(known, key=lambda item: float(item.overlaps.mean()))[:count]
+
+
+def make_sheet(outcome: Outcome, sequence: Sequence, colour: str) -> Sheet:
+    """Frames spread over the sequence; the first, which was given, is not among them.
+
+    Args:
+        outcome: the boxes. sequence: the frames. colour: of the tracker's box, as #RRGGBB.
+    """
+    ao = pooled([outcome.overlaps]).ao
+    count = len(outcome.boxes_xywh)
+    wanted = sorted({round(place) for place in np.linspace(1, count - 1, FRAMES)}) if count > 1 else []
+    overlap = np.full(count, math.nan)
+    overlap[1:][outcome.counted] = outcome.overlaps
+    frames = []
+    try:
+        for index, image in sequence.frames_at(wanted):
+            boxes = (outcome.boxes_xywh[index], outcome.truth_xywh[index])
+            canvas = _drawn(image, *boxes, colour)
+            jpeg = _jpeg(canvas, SHEET_BYTES // FRAMES)
+            frames.append(SheetFrame(index, float(overlap[index]), jpeg, canvas.shape[1], canvas.shape[0]))
+    except (SiamtrackError, OSError, cv2.error) as error:  # a page without this picture is better than no page
+        return Sheet(outcome.sequence, ao, (), " ".join(str(error).split()))
+    if len(frames) < len(wanted):
+        return Sheet(outcome.sequence, ao, (), f"{len(frames)} of the {len(wanted)} wanted frames found; {count} were tracked")
+    return Sheet(outcome.sequence, ao, tuple(frames))
+
+
+def _drawn(image: Image, box: NDArray[np.float64], truth: NDArray[np.float64], colour: str) -> NDArray[np.uint8]:
+    """The frame, shrunk, with the true box dashed white on black and the tracker's on top."""
+    scale = min(1.0, math.sqrt(FRAME_PIXELS / (image.shape[0] * image.shape[1])))
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    canvas = np.ascontiguousarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    bgr = tuple(int(colour[place : place + 2], 16) for place in (5, 3, 1))
+    if (truth[2:] > 0).all():
+        left, top, right, bottom = _corners(truth * scale)
+        corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)])
+        cv2.polylines(canvas, [_fixed(corners)], True, (0, 0, 0), 2, cv2.LINE_AA, _SHIFT)
+        for start, end in itertools.pairwise(corners):
+            steps = max(1, round(float(np.abs(end - start).sum()) / _DASH_PX / 2))
+            for step in range(steps):
+                ends = np.array([start + (end - start) * (step + part) / steps for part in (0.0, 0.5)])
+                cv2.polylines(canvas, [_fixed(ends)], False, (255, 255, 255), 2, cv2.LINE_AA, _SHIFT)
+    if np.isfinite(box).all():
+        left, top, right, bottom = _corners(box * scale)
+        corners = _fixed(np.array([(left, top), (right, top), (right, bottom), (left, bottom)]))
+        # A dark rim keeps the line visible on any background.
+        cv2.polylines(canvas, [corners], True, (0, 0, 0), 3, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(canvas, [corners], True, bgr, 2, cv2.LINE_AA, _SHIFT)
+    return canvas
+
+
+def _corners(box_xywh: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    # Far outside nothing is seen, and OpenCV's fixed point numbers would overflow.
+    left, top, right, bottom = np.clip([*box_xywh[:2], *(box_xywh[:2] + box_xywh[2:])], -10_000, 10_000).tolist()
+    return left, top, right, bottom
+
+
+def _fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:
+    return np.round(points * 2**_SHIFT).astype(np.int32)
+
+
+def _jpeg(canvas: NDArray[np.uint8], most_bytes: int) -> bytes:
+    """As good a JPEG as the bytes allow."""
+    data = b""
+    for quality in (85, 75, 65, 55, 45, 35, 25, 15):
+        data = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1])[1].tobytes()
+        if len(data) <= most_bytes:
+            break
+    return data

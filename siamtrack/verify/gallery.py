@@ -1,0 +1,189 @@
+"""A gallery: embeddings of named classes, searched for those nearest to a query, and kept in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.config import nearest
+from siamtrack.errors import SiamtrackError
+from siamtrack.verify.gallery_file import Header, read_gallery, write_gallery
+from siamtrack.verify.nearest import Finder, Metric, measure
+
+METRICS: tuple[str, ...] = get_args(Metric)
+
+
+@dataclass(frozen=True)
+class Match:
+    """One class that a search found.
+
+    Attributes:
+        name: the class.
+        distance: from the query to the nearest item of that class; smaller is more similar, for every metric.
+        item: that item's row in the gallery. Rows move up when a class before them is removed.
+    """
+
+    name: str
+    distance: float
+    item: int
+
+
+class Gallery:
+    """Enrolled embeddings of named classes, by one metric; for one thread at a time.
+
+    The metrics are, for embeddings a and b of `dim` numbers: `euclidean` ||a - b||, `cosine` 1 - cos(a, b) in 0..2,
+    `absolute` sum |a - b| (multiply by learned weights beforehand), `correlation` -<a, b>.
+
+    Args:
+        dim: numbers in an embedding.
+        metric: one of `METRICS`.
+        verifier: sha256 of the weights that made the embeddings, for whoever must know whether theirs fit; "" unknown.
+
+    Raises:
+        ValueError: `dim` is no positive integer, or `metric` is none of `METRICS`.
+    """
+
+    def __init__(self, dim: int, metric: str = "euclidean", verifier: str = "") -> None:
+        if not isinstance(dim, (int, np.integer)) or dim < 1:
+            raise ValueError(f"a gallery's dim is how many numbers an embedding has, 1 or more; got {dim!r}")
+        if metric not in METRICS:
+            raise ValueError(f"no metric {metric!r}; {nearest(str(metric), METRICS)}")
+        self.dim, self.metric, self.verifier = int(dim), cast(Metric, metric), verifier
+        self._numbers: dict[str, int] = {}  # classes by name, in order of enrolment
+        # Rows (N, D), of length 1 for cosine, and their classes (N,).
+        self._parts = [(np.empty((0, self.dim), np.float32), np.empty(0, np.int32))]
+        self._finder = Finder(metric)
+
+    def __len__(self) -> int:
+        return sum(len(rows) for rows, _ in self._parts)
+
+    @property
+    def names(self) -> list[str]:
+        """The distinct classes, in order of enrolment."""
+        return list(self._numbers)
+
+    def add(self, embeddings: NDArray[np.float32], names: Sequence[str]) -> None:
+        """Enrol rows. All of them, or on an error none.
+
+        Args:
+            embeddings: (N, D); what is not float32 is converted.
+            names: N classes, new ones or known ones.
+
+        Raises:
+            ValueError: wrong shape, another number of names, a name that is empty or no string, numbers that are not
+                finite, or a zero row for `cosine`.
+        """
+        rows = self._as_rows(embeddings)
+        if isinstance(names, str):
+            raise ValueError(f"names must be a list with a name for every embedding, got the one string {names!r}")
+        if len(names) != len(rows):
+            raise ValueError(f"got {len(rows)} embeddings and {len(names)} names; every embedding needs one name")
+        for name in names:
+            if not isinstance(name, str) or not name:
+                raise ValueError(f"a class's name must be a string that is not empty, got {name!r}")
+        classes = [self._numbers.setdefault(name, len(self._numbers)) for name in names]
+        self._parts.append((rows, np.array(classes, np.int32)))
+
+    def remove(self, name: str) -> int:
+        """Take out a class with all its rows; later rows move up.
+
+        Returns:
+            How many rows that were.
+
+        Raises:
+            ValueError: there is no such class.
+        """
+        if name not in self._numbers:
+            raise ValueError(f"no class {name!r} among {len(self._numbers)}; {nearest(str(name), self._numbers)[:200]}")
+        number = self._numbers.pop(name)
+        self._numbers = {known: i for i, known in enumerate(self._numbers)}
+        rows, classes = self._merged()
+        kept = classes != number
+        self._parts = [(rows[kept], classes[kept] - (classes[kept] > number).astype(np.int32))]
+        self._finder = Finder(self.metric, self._finder.cells)  # row numbers changed; the centres are as good as before
+        return len(rows) - len(self)
+
+    def search(self, embeddings: NDArray[np.float32], count: int = 5) -> list[list[Match]]:
+        """The classes nearest to each query, each with its nearest item.
+
+        With faiss (the extra `gallery`) more than 10,000 rows are sorted into cells by their first search or `save`, and
+        again after each doubling: some seconds for 100,000 rows. The nearest class of clustered rows is then found in 99
+        of 100 searches or more; the classes after it, when they are about equally far away, less often. Equal distances
+        come in the order of the rows.
+
+        Args:
+            embeddings: (Q, D) queries; what is not float32 is converted.
+            count: how many distinct classes to find.
+
+        Returns:
+            For each query the `count` nearest classes, nearest first; fewer when the gallery has fewer.
+
+        Raises:
+            SiamtrackError: the gallery is empty.
+            ValueError: wrong shape, numbers that are not finite, a zero row for `cosine`, or `count` below 1.
+        """
+        if not isinstance(count, (int, np.integer)) or count < 1:
+            raise ValueError(f"count is how many classes to find, 1 or more; got {count!r}")
+        queries = self._as_rows(embeddings)
+        rows, classes = self._merged()
+        if not len(rows):
+            raise SiamtrackError("the gallery is empty, so nothing can be found in it; enroll at least one class first")
+        self._finder.prepare(rows)
+        names = self.names
+        found = (self._finder.search(query, rows, classes, min(count, len(names))) for query in queries)
+        return [[Match(names[classes[item]], distance, item) for distance, item in nearest_rows] for nearest_rows in found]
+
+    def save(self, path: str | Path) -> None:
+        """Write one .safetensors file, whole or not at all, with the cells of many rows; `search` says when that is slow.
+
+        Raises:
+            SiamtrackError: the file would be larger than what `load` takes.
+            OSError: it cannot be written; what was there before is still there.
+        """
+        rows, classes = self._merged()
+        self._finder.prepare(rows)
+        header = Header(self.dim, self.metric, self.verifier, tuple(self._numbers))
+        write_gallery(Path(path), header, rows, classes, self._finder.cells)
+
+    @staticmethod
+    def load(path: str | Path) -> Gallery:
+        """Read a gallery that `save` wrote. Nothing in the file is executed, and nothing is believed unchecked.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            DataError: too large, not a whole safetensors file, not a gallery, or changed since it was written.
+        """
+        header, rows, classes, cells = read_gallery(Path(path))
+        gallery = Gallery(header.dim, header.metric, header.verifier)
+        gallery._numbers = {name: number for number, name in enumerate(header.names)}
+        gallery._parts, gallery._finder = [(rows, classes)], Finder(header.metric, cells)
+        return gallery
+
+    def _merged(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """All rows and their classes, joined when wanted: enrolling one by one does not copy all each time."""
+        if len(self._parts) > 1:
+            rows, classes = zip(*self._parts, strict=True)
+            self._parts = [(np.concatenate(rows), np.concatenate(classes))]
+        return self._parts[0]
+
+    def _as_rows(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A checked copy (N, D), as the gallery keeps rows."""
+        given = np.asarray(embeddings)
+        if given.ndim != 2 or given.shape[1] != self.dim or given.dtype.kind not in "fiu":
+            raise ValueError(f"embeddings here are real numbers (N, {self.dim}), got {given.dtype} of shape {given.shape}")
+        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is refused as such
+            rows = np.array(given, np.float32, order="C")
+        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+        if bad.size:
+            raise ValueError(f"embedding {bad[0]} holds numbers that are not finite in float32; leave it out")
+        if self.metric == "cosine":
+            lengths = measure("euclidean", np.zeros(self.dim, np.float32), rows)
+            if not lengths.all():
+                raise ValueError(f"embedding {lengths.argmin()} is all zeros, which has no cosine to anything; leave it out")
+            rows = (rows / lengths[:, None]).astype(np.float32)
+        return rows

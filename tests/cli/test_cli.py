@@ -1,0 +1,273 @@
+"""The real command line: what a user sees, exit statuses, killed runs, no screen.
+
+Every command has its real process here or in the tests of its own; variants of it run in this one (`here`).
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from commands import Command, environment, refused, rows_of, siam
+from rendered import rendered_frame
+
+import siamtrack
+from siamtrack.boxes import iou
+
+BOX = "60,80,40,50"
+
+
+def test_track_writes_what_the_design_says(clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = siam("track", clip, "--box", BOX, "--out", out, "--video", "--device", "cpu")
+    assert result.returncode == 0, result.stderr
+    assert "20 frames" in result.stdout
+    assert "fps: network" in result.stdout
+    rows = rows_of(out / "boxes.csv")
+    assert [int(row["frame"]) for row in rows] == list(range(20))
+    assert [float(rows[0][key]) for key in "xywh"] == [60, 80, 40, 50]
+    boxes = np.array([[float(row[key]) for key in "xywh"] for row in rows])
+    truth = np.array([rendered_frame(i)[1] for i in range(20)])
+    assert iou(boxes, truth).min() > 0.5
+    assert np.loadtxt(out / "boxes.txt", delimiter=",").shape == (20, 4)
+    run = json.loads((out / "run.json").read_text())
+    assert run["frames"] == 20
+    assert run["ended"] == "done"
+    assert len(run["weights_sha256"]) == 64
+    assert set(run["fps"]) == {"network", "tracker", "end_to_end"}
+    assert {"fps", "p50_ms", "p95_ms"} <= set(run["fps"]["tracker"])
+    assert run["tracker"]["scale_damping"] == 0.3  # the shipped constant, not the default of the dataclass
+    video = cv2.VideoCapture(str(out / "overlay.mp4"))
+    assert video.get(cv2.CAP_PROP_FPS) == 25
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 20
+
+
+def test_a_debug_overlay_has_the_same_boxes_and_shows_where_it_looked(here: Command, clip: Path, tmp_path: Path) -> None:
+    for name, more in (("plain", []), ("debug", ["--debug"])):
+        assert here("track", clip, "--box", BOX, "--out", tmp_path / name, "--video", *more).returncode == 0
+    assert (tmp_path / "plain/boxes.txt").read_text() == (tmp_path / "debug/boxes.txt").read_text()
+    plain, debug = (cv2.VideoCapture(str(tmp_path / name / "overlay.mp4")) for name in ("plain", "debug"))
+    for capture in (plain, debug):
+        capture.set(cv2.CAP_PROP_POS_FRAMES, 10)
+    difference = cv2.absdiff(plain.read()[1], debug.read()[1]).max(axis=2)
+    assert 500 < (difference > 60).sum() < difference.size / 4
+
+
+def test_python_and_the_command_line_give_the_same_boxes(here: Command, clip: Path, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("window_influence: 0.2\n")
+    result = here("track", clip, f"--box={BOX}", "--out", tmp_path / "run", "--start", 4, "--config", config, "--device", "cpu")
+    assert result.returncode == 0, result.stderr
+    rows = rows_of(tmp_path / "run/boxes.csv")
+    steps = list(siamtrack.track(clip, (60, 80, 40, 50), start=4, window_influence=0.2, device="cpu"))
+    assert [step.index for step in steps] == [int(row["frame"]) for row in rows] == list(range(4, 20))
+    for step, row in zip(steps, rows, strict=True):
+        assert step.result.box == pytest.approx([float(row[key]) for key in "xywh"], abs=1e-3)
+        assert step.time_s == pytest.approx(float(row["time_s"]), abs=1e-6)
+
+
+def test_a_folder_of_images_is_a_source(here: Command, tmp_path: Path) -> None:
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), rendered_frame(i)[0])
+    assert here("track", tmp_path, "--box", BOX, "--out", tmp_path / "run").returncode == 0
+    assert len(rows_of(tmp_path / "run/boxes.csv")) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["none.mp4", "--box", BOX], ["none.mp4 not found"]),
+        (["{clip}", "--box", "700,10,20,20"], ["outside the 320x240 frame"]),
+        (["{clip}", "--box", "10,10,0,20"], ["zero or less"]),
+        (["{clip}", "--box=10,10,-4,20"], ["zero or less"]),
+        (["{clip}", "--box", "10,10,3,3"], ["at least 4 px"]),
+        (["{clip}", "--box", "nan,10,20,20"], ["not four finite numbers"]),
+        (["{clip}", "--box", "10,10,20"], ["not four finite numbers"]),
+        (["{clip}"], ["--box", "--select"]),
+        (["{clip}", "--select"], ["no display", "--box"]),
+        (["{clip}", "--box", BOX, "--show"], ["no display"]),
+        (["{clip}", "--box", BOX, "--model", "siamcf"], ["no model 'siamcf'", "siamfc"]),
+        (["{clip}", "--box", BOX, "--device", "gpu"], ["device 'gpu' is unknown"]),
+        (["{clip}", "--box", BOX, "--start", "99"], ["ended after 20 frames"]),
+        (["{clip}", "--box", BOX, "--colour", "red"], ["No such option"]),
+        (["{text}", "--box", BOX], ["cannot be opened as a video"]),
+        (["{empty}", "--box", BOX], ["is empty"]),
+        (
+            ["{clip}", "--box", BOX, "--config", "{badconfig}"],
+            ["unknown key 'window_influense'", "did you mean 'window_influence'"],
+        ),
+        (["{clip}", "--box", BOX, "--model", "{badweights}"], ["not a whole safetensors file"]),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(
+    here: Command, arguments: list[str], words: list[str], clip: Path, tmp_path: Path
+) -> None:
+    files = {"text": "text.mp4", "empty": "empty.mp4", "badconfig": "bad.yaml", "badweights": "bad.safetensors"}
+    paths = {key: tmp_path / name for key, name in files.items()}
+    paths["text"].write_text("this is not a video\n")
+    paths["empty"].write_bytes(b"")
+    paths["badconfig"].write_text("window_influense: 0.3\n")
+    paths["badweights"].write_bytes(b"not weights")
+    filled = [argument.format(clip=clip, **paths) for argument in arguments]
+    refused(here("track", *filled, "--out", tmp_path / "run"), *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_output_folder_that_cannot_be_written(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    refused(siam("track", clip, "--box", BOX, "--out", tmp_path / "file/run"), "cannot be written")
+
+
+def test_a_frame_size_that_changes_keeps_what_came_before(here: Command, tmp_path: Path) -> None:
+    for i in range(5):
+        frame = rendered_frame(i)[0]
+        cv2.imwrite(str(tmp_path / f"{i}.png"), frame if i < 3 else frame[:120])
+    result = here("track", tmp_path, "--box", BOX, "--out", tmp_path / "run")
+    refused(result, "frame is 320x120, the first one was 320x240", "3 frames are kept")
+    assert len(rows_of(tmp_path / "run/boxes.csv")) == 3
+    assert "320x120" in json.loads((tmp_path / "run/run.json").read_text())["ended"]
+
+
+def test_a_cut_video_keeps_the_frames_before_the_cut(here: Command, tmp_path: Path, write_clip: Callable[..., Path]) -> None:
+    whole = write_clip(tmp_path / "whole.avi", frames=60)  # AVI keeps its header in front
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    result = here("track", cut, "--box", BOX, "--out", tmp_path / "run", "--video")
+    refused(result, "breaks off after", "of 60 frames", "are kept")
+    rows = rows_of(tmp_path / "run/boxes.csv")
+    assert 10 < len(rows) < 50
+    assert cv2.VideoCapture(str(tmp_path / "run/overlay.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == len(rows)
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory, write_clip: Callable[..., Path]) -> Path:
+    """The same frames many times over: more than any machine tracks before it is stopped."""
+    folder = tmp_path_factory.mktemp("long")
+    clip, longer = write_clip(folder / "long.mp4", frames=90), folder / "longer.mp4"
+    listing = folder / "list.txt"
+    listing.write_text(f"file '{clip}'\n" * 40)
+    import imageio_ffmpeg
+
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "concat", "-safe", "0", "-i", str(listing), "-c", "copy"]
+    subprocess.run([*ffmpeg, str(longer)], check=True)
+    return longer
+
+
+@pytest.fixture
+def long_run(long_clip: Path, tmp_path: Path) -> tuple[subprocess.Popen[str], Path]:
+    """A run in a process of its own that has written some frames and has many to go."""
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "siamtrack", "track", str(long_clip), "--box", BOX, "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    partial, deadline = out / "boxes.partial.csv", time.monotonic() + 60
+    while time.monotonic() < deadline and not (partial.exists() and partial.read_text().count("\n") > 5):
+        time.sleep(0.05)
+    return process, out
+
+
+def test_a_killed_run_keeps_every_frame_and_the_next_one_says_so(
+    here: Command, long_run: tuple[subprocess.Popen[str], Path], clip: Path
+) -> None:
+    process, out = long_run
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    rows = rows_of(out / "boxes.partial.csv")
+    assert len(rows) >= 5
+    assert [int(row["frame"]) for row in rows] == list(range(len(rows)))
+    assert all(None not in row.values() for row in rows)
+    again = here("track", clip, "--box", BOX, "--out", out)
+    assert again.returncode == 0
+    assert f"stopped after frame {len(rows) - 1}" in again.stderr
+    assert len(rows_of(out / "boxes.stopped.csv")) == len(rows)
+    assert len(rows_of(out / "boxes.csv")) == 20
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_finishes_its_files(long_run: tuple[subprocess.Popen[str], Path], number: signal.Signals) -> None:
+    process, out = long_run
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in errors
+    rows = rows_of(out / "boxes.csv")
+    run = json.loads((out / "run.json").read_text())
+    assert run["ended"] == "interrupted"
+    assert run["frames"] == len(rows) >= 5
+    assert not (out / "boxes.partial.csv").exists()
+
+
+def test_the_demo_follows_a_real_clip(here: Command, tmp_path: Path) -> None:
+    result = siam("demo", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    for name in ("overlay.mp4", "contact_sheet.png"):
+        assert name in result.stdout
+        assert (tmp_path / "siamtrack-demo" / name).stat().st_size > 10_000
+    rows = rows_of(tmp_path / "siamtrack-demo/boxes.csv")
+    assert len(rows) == 120
+    # The head in the last frame, boxed by eye.
+    assert iou([float(rows[-1][key]) for key in "xywh"], (41, 9, 58, 92)) > 0.6
+    refused(here("demo", "--clip", "bike", "--out", tmp_path / "other"), "did you mean 'bikes'")
+
+
+def test_the_demo_loses_a_cyclist_behind_cars_and_finds_him_again(here: Command, tmp_path: Path) -> None:
+    result = here("demo", "--clip", "bikes", "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    state = {int(row["frame"]): row["state"] for row in rows_of(tmp_path / "boxes.csv")}
+    assert {state[i] for i in range(76, 81)} == {"TRACKING"}
+    assert {state[i] for i in range(88, 100)} == {"LOST"}  # a van fills the picture
+    assert {state[i] for i in range(120, 137)} == {"TRACKING"}
+    assert {state[i] for i in range(138, 144)} == {"LOST"}  # another street
+
+
+def test_doctor_names_what_there_is() -> None:
+    result = siam("doctor")
+    assert result.returncode == 0, result.stdout
+    for word in ("torch", "weights", "siamfc", "device", "precision", "display"):
+        assert word in result.stdout
+
+
+def test_help_and_version() -> None:
+    text = siam("--help").stdout
+    for command in ("track", "demo", "train", "doctor"):
+        assert command in text
+    assert siam("--version").stdout.strip() == f"siamtrack {siamtrack.__version__}"
+    assert siam("trak").returncode == 2
+    code = "import sys, siamtrack.cli; print([m for m in ('torch', 'cv2', 'numba', 'rich.progress') if m in sys.modules])"
+    heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert heavy == "[]"
+
+
+def test_train_and_use_what_came_out(here: Command, tmp_path: Path, write_clip: Callable[..., Path], clip: Path) -> None:
+    data = tmp_path / "data/videos"
+    data.mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        write_clip(data / f"{name}.mp4", frames=6)
+        (data / f"{name}.txt").write_text("60,80,40,50\n" * 6)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "sources: [{path: videos}]\nsteps: 2\nbatch_size: 4\noptimizer: adamw\nlr: 1e-4\n"
+        "search_size: 159\nsearch_size_start: 159\n"
+    )
+    out = tmp_path / "out"
+    result = siam("train", recipe, "--data", tmp_path / "data", "--out", out, "--workers", 0)
+    assert result.returncode == 0, result.stderr
+    assert (out / "checkpoint.pt").is_file()
+    tracked = here("track", clip, "--box", BOX, "--model", out / "model.safetensors", "--out", tmp_path / "run")
+    assert tracked.returncode == 0, tracked.stderr
+    recipe.write_text("stepps: 2\n")
+    refused(here("train", recipe, "--data", tmp_path / "data", "--out", out), "unknown key 'stepps'; did you mean 'steps'")
+
+
+def test_without_redetection_the_settings_say_so(here: Command, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = here("track", clip, "--box", BOX, "--out", out, "--device", "cpu", "--no-redetect")
+    assert result.returncode == 0, result.stderr
+    assert json.loads((out / "run.json").read_text())["tracker"]["redetect"] is False

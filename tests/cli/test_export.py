@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from commands import Command, siam
+from rendered import rendered_frame
+
+import siamtrack
+from siamtrack.errors import ConfigError, WeightsError
+from siamtrack.model.siamese import Siamese
+from siamtrack.model.weights import WeightsHeader, save_weights
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "light.safetensors"
+    torch.manual_seed(0)
+    save_weights(path, Siamese(model="siamfc-lite").eval(), WeightsHeader(model="siamfc-lite"))
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(weights: Path) -> Path:
+    out = weights.parent / "exported"
+    done = siam("export", weights, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "embed.embedding" in done.stdout
+    return out
+
+
+def frame() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+
+
+def test_the_files_run_in_onnx_runtime_alone_for_any_batch(exported: Path) -> None:
+    import onnxruntime
+
+    about = json.loads((exported / "export.json").read_text(encoding="utf-8"))
+    assert (about["model"], about["precision"], about["search_size"]) == ("siamfc-lite", "float32", 255)
+    session = onnxruntime.InferenceSession(exported / about["graphs"]["embed"]["file"])
+    for count, side, cells in ((1, 255, 22), (3, 127, 6)):
+        (embedding,) = session.run(None, {"crops": np.zeros((count, side, side, 3), np.uint8)})
+        assert embedding.shape == (count, 128, cells, cells)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_a_tracker_runs_what_was_exported(weights: Path, exported: Path, runtime: str) -> None:
+    tracker = siamtrack.load(weights, device="cpu", precision="float32", runtime=f"{runtime}:{exported}")
+    reference = siamtrack.load(weights, device="cpu", precision="float32", runtime="eager")
+    for each in (tracker, reference):
+        each.init(frame(), (60, 40, 30, 40))
+    assert tracker.update(frame()).box == pytest.approx(reference.update(frame()).box, abs=0.01)
+    assert tracker.engine.runtime == f"{runtime}:{exported}"
+
+
+def test_eight_bits_are_smaller_and_say_so(
+    here: Command, weights: Path, exported: Path, tmp_path: Path, write_clip: Callable[..., Path]
+) -> None:
+    (tmp_path / "data").mkdir()
+    write_clip(tmp_path / "data/clip.mp4", 4)
+    boxes = (",".join(map(str, rendered_frame(i)[1])) for i in range(4))
+    (tmp_path / "data/clip.txt").write_text("\n".join(boxes) + "\n", encoding="utf-8")
+    done = here("export", weights, "--out", tmp_path / "int8", "--int8", tmp_path / "data", "--crops", "3")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "int8/embed.onnx").stat().st_size < 0.6 * (exported / "embed.onnx").stat().st_size
+    tracker = siamtrack.load(weights, device="cpu", runtime=f"onnx:{tmp_path / 'int8'}")
+    assert tracker.engine.precision == "int8"
+    tracker.init(frame(), (60, 40, 30, 40))
+    assert 0 <= tracker.update(frame()).score <= 1
+
+
+def test_an_export_of_other_weights_is_refused(exported: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    save_weights(tmp_path / "other.safetensors", Siamese(model="siamfc-lite").eval(), WeightsHeader(model="siamfc-lite"))
+    with pytest.raises(WeightsError, match="other weights"):
+        siamtrack.load(tmp_path / "other.safetensors", device="cpu", runtime=f"onnx:{exported}")
+
+
+def test_an_export_for_other_crops_is_refused(weights: Path, exported: Path) -> None:
+    tracker = siamtrack.load(weights, device="cpu", runtime=f"onnx:{exported}", search_size=223)
+    tracker.init(frame(), (60, 40, 30, 40))
+    with pytest.raises(ConfigError, match="--search-size 223"):
+        tracker.update(frame())
+
+
+@pytest.mark.parametrize("name", ["embed.onnx", "export.json"])
+def test_what_was_changed_or_cut_is_refused(weights: Path, exported: Path, tmp_path: Path, name: str) -> None:
+    for path in exported.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / name).write_bytes((exported / name).read_bytes()[:-100])
+    with pytest.raises(WeightsError, match="export again"):
+        siamtrack.load(weights, device="cpu", runtime=f"onnx:{tmp_path}").init(frame(), (60, 40, 30, 40))
+
+
+def test_a_folder_without_an_export_is_named(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"export\.json not found"):
+        siamtrack.load(weights, device="cpu", runtime=f"onnx:{tmp_path}")
+
+
+def test_bad_input_is_one_line(here: Command, weights: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for words, said in (
+        (("nothing", "--out", tmp_path / "a"), "no model 'nothing'"),
+        ((weights, "--out", tmp_path / "a", "--search-size", "200"), "127 plus a multiple of 16"),
+        ((weights, "--out", tmp_path / "file"), "cannot be written"),
+        ((weights, "--out", tmp_path / "a", "--int8", tmp_path / "none"), "not found"),
+    ):
+        done = here("export", *words)
+        assert done.returncode == 2, words
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert said in done.stderr

@@ -1,0 +1,126 @@
+"""`siamtrack live` without a screen: what a user sees, and what is left when it ends; a real process whatever is followed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from commands import Command, environment, refused, rows_of, siam
+from rendered import rendered_frame
+
+BOX = ",".join(str(value) for value in rendered_frame(0)[1])
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory: pytest.TempPathFactory, write_clip: Callable[..., Path]) -> Path:
+    """A clip that lasts a minute at its own speed."""
+    return write_clip(tmp_path_factory.mktemp("long") / "long.mp4", frames=360, fps=6)
+
+
+@contextmanager
+def running(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "siamtrack", "live", *map(str, arguments)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**environment(), "PYTHONUNBUFFERED": "1"}
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition: Callable[[], bool], within_s: float = 60.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_a_file_is_followed_without_a_screen(clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "live"
+    result = siam("live", "--source", clip, "--box", BOX, "--box", "2,3,50,40", "--out", out, "--record")
+    assert result.returncode == 0, result.stderr
+    for name in ("target-1", "target-2"):
+        assert re.search(rf"^20 frames.*{re.escape(str(out / name / 'boxes.csv'))}$", result.stdout, re.MULTILINE)
+        assert [int(row["frame"]) for row in rows_of(out / name / "boxes.csv")] == list(range(20))
+    assert (out / "recording-1.mp4").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_whole_results(number: signal.Signals, long_clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "live"
+    partial = out / "target-1" / "boxes.partial.csv"
+    with running("--source", long_clip, "--box", BOX, "--out", out) as process:
+        wait_for(lambda: partial.is_file() and len(partial.read_text().splitlines()) > 3)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    rows = rows_of(out / "target-1" / "boxes.csv")
+    assert f"{len(rows)} frames" in output
+    assert not partial.exists()
+    assert json.loads((out / "target-1" / "run.json").read_text())["ended"] == "interrupted"
+
+
+def test_where_there_is_no_screen_one_line_says_what_to_do(here: Command, clip: Path, tmp_path: Path) -> None:
+    refused(here("live", "--source", clip, "--out", tmp_path / "live"), "no display", "--web", "--box")
+    assert not (tmp_path / "live").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--source", "nothing.mp4", "--box", BOX), ("nothing.mp4", "not found")),
+        (("--no-window",), ("--box",)),
+        (("--port", "9000"), ("--web",)),
+        (("--web", "--box", BOX), ("--web", "--box")),
+        (("--source", "CLIP", "--box", "900,900,5,5"), ("outside",)),
+        (("--source", "CLIP", "--box", "1,2,3"), ("box",)),
+        (("--web", "--source", "nothing.mp4"), ("nothing.mp4", "not found")),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    here: Command, arguments: tuple[str, ...], words: tuple[str, ...], clip: Path, tmp_path: Path
+) -> None:
+    given = [clip if argument == "CLIP" else argument for argument in arguments]
+    refused(here("live", *given, "--out", tmp_path / "live"), *words)
+
+
+def test_the_page_is_served_where_it_says_and_ends_with_a_signal(clip: Path, tmp_path: Path) -> None:
+    with running("--web", "--source", clip, "--port", 0, "--out", tmp_path / "live") as process:
+        assert process.stdout is not None
+        found = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
+        assert found
+        with urllib.request.urlopen(found[0], timeout=20) as page:
+            assert b"<title>siamtrack live" in page.read()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+def test_another_address_asks_for_a_token(tmp_path: Path) -> None:
+    with running("--web", "--host", "0.0.0.0", "--port", 0, "--out", tmp_path / "live") as process:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+:(\d+)/\?token=(\S+)", process.stdout.readline())
+        assert found
+        address = f"http://127.0.0.1:{found[1]}/"
+        with pytest.raises(urllib.error.HTTPError) as refusal:
+            urllib.request.urlopen(address, timeout=20)
+        assert refusal.value.code in (401, 403)
+        with urllib.request.urlopen(f"{address}?token={found[2]}", timeout=20) as page:
+            assert page.status == 200
+        os.kill(process.pid, signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 0

@@ -1,0 +1,36 @@
+"""The command line as tests call it: in a process of its own (`siam`), and what its answers are held to."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment() -> dict[str, str]:
+    # No test may depend on a screen; PYTHONUNBUFFERED keeps the order of what is printed.
+    return {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+
+
+def siam(*arguments: object, **kwargs: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "siamtrack", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment(), **kwargs)  # type: ignore[call-overload]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open() as lines:
+        return list(csv.DictReader(lines))
+
+
+def refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    """One line on stderr, status 2, and nothing that looks like a traceback."""
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith("siamtrack: error: ")
+    for word in words:
+        assert word in result.stderr

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rendered import FRAME_WH, rendered_frame
+
+from siamtrack.boxes import Box, clip_box, iou
+from siamtrack.data.sequence import Sequence
+from siamtrack.errors import DataError
+from siamtrack.eval.evaluate import evaluate, pool_runs, run_sequence, run_together, subset
+from siamtrack.model.siamese import Siamese
+from siamtrack.tracking.crop import Image
+from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.tracking.tracker import Tracker
+
+TRUTH = np.array([rendered_frame(i)[1] for i in range(8)])
+
+
+class Rendered(Sequence):
+    """A sequence whose frames are drawn when they are asked for, and counted."""
+
+    decoded = 0
+
+    def frames(self) -> Iterator[Image]:
+        for i in range(len(self.boxes_xywh)):
+            Rendered.decoded += 1
+            yield rendered_frame(i)[0]
+
+
+def sequence(name: str = "a", absent: Iterable[int] = (), frames: int = 8) -> Rendered:
+    boxes = TRUTH[:frames].copy()
+    boxes[list(absent)] = 0
+    return Rendered(name, Path(name), boxes)
+
+
+@dataclass(frozen=True)
+class Result:
+    box: Box
+    score: float
+
+
+class Knowing:
+    """Says the true box of every frame."""
+
+    def init(self, frame: Image, box: Iterable[float]) -> None:
+        self.index = 0
+
+    def update(self, frame: Image) -> Result:
+        self.index += 1
+        assert (frame == rendered_frame(self.index)[0]).all()
+        return Result(Box(*TRUTH[self.index]), 1 - self.index / 10)
+
+
+class Staying:
+    """Never moves, and says a bare box."""
+
+    def init(self, frame: Image, box: Iterable[float]) -> None:
+        self.box = Box(*box)
+
+    def update(self, frame: Image) -> Box:
+        return self.box
+
+
+def test_a_tracker_that_knows_the_truth_scores_one() -> None:
+    run = run_sequence(Knowing(), sequence())
+    assert run.name == "a"
+    assert run.boxes_xywh == pytest.approx(TRUTH)
+    assert run.overlaps.tolist() == pytest.approx([1.0] * 7)
+    assert run.scores == pytest.approx(1 - np.arange(8) / 10)
+    assert run.counted.tolist() == [False] + [True] * 7
+    assert (run.seconds > 0).all()
+
+
+def test_a_tracker_that_stays_scores_the_overlap_with_the_first_box() -> None:
+    expected = iou(clip_box(TRUTH[0], FRAME_WH), TRUTH[1:])
+    assert 0.2 < expected.mean() < 0.9
+    run = run_sequence(Staying(), sequence())
+    assert run.overlaps == pytest.approx(expected)
+    assert np.isnan(run.scores[1:]).all()
+    scores = pool_runs(evaluate(Staying(), [sequence("a"), sequence("b", frames=3)]))
+    assert scores.ao == pytest.approx(np.concatenate([expected, expected[:2]]).mean())
+    assert (scores.frames, scores.sequences) == (9, 2)
+
+
+def test_frames_without_target_are_left_out() -> None:
+    run = run_sequence(Knowing(), sequence(absent=[2, 5]))
+    assert run.overlaps.tolist() == pytest.approx([1.0] * 5)
+    assert run.counted.tolist() == [False, True, False, True, True, False, True, True]
+    assert len(run.boxes_xywh) == 8
+
+
+def test_a_limit_takes_the_first_frames_and_decodes_no_more() -> None:
+    Rendered.decoded = 0
+    runs = run_together({"knowing": Knowing(), "staying": Staying()}, sequence(), limit=3)
+    assert Rendered.decoded == 3  # once for both trackers
+    assert [len(run.overlaps) for run in runs.values()] == [2, 2]
+    assert run_sequence(Knowing(), sequence(), limit=100).overlaps.size == 7
+    with pytest.raises(ValueError, match="limit is 1"):
+        run_sequence(Knowing(), sequence(), limit=1)
+
+
+def test_sequences_run_only_when_they_are_asked_for() -> None:
+    Rendered.decoded = 0
+    runs = evaluate(Knowing(), [sequence("a"), sequence("b")])
+    assert next(runs).name == "a"
+    assert Rendered.decoded == 8
+
+
+def test_a_first_frame_without_a_usable_box_is_named() -> None:
+    with pytest.raises(DataError, match=r"^lost: no box in the first frame"):
+        run_sequence(Knowing(), sequence("lost", absent=[0]))
+
+
+def test_a_box_that_the_tracker_refuses_is_named(tracker: Tracker) -> None:
+    tiny = Rendered("tiny", Path("tiny"), np.array([[5.0, 5, 2, 2], [5, 5, 2, 2]]))
+    with pytest.raises(DataError, match=r"^tiny: box .* at least 4 px"):
+        run_sequence(tracker, tiny)
+
+
+def test_a_network_in_memory_is_judged_and_left_as_it_is() -> None:
+    net = Siamese().train()
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    scores = pool_runs(evaluate(Tracker(Engine(net, "cpu", "float32"), TrackerConfig()), [sequence()], limit=3))
+    assert scores.frames == 2
+    assert net.training
+    assert all((value == before[key]).all() for key, value in net.state_dict().items())
+
+
+def test_names_choose_sequences() -> None:
+    several = [sequence("car-1"), sequence("bike-1"), sequence("dog-1")]
+    assert [s.name for s in subset(several, ["dog-1", "car-1"])] == ["car-1", "dog-1"]
+    assert len(subset(several, [])) == 3
+    with pytest.raises(DataError, match="no sequence 'bike-2'; did you mean 'bike-1'"):
+        subset(several, ["bike-2"])
+
+
+def test_the_scoring_tool_prints_and_writes(tmp_path: Path, write_clip: Callable[..., Path]) -> None:
+    (tmp_path / "data").mkdir()
+    write_clip(tmp_path / "data/clip.mp4", 6)
+    lines = [",".join(map(str, box)) for box in TRUTH[:6]]
+    (tmp_path / "data/clip.txt").write_text("\n".join([*lines[:3], "0,0,0,0", *lines[4:]]) + "\n")
+    tool = Path(__file__).parents[2] / "tools/score_sequences.py"
+    command = [sys.executable, tool, tmp_path / "data", "siamfc", "siamfc,window_influence=0.4", "--json", tmp_path / "s.json"]
+    command += ["--set", "scale_count=1", "--limit", "5", "--threads", "1"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    assert "(1 sequences, 3 frames)" in done.stdout
+    rows = json.loads((tmp_path / "s.json").read_text())
+    assert list(rows) == ["siamfc", "siamfc,window_influence=0.4"]
+    for row in rows.values():
+        assert len(row["overlaps"]["clip"]) == len(row["scores"]["clip"]) == 3
+        assert min(row["overlaps"]["clip"]) > 0.5
+        assert row["fps"] > 0

@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from siamtrack.boxes import Box
+from siamtrack.data.sequence import Sequence
+from siamtrack.errors import ConfigError, DataError, SiamtrackError
+from siamtrack.eval.tune import MIN_COMPLETE, Trial, falls_behind, tune
+from siamtrack.eval.tune_report import make_report, write_report
+from siamtrack.eval.tune_space import Choices, Range, Space, default_space, plain_space, read_space
+from siamtrack.eval.tune_study import NAME, import_optuna, locked
+from siamtrack.tracking.crop import Image
+from siamtrack.tracking.settings import TrackerConfig
+
+PRESENT = TrackerConfig(window_influence=0.3)
+SPACE: Space = {"window_influence": Range(0.0, 0.6), "scale_damping": Range(0.1, 1.0)}
+
+
+class Gray(Sequence):
+    """A target that stays in its place; the frames' gray value is the number in the sequence's name."""
+
+    def frames(self) -> Iterator[Image]:
+        for _ in self.boxes_xywh:
+            yield np.full((100, 100, 3), int(self.name), np.uint8)
+
+
+class Shifted:
+    """Stands beside the target by 40 px times the distance of window_influence from 0.45, and a bit more in odd sequences."""
+
+    def __init__(self, config: TrackerConfig) -> None:
+        self.config = config
+
+    def init(self, frame: Image, box: Iterable[float]) -> None:
+        self.box = Box(*box)
+
+    def update(self, frame: Image) -> Box:
+        off = 40 * abs(self.config.window_influence - 0.45) + frame[0, 0, 0] % 2
+        return self.box._replace(x=self.box.x + off)
+
+
+@dataclass
+class Notes:
+    """Writes down what a search tells."""
+
+    steps: list[tuple[int, int, float]] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
+
+    def sequence(self, number: int, done: int, ao: float) -> None:
+        self.steps.append((number, done, ao))
+
+    def trial(self, trial: Trial) -> None:
+        self.trials.append(trial)
+
+
+def sequences(count: int = 6) -> list[Sequence]:
+    return [Gray(str(i), Path(str(i)), np.tile([30.0, 30, 40, 40], (4 + i % 3, 1))) for i in range(count)]
+
+
+def search(path: Path, trials: int, **changes: Any) -> list[Trial]:
+    arguments: dict[str, Any] = {"make_tracker": Shifted, "present": PRESENT, "space": SPACE, "sequences": sequences()}
+    return tune(**{**arguments, "about": {"model_sha256": "a" * 64}, **changes}, study_path=path, trials=trials)
+
+
+def states(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as database:
+        return [state for (state,) in database.execute("SELECT state FROM trials ORDER BY number")]
+
+
+def same(one: list[Trial], other: list[Trial]) -> bool:
+    return [(t.constants, t.ao, t.pruned, t.present) for t in one] == [(t.constants, t.ao, t.pruned, t.present) for t in other]
+
+
+@pytest.fixture(scope="module")
+def sixteen(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Trial], Notes]:
+    """A search of sixteen trials, and what it told."""
+    notes = Notes()
+    return search(tmp_path_factory.mktemp("study") / "s.sqlite", 16, watcher=notes), notes
+
+
+def test_the_present_constants_come_first_and_better_ones_are_found(sixteen: tuple[list[Trial], Notes]) -> None:
+    found, notes = sixteen
+    assert len(found) == len(notes.trials) == 16
+    assert [trial.number for trial in found] == list(range(1, 17))
+    assert [trial.present for trial in found] == [True] + [False] * 15
+    assert found[0].constants == {"window_influence": 0.3, "scale_damping": PRESENT.scale_damping}
+    assert set(found[0].frames) == {3.0, 4.0, 5.0}
+    overlap = [(40 - off) / (40 + off) for off in (6.0, 7.0)]
+    expected = sum(overlap[i % 2] * (3 + i % 3) for i in range(6)) / 24
+    assert found[0].ao == pytest.approx(expected)
+    assert max(trial.ao for trial in found if not trial.pruned) > found[0].ao + 0.05
+    assert notes.steps[5] == (1, 6, pytest.approx(expected))
+
+
+def test_pruned_trials_ran_a_prefix_of_the_same_order(sixteen: tuple[list[Trial], Notes]) -> None:
+    found, _ = sixteen
+    pruned = [trial for trial in found if trial.pruned]
+    assert pruned
+    for trial in pruned:
+        assert 2 <= len(trial.frames) < 6
+        assert trial.frames.tolist() == found[0].frames[: len(trial.frames)].tolist()
+        before = [t for t in found[: trial.number - 1] if not t.pruned]
+        assert len(before) >= MIN_COMPLETE
+        length = len(trial.frames)
+        prefixes = [t.overlap_sums[:length].sum() / t.frames[:length].sum() for t in before]
+        assert trial.ao < np.median(prefixes)
+
+
+def test_a_trial_falls_behind_by_its_value_now() -> None:
+    assert falls_behind(0.5, [0.6] * MIN_COMPLETE)
+    assert not falls_behind(0.6, [0.6] * MIN_COMPLETE)
+    assert not falls_behind(0.1, [0.6] * (MIN_COMPLETE - 1))
+
+
+def test_a_search_that_broke_off_goes_on_as_if_it_had_not(tmp_path: Path) -> None:
+    class Power(RuntimeError):
+        pass
+
+    class Cut(Shifted):
+        calls = 0
+
+        def update(self, frame: Image) -> Box:
+            Cut.calls += 1
+            if Cut.calls == 75:  # 24 a complete trial: in the fourth
+                raise Power
+            return super().update(frame)
+
+    path = tmp_path / "s.sqlite"
+    with pytest.raises(Power):
+        search(path, 12, make_tracker=Cut)
+    assert states(path) == ["COMPLETE"] * 3 + ["FAIL"]
+    resumed = search(path, 12)
+    assert same(resumed, search(tmp_path / "whole.sqlite", 12))
+    assert len(resumed) == 12
+    again = search(path, 5)  # nothing left to do
+    assert same(again, resumed)
+
+
+def test_a_trial_that_was_running_when_killed_is_failed_and_not_counted(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    first = search(path, 2)
+    optuna = import_optuna()
+    optuna.load_study(study_name=NAME, storage=f"sqlite:///{path}").ask()
+    found = search(path, 4)
+    assert states(path) == ["COMPLETE"] * 2 + ["FAIL"] + ["COMPLETE"] * 2
+    assert same(found[:2], first)
+
+
+def test_a_present_trial_that_was_cut_off_is_run_again(tmp_path: Path) -> None:
+    class Cut(Shifted):
+        def update(self, frame: Image) -> Box:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "s.sqlite"
+    with pytest.raises(KeyboardInterrupt):
+        search(path, 3, make_tracker=Cut)
+    found = search(path, 3)
+    assert [trial.present for trial in found] == [True, False, False]
+
+
+CHANGES: list[tuple[dict[str, Any], str]] = [
+    ({"about": {"model_sha256": "b" * 64}}, r"model_sha256 \(was aaaaaaaaaaaa\.\.\., is bbbb"),
+    (
+        {"space": {**SPACE, "window_influence": Range(0.0, 0.5)}},
+        r"window_influence \(was \[0\.0, 0\.6\], is \[0\.0, 0\.5\]",
+    ),
+    ({"present": TrackerConfig(window_influence=0.2)}, r"constants\.window_influence \(was 0\.3, is 0\.2\)"),
+    ({"sequences": sequences(7)}, r"else: sequences\.6 \(was absent, is [0-9a-f]+\.\.\.\)\. Give"),
+    ({"limit": 3}, r"limit \(was absent, is 3\)"),
+    ({"seed": 1}, r"seed \(was 0, is 1\)"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), CHANGES)
+def test_a_study_of_something_else_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = tmp_path / "s.sqlite"
+    search(path, 1)
+    with pytest.raises(SiamtrackError, match=message):
+        search(path, 2, **change)
+    assert states(path) == ["COMPLETE"]
+
+
+def test_labels_that_changed_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    search(path, 1)
+    mended = sequences()
+    mended[0].boxes_xywh[1] = 0
+    with pytest.raises(SiamtrackError, match=r"sequences\.0 \(was"):
+        search(path, 2, sequences=mended)
+
+
+def test_other_files_are_refused_and_left_alone(tmp_path: Path) -> None:
+    text, other = tmp_path / "a.txt", tmp_path / "b.sqlite"
+    text.write_text("hello, this is no database at all\n")
+    with closing(sqlite3.connect(other)) as database:
+        database.execute("CREATE TABLE mine (x)")
+    before = text.read_bytes(), other.read_bytes()
+    for path in (text, other):
+        with pytest.raises(SiamtrackError, match="holds no search of siamtrack tune"):
+            search(path, 1)
+    assert (text.read_bytes(), other.read_bytes()) == before
+
+
+def test_two_searches_in_one_study_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    with locked(path), pytest.raises(SiamtrackError, match="in use by another search"):
+        search(path, 1)
+    assert len(search(path, 1)) == 1
+
+
+def test_no_sequences_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no sequences"):
+        search(tmp_path / "s.sqlite", 1, sequences=[])
+
+
+def test_without_optuna_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(SiamtrackError, match=r"pip install 'siamtrack\[tune\]'"):
+        import_optuna()
+
+
+def test_a_space_is_read_and_checked() -> None:
+    space = read_space({"window_influence": [0, 0.5], "scale_count": [1, 3], "scale_search": ["exemplar", "search"]}, PRESENT)
+    assert space == {
+        "window_influence": Range(0.0, 0.5),
+        "scale_count": Choices((1, 3)),
+        "scale_search": Choices(("exemplar", "search")),
+    }
+    assert read_space(plain_space(space), PRESENT) == space
+    assert read_space({"window_influence": [0.1, 0.2, 0.3]}, PRESENT) == {"window_influence": Choices((0.1, 0.2, 0.3))}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"window_influenc": [0, 0.5]}, "unknown key 'window_influenc'; did you mean 'window_influence'"),
+        ({"window_influence": 0.5}, "window_influence: expected \\[low, high\\]"),
+        ({"window_influence": [0, 2]}, "window_influence is 2.0; it must lie in 0..1"),
+        ({"window_influence": [0.5, 0.1]}, "is empty"),
+        ({"window_influence": [0.4, 0.5]}, "does not hold the present 0.3"),
+        ({"scale_count": [1, 2, 3]}, "it must be odd"),
+        ({"scale_count": [1, "x"]}, "expected int, got 'x'"),
+        ({}, "no constants"),
+    ],
+)
+def test_a_space_that_cannot_be_used_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_space(values, PRESENT, "space.yaml")
+
+
+def test_the_default_space_holds_the_present_constants_that_matter() -> None:
+    space = default_space(replace(PRESENT, window_influence=0.8))
+    assert list(space) == ["window_influence", "scale_step", "scale_penalty", "scale_damping"]
+    assert space["window_influence"] == Range(0.0, 0.8)
+    assert list(default_space(replace(PRESENT, scale_count=1))) == ["window_influence"]
+    boxes = default_space(replace(PRESENT, scale_search="box"))
+    assert "scale_step" not in boxes
+    assert "size_penalty" in boxes
+
+
+def made(number: int, overlaps: Iterable[float], value: float = 0.3, pruned: bool = False) -> Trial:
+    values = np.array(list(overlaps), dtype=np.float64)
+    return Trial(number, {"window_influence": value}, values * 10, np.full(len(values), 10.0), pruned, number == 1)
+
+
+RANGE: Space = {"window_influence": Range(0.0, 1.0)}
+
+
+def test_the_standard_error_is_that_of_paired_sequences() -> None:
+    rng = np.random.default_rng(0)
+    easy = rng.uniform(0.2, 0.9, 60)  # sequences differ much more than the two trials do
+    one, other = made(1, easy), made(2, easy + rng.normal(0.03, 0.05, 60))
+    report = make_report([one, other], RANGE, {})
+    gains = (other.overlap_sums - one.overlap_sums) / 10
+    assert report.standard_error == pytest.approx(gains.std(ddof=1) / 60**0.5, rel=0.05)
+    assert report.interval[0] < gains.mean() < report.interval[1]
+    assert make_report([one, other], RANGE, {}).interval == report.interval
+    assert make_report([one, other], RANGE, {}, seed=1).interval != report.interval
+
+
+def test_a_clear_gain_is_called_one() -> None:
+    base = np.linspace(0.3, 0.8, 20)
+    report = make_report([made(1, base), made(2, base + 0.05, 0.4), made(3, base - 0.1, 0.9)], RANGE, {})
+    assert report.best.number == 2
+    assert not report.within_noise
+    assert report.difference == pytest.approx(0.05)
+    assert report.median_ao == pytest.approx(report.present.ao)
+    assert "trial 2 beats the present constants by +0.050 AO" in report.verdict
+
+
+def test_small_or_unsure_gains_are_within_noise() -> None:
+    base = np.linspace(0.3, 0.8, 20)
+    one_lucky = base + np.where(np.arange(20) == 3, 0.5, 0.0)
+    for other in (base, base - 0.1, base + 0.009, one_lucky):
+        report = make_report([made(1, base), made(2, other)], RANGE, {})
+        assert report.verdict.startswith("within noise: keep the present constants")
+    assert make_report([made(1, base), made(2, base)], RANGE, {}).best.present
+    few = make_report([made(1, base[:4]), made(2, base[:4] + 0.1)], RANGE, {})
+    assert few.verdict.startswith("within noise: keep the present constants")
+    assert "4 sequences cannot tell" in few.verdict
+
+
+def test_the_report_shows_the_spread(tmp_path: Path) -> None:
+    base = np.linspace(0.3, 0.6, 8)
+    trials = [made(i, base + 0.01 * (i - 1), 0.3 + 0.01 * (i - 1)) for i in range(1, 21)]
+    trials.append(made(21, base[:3] + 0.4, 0.99, pruned=True))  # an easy prefix is no comparison
+    report = make_report(trials, RANGE, {"data": "toys"}, seed=3)
+    assert report.best.number == 20
+    assert report.top_range("window_influence") == pytest.approx([0.48, 0.49])
+    write_report(tmp_path / "out", report, "toys, 8 sequences")
+    plain = json.loads((tmp_path / "out/report.json").read_text())
+    assert plain["about"] == {"data": "toys"}
+    assert (plain["trials"], plain["complete"], plain["pruned"]) == (21, 20, 1)
+    assert plain["top_decile"]["trials"] == 2
+    assert plain["best_less_present"]["ao"] == pytest.approx(0.19)
+    assert plain["median_ao"] == pytest.approx(base.mean() + 0.095)
+    picture = cv2.imread(str(tmp_path / "out/report.png"))
+    assert picture is not None
+    assert min(picture.shape[:2]) > 200
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.json", "report.png"]
+
+
+def test_choices_are_reported_as_such(tmp_path: Path) -> None:
+    space: Space = {"scale_search": Choices(("exemplar", "search"))}
+    base = made(1, np.linspace(0.3, 0.6, 8))
+    trials = [replace(base, number=i, constants={"scale_search": value}) for i, value in enumerate(("exemplar", "search"), 1)]
+    report = make_report(trials, space, {})
+    assert report.top_range("scale_search") == ["exemplar"]
+    write_report(tmp_path, report, "two choices")

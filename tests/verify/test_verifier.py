@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from glyphs import letter
+
+import siamtrack
+from siamtrack.errors import DataError, SiamtrackError, WeightsError
+from siamtrack.model.similarity import AbsoluteDifference
+from siamtrack.model.tensors import read_tensors, write_tensors
+from siamtrack.model.towers import TowerSpec
+from siamtrack.tracking.crop import CropWindow, context_side, mean_color
+from siamtrack.verify.verifier import Verifier
+from siamtrack.verify.weights import OperatingPoint, VerifierHeader, load_verifier, make_network, save_verifier
+
+
+@pytest.fixture(scope="module")
+def verifier(weights: Path) -> Verifier:
+    return siamtrack.Verifier(weights, device="cpu", false_accept=0.1)
+
+
+def test_a_thing_is_the_same_as_itself_and_like_things_are_nearer(verifier: Verifier, letters: Path) -> None:
+    same = verifier.verify(letters / "A/0.png", letters / "A/0.png")
+    assert same.distance == 0
+    assert same.same
+    assert same.score > 0.5
+    assert same.threshold == verifier.threshold
+    assert same.false_accept <= 0.1
+    near = verifier.distance(letters / "A/0.png", letters / "A/2.png")
+    far = [verifier.distance(letters / "A/0.png", letters / f"{other}/0.png") for other in "BCDEFGHKLMN"]
+    assert near < np.median(far)
+    assert verifier.distance(letters / "A/0.png", letters / "B/0.png") == verifier.distance(
+        letters / "B/0.png", letters / "A/0.png"
+    )
+
+
+def test_files_and_arrays_are_one(verifier: Verifier, letters: Path) -> None:
+    path = letters / "D/2.png"
+    picture = cv2.imread(str(path))
+    vectors = verifier.embed([path, str(path), picture, picture[..., 0], np.dstack([picture, picture[..., 0]])])
+    assert vectors.shape == (5, 16)
+    assert np.allclose(vectors, vectors[0], atol=1e-6)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert verifier.embed([]).shape == (0, 16)
+
+
+def test_a_score_falls_with_distance_and_is_one_half_at_the_midpoint(verifier: Verifier) -> None:
+    scores = [verifier.judge(distance).score for distance in np.linspace(0, 2, 9)]
+    assert scores == sorted(scores, reverse=True)
+    assert verifier.judge(verifier.header.midpoint).score == pytest.approx(0.5)
+    assert not verifier.judge(np.nextafter(verifier.threshold, 9)).same
+    assert verifier.judge(verifier.threshold).same
+
+
+def test_enrol_identify_and_keep_a_gallery(verifier: Verifier, weights: Path, letters: Path, tmp_path: Path) -> None:
+    verifier = Verifier(weights, device="cpu", false_accept=0.1)
+    with pytest.raises(SiamtrackError, match="empty"):
+        verifier.identify(letters / "A/0.png")
+    for name in "ABCDEF":
+        verifier.enroll(name, [letters / name / "0.png", letters / name / "2.png"])
+    found = verifier.identify(letters / "C/0.png", count=3)
+    assert found[0].name == "C"
+    assert found[0].distance == pytest.approx(0, abs=1e-3)
+    assert found[0].same
+    assert len(found) == 3
+    assert [item.distance for item in found] == sorted(item.distance for item in found)
+    verifier.gallery.save(tmp_path / "letters.safetensors")
+    other = Verifier(weights, device="cpu")
+    other.open_gallery(tmp_path / "letters.safetensors")
+    again = other.identify(letters / "C/0.png", count=3)
+    assert [(item.name, item.distance) for item in again] == [(item.name, item.distance) for item in found]
+
+
+def test_learned_weights_of_the_absolute_difference_reach_the_gallery(tmp_path: Path, letters: Path) -> None:
+    header = VerifierHeader(
+        tower=TowerSpec("cnn", dim=8, size=32, gray=True, width=4),
+        similarity="absolute",
+        operating_points=(OperatingPoint(0.01, 0.2, 0.5),),
+    )
+    net = make_network(header)
+    assert isinstance(net.similarity, AbsoluteDifference)
+    net.similarity.raw_weight.data.uniform_(-3, 3)
+    save_verifier(tmp_path / "absolute.safetensors", net, header)
+    verifier = Verifier(tmp_path / "absolute.safetensors", device="cpu")
+    verifier.enroll("A", [letters / "A/0.png"])
+    found = verifier.identify(letters / "B/0.png")[0]
+    assert found.distance == pytest.approx(verifier.distance(letters / "A/0.png", letters / "B/0.png"), rel=1e-5)
+
+
+def test_a_gallery_of_other_weights_is_refused(verifier: Verifier, letters: Path, weights: Path, tmp_path: Path) -> None:
+    verifier.enroll("A", [letters / "A/0.png"])
+    verifier.gallery.save(tmp_path / "gallery.safetensors")
+    file = read_tensors(weights)
+    write_tensors(tmp_path / "other.safetensors", file.state, {**file.header, "midpoint": 0.5})
+    other = Verifier(tmp_path / "other.safetensors", device="cpu")
+    with pytest.raises(DataError, match=r"enrolled with weights .*, these are"):
+        other.open_gallery(tmp_path / "gallery.safetensors")
+
+
+def test_a_threshold_is_never_laxer_than_asked_for(weights: Path) -> None:
+    header = load_verifier(weights).header
+    for point in header.operating_points:
+        assert header.threshold_at(point.false_accept) == point
+        assert header.threshold_at(point.false_accept * 1.01) == point
+    strictest = header.operating_points[-1]
+    assert header.threshold_at() == (strictest if strictest.false_accept > 0.01 else header.threshold_at(0.01))
+    with pytest.raises(ValueError, match=r"false-accept rate 1e-09 is below the strictest that was measured"):
+        Verifier(weights, false_accept=1e-9)
+    with pytest.raises(ValueError, match="state no thresholds"):
+        VerifierHeader().threshold_at(0.1)
+
+
+def test_crops_are_those_of_the_tracker(verifier: Verifier) -> None:
+    rng = np.random.default_rng(0)
+    frame = rng.integers(0, 256, (90, 120, 3), np.uint8)
+    window = CropWindow((50, 40), context_side((30, 20)), 32)
+    assert np.array_equal(verifier.crop(frame, (35, 30, 30, 20)), window.extract(frame, mean_color(frame)))
+
+
+def test_what_is_no_item_is_refused(verifier: Verifier, tmp_path: Path, letters: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="missing"):
+        verifier.distance(letters / "A/0.png", tmp_path / "missing.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"broken\.png"):
+        verifier.distance(letters / "A/0.png", tmp_path / "broken.png")
+    with pytest.raises(ValueError, match="float"):
+        verifier.embed([np.zeros((8, 8, 3))])
+
+
+def test_other_files_are_no_verifier(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no verifier 'verifer'; did you mean 'verifier'\?"):
+        Verifier("verifer")
+    with pytest.raises(FileNotFoundError, match="not found"):
+        Verifier(tmp_path / "none.safetensors")
+    from siamtrack.model.weights import ASSETS
+
+    with pytest.raises(WeightsError, match=r"holds a tracker \(siamfc\)"):
+        Verifier(ASSETS / "siamfc.safetensors")
+    with pytest.raises(WeightsError, match="holds a verifier, which tracks nothing"):
+        siamtrack.load(weights)
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(weights.read_bytes()[:-40])
+    with pytest.raises(WeightsError, match="not a whole safetensors file"):
+        Verifier(cut)
+    file = read_tensors(weights)
+    wrong = {**file.header, "tower": {**file.header["tower"], "dim": 99}}
+    write_tensors(tmp_path / "wrong.safetensors", file.state, wrong)
+    with pytest.raises(WeightsError, match=r"has shape .*expected"):
+        Verifier(tmp_path / "wrong.safetensors")
+
+
+def test_the_header_is_plain_json(weights: Path) -> None:
+    data = weights.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["siamtrack"])
+    assert header["model"] == "verifier"
+    assert header["training"]["recipe"]["loss"] == "triplet"
+
+
+def test_the_card_is_of_the_shipped_weights() -> None:
+    card = (Path(__file__).parents[2] / "docs/models/verifier.md").read_text(encoding="utf-8")
+    assert f"sha256 `{load_verifier('verifier').sha256[:16]}...`" in card
+
+
+def test_letters_are_where_the_tests_think_they_are() -> None:
+    assert (letter("A", 0) < 128).any()
+    assert (letter("A", 0)[:2] == 255).all()
