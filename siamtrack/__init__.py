@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from siamtrack.api import Step, load, track
     from siamtrack.batch.run import batch
     from siamtrack.boxes import Box
+    from siamtrack.tracking.config import TrackerConfig
     from siamtrack.tracking.result import State, TrackResult
-    from siamtrack.tracking.settings import TrackerConfig
     from siamtrack.tracking.tracker import Tracker
     from siamtrack.verify.verifier import Verifier
 
@@ -45,7 +45,7 @@ _HOMES = {
     "Box": "siamtrack.boxes",
     "State": "siamtrack.tracking.result",
     "Tracker": "siamtrack.tracking.tracker",
-    "TrackerConfig": "siamtrack.tracking.settings",
+    "TrackerConfig": "siamtrack.tracking.config",
     "TrackResult": "siamtrack.tracking.result",
     "Verifier": "siamtrack.verify.verifier",
 }

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from siamtrack.config import build, replace
+from siamtrack.frames import Image
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.models import BOX_MODELS, DEFAULT_MODEL
-from siamtrack.tracking.crop import Image
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.placement import FASTEST
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.runtimes.fastest import fastest_engine
-from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.source import open_source
 

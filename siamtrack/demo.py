@@ -12,7 +12,7 @@ import numpy as np
 
 from siamtrack.boxes import Box
 from siamtrack.errors import SiamtrackError
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.overlay import contact_sheet
 from siamtrack.video.run import Progress, RunSummary, run

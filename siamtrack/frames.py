@@ -8,8 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+Image = NDArray[np.uint8]
+"""A frame or a crop: (H, W, 3) BGR uint8."""
 
-def as_bgr(frame: Any) -> NDArray[np.uint8]:
+
+def as_bgr(frame: Any) -> Image:
     """A frame as BGR uint8 of shape (H, W, 3).
 
     The rule: 8 bits stay as they are; 16 bits keep their upper 8 (the full range 0..65535 is taken for

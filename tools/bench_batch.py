@@ -63,14 +63,14 @@ def main() -> None:
 
 def cost_of_targets(model: str, rounds: int, counts: Iterable[int] = (1, 2, 4, 8), frames: int = 10) -> dict[str, float]:
     """Milliseconds a frame of 1, 2, 4 and 8 targets in one video, without decoding."""
-    from siamtrack.tracking.group import TrackerGroup
+    from siamtrack.tracking.group import MultiTracker
 
     tracker = siamtrack.load(model)
     pictures = [frame(index) for index in range(frames + 1)]
     found: dict[int, list[float]] = {count: [] for count in counts}
     for _ in range(rounds):
         for count, seconds in found.items():
-            group: TrackerGroup[int] = TrackerGroup(tracker.engine, tracker.config)
+            group: MultiTracker[int] = MultiTracker(tracker.engine, tracker.config)
             for number in range(count):
                 group.add(number, pictures[0], box(number))
             for picture in pictures[1:]:

@@ -33,14 +33,14 @@ from siamtrack.api import tracker_from
 from siamtrack.boxes import iou
 from siamtrack.data.layout import find_sequences
 from siamtrack.eval.evaluate import evaluate, pool_runs
+from siamtrack.frames import Image
 from siamtrack.model.weights import Weights, load_weights
-from siamtrack.tracking.crop import Image
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.device.locator import DeviceLocator
 from siamtrack.tracking.device.replay import Replay
 from siamtrack.tracking.engine import Engine
-from siamtrack.tracking.group import TrackerGroup
+from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.placement import PRECISIONS, pick_device
-from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.sized_locator import for_every_size
 from siamtrack.tracking.tracker import Tracker
 
@@ -57,7 +57,7 @@ class DeviceTracker(Tracker):
         self._locator = for_every_size(DeviceLocator, engine, config)
 
 
-class DeviceGroup(TrackerGroup[int]):
+class DeviceGroup(MultiTracker[int]):
     """Likewise."""
 
     def __init__(self, engine: Engine, config: TrackerConfig) -> None:

@@ -19,7 +19,7 @@ from rich.progress import track
 
 from siamtrack.data.layout import find_sequences
 from siamtrack.data.sequence import Sequence
-from siamtrack.tracking.crop import CropWindow, context_side, mean_color
+from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def write_views(sequence: Sequence, folder: Path, views: int, size: int, min_sid
     chosen = set(usable[np.unique(np.linspace(0, len(usable) - 1, views).round().astype(int))].tolist())
     for index, frame in sequence.frames_at(chosen):
         x, y, w, h = (float(value) for value in boxes[index])
-        crop = CropWindow((x + w / 2, y + h / 2), context_side((w, h)), size).extract(frame, mean_color(frame))
+        crop = SearchRegion((x + w / 2, y + h / 2), context_side((w, h)), size).extract(frame, mean_color(frame))
         cv2.imwrite(str(folder / f"{sequence.name}-{index:06d}.jpg"), crop, [cv2.IMWRITE_JPEG_QUALITY, 95])
     return len(chosen)
 

@@ -40,7 +40,8 @@ from siamtrack.data.sequence import Sequence
 from siamtrack.eval.evaluate import run_together, subset
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.scores import pooled
-from siamtrack.tracking.crop import CropWindow, Image, mean_color
+from siamtrack.frames import Image
+from siamtrack.tracking.crop import SearchRegion, mean_color
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.video.overlay import COLORS, RIVAL_COLOR, contact_sheet, draw_outline, put_text
 from siamtrack.video.results import write_whole
@@ -224,7 +225,7 @@ def sheet(sequences: list[Sequence], clips: int, seed: int) -> Image:
         shown = np.linspace(0, len(clip.plain) - 1, SHEET_FRAMES).round().astype(int).tolist()
         for number, frame in clip.frames_at(shown):
             target = Box(*clip.boxes_xywh[number])
-            window = CropWindow(target.center_xy, 2 * (REACH + 1) * math.sqrt(target.w * target.h), SHEET_TILE_PX)
+            window = SearchRegion(target.center_xy, 2 * (REACH + 1) * math.sqrt(target.w * target.h), SHEET_TILE_PX)
             tile = window.extract(frame, mean_color(frame))
             for (x, y, w, h), color in ((clip.twins_xywh[number], RIVAL_COLOR), (target, COLORS[State.TRACKING])):
                 box = Box(*window.to_crop(x, y), w / window.scale, h / window.scale)

@@ -27,9 +27,9 @@ from rich.table import Table
 
 from siamtrack.config import build, load_yaml
 from siamtrack.data.labelled import Classes, open_classes
-from siamtrack.files import replace_file
 from siamtrack.model.siblings import Siblings
 from siamtrack.model.similarity import Euclidean, SimilarityName
+from siamtrack.system import replace_file
 from siamtrack.train.loop import train
 from siamtrack.train.verifier_data import ItemReader
 from siamtrack.train.verifier_recipe import VerifierRecipe

@@ -11,7 +11,7 @@ import cv2
 import torch
 from rich.progress import Progress
 
-from siamtrack.workers import leave_with_parent
+from siamtrack.system import leave_with_parent
 
 Result = TypeVar("Result")
 

@@ -16,7 +16,7 @@ import torch
 
 from siamtrack.config import build, load_yaml, to_plain
 from siamtrack.model.weights import ASSETS, load_weights, save_weights
-from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.tracking.config import TrackerConfig
 
 
 def main() -> None:

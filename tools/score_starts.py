@@ -28,7 +28,7 @@ from siamtrack.data.layout import find_sequences
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.peers import BoxTracker, box_of
 from siamtrack.eval.scores import overlaps, paired_bootstrap, pooled
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 STARTS = (0.0, 0.2, 0.4, 0.6)
 MIN_FRAMES = 20

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from siamtrack.config import build, load_yaml, to_plain
 from siamtrack.model.weights import ASSETS, load_weights, save_weights, shipped_models
-from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.tracking.config import TrackerConfig
 
 
 def main() -> None:

@@ -13,9 +13,9 @@ import numpy as np
 from siamtrack.batch.tracks import as_written
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
+from siamtrack.frames import Image
 from siamtrack.live.drawing import draw_targets
 from siamtrack.live.scene import SeenTarget
-from siamtrack.tracking.crop import Image
 from siamtrack.tracking.result import TrackResult
 from siamtrack.video.overlay import contact_sheet
 from siamtrack.video.results import write_whole

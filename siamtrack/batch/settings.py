@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from siamtrack.config import to_plain
 from siamtrack.errors import WeightsError
-from siamtrack.workers import usable_cores
+from siamtrack.system import usable_cores
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker

@@ -15,7 +15,7 @@ from siamtrack.batch.settings import RunSettings
 from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult
 from siamtrack.batch.tracks import FinishedTrack
 from siamtrack.errors import OutputError, SourceError
-from siamtrack.tracking.group import TrackerGroup
+from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.results import ResultWriter
@@ -113,7 +113,7 @@ class _VideoRun:
     ) -> None:
         self._video, self._settings = video, settings
         self._engine, self._config = tracker.engine, tracker.config
-        self._group: TrackerGroup[int] = TrackerGroup(tracker.engine, tracker.config)
+        self._group: MultiTracker[int] = MultiTracker(tracker.engine, tracker.config)
         self._waiting, self._drawn, self._wants_pictures = waiting, drawn, pictures
         self._followed: dict[int, _Followed] = {}
         targets = [video.targets[number - 1] for number in (*drawn, *(one.number for one in waiting))]

@@ -56,8 +56,8 @@ def prepare(
 
     Example: siamtrack data prepare GOT-10k/train --cache crops
     """
+    from siamtrack.system import usable_cores
     from siamtrack.train.prepare import prepare, store_path
-    from siamtrack.workers import usable_cores
 
     with _ItemBar("cutting") as bar:
         report = prepare(root, cache, kind, workers or usable_cores(), bar.update)

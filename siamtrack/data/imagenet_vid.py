@@ -17,7 +17,7 @@ from siamtrack.data.labels import clean_boxes, folders
 from siamtrack.data.pictures import list_pictures
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
-from siamtrack.natural import natural_path
+from siamtrack.system import natural_path
 
 KIND = "vid"
 LAYOUT = "Data/VID/train with images and Annotations/VID/train with an XML a frame"

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from siamtrack.errors import DataError
-from siamtrack.natural import natural_path
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
+from siamtrack.system import natural_path
 from siamtrack.video.quiet import quiet_opencv
 from siamtrack.video.source import IMAGE_SUFFIXES
 

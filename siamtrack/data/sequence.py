@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from siamtrack.boxes import MIN_SIDE_PX
 from siamtrack.data.pictures import Picture, list_pictures
 from siamtrack.errors import DataError
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 from siamtrack.video.source import open_source
 
 

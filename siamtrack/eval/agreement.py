@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from siamtrack.boxes import MIN_SIDE_PX, Box, check_box, clip_box, iou
 from siamtrack.errors import DataError
 from siamtrack.eval.peers import BoxTracker, box_of
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 
 class Shelf(Protocol):

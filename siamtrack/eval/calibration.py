@@ -10,9 +10,9 @@ import numpy as np
 from siamtrack.boxes import Box
 from siamtrack.data.layout import find_sequences
 from siamtrack.errors import DataError
-from siamtrack.tracking.crop import CropWindow, context_side, mean_color
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 from siamtrack.tracking.runtimes.runtime import Crops
-from siamtrack.tracking.settings import TrackerConfig
 
 
 def calibration_crops(root: Path, config: TrackerConfig, count: int) -> Iterator[Crops]:
@@ -36,6 +36,6 @@ def calibration_crops(root: Path, config: TrackerConfig, count: int) -> Iterator
             box = Box(*sequence.boxes_xywh[index])
             side = context_side(box.size_wh) * config.search_size / config.exemplar_size
             given += 1
-            yield CropWindow(box.center_xy, side, config.search_size).extract(frame, mean_color(frame))[None]
+            yield SearchRegion(box.center_xy, side, config.search_size).extract(frame, mean_color(frame))[None]
     if not given:
         raise DataError(f"{root}: no frame of these sequences has a box")

@@ -14,7 +14,7 @@ from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
 from siamtrack.eval.peers import BoxTracker, box_of
 from siamtrack.eval.scores import Scores, overlaps, pooled
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from siamtrack.errors import OutputError
-from siamtrack.files import replace_file
+from siamtrack.system import replace_file
 
 
 def write_folder(folder: Path, files: Mapping[str, str | bytes], advice: str = "give --out a folder that can") -> None:

@@ -11,7 +11,7 @@ import cv2
 from siamtrack.boxes import Box
 from siamtrack.config import nearest
 from siamtrack.errors import SiamtrackError
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 
 class BoxTracker(Protocol):

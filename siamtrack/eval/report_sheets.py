@@ -15,7 +15,7 @@ from siamtrack.data.sequence import Sequence
 from siamtrack.errors import SiamtrackError
 from siamtrack.eval.evaluation import Outcome, TrackerOutcome
 from siamtrack.eval.scores import pooled
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 FRAMES = 6
 SHEETS = 5

@@ -18,12 +18,12 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from siamtrack.eval.speed_contender import Contender
-from siamtrack.machine import processor_name
 from siamtrack.model.backbone import EXEMPLAR_SIZE, embedding_size
 from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese
+from siamtrack.system import processor_name
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.placement import PRECISIONS
-from siamtrack.tracking.settings import TrackerConfig
 
 
 @dataclass(frozen=True)

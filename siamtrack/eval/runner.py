@@ -19,7 +19,7 @@ from siamtrack.eval.evaluate import run_sequence
 from siamtrack.eval.named import is_ours, our_tracker, tracker_by_name
 from siamtrack.eval.peers import BoxTracker
 from siamtrack.eval.results import ResultStore, SequenceResult
-from siamtrack.workers import leave_with_parent, usable_cores
+from siamtrack.system import leave_with_parent, usable_cores
 
 
 @dataclass(frozen=True)

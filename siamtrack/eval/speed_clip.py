@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box, check_box
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 from siamtrack.video.source import open_source
 
 SIZES = {"240p": (426, 240), "480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}

@@ -11,7 +11,7 @@ from siamtrack.eval.speed import Figures, Watch, figures, run_round
 from siamtrack.eval.speed_clip import Clip, RenderedClip
 from siamtrack.eval.speed_contender import Contender
 from siamtrack.eval.speed_memory import resident_mb
-from siamtrack.tracking.group import TrackerGroup
+from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.tracker import Tracker
 
 _WARM_UP = 2
@@ -141,7 +141,7 @@ def cost_of_lengths(contender: Contender, clip: Clip, lengths: Sequence[int], wa
 
 
 def _round_of_targets(tracker: Tracker, clip: RenderedClip, count: int, frames: int) -> Figures:
-    group: TrackerGroup[int] = TrackerGroup(tracker.engine, tracker.config)
+    group: MultiTracker[int] = MultiTracker(tracker.engine, tracker.config)
     images = clip.read(_WARM_UP + frames + 1)
     first = next(images)
     for number, box in enumerate(clip.boxes[:count]):

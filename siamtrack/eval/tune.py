@@ -20,7 +20,7 @@ from siamtrack.eval.evaluate import evaluate
 from siamtrack.eval.peers import BoxTracker
 from siamtrack.eval.tune_space import Range, Space, plain_space
 from siamtrack.eval.tune_study import import_optuna, locked, open_study
-from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.tracking.config import TrackerConfig
 
 if TYPE_CHECKING:
     import optuna

@@ -9,7 +9,7 @@ from typing import Any
 
 from siamtrack.config import nearest, replace
 from siamtrack.errors import ConfigError
-from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.tracking.config import TrackerConfig
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,8 @@ from siamtrack.data.pictures import Picture
 from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.peers import BoxTracker, box_of
-from siamtrack.frames import as_bgr
+from siamtrack.frames import Image, as_bgr
 from siamtrack.models import DEFAULT_MODEL
-from siamtrack.tracking.crop import Image
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.quiet import quiet_opencv
 

@@ -11,7 +11,7 @@ from siamtrack.errors import DataError
 from siamtrack.labels.names import clean_label, video_name
 from siamtrack.labels.rows import read_track
 from siamtrack.labels.tracks import Results, Skipped, Track, VideoTracks
-from siamtrack.natural import natural, natural_path
+from siamtrack.system import natural, natural_path
 from siamtrack.video.results import PARTIAL
 
 FAILED = ("error.json", "error.txt")

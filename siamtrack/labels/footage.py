@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 
 from siamtrack.errors import DataError, SiamtrackError
+from siamtrack.frames import Image
 from siamtrack.labels.names import frame_name
 from siamtrack.labels.options import LabelOptions
 from siamtrack.labels.output import write_file
 from siamtrack.labels.tracks import Results, VideoTracks
-from siamtrack.tracking.crop import Image
 from siamtrack.video.results import make_folder
 from siamtrack.video.source import ImageSource, Source, open_source
 

@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import Literal
 
 from siamtrack.errors import SourceError
+from siamtrack.frames import Image
 from siamtrack.live.mailbox import Mailbox
-from siamtrack.tracking.crop import Image
 from siamtrack.video.source import Source
 
 CaptureState = Literal["running", "reconnecting", "ended", "failed"]

@@ -8,8 +8,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from siamtrack.frames import Image
 from siamtrack.live.scene import SeenTarget
-from siamtrack.tracking.crop import Image
 from siamtrack.tracking.result import State
 from siamtrack.video.overlay import draw_outline
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 from siamtrack.video.sink import VideoSink
 
 MAX_REPEATS = 300

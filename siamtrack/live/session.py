@@ -18,10 +18,10 @@ from siamtrack.live.drawing import draw_targets
 from siamtrack.live.recording import Recording
 from siamtrack.live.scene import Scene, SeenTarget
 from siamtrack.live.track import Finished, Track
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.engine import Engine
-from siamtrack.tracking.group import TrackerGroup
+from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.result import TrackResult
-from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.video.results import ResultWriter, make_folder, write_whole
 from siamtrack.video.run import conditions
 
@@ -62,7 +62,7 @@ class Session:
         self.scene: Scene | None = None
         self.finished: list[Finished] = []
         self._engine, self._config = engine, config
-        self._group: TrackerGroup[str] = TrackerGroup(engine, config)
+        self._group: MultiTracker[str] = MultiTracker(engine, config)
         self._tracks: dict[str, Track] = {}
         self._source, self._fps, self._about, self._clock = source, fps, about or {}, clock
         self._lock = threading.RLock()

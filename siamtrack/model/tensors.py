@@ -19,7 +19,7 @@ from safetensors.torch import save as save_bytes
 from torch import Tensor, nn
 
 from siamtrack.errors import WeightsError
-from siamtrack.files import replace_file
+from siamtrack.system import replace_file
 
 MAX_BYTES = 512 * 1024 * 1024
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import torch
 
-from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.crop import SearchRegion
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.exemplar import embed_exemplars
 from siamtrack.tracking.locator import Exemplar, Sighting, View, exemplar_size_wh, together
@@ -15,7 +16,6 @@ from siamtrack.tracking.offer import Offer, choose_cell, offer_at
 from siamtrack.tracking.other_peaks import OtherPeak, other_peaks
 from siamtrack.tracking.peak import hann_window
 from siamtrack.tracking.runtimes.runtime import BoxResponse
-from siamtrack.tracking.settings import TrackerConfig
 
 
 class BoxLocator:
@@ -41,7 +41,7 @@ class BoxLocator:
     @torch.inference_mode()
     def find(self, exemplars: Sequence[Exemplar], views: Sequence[View]) -> list[Sighting]:
         """Take each target's best offer."""
-        windows = [CropWindow(view.center_xy, view.side, self.config.search_size) for view in views]
+        windows = [SearchRegion(view.center_xy, view.side, self.config.search_size) for view in views]
         crops = [window.extract(view.image, view.fill) for view, window in zip(views, windows, strict=True)]
         responses = self.engine.match_box(
             together([exemplar.embedding for exemplar in exemplars])[:, 0],
@@ -51,7 +51,7 @@ class BoxLocator:
         )
         return [self._sighting(*each) for each in zip(views, windows, responses, strict=True)]
 
-    def _sighting(self, view: View, window: CropWindow, response: BoxResponse) -> Sighting:
+    def _sighting(self, view: View, window: SearchRegion, response: BoxResponse) -> Sighting:
         """What is seen in the chosen cell, and, where rivals are followed, at the response's other peaks."""
         config, present_wh = self.config, (view.size_wh[0] / window.scale, view.size_wh[1] / window.scale)
         row, column = choose_cell(response, present_wh, self._window, view.window_influence, config.size_penalty)
@@ -60,7 +60,9 @@ class BoxLocator:
         return sighting_of(offers, [peak.height for peak in peaks], view, window, config.scale_damping)
 
 
-def sighting_of(offers: Sequence[Offer], heights: Sequence[float], view: View, window: CropWindow, damping: float) -> Sighting:
+def sighting_of(
+    offers: Sequence[Offer], heights: Sequence[float], view: View, window: SearchRegion, damping: float
+) -> Sighting:
     """What offers mean in the frame: the first is the chosen cell's, the others are those of other peaks.
 
     A size follows its offer as far as that is trusted.

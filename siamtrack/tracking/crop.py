@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+from siamtrack.frames import Image
 
 
 @dataclass(frozen=True)
-class CropWindow:
+class SearchRegion:
     """A square window of the frame, resampled to `size` pixels.
 
     Attributes:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from siamtrack.errors import ConfigError
+from siamtrack.frames import Image
 from siamtrack.model.siamese import Siamese
-from siamtrack.tracking.crop import Image
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.placement import PRECISIONS, TORCH_RUNTIMES, place
 from siamtrack.tracking.runtimes.compiled import CompiledRuntime
 from siamtrack.tracking.runtimes.eager import EagerRuntime
@@ -23,7 +24,6 @@ from siamtrack.tracking.runtimes.graph_runtime import GraphRuntime, Graphs
 from siamtrack.tracking.runtimes.onnx import onnx_sessions
 from siamtrack.tracking.runtimes.openvino import openvino_sessions
 from siamtrack.tracking.runtimes.runtime import BoxResponse, Crops, Runtime
-from siamtrack.tracking.settings import TrackerConfig
 
 MOST_THREADS = 8
 """Threads of a graph: one crop's maps hold no work for more, and each of them must be woken for every layer."""

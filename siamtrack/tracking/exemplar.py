@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from siamtrack.model.backbone import EXEMPLAR_SIZE, embedding_size
-from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.crop import SearchRegion
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.locator import View
-from siamtrack.tracking.settings import TrackerConfig
 
 
 def embed_exemplars(engine: Engine, config: TrackerConfig, view: View, scales: Sequence[float] = (1.0,)) -> Tensor:
@@ -27,7 +27,7 @@ def embed_exemplars(engine: Engine, config: TrackerConfig, view: View, scales: S
     """
     size = config.search_size if engine.padded else config.exemplar_size
     side = view.side * size / config.exemplar_size
-    crops = [CropWindow(view.center_xy, side / scale, size).extract(view.image, view.fill) for scale in scales]
+    crops = [SearchRegion(view.center_xy, side / scale, size).extract(view.image, view.fill) for scale in scales]
     embedding = engine.embed(crops)
     cells = embedding_size(EXEMPLAR_SIZE)
     first = (embedding.shape[-1] - cells) // 2

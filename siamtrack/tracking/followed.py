@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.locator import Locator, Sighting
 from siamtrack.tracking.memory import ExemplarMemory
 from siamtrack.tracking.result import TrackResult
-from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.target import Target
 
 

@@ -7,17 +7,17 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from siamtrack.frames import as_bgr
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.followed import Followed
 from siamtrack.tracking.locators import make_locator
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.scene_cut import SceneCut
-from siamtrack.tracking.settings import TrackerConfig
 
 Name = TypeVar("Name", bound=Hashable)
 
 
-class TrackerGroup(Generic[Name]):
+class MultiTracker(Generic[Name]):
     """Follows any number of targets, which come and go at any frame.
 
     Each target is followed as a `Tracker` of its own would follow it: on a CPU to the last bit; on a GPU sums are in
@@ -28,7 +28,7 @@ class TrackerGroup(Generic[Name]):
         config: the tracker's constants, the same for all targets.
 
     Example:
-        >>> group = TrackerGroup(tracker.engine, tracker.config)        # doctest: +SKIP
+        >>> group = MultiTracker(tracker.engine, tracker.config)        # doctest: +SKIP
         >>> group.add("car", first_frame, (120, 80, 64, 48))            # doctest: +SKIP
         >>> group.update(next_frame)["car"].box                         # doctest: +SKIP
         Box(x=122.4, y=80.9, w=64.3, h=48.2)

@@ -8,7 +8,7 @@ from typing import Any
 import numba
 from numba import njit
 
-from siamtrack.cache import cache_folder
+from siamtrack.system import cache_folder
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 Pair = tuple[float, float]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from siamtrack.tracking.box_locator import BoxLocator
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.device.locator import DeviceLocator
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.locator import Locator
 from siamtrack.tracking.scale_locator import ScaleLocator
-from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.sized_locator import for_every_size
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import torch
 
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.locator import Exemplar
 from siamtrack.tracking.result import State, TrackResult
-from siamtrack.tracking.settings import TrackerConfig
 
 
 class ExemplarMemory:

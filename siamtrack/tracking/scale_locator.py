@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from siamtrack.model.backbone import STRIDE
-from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.crop import SearchRegion
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.evidence import peak_gap
 from siamtrack.tracking.exemplar import embed_exemplars
 from siamtrack.tracking.locator import Exemplar, Sighting, View, exemplar_size_wh, together
 from siamtrack.tracking.peak import find_peak, hann_window
-from siamtrack.tracking.settings import TrackerConfig
 
 
 class ScaleLocator:
@@ -55,12 +55,12 @@ class ScaleLocator:
         )
         return [self._sighting(*each) for each in zip(views, windows, response, strict=True)]
 
-    def _windows(self, view: View) -> list[CropWindow]:
+    def _windows(self, view: View) -> list[SearchRegion]:
         """The search regions of one target: one, or one a scale."""
         scales = np.ones(1) if self.config.scale_search == "exemplar" else self._scales
-        return [CropWindow(view.center_xy, view.side * float(scale), self.config.search_size) for scale in scales]
+        return [SearchRegion(view.center_xy, view.side * float(scale), self.config.search_size) for scale in scales]
 
-    def _sighting(self, view: View, windows: list[CropWindow], response: NDArray[np.float32]) -> Sighting:
+    def _sighting(self, view: View, windows: list[SearchRegion], response: NDArray[np.float32]) -> Sighting:
         """The highest of the response maps (K, n, n), one a scale, and what its peak says."""
         peak = find_peak(response, self._penalties, self._window, view.window_influence)
         window = windows[peak.scale] if len(windows) > 1 else windows[0]

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 Colors = NDArray[np.float32]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.locator import Exemplar, Locator, Sighting, View
-from siamtrack.tracking.settings import TrackerConfig
 
 
 def for_every_size(make: Callable[[Engine, TrackerConfig], Locator], engine: Engine, config: TrackerConfig) -> Locator:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import fmean
 
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.result import State
-from siamtrack.tracking.settings import TrackerConfig
 
 DOUBT_FRAMES = 10
 """Frames over which a LOST target that never went away must score `lost_score` on the average, to be UNCERTAIN again."""

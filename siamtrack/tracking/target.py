@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from siamtrack.boxes import Box, check_box, clip_box, from_center
-from siamtrack.tracking.crop import Image, context_side, mean_color
+from siamtrack.frames import Image
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.crop import context_side, mean_color
 from siamtrack.tracking.evidence import Evidence
 from siamtrack.tracking.insight import Insight
 from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.lost_search import LostSearch
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.rivals import Rivals
-from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.state import Phase, next_phase
 
 MIN_TRACKED_PX = 2.0

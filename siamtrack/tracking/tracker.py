@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from siamtrack.frames import as_bgr
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.evidence import Evidence
 from siamtrack.tracking.followed import Followed
@@ -18,13 +19,12 @@ from siamtrack.tracking.insight import Insight
 from siamtrack.tracking.locators import make_locator
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.scene_cut import SceneCut
-from siamtrack.tracking.settings import TrackerConfig
 
 
 class Tracker:
     """Follows one target from the box it is given.
 
-    Use `siamtrack.load` to get one with weights, and `TrackerGroup` for many targets in one video.
+    Use `siamtrack.load` to get one with weights, and `MultiTracker` for many targets in one video.
 
     Args:
         engine: runs the network.

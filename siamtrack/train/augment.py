@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.frames import Image
 from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE
-from siamtrack.tracking.crop import Image, mean_color
+from siamtrack.tracking.crop import mean_color
 
 
 @dataclass(frozen=True)

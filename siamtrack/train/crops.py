@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from siamtrack.data.layout import find_kind
 from siamtrack.errors import DataError
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 from siamtrack.train.prepare import REPORT, Report, prepare, shard_path, store_path
 from siamtrack.train.shards import Shard
 

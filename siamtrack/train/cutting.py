@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from siamtrack.data.dataset import Item, loaded
 from siamtrack.data.sequence import Sequence, Still
 from siamtrack.errors import DataError
-from siamtrack.tracking.crop import CropWindow, Image, context_side, mean_color
+from siamtrack.frames import Image
+from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 from siamtrack.train.shards import CROP_SIZE, CutTrack
 
 EXEMPLAR_SIZE = 127
@@ -64,7 +65,7 @@ def _cut_still(still: Still) -> list[CutTrack]:
 def _add(track: CutTrack, index: int, frame: Image, box_xywh: NDArray[np.float64]) -> None:
     x, y, w, h = (float(value) for value in box_xywh)
     side = context_side((w, h)) * CROP_SIZE / EXEMPLAR_SIZE
-    crop = CropWindow((x + w / 2, y + h / 2), side, CROP_SIZE).extract(frame, mean_color(frame))
+    crop = SearchRegion((x + w / 2, y + h / 2), side, CROP_SIZE).extract(frame, mean_color(frame))
     ok, jpeg = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 92])
     if not ok:
         raise DataError(f"{track.name}: frame {index} cannot be encoded")

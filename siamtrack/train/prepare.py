@@ -25,10 +25,9 @@ import cv2
 from siamtrack.data.dataset import BAD_INPUT, Bad, Dataset, Item, reason
 from siamtrack.data.layout import open_dataset
 from siamtrack.errors import DataError, OutputError, SiamtrackError
-from siamtrack.files import replace_file
+from siamtrack.system import leave_with_parent, replace_file
 from siamtrack.train.cutting import cut_item
 from siamtrack.train.shards import FORMAT, CutTrack, Shard, write_shard
-from siamtrack.workers import leave_with_parent
 
 REPORT = "report.json"
 SHARD_VIDEOS = 16

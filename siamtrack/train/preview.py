@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from siamtrack.errors import SiamtrackError
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 from siamtrack.train.crops import CropStore
 from siamtrack.train.pairs import Batch, PairBatches
 from siamtrack.train.recipe import Recipe

@@ -13,6 +13,7 @@ from siamtrack.config import build, load_yaml, to_plain
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import default_input
 from siamtrack.model.weights import WeightsHeader, save_weights, shipped_settings
+from siamtrack.system import usable_cores
 from siamtrack.tracking.placement import pick_device
 from siamtrack.train.crops import CropStore, open_store
 from siamtrack.train.distributed import Group, joined
@@ -24,7 +25,6 @@ from siamtrack.train.tracker_task import train_tracker
 from siamtrack.train.validation import tracking_validation
 from siamtrack.train.verifier_recipe import VerifierRecipe
 from siamtrack.train.verifier_task import train_verifier
-from siamtrack.workers import usable_cores
 
 MAX_LOADERS = 16
 """Each keeps four batches ready, and maps the crops for itself."""

@@ -18,7 +18,7 @@ from safetensors.numpy import save
 
 from siamtrack.data.dataset import Bad
 from siamtrack.errors import DataError
-from siamtrack.files import replace_file
+from siamtrack.system import replace_file
 
 CROP_SIZE = 384
 """Side of a stored crop in pixels: room for a 255 px search region, shifted by 32 px and scaled by a quarter."""

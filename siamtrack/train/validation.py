@@ -12,8 +12,8 @@ from siamtrack.errors import ConfigError
 from siamtrack.eval.evaluate import evaluate, subset
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import shipped_settings
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.engine import Engine
-from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.recipe import Recipe

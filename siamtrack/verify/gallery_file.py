@@ -21,7 +21,7 @@ from safetensors.numpy import save
 
 from siamtrack.config import build, to_plain
 from siamtrack.errors import DataError, SiamtrackError
-from siamtrack.files import replace_file
+from siamtrack.system import replace_file
 from siamtrack.verify.nearest import Cells, Metric, measure
 
 MAX_BYTES = 2 * 1024**3

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from siamtrack.errors import OutputError
-from siamtrack.files import replace_file
+from siamtrack.system import replace_file
 from siamtrack.verify.episodes import OneShot
 from siamtrack.verify.metrics import Roc
 

@@ -17,7 +17,7 @@ from siamtrack.errors import DataError
 from siamtrack.frames import as_bgr
 from siamtrack.model.similarity import AbsoluteDifference
 from siamtrack.model.towers import AlexNetTower
-from siamtrack.tracking.crop import CropWindow, context_side, mean_color
+from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 from siamtrack.tracking.placement import pick_device
 from siamtrack.verify.gallery import Gallery
 from siamtrack.verify.inputs import as_batch, picture_input, sequence_input
@@ -170,7 +170,7 @@ class Verifier:
         frame = as_bgr(frame)
         chosen = Box(*(float(value) for value in box))
         center = (chosen.x + chosen.w / 2, chosen.y + chosen.h / 2)
-        window = CropWindow(center, context_side((chosen.w, chosen.h)), self.header.tower.size)
+        window = SearchRegion(center, context_side((chosen.w, chosen.h)), self.header.tower.size)
         return window.extract(frame, mean_color(frame))
 
     def _input(self, item: Item) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 from siamtrack.tracking.insight import Insight
 from siamtrack.tracking.result import State, TrackResult
 

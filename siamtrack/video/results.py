@@ -17,7 +17,7 @@ from typing import Any
 
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
-from siamtrack.files import replace_file
+from siamtrack.system import replace_file
 from siamtrack.tracking.result import State, TrackResult
 
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score", "state")

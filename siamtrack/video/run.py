@@ -17,11 +17,11 @@ import torch
 from siamtrack import __version__
 from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.insight import Insight
 from siamtrack.tracking.result import State, TrackResult
-from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.overlay import draw
 from siamtrack.video.results import ResultWriter

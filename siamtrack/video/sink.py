@@ -9,7 +9,7 @@ from types import TracebackType
 import cv2
 
 from siamtrack.errors import OutputError
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 from siamtrack.video.quiet import quiet_opencv
 
 _CODECS = ("avc1", "mp4v")

@@ -16,8 +16,8 @@ from types import TracebackType
 import cv2
 
 from siamtrack.errors import SourceError
-from siamtrack.natural import natural_path
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
+from siamtrack.system import natural_path
 from siamtrack.video.container import inspect
 from siamtrack.video.quiet import quiet_opencv
 from siamtrack.video.threads import read_ahead

@@ -10,7 +10,7 @@ import cv2
 
 from siamtrack.boxes import Box
 from siamtrack.errors import DisplayError
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 _TITLE = "siamtrack"
 _PROBE = "import cv2; cv2.namedWindow('probe'); cv2.waitKey(1); cv2.destroyAllWindows()"

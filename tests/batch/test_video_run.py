@@ -32,7 +32,7 @@ Make = Callable[..., RunSettings]
 
 
 class StillGroup:
-    """Stands for a `TrackerGroup` where it does not matter who tracks: targets stay where they were drawn."""
+    """Stands for a `MultiTracker` where it does not matter who tracks: targets stay where they were drawn."""
 
     def __init__(self, *_: object) -> None:
         self._targets: dict[int, TrackResult] = {}
@@ -52,7 +52,7 @@ class StillGroup:
 
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video_run, "TrackerGroup", StillGroup)
+    monkeypatch.setattr(video_run, "MultiTracker", StillGroup)
 
 
 def job(path: Path, *targets: TargetJob) -> VideoJob:
@@ -235,7 +235,7 @@ def test_an_error_of_ours_does_not_end_the_batch(
         def update(self, frame: np.ndarray) -> dict[int, TrackResult]:
             raise RuntimeError("no memory left")
 
-    monkeypatch.setattr(video_run, "TrackerGroup", Broken)
+    monkeypatch.setattr(video_run, "MultiTracker", Broken)
     video = job(clips / "a.mp4", TargetJob("now", A, 0, 0), TargetJob("one", A), TargetJob("two", B, 3))
     found = by_name(run_video(video, settings_in(tmp_path), tracker))
     assert {name: result.outcome for name, result in found.items()} == {"now": "done", "one": "failed", "two": "failed"}

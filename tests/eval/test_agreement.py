@@ -8,7 +8,7 @@ import pytest
 from siamtrack.boxes import Box
 from siamtrack.errors import DataError
 from siamtrack.eval.agreement import label_clip
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 FRAMES = 24
 START = Box(10, 10, 20, 20)

@@ -16,10 +16,10 @@ from siamtrack.boxes import Box, clip_box, iou
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
 from siamtrack.eval.evaluate import evaluate, pool_runs, run_sequence, run_together, subset
+from siamtrack.frames import Image
 from siamtrack.model.siamese import Siamese
-from siamtrack.tracking.crop import Image
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.engine import Engine
-from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
 
 TRUTH = np.array([rendered_frame(i)[1] for i in range(8)])

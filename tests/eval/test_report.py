@@ -186,7 +186,7 @@ def test_old_report_stays_where_the_new_cannot_be_written(tmp_path: Path, monkey
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("siamtrack.files.os.fsync", full)
+    monkeypatch.setattr("siamtrack.system.os.fsync", full)
     with pytest.raises(OutputError, match=r"scores\.json cannot be written \(No space left on device\)"):
         write_report(evaluation(shift_px=4.0), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old

@@ -26,8 +26,8 @@ from siamtrack.eval.speed_clip import RenderedClip, render_clip, video_clip
 from siamtrack.eval.speed_contender import Contender, Entry, entries, make_contender
 from siamtrack.eval.speed_cost import cost_of_lengths, cost_of_sizes, cost_of_targets
 from siamtrack.eval.speed_memory import forget_peak, peak_mb, resident_mb
-from siamtrack.machine import processor_name
 from siamtrack.model.weights import load_weights
+from siamtrack.system import processor_name
 from siamtrack.tracking.tracker import Tracker
 
 SMALL = (160, 120)

@@ -20,8 +20,8 @@ from siamtrack.eval.tune import MIN_COMPLETE, Trial, falls_behind, tune
 from siamtrack.eval.tune_report import make_report, write_report
 from siamtrack.eval.tune_space import Choices, Range, Space, default_space, plain_space, read_space
 from siamtrack.eval.tune_study import NAME, import_optuna, locked
-from siamtrack.tracking.crop import Image
-from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.frames import Image
+from siamtrack.tracking.config import TrackerConfig
 
 PRESENT = TrackerConfig(window_influence=0.3)
 SPACE: Space = {"window_influence": Range(0.0, 0.6), "scale_damping": Range(0.1, 1.0)}

@@ -11,7 +11,7 @@ from siamtrack.errors import WeightsError
 from siamtrack.model.siamese import InputSpec, Siamese
 from siamtrack.model.weights import ASSETS, WeightsHeader, load_weights, save_weights, shipped_models
 from siamtrack.models import MODELS, ModelName
-from siamtrack.tracking.settings import TrackerConfig
+from siamtrack.tracking.config import TrackerConfig
 
 
 def test_both_models_are_shipped() -> None:

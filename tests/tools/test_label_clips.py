@@ -11,7 +11,7 @@ import pytest
 from rendered import rendered_frame
 
 from siamtrack.boxes import Box, iou
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 from siamtrack.tracking.tracker import Tracker
 
 FRAMES = 6

@@ -14,7 +14,7 @@ import pytest
 from siamtrack.data.dataset import Bad
 from siamtrack.data.layout import find_sequences
 from siamtrack.data.sequence import Sequence
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 TARGET_BGR = (250, 5, 250)
 """No pixel of the ground, of another sequence or of a blend of them comes near it."""

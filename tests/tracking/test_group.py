@@ -5,7 +5,7 @@ from rendered import rendered_frame
 
 import siamtrack
 from siamtrack.models import MODELS
-from siamtrack.tracking.group import TrackerGroup
+from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.tracker import Tracker
 
 BOXES = {"target": rendered_frame(0)[1], "corner": (2.0, 3.0, 50.0, 40.0), "middle": (140.0, 90.0, 30.0, 60.0)}
@@ -18,7 +18,7 @@ def each(request: pytest.FixtureRequest) -> Tracker:
 
 
 def test_a_group_of_one_is_a_tracker_to_the_last_bit(each: Tracker) -> None:
-    group: TrackerGroup[str] = TrackerGroup(each.engine, each.config)
+    group: MultiTracker[str] = MultiTracker(each.engine, each.config)
     first = rendered_frame(0)[0]
     assert group.add("target", first, BOXES["target"]) == each.init(first, BOXES["target"])
     for index in range(1, 6):
@@ -27,7 +27,7 @@ def test_a_group_of_one_is_a_tracker_to_the_last_bit(each: Tracker) -> None:
 
 
 def test_many_targets_are_followed_as_each_alone_to_the_last_bit(each: Tracker) -> None:
-    group: TrackerGroup[str] = TrackerGroup(each.engine, each.config)
+    group: MultiTracker[str] = MultiTracker(each.engine, each.config)
     first = rendered_frame(0)[0]
     for name, box in BOXES.items():
         group.add(name, first, box)
@@ -38,7 +38,7 @@ def test_many_targets_are_followed_as_each_alone_to_the_last_bit(each: Tracker) 
 
 
 def test_targets_come_and_go(tracker: Tracker) -> None:
-    group: TrackerGroup[str] = TrackerGroup(tracker.engine, tracker.config)
+    group: MultiTracker[str] = MultiTracker(tracker.engine, tracker.config)
     frames = [rendered_frame(index)[0] for index in range(4)]
     assert group.update(frames[0]) == {}
     group.add("a", frames[0], BOXES["target"])
@@ -52,7 +52,7 @@ def test_targets_come_and_go(tracker: Tracker) -> None:
 
 
 def test_the_network_sees_one_batch_a_frame(tracker: Tracker) -> None:
-    group: TrackerGroup[str] = TrackerGroup(tracker.engine, tracker.config)
+    group: MultiTracker[str] = MultiTracker(tracker.engine, tracker.config)
     first = rendered_frame(0)[0]
     for name, box in BOXES.items():
         group.add(name, first, box)
@@ -62,7 +62,7 @@ def test_the_network_sees_one_batch_a_frame(tracker: Tracker) -> None:
 
 
 def test_a_target_drawn_again_is_learned_anew(tracker: Tracker) -> None:
-    group: TrackerGroup[str] = TrackerGroup(tracker.engine, tracker.config)
+    group: MultiTracker[str] = MultiTracker(tracker.engine, tracker.config)
     first = rendered_frame(0)[0]
     group.add("a", first, BOXES["corner"])
     group.add("a", first, BOXES["target"])
@@ -71,7 +71,7 @@ def test_a_target_drawn_again_is_learned_anew(tracker: Tracker) -> None:
 
 
 def test_a_bad_box_or_frame_changes_nothing(tracker: Tracker) -> None:
-    group: TrackerGroup[str] = TrackerGroup(tracker.engine, tracker.config)
+    group: MultiTracker[str] = MultiTracker(tracker.engine, tracker.config)
     first = rendered_frame(0)[0]
     group.add("a", first, BOXES["target"])
     with pytest.raises(ValueError, match="box"):

@@ -9,11 +9,11 @@ from rendered import rendered_frame
 import siamtrack
 from siamtrack.boxes import Box
 from siamtrack.errors import ConfigError
-from siamtrack.tracking.group import TrackerGroup
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.locator import Exemplar
 from siamtrack.tracking.memory import ExemplarMemory
 from siamtrack.tracking.result import State, TrackResult
-from siamtrack.tracking.settings import TrackerConfig
 
 CONFIG = TrackerConfig(memory_share=0.4, memory_score=0.7, memory_frames=3, memory_looks=2)
 SURE = TrackResult(Box(0, 0, 9, 9), 0.9, State.TRACKING)
@@ -72,7 +72,7 @@ def test_the_first_frame_cannot_lose_its_share(share: float) -> None:
 def test_a_tracker_remembers_alone_and_in_a_group_alike(model: str) -> None:
     settings = {"memory_share": 0.4, "memory_score": 0.1, "memory_frames": 2, "tracking_score": 0.1, "doubt_score": 0.1}
     tracker = siamtrack.load(model, device="cpu", runtime="eager", lost_score=0.0, **settings)
-    group = TrackerGroup[str](tracker.engine, tracker.config)
+    group = MultiTracker[str](tracker.engine, tracker.config)
     frame, box = rendered_frame(0)
     tracker.init(frame, box)
     group.add("one", frame, box)

@@ -8,7 +8,7 @@ import pytest
 
 import siamtrack
 from siamtrack.boxes import Box, iou
-from siamtrack.tracking.group import TrackerGroup
+from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import Tracker
 
@@ -64,7 +64,7 @@ def test_a_target_that_comes_back_elsewhere_is_lost_and_found_again(tracker: Tra
 
 
 def test_a_group_finds_it_as_a_tracker_does_and_leaves_the_others_alone(tracker: Tracker) -> None:
-    group = TrackerGroup[str](tracker.engine, tracker.config)
+    group = MultiTracker[str](tracker.engine, tracker.config)
     expected = [result.box for result in follow(tracker)]
     group.add("face", scene(BEFORE), BEFORE)
     corner = Box(200, 280, 60, 60)  # of the ground, which does not move

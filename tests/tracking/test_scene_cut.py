@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 from siamtrack.tracking.scene_cut import SceneCut
 
 SIZES_WH = [(1280, 720), (360, 640), (40, 30), (7, 5)]

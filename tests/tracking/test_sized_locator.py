@@ -8,7 +8,7 @@ from rendered import rendered_frame
 import siamtrack
 from siamtrack.boxes import iou
 from siamtrack.errors import ConfigError
-from siamtrack.tracking.group import TrackerGroup
+from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.locators import make_locator
 from siamtrack.tracking.target import Target
 from siamtrack.tracking.tracker import Tracker
@@ -56,7 +56,7 @@ def test_no_frame_waits_for_a_graph_whatever_size_it_needs(tmp_path: Path, monke
 
 
 def test_a_target_is_followed_through_changes_of_size_alone_and_in_a_group(tracker: Tracker) -> None:
-    group = TrackerGroup[str](tracker.engine, tracker.config)
+    group = MultiTracker[str](tracker.engine, tracker.config)
     frame, box = rendered_frame(0)
     tracker.init(frame, box)
     group.add("one", frame, box)

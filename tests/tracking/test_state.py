@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.result import State
-from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.state import DOUBT_FRAMES, Phase, next_phase
 
 CONFIG = TrackerConfig(tracking_score=0.7, doubt_score=0.5, lost_score=0.3, lost_frames=2, refind_frames=3)

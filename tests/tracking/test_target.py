@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.lost_search import PATIENCE, LostSearch
 from siamtrack.tracking.result import State
-from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.state import DOUBT_FRAMES, Phase
 from siamtrack.tracking.target import Target
 

@@ -17,9 +17,9 @@ from siamtrack.config import replace
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import InputSpec, Siamese
 from siamtrack.models import MODELS
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.result import State
-from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.source import open_source
 

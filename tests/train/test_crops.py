@@ -22,7 +22,7 @@ from rendered import rendered_frame
 
 from siamtrack.config import build
 from siamtrack.errors import DataError, OutputError
-from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.crop import SearchRegion
 from siamtrack.train import prepare as preparing
 from siamtrack.train.crops import CropStore, open_store
 from siamtrack.train.prepare import REPORT, SHARD_VIDEOS, prepare, store_path
@@ -101,7 +101,7 @@ def test_a_crop_holds_the_target_in_its_middle_at_the_exemplars_scale(stores: li
     crop = stores[0].crop(index)
     frame, (x, y, w, h) = rendered_frame(1)
     side = np.sqrt((w + (w + h) / 2) * (h + (w + h) / 2)) * CROP_SIZE / 127
-    expected = CropWindow((x + w / 2, y + h / 2), side, CROP_SIZE).extract(frame, (0, 0, 0))
+    expected = SearchRegion((x + w / 2, y + h / 2), side, CROP_SIZE).extract(frame, (0, 0, 0))
     middle = slice(100, 220)
     assert np.abs(crop[middle, middle].astype(int) - expected[middle, middle]).mean() < 8  # JPEG, twice
     assert stores[0].target_wh(index) == pytest.approx([w / side * CROP_SIZE, h / side * CROP_SIZE], rel=1e-3)

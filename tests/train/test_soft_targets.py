@@ -11,7 +11,7 @@ from rendered import rendered_frame
 from torch.utils.data import DataLoader, Subset
 
 from siamtrack.boxes import iou
-from siamtrack.tracking.crop import CropWindow, context_side
+from siamtrack.tracking.crop import SearchRegion, context_side
 from siamtrack.train.box_objective import SOFT_WEIGHT
 from siamtrack.train.crops import CropStore
 from siamtrack.train.distributed import Group
@@ -157,7 +157,7 @@ def test_the_real_teacher_finds_the_target() -> None:
         frame, (x, y, w, h) = rendered_frame(index)
         side = context_side((w, h)) * size / 127
         step = side / size
-        window = CropWindow((x + w / 2 - shift[0] * step, y + h / 2 - shift[1] * step), side, size)
+        window = SearchRegion((x + w / 2 - shift[0] * step, y + h / 2 - shift[1] * step), side, size)
         views.append(window.extract(frame, (90, 90, 90))[..., ::-1])
         centers.append([size / 2 + shift[0], size / 2 + shift[1]])
         sizes.append([w / step, h / step])

@@ -13,7 +13,7 @@ from siamtrack.errors import DataError, SiamtrackError, WeightsError
 from siamtrack.model.similarity import AbsoluteDifference
 from siamtrack.model.tensors import read_tensors, write_tensors
 from siamtrack.model.towers import TowerSpec
-from siamtrack.tracking.crop import CropWindow, context_side, mean_color
+from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 from siamtrack.verify.verifier import Verifier
 from siamtrack.verify.weights import OperatingPoint, VerifierHeader, load_verifier, make_network, save_verifier
 
@@ -117,7 +117,7 @@ def test_a_threshold_is_never_laxer_than_asked_for(weights: Path) -> None:
 def test_crops_are_those_of_the_tracker(verifier: Verifier) -> None:
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (90, 120, 3), np.uint8)
-    window = CropWindow((50, 40), context_side((30, 20)), 32)
+    window = SearchRegion((50, 40), context_side((30, 20)), 32)
     assert np.array_equal(verifier.crop(frame, (35, 30, 30, 20)), window.extract(frame, mean_color(frame)))
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from absences.play import forth_and_back
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 MIN_LABELLED = 30
 """Labelled frames in a row that a sequence needs: fewer, played forth and back, would repeat too often."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from absences.clip import Frames, Made, Scene
 from absences.play import forth_and_back, play
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 CUT_FOR, BLACK_FOR = (10, 100), (10, 60)
 """Fewest and most frames for which the target is wholly away; drawn log-uniformly."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from absences.camera import PAN, Camera, View
 from absences.clip import CannotMakeError, Made, Scene
 from absences.play import play
-from siamtrack.tracking.crop import Image, mean_color
+from siamtrack.frames import Image
+from siamtrack.tracking.crop import mean_color
 
 LEFT_FOR = (10, 100)
 """Fewest and most frames for which the target is wholly away; drawn log-uniformly."""

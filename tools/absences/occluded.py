@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from absences.clip import VISIBLE, Boxes, Made, Scene
 from absences.play import play
 from siamtrack.boxes import clip_box
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 OCCLUDED_FOR = (10, 200)
 """Fewest and most frames for which the target is wholly away; drawn log-uniformly."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from siamtrack.data.sequence import Sequence
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 
 def forth_and_back(run: range, count: int) -> list[int]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from absences.clip import CannotMakeError, Made, Scene
 from absences.play import play
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 GROWN = 0.3
 """By how much of its mean side the box is grown to be painted out, half of it at each edge: labels are often tight."""

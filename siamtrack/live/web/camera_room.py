@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from siamtrack.errors import SiamtrackError
+from siamtrack.frames import Image
 from siamtrack.live.capture import Captured
 from siamtrack.live.session import Session
 from siamtrack.live.web.jpeg import PictureError, decode_jpeg
 from siamtrack.live.web.protocol import pack_text, scene_data
 from siamtrack.live.web.room import Room
-from siamtrack.tracking.crop import Image
 
 if TYPE_CHECKING:
     from siamtrack.live.web.connection import Connection

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from siamtrack.errors import SiamtrackError
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 MAX_SIDE = 4096
 MAX_PIXELS = 12_000_000

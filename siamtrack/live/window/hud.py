@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from siamtrack.frames import Image
 from siamtrack.live.window.keys import help_rows
 from siamtrack.live.window.text import ORANGE, WHITE, YELLOW, Label, Style, dot_radius, draw_label, put, shade, wrap
-from siamtrack.tracking.crop import Image
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from siamtrack.boxes import Box
+from siamtrack.frames import Image
 from siamtrack.live.window.view import View
-from siamtrack.tracking.crop import Image
 
 ZOOM = 4.0
 """How much larger than in the window."""

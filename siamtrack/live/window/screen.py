@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 import cv2
 
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 
 @dataclass(frozen=True)

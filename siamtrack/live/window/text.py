@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import cv2
 
-from siamtrack.tracking.crop import Image
+from siamtrack.frames import Image
 
 WHITE, YELLOW, ORANGE, RED = (255, 255, 255), (66, 228, 240), (60, 180, 255), (60, 60, 240)
 """BGR of what is written: facts, names of keys, problems, and the mark of a recording."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
+from siamtrack.frames import Image
 from siamtrack.live.capture import Capture, Captured
 from siamtrack.live.session import Session
 from siamtrack.live.window.controls import Controls
@@ -16,7 +17,6 @@ from siamtrack.live.window.meter import Meter
 from siamtrack.live.window.picture import draw_aim, draw_box, draw_scene
 from siamtrack.live.window.screen import HighguiScreen, Screen
 from siamtrack.live.window.view import LARGEST_WH, View, opening_size
-from siamtrack.tracking.crop import Image
 
 CLOSED = "closed by the user"
 """How a session ended that the user ended."""

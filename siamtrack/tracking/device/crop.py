@@ -1,4 +1,4 @@
-"""`CropWindow.extract` on the device: many crops of one frame at once, in shapes that depend on no value."""
+"""`SearchRegion.extract` on the device: many crops of one frame at once, in shapes that depend on no value."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AT = {name: i for i, name in enumerate(Sampling._fields)}
 def cut_crops(frame: Tensor, samplings: Tensor, size: int, table: Tensor | None = None) -> Tensor:
     """Crops of one frame: bilinear, filled with a colour outside of the frame.
 
-    They are those of `CropWindow.extract`, a pixel being off by one where it falls between two values. (OpenCV 4 rounds
+    They are those of `SearchRegion.extract`, a pixel being off by one where it falls between two values. (OpenCV 4 rounds
     positions to 1/32 px besides; OpenCV 5 does not.)
 
     Args:

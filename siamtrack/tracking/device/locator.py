@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from siamtrack.errors import ConfigError
+from siamtrack.frames import Image
 from siamtrack.tracking.box_locator import BoxLocator
-from siamtrack.tracking.crop import CropWindow, Image
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.crop import SearchRegion
 from siamtrack.tracking.device.crop import cut_crops, sum_table
 from siamtrack.tracking.device.offer import OfferReader
 from siamtrack.tracking.device.peak import PeakReader
@@ -24,7 +26,6 @@ from siamtrack.tracking.device.upload import Upload
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.locator import Exemplar, Locator, Sighting, View
 from siamtrack.tracking.scale_locator import ScaleLocator
-from siamtrack.tracking.settings import TrackerConfig
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 """Targets in a pass: their number is padded to one of these, so that few graphs serve any number that comes and goes."""
@@ -95,7 +96,7 @@ class DeviceLocator:
     def _find(self, exemplars: Sequence[Exemplar], views: Sequence[View]) -> list[Sighting]:
         """Up to 128 targets in the frame that was shown."""
         frame_wh = (views[0].image.shape[1], views[0].image.shape[0])
-        windows = [CropWindow(view.center_xy, view.side, self.config.search_size) for view in views]
+        windows = [SearchRegion(view.center_xy, view.side, self.config.search_size) for view in views]
         samplings = [Sampling.of(one, frame_wh, view.fill) for view, one in zip(views, windows, strict=True)]
         rows = [
             (

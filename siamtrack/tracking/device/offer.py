@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from siamtrack.errors import ConfigError
 from siamtrack.model.backbone import STRIDE
 from siamtrack.tracking.box_locator import sighting_of
-from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.crop import SearchRegion
 from siamtrack.tracking.device.evidence import cells_away, peak_gaps
 from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.offer import Offer
 from siamtrack.tracking.other_peaks import APART, COUNT, SHARE
 from siamtrack.tracking.peak import hann_window
-from siamtrack.tracking.settings import TrackerConfig
 
 
 class OfferReader:
@@ -49,7 +49,7 @@ class OfferReader:
             cells, heights = torch.cat([cells, others], 1), torch.cat([heights, other_heights], 1)
         return torch.cat([offers_at(maps, cells), heights[..., None]], -1).flatten(1)
 
-    def sighting(self, view: View, window: CropWindow, found: list[float]) -> Sighting:
+    def sighting(self, view: View, window: SearchRegion, found: list[float]) -> Sighting:
         """As the host makes one of the same offers; other peaks of no height are slots that stayed free."""
         peaks = [found[i : i + 8] for i in range(0, len(found), 8)]
         peaks = [peak for i, peak in enumerate(peaks) if i == 0 or peak[7] > 0]

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from siamtrack.model.backbone import STRIDE
-from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.crop import SearchRegion
 from siamtrack.tracking.device.evidence import peak_gaps
 from siamtrack.tracking.locator import Sighting, View
 from siamtrack.tracking.peak import hann_window
-from siamtrack.tracking.settings import TrackerConfig
 
 
 class PeakReader:
@@ -33,7 +33,7 @@ class PeakReader:
         response: Tensor = self._graph(exemplar, search)
         return find_peaks(response, self._penalties, self._window, looks[:, 4])
 
-    def sighting(self, view: View, window: CropWindow, found: list[float]) -> Sighting:
+    def sighting(self, view: View, window: SearchRegion, found: list[float]) -> Sighting:
         """The size follows the scale that won."""
         scale, _, _, dx, dy, value, gap = found
         middle, damping = window.size / 2, self._config.scale_damping

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.crop import SearchRegion
 from siamtrack.tracking.locator import Sighting, View
 
 
@@ -23,5 +23,5 @@ class Reader(Protocol):
                 window's influence.
         """
 
-    def sighting(self, view: View, window: CropWindow, found: list[float]) -> Sighting:
+    def sighting(self, view: View, window: SearchRegion, found: list[float]) -> Sighting:
         """What the k numbers of one target mean in the frame."""

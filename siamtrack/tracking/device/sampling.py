@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.crop import SearchRegion
 
 
 class Sampling(NamedTuple):
     """Where the pixels of a crop lie in the frame, or in the frame averaged over blocks.
 
-    It is the arithmetic of `CropWindow.extract`: a window that is f times larger than its crop, f rounded down, sees the
+    It is the arithmetic of `SearchRegion.extract`: a window that is f times larger than its crop, f rounded down, sees the
     frame averaged over blocks of f x f pixels.
 
     Attributes:
@@ -36,7 +36,7 @@ class Sampling(NamedTuple):
     red: int
 
     @classmethod
-    def of(cls, window: CropWindow, frame_wh: tuple[int, int], fill: Sequence[float]) -> Sampling:
+    def of(cls, window: SearchRegion, frame_wh: tuple[int, int], fill: Sequence[float]) -> Sampling:
         """How a window is sampled out of a frame of a size. Args: fill: by channel, 0..255."""
         factor = max(1, int(window.scale))
         (left, columns), (top, rows) = (0, frame_wh[0]), (0, frame_wh[1])

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import torch
 
-from siamtrack.cache import cache_folder, read_cached, write_cached
 from siamtrack.model.export import export_graph, joined
 from siamtrack.model.siamese import Siamese
+from siamtrack.system import cache_folder, read_cached, write_cached
 
 FORMAT = 2
 """Part of every cached file's name: raise it when the graphs of the same weights change."""

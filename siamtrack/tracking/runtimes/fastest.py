@@ -17,15 +17,14 @@ import numpy as np
 import torch
 
 from siamtrack import __version__
-from siamtrack.cache import cache_folder, read_cached, write_cached
 from siamtrack.errors import SiamtrackError
-from siamtrack.machine import processor_name
 from siamtrack.model.siamese import Siamese
+from siamtrack.system import cache_folder, processor_name, read_cached, write_cached
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.locator import View
 from siamtrack.tracking.locators import make_locator
 from siamtrack.tracking.placement import RUNTIMES, native_bfloat16, pick_device, place
-from siamtrack.tracking.settings import TrackerConfig
 
 FORMAT = 2
 """Part of what an answer is kept under: raise it when looks are measured otherwise."""

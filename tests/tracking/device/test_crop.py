@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siamtrack.tracking.crop import CropWindow
+from siamtrack.tracking.crop import SearchRegion
 from siamtrack.tracking.device.crop import PART, cut_crops, sum_table
 from siamtrack.tracking.device.sampling import FIELDS, Sampling
 
@@ -19,15 +19,15 @@ NOISE = RNG.integers(0, 256, (240, 320, 3), np.uint8)
 LIMIT = 1 if int(cv2.__version__.split(".")[0]) >= 5 else 9
 
 windows = st.builds(
-    CropWindow, st.tuples(st.floats(-150, 470), st.floats(-150, 390)), st.floats(8, 1500), st.sampled_from([127, 159])
+    SearchRegion, st.tuples(st.floats(-150, 470), st.floats(-150, 390)), st.floats(8, 1500), st.sampled_from([127, 159])
 )
 
 
-def rows_of(frame: np.ndarray, *cut: CropWindow) -> torch.Tensor:
+def rows_of(frame: np.ndarray, *cut: SearchRegion) -> torch.Tensor:
     return torch.tensor([Sampling.of(window, (frame.shape[1], frame.shape[0]), FILL) for window in cut], dtype=torch.float64)
 
 
-def cut(frame: np.ndarray, *cut: CropWindow, averaged: bool = True) -> np.ndarray:
+def cut(frame: np.ndarray, *cut: SearchRegion, averaged: bool = True) -> np.ndarray:
     image = torch.from_numpy(frame)
     return cut_crops(image, rows_of(frame, *cut), cut[0].size, sum_table(image) if averaged else None).numpy()
 
@@ -38,7 +38,7 @@ def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 @settings(max_examples=15)
 @given(windows)
-def test_a_crop_is_the_windows_own(window: CropWindow) -> None:
+def test_a_crop_is_the_windows_own(window: SearchRegion) -> None:
     for frame in (FRAME, NOISE):
         (found,) = cut(frame, window)
         apart = difference(found, window.extract(frame, FILL))
@@ -49,37 +49,37 @@ def test_a_crop_is_the_windows_own(window: CropWindow) -> None:
 @settings(max_examples=6)
 @given(st.tuples(st.floats(0, 320), st.floats(0, 240)), st.floats(30, 250))
 def test_without_a_table_the_same_comes_out_for_windows_that_need_none(center_xy: tuple[float, float], side: float) -> None:
-    window = CropWindow(center_xy, side, 127)
+    window = SearchRegion(center_xy, side, 127)
     assert (cut(FRAME, window, averaged=False) == cut(FRAME, window)).all() == (side < 254)
 
 
 def test_a_crop_is_the_same_alone_and_among_others() -> None:
-    several = [CropWindow((20.0 * i, 15.0 * i), 60.0 + 40 * i, 31) for i in range(PART + 3)]
+    several = [SearchRegion((20.0 * i, 15.0 * i), 60.0 + 40 * i, 31) for i in range(PART + 3)]
     together = cut(FRAME, *several)
     assert all((cut(FRAME, window)[0] == crop).all() for window, crop in zip(several, together, strict=True))
 
 
 def test_pixels_on_the_grid_are_copied() -> None:
-    (crop,) = cut(NOISE, CropWindow((120 + 63.5, 90 + 63.5), 127, 127), averaged=False)
+    (crop,) = cut(NOISE, SearchRegion((120 + 63.5, 90 + 63.5), 127, 127), averaged=False)
     assert (crop == NOISE[90:217, 120:247]).all()
 
 
 @pytest.mark.parametrize("center_xy", [(-4000.0, 50.0), (300.0, 9000.0)])
 @pytest.mark.parametrize("side", [100.0, 900.0])
 def test_outside_of_the_frame_is_the_fill_colour(center_xy: tuple[float, float], side: float) -> None:
-    window = CropWindow(center_xy, side, 127)
+    window = SearchRegion(center_xy, side, 127)
     assert (cut(FRAME, window) == window.extract(FRAME, FILL)).all()
     assert (cut(FRAME, window)[0, 0, 0] == [10, 120, 241]).all()
 
 
 def test_sums_may_wrap_around() -> None:
     frame = np.full((2100, 4200, 3), 255, np.uint8)  # 2.25e9 in all, more than int32 holds
-    (crop,) = cut(frame, CropWindow((3600, 1500), 1100, 31))
+    (crop,) = cut(frame, SearchRegion((3600, 1500), 1100, 31))
     assert (crop == 255).all()
 
 
 def test_other_frames_and_rows_are_refused() -> None:
-    image, rows = torch.from_numpy(FRAME), rows_of(FRAME, CropWindow((9, 9), 9, 127))
+    image, rows = torch.from_numpy(FRAME), rows_of(FRAME, SearchRegion((9, 9), 9, 127))
     with pytest.raises(ValueError, match=r"torch.float32 \(240, 320, 3\); it must be torch.uint8"):
         cut_crops(image.float(), rows, 127)
     with pytest.raises(ValueError, match=r"torch.uint8 \(240, 320\); it must"):

@@ -12,13 +12,13 @@ import siamtrack
 from siamtrack.boxes import iou
 from siamtrack.errors import ConfigError
 from siamtrack.model.siamese import Siamese
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.device.locator import BATCHES, DeviceLocator, padded
 from siamtrack.tracking.engine import Engine
-from siamtrack.tracking.group import TrackerGroup
+from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.locator import Exemplar, Sighting
 from siamtrack.tracking.locators import make_locator
 from siamtrack.tracking.placement import pick_precision, pick_runtime
-from siamtrack.tracking.settings import TrackerConfig
 from siamtrack.tracking.sized_locator import for_every_size
 from siamtrack.tracking.target import Target
 from siamtrack.tracking.tracker import Tracker
@@ -37,7 +37,7 @@ class DeviceTracker(Tracker):
         self._locator = for_every_size(DeviceLocator, engine, config)
 
 
-class DeviceGroup(TrackerGroup[int]):
+class DeviceGroup(MultiTracker[int]):
     """Likewise."""
 
     def __init__(self, engine: Engine, config: TrackerConfig) -> None:
@@ -181,7 +181,7 @@ def test_views_of_two_frames_are_kept_apart(scale: Tracker) -> None:
 
 
 def test_targets_come_and_go(scale: Tracker) -> None:
-    group, host = DeviceGroup(scale.engine, scale.config), TrackerGroup[int](scale.engine, scale.config)
+    group, host = DeviceGroup(scale.engine, scale.config), MultiTracker[int](scale.engine, scale.config)
     for i in range(6):
         frame = rendered_frame(i)[0]
         for each in (group, host):

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from siamtrack.errors import ConfigError
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.device.offer import Maps, OfferReader, choose_cells, offers_at, other_cells
 from siamtrack.tracking.offer import choose_cell, offer_at
 from siamtrack.tracking.other_peaks import COUNT as PEAKS
 from siamtrack.tracking.other_peaks import other_peaks
 from siamtrack.tracking.peak import hann_window
 from siamtrack.tracking.runtimes.runtime import BoxResponse
-from siamtrack.tracking.settings import TrackerConfig
 
 WINDOW = hann_window(17)
 COUNT = 200

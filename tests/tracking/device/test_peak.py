@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.device.peak import find_peaks
 from siamtrack.tracking.peak import find_peak, find_peak_numpy, hann_window
-from siamtrack.tracking.settings import TrackerConfig
 
 WINDOW = hann_window(17)
 WINDOW_TENSOR = torch.from_numpy(WINDOW)

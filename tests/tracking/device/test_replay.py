@@ -9,13 +9,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.device.crop import cut_crops, sum_table
 from siamtrack.tracking.device.offer import OfferReader
 from siamtrack.tracking.device.peak import PeakReader
 from siamtrack.tracking.device.replay import Replay
 from siamtrack.tracking.device.sampling import FIELDS
 from siamtrack.tracking.other_peaks import COUNT as PEAKS
-from siamtrack.tracking.settings import TrackerConfig
 
 WAITING = ("_local_scalar_dense", "nonzero", "item", "equal", "unique", "masked_select")
 """Operations that bring a value to the host, or whose shape depends on one: a capture ends at them."""

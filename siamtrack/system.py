@@ -1,0 +1,104 @@
+"""What the package asks of the system: files written whole, a cache folder, processes, names in natural order."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import platform
+import re
+import tempfile
+import threading
+from pathlib import Path
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, bring it to the disk, and rename it.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind, and what was there before is still there.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with partial.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())  # some file systems say only here that they are full
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def cache_folder(kind: str) -> Path:
+    """`$SIAMTRACK_CACHE/kind`, else `~/.cache/siamtrack/kind` (`XDG_CACHE_HOME` has its say). It may not exist."""
+    given = os.environ.get("SIAMTRACK_CACHE")
+    if given:
+        return Path(given) / kind
+    home = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(home) if home else Path.home() / ".cache") / "siamtrack" / kind
+    except RuntimeError:  # a user without a home
+        return Path(tempfile.gettempdir()) / f"siamtrack-{os.getuid() if hasattr(os, 'getuid') else 0}" / kind
+
+
+def read_cached(path: Path) -> bytes | None:
+    """A cached file's bytes; None if there is none to be had."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def write_cached(path: Path, data: bytes) -> None:
+    """Keep bytes, whole or not at all. A folder that cannot be written costs time later and nothing else."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.replace(name, path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def leave_with_parent() -> None:
+    """End this process when the one that started it has ended: a parent that is killed can end nobody any more.
+
+    Without it the processes of a `ProcessPoolExecutor` work on at what is in their queue, beside the run that was
+    started anew, and then wait for ever.
+    """
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def processor_name() -> str:
+    """What the system calls its processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """Sorting key by which numbers in a text count as numbers: `target-2` comes before `target-10`."""
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
+
+
+def natural_path(path: Path) -> list[tuple[int, int, str]]:
+    """The same key of a path, by its last name."""
+    return natural(path.name)
