@@ -1,8 +1,5 @@
 """Our trackers for the VOT toolkit, by its own protocol, TraX.
 
-    python -m siamtrack.eval.vot --ini siamfc >> trackers.ini     # the section for the toolkit
-    python -m siamtrack.eval.vot siamfc scale_count=5             # what the toolkit starts
-
 The toolkit sends images and the first region, and gets a rectangle and `confidence`, the tracker's score in 0..1, for each
 frame. Polygons and masks are turned into their bounding boxes before the tracker sees them. The toolkit (GPL) and the TraX
 library are no part of this package: the library is imported when an exchange begins, the toolkit never.
@@ -10,7 +7,6 @@ library are no part of this package: the library is imported when an exchange be
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import re
@@ -19,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -30,14 +26,11 @@ from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.peers import BoxTracker, box_of
 from siamtrack.frames import Image, as_bgr
-from siamtrack.models import DEFAULT_MODEL
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.quiet import quiet_opencv
 
 TIMEOUT_S = 120
 """Seconds that the toolkit is told to wait for an answer: its own 30 can be too few to import torch and wake a GPU."""
-
-_SETTING = re.compile(r"\w+=")
 
 
 class TraxServer(Protocol):
@@ -168,7 +161,7 @@ def trackers_ini(model: str, python: str = sys.executable, settings: Sequence[st
     lines = {
         "label": " ".join(["siamtrack", *label]),
         "protocol": "traxpython",
-        "command": f"from siamtrack.eval.vot import main; raise SystemExit(main({arguments}))",
+        "command": f"from siamtrack.cli.vot import main; raise SystemExit(main({arguments}))",
         "python": program,
         "timeout": str(TIMEOUT_S),
     }
@@ -177,49 +170,15 @@ def trackers_ini(model: str, python: str = sys.executable, settings: Sequence[st
     return f"[{section}]\n{body}"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status: 0, or 2 after one line on stderr.
+def converse(model: str, settings: Sequence[str]) -> None:
+    """Answer the client at the other end of stdin and stdout, or of the socket that TRAX_SOCKET names.
 
     Args:
-        arguments: those of the command line by default.
+        model, settings: as for `tracker_by_name`.
+
+    Raises:
+        SiamtrackError: the TraX library is missing, or the client broke off; and as `serve` does, once the client was told.
     """
-    try:
-        chosen = _parser().parse_args(arguments)
-        words: list[str] = chosen.words
-        model = DEFAULT_MODEL if not words or _SETTING.match(words[0]) else words.pop(0)
-        if chosen.ini:
-            print(trackers_ini(model, settings=words), end="")
-        else:
-            _converse(model, words)
-    except (SiamtrackError, FileNotFoundError, ValueError) as error:
-        if os.environ.get("SIAMTRACK_DEBUG"):
-            raise
-        print(f"siamtrack: {_one_line(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(message)
-
-
-def _parser() -> _Parser:
-    parser = _Parser(prog="python -m siamtrack.eval.vot", description="A tracker for the VOT toolkit; see docs/vot.md.")
-    parser.add_argument("--ini", action="store_true", help="print the section for the toolkit's trackers.ini, and end")
-    parser.add_argument(
-        "words",
-        nargs="*",
-        metavar="[MODEL] [KEY=VALUE]",
-        help="a model (default siamfc-lite) or a weights file; constants of the tracker, device=... and precision=...",
-    )
-    return parser
-
-
-def _converse(model: str, settings: Sequence[str]) -> None:
-    """Answer the client at the other end of stdin and stdout, or of the socket that TRAX_SOCKET names."""
     trax = _library()
     _keep_stdout_free()
     # Before the greeting, which clients take for "ready": the first update takes a second or more, and would be timed.
@@ -234,10 +193,10 @@ def _converse(model: str, settings: Sequence[str]) -> None:
             serve(server, tracker, trax.Rectangle.create)
         except (SiamtrackError, FileNotFoundError, ValueError) as error:
             with contextlib.suppress(trax.TraxException):
-                server.quit(reason=_one_line(error))
+                server.quit(reason=one_line(error))
             raise
     except trax.TraxException as error:
-        raise SiamtrackError(f"the client broke off the exchange ({_one_line(error)}); its own output says why") from error
+        raise SiamtrackError(f"the client broke off the exchange ({one_line(error)}); its own output says why") from error
 
 
 def _library() -> Any:
@@ -247,7 +206,7 @@ def _library() -> Any:
         trax.Server, trax.Rectangle, trax.TraxException  # noqa: B018 (another package has the same name)
     except (ImportError, AttributeError) as error:
         raise SiamtrackError(
-            f"the TraX library cannot be imported ({_one_line(error)}); install it with the toolkit: pip install vot-toolkit"
+            f"the TraX library cannot be imported ({one_line(error)}); install it with the toolkit: pip install vot-toolkit"
         ) from error
     return trax
 
@@ -262,9 +221,6 @@ def _keep_stdout_free() -> None:
     os.dup2(2, 1)
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What an error says, without line breaks."""
     return " ".join(str(error).split())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -17,9 +17,10 @@ import pytest
 from rendered import rendered_frame
 
 from siamtrack.boxes import Box
+from siamtrack.cli import vot
+from siamtrack.cli.vot import main
 from siamtrack.errors import DataError, SiamtrackError
-from siamtrack.eval import vot
-from siamtrack.eval.vot import main, read_image, region_box, serve, trackers_ini
+from siamtrack.eval.vot import read_image, region_box, serve, trackers_ini
 from siamtrack.tracking.tracker import Tracker
 
 
@@ -163,9 +164,9 @@ def test_the_section_starts_what_it_says(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     python = "/opt/my python/bin/python"
     read = configparser.ConfigParser()
-    for text in (trackers_ini("siamfc-box"), trackers_ini("run 5%/model.pth,scale_count=5", python, ["device=cpu"])):
+    for text in (trackers_ini("siamfc"), trackers_ini("run 5%/model.pth,scale_count=5", python, ["device=cpu"])):
         read.read_string(text)
-    assert read.sections() == ["siamtrack-siamfc-box", "siamtrack-run-5-model-scale_count-5-device-cpu"]
+    assert read.sections() == ["siamtrack-siamfc", "siamtrack-run-5-model-scale_count-5-device-cpu"]
     section = read[read.sections()[1]]
     assert section["protocol"] == "traxpython"
     assert section["label"] == "siamtrack run 5%/model scale_count=5 device=cpu"
@@ -208,7 +209,7 @@ class Exchange:
 
     def __init__(self, *command: str) -> None:
         client = pytest.importorskip("trax.client")
-        arguments = command or ("-m", "siamtrack.eval.vot", "siamfc", "device=cpu", "precision=float32")
+        arguments = command or ("-m", "siamtrack.cli.vot", "siamfc", "device=cpu", "precision=float32")
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("TRAX_", "SIAMTRACK_"))}
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
@@ -286,6 +287,7 @@ def test_what_a_tracker_prints_stays_out_of_the_protocol(exchange: Callable[...,
     trax = pytest.importorskip("trax")
     noisy = """
 import os, sys
+from siamtrack.cli.vot import main
 from siamtrack.eval import vot
 from siamtrack.eval.peers import IdentityTracker
 class Noisy(IdentityTracker):
@@ -294,7 +296,7 @@ class Noisy(IdentityTracker):
         os.write(1, b"@@TRAX:quit")
         return super().update(frame)
 vot.tracker_by_name = lambda *_, **__: Noisy()
-sys.exit(vot.main(["noisy"]))
+sys.exit(main(["noisy"]))
 """
     talk = exchange("-c", noisy)
     image = {"color": trax.MemoryImage.create(rendered_frame(0)[0])}
