@@ -78,7 +78,7 @@ def tracker_from(
 def config_of(weights: Weights, **overrides: Any) -> TrackerConfig:
     """The tracker's constants that go with weights, some of them changed; errors as for `load`."""
     given = {**model_defaults(weights.header.model), **weights.header.tracker}
-    return replace(build(TrackerConfig, given, "weights header"), "tracker settings", **overrides)
+    return replace(build(TrackerConfig, given, "weights header", warn=False), "tracker settings", **overrides)
 
 
 def model_defaults(model: str) -> dict[str, Any]:

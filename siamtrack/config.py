@@ -6,13 +6,14 @@ import dataclasses
 import difflib
 import types
 import typing
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
-from siamtrack.errors import ConfigError
+from siamtrack.errors import ConfigError, OldKeyWarning
 
 T = TypeVar("T")
 
@@ -24,19 +25,22 @@ def nearest(word: str, known: typing.Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(sorted(known))
 
 
-def build(cls: type[T], values: Mapping[str, Any], where: str = "config") -> T:
+def build(cls: type[T], values: Mapping[str, Any], where: str = "config", warn: bool = True) -> T:
     """Make a frozen dataclass from a mapping, checking every key and type on the way.
 
     Args:
-        cls: the dataclass; its fields may be numbers, strings, bools, tuples, mappings or dataclasses.
+        cls: the dataclass; its fields may be numbers, strings, bools, tuples, mappings or dataclasses. A class variable
+            `OLD_KEYS` lists keys that it had: see `present_keys`.
         values: plain data, as YAML or JSON gives it. Missing keys keep their defaults.
-        where: the name that error messages give to the mapping.
+        where: the name that messages give to the mapping.
+        warn: whether old keys are warned about; not where a file is read that this package wrote.
 
     Raises:
         ConfigError: an unknown key, a missing key without default, or a value of the wrong type.
     """
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where}: expected a mapping of keys to values, got {type(values).__name__}")
+    values = present_keys(cls, values, where, warn)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     hints = typing.get_type_hints(cls)
     chosen: dict[str, Any] = {}
@@ -56,9 +60,34 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "config") -> T:
         raise ConfigError(f"{where}: {error}") from error
 
 
+def present_keys(cls: type, values: Mapping[str, Any], where: str = "config", warn: bool = True) -> dict[str, Any]:
+    """The values under the keys that a dataclass has now, where they have keys that it had once.
+
+    Args:
+        cls: the dataclass. Its `OLD_KEYS: ClassVar[dict[str, str | None]]` gives the present key of every old one, or None
+            for a key that is gone: its value is left out.
+        values, where, warn: as for `build`.
+
+    Raises:
+        ConfigError: a value is given under both keys.
+    """
+    old_keys: dict[str, str | None] = getattr(cls, "OLD_KEYS", {})
+    present: dict[str, Any] = {}
+    for key, value in values.items():
+        now = old_keys.get(key, key)
+        if now in present or (now != key and now in values):
+            raise ConfigError(f"{where}: {now!r} is given twice, also under an old key")
+        if now is not None:
+            present[now] = value
+        if now != key and warn:
+            change = f"is now {now!r}" if now else "is no key any more and changes nothing; leave it out"
+            warnings.warn(f"{where}: {key!r} {change}", OldKeyWarning, stacklevel=2)
+    return present
+
+
 def replace(config: T, where: str = "config", **overrides: Any) -> T:
     """A copy of a configuration with some keys changed; unknown keys and wrong types are errors."""
-    return build(type(config), {**to_plain(config), **overrides}, where)
+    return build(type(config), {**to_plain(config), **present_keys(type(config), overrides, where)}, where)
 
 
 def to_plain(config: Any) -> dict[str, Any]:

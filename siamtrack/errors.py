@@ -33,3 +33,17 @@ class DisplayError(SiamtrackError, RuntimeError):
 
 class DataError(SiamtrackError, ValueError):
     """A training or benchmark data set that breaks its own layout."""
+
+
+class OldKeyWarning(FutureWarning):
+    """A configuration key that has another name now, or is gone. It is still read; the command line shows it as a note."""
+
+
+def needs(extra: str, what: str) -> SiamtrackError:
+    """The error for a package that is not installed.
+
+    Args:
+        extra: of setup.py, which brings the package.
+        what: who needs what, such as "tuning needs Optuna".
+    """
+    return SiamtrackError(f"{what}, which is not installed: pip install '.[{extra}]' in the clone of siamtrack")

@@ -1,11 +1,11 @@
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytest
 
-from siamtrack.config import build, load_yaml, replace, to_plain
-from siamtrack.errors import ConfigError
+from siamtrack.config import build, load_yaml, present_keys, replace, to_plain
+from siamtrack.errors import ConfigError, OldKeyWarning
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,32 @@ def test_replace_checks_its_keys() -> None:
     assert replace(Outer("x"), count=9).count == 9
     with pytest.raises(ConfigError, match="unknown key"):
         replace(Outer("x"), coutn=9)
+
+
+@dataclass(frozen=True)
+class Renamed:
+    OLD_KEYS: ClassVar[dict[str, str | None]] = {"memory": "update_weight", "legacy": None, "dropped": None}
+    update_weight: float = 0.3
+
+
+def test_an_old_key_is_read_under_its_present_name_with_one_note() -> None:
+    with pytest.warns(OldKeyWarning, match="settings: 'memory' is now 'update_weight'") as notes:
+        assert replace(Renamed(), "settings", memory=0) == Renamed(0.0)
+    assert len(notes) == 1
+    with pytest.warns(OldKeyWarning, match="'legacy' is no key any more"):
+        assert build(Renamed, {"legacy": 5}) == Renamed()
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_the_package_wrote_itself_is_read_without_notes() -> None:
+    assert build(Renamed, {"memory": 0.5, "legacy": 1, "dropped": "x"}, warn=False) == Renamed(0.5)
+    assert present_keys(Renamed, {"memory": 0.5, "other": 2}, warn=False) == {"update_weight": 0.5, "other": 2}
+
+
+def test_a_key_under_both_its_names_is_refused() -> None:
+    for twice in ({"memory": 1, "update_weight": 1}, {"update_weight": 1, "memory": 1}):
+        with pytest.raises(ConfigError, match="'update_weight' is given twice"):
+            build(Renamed, twice, warn=False)
 
 
 def test_yaml_files_that_cannot_be_used(tmp_path: Path) -> None:

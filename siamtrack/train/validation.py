@@ -37,7 +37,7 @@ def tracking_validation(recipe: Recipe, data: Path, device: str, group: Group = 
         if (data / source.path).resolve() == root:
             raise ConfigError(f"validation path {chosen.path} is also a training source; validate on sequences held out")
     sequences = subset(find_sequences(root), chosen.only)[group.rank :: group.size]
-    settings = build(TrackerConfig, {**shipped_settings(recipe.model), "redetect": False})
+    settings = build(TrackerConfig, {**shipped_settings(recipe.model), "redetect": False}, warn=False)
 
     def validate(net: Siamese) -> dict[str, float]:
         tracker = Tracker(Engine(net, device), settings)

@@ -225,7 +225,7 @@ def test_no_sequences_are_refused(tmp_path: Path) -> None:
 
 def test_without_optuna_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(SiamtrackError, match=r"pip install 'siamtrack\[tune\]'"):
+    with pytest.raises(SiamtrackError, match=r"pip install '\.\[tune\]'"):
         import_optuna()
 
 

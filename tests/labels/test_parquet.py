@@ -52,6 +52,6 @@ def test_without_pyarrow_the_extra_is_named(write_run, tmp_path: Path, monkeypat
         lambda: write_parquet(results.videos[0], tmp_path / "v.parquet"),
         lambda: export(results, "parquet", tmp_path / "out"),
     ):
-        with pytest.raises(SiamtrackError, match=r"pip install 'siamtrack\[parquet\]'"):
+        with pytest.raises(SiamtrackError, match=r"pip install '\.\[parquet\]'"):
             write()
     assert not (tmp_path / "out").exists()

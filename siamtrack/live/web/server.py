@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import needs
 from siamtrack.live.capture import Capture
 from siamtrack.live.web.access import Access
 from siamtrack.video.source import Source, open_source
@@ -76,9 +76,7 @@ class LiveServer:
             from siamtrack.live.web.app import make_app, make_server
             from siamtrack.live.web.hub import Hub
         except ModuleNotFoundError as error:
-            raise SiamtrackError(
-                f"the live page needs {error.name}, which is not installed: pip install 'siamtrack[live]'"
-            ) from error
+            raise needs("live", f"the live page needs {error.name}") from error
 
         access = Access(settings.host, settings.token)
         # Before the video: a camera should not be taken by a server that cannot start.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import needs
 from siamtrack.tracking.runtimes.graph_runtime import MakeSession, Session
 
 
@@ -17,7 +17,7 @@ def openvino_sessions(threads: int, precision: str = "float32") -> MakeSession:
     try:
         import openvino
     except ImportError as error:
-        raise SiamtrackError("runtime 'openvino' needs OpenVINO: pip install 'siamtrack[openvino]'; or use 'onnx'") from error
+        raise needs("openvino", "runtime 'openvino' needs OpenVINO") from error
     core = openvino.Core()
     settings = {
         "INFERENCE_NUM_THREADS": threads,

@@ -96,7 +96,7 @@ def test_a_video_that_is_not_there_leaves_the_port_free(tmp_path: Path) -> None:
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "websockets", None)
-    with pytest.raises(SiamtrackError, match=r"pip install 'siamtrack\[live\]'"):
+    with pytest.raises(SiamtrackError, match=r"pip install '\.\[live\]'"):
         LiveServer(ServerSettings(tmp_path, port=0), no_session)
 
 
