@@ -15,7 +15,8 @@ from siamtrack.errors import needs
 from siamtrack.frames import Image
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.overlay import contact_sheet
-from siamtrack.video.run import Progress, RunSummary, run
+from siamtrack.video.results import RunSummary
+from siamtrack.video.run import Progress, run
 from siamtrack.video.source import open_source
 
 

@@ -10,6 +10,8 @@ import tempfile
 import threading
 from pathlib import Path
 
+from siamtrack.errors import OutputError
+
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file under a temporary name, bring it to the disk, and rename it.
@@ -26,6 +28,30 @@ def replace_file(path: Path, data: bytes) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: str | bytes) -> None:
+    """Write a user's file whole or not at all; text as UTF-8.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        replace_file(path, data.encode() if isinstance(data, str) else data)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror})") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be made ({error.strerror}); give --out a folder that can") from error
 
 
 def cache_folder(kind: str) -> Path:
@@ -92,6 +118,23 @@ def processor_name() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that a result depends on."""
+    import cv2
+    import numpy as np
+    import torch
+
+    from siamtrack import __version__
+
+    return {
+        "siamtrack": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "opencv": cv2.__version__,
+        "numpy": np.__version__,
+    }
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:

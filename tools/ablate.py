@@ -29,9 +29,9 @@ from siamtrack.data.layout import find_sequences
 from siamtrack.errors import ConfigError
 from siamtrack.eval.evaluate import evaluate
 from siamtrack.eval.scores import paired_bootstrap, pooled
+from siamtrack.system import write_whole
 from siamtrack.train.log import StepReport
 from siamtrack.train.session import Session, train_from_config
-from siamtrack.video.results import write_whole
 
 
 class Lines:

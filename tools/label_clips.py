@@ -31,7 +31,7 @@ from siamtrack.eval.agreement import Labels, label_clip
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.peers import BoxTracker
 from siamtrack.frames import Image
-from siamtrack.video.results import write_whole
+from siamtrack.system import write_whole
 from siamtrack.video.source import open_source
 
 JPEG_QUALITY = 95

@@ -40,7 +40,7 @@ from siamtrack.data.dataset import BAD_INPUT, Bad, reason
 from siamtrack.data.layout import find_sequences
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
-from siamtrack.video.results import make_folder, write_whole
+from siamtrack.system import make_folder, write_whole
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import FOLDER_FPS, open_source
 

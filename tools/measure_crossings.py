@@ -41,10 +41,10 @@ from siamtrack.eval.evaluate import run_together, subset
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.scores import pooled
 from siamtrack.frames import Image
+from siamtrack.system import write_whole
 from siamtrack.tracking.crop import SearchRegion, mean_color
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.video.overlay import COLORS, RIVAL_COLOR, contact_sheet, draw_outline, put_text
-from siamtrack.video.results import write_whole
 
 MIN_FRAMES, MAX_FRAMES, MIN_SIZE_PX = 40, 70, 16.0
 """What a sequence needs, and what is used of it: smaller targets, mirrored and blended, are blots that resemble nothing."""

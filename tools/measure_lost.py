@@ -42,8 +42,8 @@ from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.peers import box_of
 from siamtrack.eval.reliability import auroc, calibration_error, reliability
 from siamtrack.eval.runner import TrackerSpec
+from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.result import State
-from siamtrack.video.results import make_folder, write_whole
 
 FOUND_WITHIN = 30
 """Frames after the target's return within which it must be found."""

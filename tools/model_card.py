@@ -18,7 +18,7 @@ import numpy as np
 
 from siamtrack.eval.scores import pooled
 from siamtrack.model.weights import load_weights
-from siamtrack.video.results import write_whole
+from siamtrack.system import write_whole
 
 MARK = "<!-- measured -->"
 

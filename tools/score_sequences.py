@@ -21,7 +21,7 @@ from rich.progress import track
 from siamtrack.data.layout import find_sequences
 from siamtrack.eval.evaluate import SequenceRun, pool_runs, run_together, subset
 from siamtrack.eval.named import tracker_by_name
-from siamtrack.video.results import write_whole
+from siamtrack.system import write_whole
 
 
 def main() -> None:

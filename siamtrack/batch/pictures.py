@@ -14,11 +14,9 @@ from siamtrack.batch.tracks import as_written
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
 from siamtrack.frames import Image
-from siamtrack.live.drawing import draw_targets
-from siamtrack.live.scene import SeenTarget
+from siamtrack.system import write_whole
 from siamtrack.tracking.result import TrackResult
-from siamtrack.video.overlay import contact_sheet
-from siamtrack.video.results import write_whole
+from siamtrack.video.overlay import SeenTarget, contact_sheet, draw_targets
 from siamtrack.video.sink import VideoSink
 
 SHEET = "contact_sheet.jpg"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from siamtrack.batch.target_folder import TargetResult
-from siamtrack.video.results import write_whole
+from siamtrack.system import write_whole
 
 COLUMNS = ("video", "target", "outcome", "frames", "lost", "fps", "folder", "error")
 

@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from siamtrack.batch.jobs import TargetJob, VideoJob
 from siamtrack.errors import OutputError
-from siamtrack.video.results import STOPPED, write_whole
+from siamtrack.system import write_whole
+from siamtrack.video.results import STOPPED
 
 DONE = "boxes.csv"
 FAILED = "error.json"

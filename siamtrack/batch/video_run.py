@@ -16,12 +16,11 @@ from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult
 from siamtrack.batch.tracks import FinishedTrack
 from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.group import MultiTracker
-from siamtrack.tracking.result import State, TrackResult
+from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.results import ResultWriter
-from siamtrack.video.run import conditions
+from siamtrack.video.results import FrameTimes, Recorder
+from siamtrack.video.run import conditions, timed_update
 from siamtrack.video.source import Frame, Source, open_source
-from siamtrack.video.timing import FrameClock
 
 
 def run_video(
@@ -84,21 +83,6 @@ class _Waiting:
     folder: TargetFolder
 
 
-@dataclass
-class _Followed:
-    """A target that is being tracked."""
-
-    number: int
-    folder: TargetFolder
-    writer: ResultWriter
-    frame_wh: tuple[int, int]
-    lost: int = 0
-
-    def add(self, frame: Frame, result: TrackResult) -> None:
-        self.writer.add(frame.index, frame.time_s, result)
-        self.lost += result.state is State.LOST
-
-
 class _VideoRun:
     """The state of one pass through a video."""
 
@@ -112,17 +96,16 @@ class _VideoRun:
         pictures: bool,
     ) -> None:
         self._video, self._settings = video, settings
-        self._engine, self._config = tracker.engine, tracker.config
+        self._about = {"model": settings.model, "weights_sha256": settings.identity["weights_sha256"], **conditions(tracker)}
         self._group: MultiTracker[int] = MultiTracker(tracker.engine, tracker.config)
         self._waiting, self._drawn, self._wants_pictures = waiting, drawn, pictures
-        self._followed: dict[int, _Followed] = {}
+        self._followed: dict[int, tuple[TargetFolder, Recorder]] = {}
         targets = [video.targets[number - 1] for number in (*drawn, *(one.number for one in waiting))]
         self._first = min(target.start for target in targets)
         ends = [target.end for target in targets]
         self._last = None if None in ends else max(end for end in ends if end is not None)
-        self._clocks = {"network": FrameClock(), "tracker": FrameClock(), "end_to_end": FrameClock()}
+        self._times = FrameTimes()
         self._results: dict[int, TrackResult] = {}
-        self._source_name, self._source_fps = video.path, 0.0
         self._seen = 0
         self._began = 0.0
 
@@ -133,7 +116,7 @@ class _VideoRun:
         except (SourceError, FileNotFoundError) as error:
             yield from self._settle_all("video", str(error))
             return
-        self._source_name, self._source_fps = source.name, source.fps
+        self._about |= {"source": source.name, "source_fps": source.fps}
         pictures = None
         if self._wants_pictures:
             pictures = Pictures(Path(self._settings.out) / self._video.name, source.fps, self._settings.video)
@@ -151,7 +134,7 @@ class _VideoRun:
                             if pictures is not None:
                                 pictures.add(frame.image, self._shown(frame.index))
                             done = frame.index - self._first + 1
-                            tell(Progress(self._video.name, done, total, self._clocks["end_to_end"].fps))
+                            tell(Progress(self._video.name, done, total, self._times.fps))
                             if not self._wanted():
                                 break
                 except SourceError as error:
@@ -162,8 +145,8 @@ class _VideoRun:
             whole = True
         finally:
             if not whole:
-                for one in self._followed.values():
-                    one.writer.close()
+                for _, recorder in self._followed.values():
+                    recorder.close()
                 if pictures is not None:
                     pictures.drop()
 
@@ -185,7 +168,7 @@ class _VideoRun:
         for one in [one for one in self._waiting if one.folder.target.start == frame.index]:
             self._waiting.remove(one)
             yield from self._begin(one, frame)
-        for number in [number for number, one in self._followed.items() if one.folder.target.end == frame.index]:
+        for number in [number for number, (folder, _) in self._followed.items() if folder.target.end == frame.index]:
             yield self._settle(number, "video", None)
 
     def _update(self, frame: Frame) -> Iterator[TargetResult]:
@@ -193,20 +176,16 @@ class _VideoRun:
         if not self._followed:
             self._began = time.perf_counter()
             return
-        before, network_before = time.perf_counter(), self._engine.network_s
         try:
-            self._results = self._group.update(frame.image)
+            self._results, spent_s = timed_update(self._group, frame.image)
         except ValueError as error:  # the size of frames has changed
             for number in list(self._followed):
                 yield self._settle(number, "video", str(error))
             return
         for number, result in self._results.items():
-            self._followed[number].add(frame, result)
-        now = time.perf_counter()
-        self._clocks["tracker"].add(now - before)
-        self._clocks["network"].add(self._engine.network_s - network_before)
-        self._clocks["end_to_end"].add(now - self._began)
-        self._began = now
+            self._followed[number][1].add(frame, result)
+        before, self._began = self._began, time.perf_counter()
+        self._times.add(*spent_s, self._began - before)
 
     def _begin(self, one: _Waiting, frame: Frame) -> Iterator[TargetResult]:
         """Learn a target in its first frame."""
@@ -215,9 +194,10 @@ class _VideoRun:
         except ValueError as error:
             yield one.folder.fail("target", str(error))
             return
-        size_wh = (frame.image.shape[1], frame.image.shape[0])
-        self._followed[one.number] = _Followed(one.number, one.folder, ResultWriter(one.folder.path), size_wh)
-        self._followed[one.number].add(frame, result)
+        about = {**self._about, "box": list(one.folder.target.box_xywh), "job": one.folder.job}
+        recorder = Recorder(one.folder.path, about, self._times)
+        self._followed[one.number] = one.folder, recorder
+        recorder.add(frame, result)
         self._results[one.number] = result
 
     def _settle_all(self, kind: str, broken: str | None) -> Iterator[TargetResult]:
@@ -232,34 +212,17 @@ class _VideoRun:
 
     def _settle(self, number: int, kind: str, broken: str | None) -> TargetResult:
         """Finish a target's files. Written first, a failure is one however the files after it fare."""
-        one = self._followed.pop(number)
+        folder, recorder = self._followed.pop(number)
         self._group.remove(number)
-        frames, target = one.writer.frames, one.folder.target
         try:
-            failed = one.folder.fail(kind, broken, frames) if broken else None
-            one.writer.finish(
-                {
-                    "source": self._source_name,
-                    "source_fps": self._source_fps,
-                    "frame_wh": list(one.frame_wh),
-                    "start": target.start,
-                    "box": list(target.box_xywh),
-                    "frames": frames,
-                    "lost_frames": one.lost,
-                    "ended": broken or "done",
-                    "fps": {name: clock.summary() for name, clock in self._clocks.items()},
-                    **conditions(self._engine, self._config),
-                    "model": self._settings.model,
-                    "weights_sha256": self._settings.identity["weights_sha256"],
-                    "job": one.folder.job,
-                }
-            )
+            failed = folder.fail(kind, broken, recorder.frames) if broken else None
+            recorder.finish(broken or "done")
         finally:
-            one.writer.close()
-        one.folder.tidy()
-        result = one.folder.outcome() or failed
+            recorder.close()
+        folder.tidy()
+        result = folder.outcome() or failed
         if result is None:
-            raise OutputError(f"{one.folder.path} was changed by another program while it was written; run the batch again")
+            raise OutputError(f"{folder.path} was changed by another program while it was written; run the batch again")
         return result
 
     def _shown(self, index: int) -> list[tuple[int, TrackResult]]:

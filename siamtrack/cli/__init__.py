@@ -31,7 +31,8 @@ from siamtrack.errors import OldKeyWarning, SiamtrackError
 from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from siamtrack.video.run import Progress, RunSummary
+    from siamtrack.video.results import RunSummary
+    from siamtrack.video.run import Progress
 
 app = typer.Typer(
     name="siamtrack",

@@ -23,8 +23,7 @@ from siamtrack.models import DEFAULT_MODEL
 if TYPE_CHECKING:
     from siamtrack.boxes import Box
     from siamtrack.live.capture import Capture
-    from siamtrack.live.scene import Scene
-    from siamtrack.live.session import Session
+    from siamtrack.live.session import Scene, Session
     from siamtrack.live.web.server import ServerSettings
 
 

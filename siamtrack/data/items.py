@@ -13,7 +13,7 @@ from siamtrack.data.labels import read_text
 from siamtrack.data.pictures import Picture
 from siamtrack.errors import DataError
 from siamtrack.frames import as_bgr
-from siamtrack.video.quiet import quiet_opencv
+from siamtrack.video import quiet_opencv
 from siamtrack.video.results import COLUMNS
 from siamtrack.video.source import IMAGE_SUFFIXES
 

@@ -11,7 +11,7 @@ import numpy as np
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
 from siamtrack.system import natural_path
-from siamtrack.video.quiet import quiet_opencv
+from siamtrack.video import quiet_opencv
 from siamtrack.video.source import IMAGE_SUFFIXES
 
 

@@ -12,7 +12,7 @@ from siamtrack.data.sequence import Sequence as Video
 from siamtrack.errors import DataError
 from siamtrack.eval.evaluation import PRECISION_PX, Evaluation, Outcome, TrackerOutcome
 from siamtrack.eval.results import ResultStore, read_identity
-from siamtrack.video.run import versions
+from siamtrack.system import versions
 
 
 def score(benchmark: Benchmark, trackers: Sequence[str], out: Path, about: Mapping[str, str]) -> Evaluation:

@@ -22,7 +22,7 @@ from siamtrack.eval.peers import OpenCVTracker
 from siamtrack.eval.speed_clip import Clip
 from siamtrack.eval.speed_contender import Contender, Entry
 from siamtrack.eval.speed_memory import forget_peak, peak_mb, resident_mb
-from siamtrack.video.quiet import quiet_opencv
+from siamtrack.video import quiet_opencv
 
 WARM_UP_FRAMES = 20
 """Frames of the round that is left out: the first ones pay for compiling, for buffers and for choosing algorithms."""

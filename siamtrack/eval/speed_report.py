@@ -19,8 +19,8 @@ from siamtrack.eval.speed_clip import SIZES, Clip, render_clip
 from siamtrack.eval.speed_contender import Contender, Entry, make_contender
 from siamtrack.eval.speed_cost import CostCurve, LengthCurve, cost_of_lengths, cost_of_sizes, cost_of_targets
 from siamtrack.eval.speed_memory import resident_mb
+from siamtrack.system import versions
 from siamtrack.tracking.placement import pick_device
-from siamtrack.video.run import versions
 
 Expect = Callable[[str, int], None]
 """Told what comes next, and how many steps it has."""

@@ -27,7 +27,7 @@ from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.peers import BoxTracker, box_of
 from siamtrack.frames import Image, as_bgr
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.quiet import quiet_opencv
+from siamtrack.video import quiet_opencv
 
 TIMEOUT_S = 120
 """Seconds that the toolkit is told to wait for an answer: its own 30 can be too few to import torch and wake a GPU."""

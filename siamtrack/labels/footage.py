@@ -15,7 +15,7 @@ from siamtrack.labels.names import frame_name
 from siamtrack.labels.options import LabelOptions
 from siamtrack.labels.output import write_file
 from siamtrack.labels.tracks import Results, VideoTracks
-from siamtrack.video.results import make_folder
+from siamtrack.system import make_folder
 from siamtrack.video.source import ImageSource, Source, open_source
 
 JPEG_QUALITY = 95

@@ -19,7 +19,7 @@ from siamtrack.labels.options import DEFAULTS, LabelOptions
 from siamtrack.labels.output import check_no_frames, frame_files, write_file
 from siamtrack.labels.selection import Chosen, by_frame, choose
 from siamtrack.labels.tracks import VideoTracks
-from siamtrack.video.results import make_folder
+from siamtrack.system import make_folder
 
 VERSION = "5.5.0"
 """The version of LabelMe whose form this is; later ones read it."""

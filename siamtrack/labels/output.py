@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from siamtrack.errors import OutputError
-from siamtrack.video.results import make_folder, write_whole
+from siamtrack.system import make_folder, write_whole
 
 
 def check_free(path: Path, force: bool) -> None:

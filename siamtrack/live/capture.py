@@ -18,9 +18,8 @@ from types import TracebackType
 from typing import Literal
 
 from siamtrack.errors import SourceError
-from siamtrack.frames import Image
 from siamtrack.live.mailbox import Mailbox
-from siamtrack.video.source import Source
+from siamtrack.video.source import Frame, Source
 
 CaptureState = Literal["running", "reconnecting", "ended", "failed"]
 
@@ -31,19 +30,16 @@ _LATE_S = 0.1
 
 
 @dataclass(frozen=True)
-class Captured:
+class Captured(Frame):
     """One frame, and when it was there.
 
+    Live, frames that were dropped and frames before a reconnect count in `index`, and `time_s` is the time of arrival,
+    whatever happened between. The size of `image` may change over a reconnect.
+
     Attributes:
-        index: 0-based number of the frame. Live, frames that were dropped and frames before a reconnect count too.
-        time_s: seconds from the first frame: a file's own time; live, the time of arrival, whatever happened between.
-        image: (H, W, 3) BGR uint8; its size may change over a reconnect.
         captured_at: seconds of the capture's clock when the frame had arrived, or when a file's frame was due.
     """
 
-    index: int
-    time_s: float
-    image: Image
     captured_at: float
 
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
 from siamtrack.live.capture import Capture
-from siamtrack.live.scene import Scene
-from siamtrack.live.session import Session
+from siamtrack.live.session import Scene, Session
 
 _LOOK_S = 0.2
 

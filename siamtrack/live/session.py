@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,60 @@ import cv2
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
 from siamtrack.live.capture import Captured
-from siamtrack.live.drawing import draw_targets
 from siamtrack.live.recording import Recording
-from siamtrack.live.scene import Scene, SeenTarget
-from siamtrack.live.track import Finished, Track
+from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.result import TrackResult
-from siamtrack.video.results import ResultWriter, make_folder, write_whole
-from siamtrack.video.run import conditions
+from siamtrack.video.overlay import SeenTarget, draw_targets
+from siamtrack.video.results import Recorder, RunSummary
+from siamtrack.video.run import conditions, timed_update
 
 MAX_TARGETS = 32
 """Targets of one session at a time: each costs a search region a frame."""
+
+TRAIL = 48
+"""Centres that a trail remembers."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A frame and everything known of it.
+
+    Attributes:
+        frame: the frame.
+        targets: in the order of drawing.
+        fps: frames per second of the session lately, everything included.
+        tracking_s: seconds that the tracker took for this frame; 0 without targets.
+        recording: whether this frame went into a recording.
+        notice: something that the user should read, once; "" for nothing.
+    """
+
+    frame: Captured
+    targets: tuple[SeenTarget, ...]
+    fps: float
+    tracking_s: float
+    recording: bool
+    notice: str
+
+
+@dataclass
+class _Track:
+    """What a session keeps of one target beside the tracker's own state."""
+
+    number: int
+    recorder: Recorder
+    result: TrackResult
+    trail: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=TRAIL))
+
+    def take(self, frame: Captured, result: TrackResult) -> None:
+        """Remember a frame's result and write it."""
+        self.result = result
+        self.trail.append(result.box.center_xy)
+        # Drawn on a frame that was held while later ones went by, a target may meet its first index again.
+        if frame.index > self.recorder.last_index:
+            self.recorder.add(frame, result)
 
 
 class Session:
@@ -60,11 +102,11 @@ class Session:
     ) -> None:
         self.out = out
         self.scene: Scene | None = None
-        self.finished: list[Finished] = []
-        self._engine, self._config = engine, config
+        self.finished: list[RunSummary] = []
         self._group: MultiTracker[str] = MultiTracker(engine, config)
-        self._tracks: dict[str, Track] = {}
-        self._source, self._fps, self._about, self._clock = source, fps, about or {}, clock
+        self._tracks: dict[str, _Track] = {}
+        self._about = {"source": source, **conditions(self._group), **(about or {})}
+        self._fps, self._clock = fps, clock
         self._lock = threading.RLock()
         self._recording: Recording | None = None
         self._steps: deque[float] = deque(maxlen=30)
@@ -78,14 +120,13 @@ class Session:
             OutputError: a result cannot be written; the targets go on being tracked if called again.
         """
         with self._lock:
-            began = self._clock()
-            network_before = self._engine.network_s
-            results = self._tracked(frame)
-            tracking_s = self._clock() - began if results else 0.0
+            self._check_size(frame)
+            self._steps.append(self._clock())
+            results, (network_s, tracker_s) = timed_update(self._group, frame.image)
             for name, result in results.items():
-                self._tracks[name].take(frame, result, tracking_s, self._engine.network_s - network_before)
-            self._steps.append(began)
-            self.scene = self._scene(frame, results, tracking_s)
+                self._tracks[name].take(frame, result)
+                self._tracks[name].recorder.times.add(network_s, tracker_s, self._steps[-1] - self._steps[-2])
+            self.scene = self._scene(frame, results, tracker_s if results else 0.0)
             self._notice = ""
             if self._recording is not None:
                 self._recording.write(draw_targets(frame.image, self.scene.targets), frame.time_s)
@@ -112,7 +153,7 @@ class Session:
             name, number = self._free_name()
             first = self._group.add(name, frame.image, _upright(box))
             try:
-                self._tracks[name] = Track(number, ResultWriter(self.out / name), first)
+                self._tracks[name] = _Track(number, Recorder(self.out / name, self._about), first)
             except OutputError:
                 self._group.remove(name)
                 raise
@@ -147,7 +188,7 @@ class Session:
             self._group.remove(name)
             if self.scene is not None:
                 self._show_again(self.scene.frame)
-            self.finished.append(track.finish(self._run(ended)))
+            self.finished.append(track.recorder.finish(ended))
 
     def record(self, on: bool) -> Path | None:
         """Begin or end a recording of the frames with their boxes.
@@ -215,16 +256,13 @@ class Session:
         """Whether frames are being recorded."""
         return self._recording is not None
 
-    def _tracked(self, frame: Captured) -> dict[str, TrackResult]:
-        shape = self.scene.frame.image.shape[:2] if self.scene is not None else None
-        if self._tracks and shape not in (None, frame.image.shape[:2]):
-            assert shape is not None
-            # A turned phone, or a camera that came back with another mode: the boxes' pixels mean nothing any more.
-            height, width = frame.image.shape[:2]
-            self._notice = f"the picture went from {shape[1]}x{shape[0]} to {width}x{height}: draw the targets again"
+    def _check_size(self, frame: Captured) -> None:
+        """End all targets if frames have another size: a turned phone, or a camera that came back in another mode."""
+        if self._tracks and self.scene is not None and self.scene.frame.image.shape != frame.image.shape:
+            (height, width), (was_height, was_width) = frame.image.shape[:2], self.scene.frame.image.shape[:2]
+            self._notice = f"the picture went from {was_width}x{was_height} to {width}x{height}: draw the targets again"
             for name in list(self._tracks):
                 self.remove(name, self._notice)
-        return self._group.update(frame.image)
 
     def _scene(self, frame: Captured, results: dict[str, TrackResult], tracking_s: float) -> Scene:
         targets = tuple(
@@ -253,9 +291,6 @@ class Session:
         while (self.out / f"target-{number}").exists():
             number += 1
         return f"target-{number}", number
-
-    def _run(self, ended: str) -> dict[str, Any]:
-        return {"source": self._source, "ended": ended, **conditions(self._engine, self._config), **self._about}
 
 
 def _upright(box: Sequence[float]) -> Box:

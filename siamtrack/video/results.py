@@ -1,7 +1,7 @@
-"""Result files of one run: boxes.csv, boxes.txt and run.json in one folder.
+"""Result files of one target: boxes.csv, boxes.txt and run.json in one folder, written by one recorder everywhere.
 
 Rows go to `boxes.partial.csv` as they come, each flushed, so that a killed process loses no finished frame;
-`finish` writes the three files whole, each under a temporary name first.
+`Recorder.finish` writes the three files whole, each under a temporary name first.
 """
 
 from __future__ import annotations
@@ -9,29 +9,102 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
-from siamtrack.system import replace_file
+from siamtrack.system import write_whole
 from siamtrack.tracking.result import State, TrackResult
+from siamtrack.video.source import Frame
 
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score", "state")
 PARTIAL = "boxes.partial.csv"
 STOPPED = "boxes.stopped.csv"
+FIGURES = ("network", "tracker", "end_to_end")
 
 
-class ResultWriter:
-    """Writes one target's results into a folder.
+class FrameTimes:
+    """Frame rates of a run, N / sum(t), with the median and the 95th percentile, in memory that does not grow.
+
+    Args:
+        warm_up: this many first frames are left out: they pay for lazy initialisation.
+        recent: percentiles are taken over so many of the latest frames.
+    """
+
+    def __init__(self, warm_up: int = 3, recent: int = 4096) -> None:
+        self._skip = warm_up
+        self._recent: deque[tuple[float, float, float]] = deque(maxlen=recent)
+        self._total_s = np.zeros(len(FIGURES))
+        self._frames = 0
+
+    def add(self, network_s: float, tracker_s: float, end_to_end_s: float) -> None:
+        """Count one frame: seconds of the network, of the tracker with the network, and of everything."""
+        if self._skip:
+            self._skip -= 1
+            return
+        self._frames += 1
+        self._recent.append((network_s, tracker_s, end_to_end_s))
+        self._total_s += self._recent[-1]
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, everything included; 0 before the first counted frame."""
+        return self._frames / float(self._total_s[2]) if self._total_s[2] else 0.0
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Plain data, for each of `FIGURES`: fps, p50_ms, p95_ms, frames."""
+        percentiles = np.percentile(self._recent, [50, 95], axis=0) * 1e3 if self._recent else np.zeros((2, len(FIGURES)))
+        return {
+            name: {
+                "fps": round(self._frames / total_s, 2) if total_s else 0.0,
+                "p50_ms": round(p50, 3),
+                "p95_ms": round(p95, 3),
+                "frames": self._frames,
+            }
+            for name, total_s, p50, p95 in zip(FIGURES, self._total_s.tolist(), *percentiles.tolist(), strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How the run of one target ended.
+
+    Attributes:
+        folder: of its files.
+        frames: frames with a result, the first included.
+        lost: how many of them were reported LOST.
+        ended: `done`, or why it ended early.
+        fps: three figures, each with fps, p50_ms, p95_ms and frames: network, tracker, end_to_end.
+        stopped_at: last frame of an unfinished earlier run found in the folder, or None.
+    """
+
+    folder: Path
+    frames: int
+    lost: int
+    ended: str
+    fps: dict[str, dict[str, float]]
+    stopped_at: int | None
+
+
+class Recorder:
+    """Writes the results of one target.
 
     Args:
         out: the folder; made if missing. It holds the result files themselves, not a folder of them.
+        about: plain data for run.json, beside what the recorder knows itself.
+        times: frame rates for run.json, which the caller counts; targets of one video may share them.
 
     Attributes:
+        frames: written so far. lost: how many of them were LOST.
+        last_index: number of the last frame written; -1 before the first.
         stopped_at: last frame of an earlier run in this folder that never finished (its rows are moved to
             `boxes.stopped.csv`), or None.
 
@@ -39,8 +112,11 @@ class ResultWriter:
         OutputError: the folder cannot be made or written.
     """
 
-    def __init__(self, out: str | Path) -> None:
-        self.out = Path(out)
+    def __init__(self, out: str | Path, about: Mapping[str, Any] | None = None, times: FrameTimes | None = None) -> None:
+        self.out, self.times = Path(out), times or FrameTimes()
+        self.frames = self.lost = 0
+        self.last_index = -1
+        self._about = dict(about or {})
         self._partial = self.out / PARTIAL
         try:
             self.out.mkdir(parents=True, exist_ok=True)
@@ -50,28 +126,41 @@ class ResultWriter:
             raise OutputError(f"{self.out} cannot be written ({error.strerror}); give --out a folder that can") from error
         self._rows = csv.writer(self._file)
         self._rows.writerow(COLUMNS)
-        self.frames = 0
 
-    def add(self, index: int, time_s: float, result: TrackResult) -> None:
-        """Append one frame; it is on its way to the disk when this returns."""
+    def add(self, frame: Frame, result: TrackResult) -> None:
+        """Append a frame's result; it is on its way to the disk when this returns.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        if self.last_index < 0:
+            first = {"start": frame.index, "box": list(result.box), "frame_wh": list(frame.image.shape[1::-1])}
+            self._about = {**first, **self._about}
         box = [f"{value:.3f}" for value in result.box]
         try:
-            self._rows.writerow([index, f"{time_s:.6f}", *box, f"{result.score:.4f}", str(result.state)])
+            self._rows.writerow([frame.index, f"{frame.time_s:.6f}", *box, f"{result.score:.4f}", str(result.state)])
             self._file.flush()
         except OSError as error:
             raise OutputError(
-                f"{self._partial} cannot be written ({error.strerror}); frames up to {index - 1} are in it"
+                f"{self._partial} cannot be written ({error.strerror}); frames up to {frame.index - 1} are in it"
             ) from error
         self.frames += 1
+        self.lost += result.state is State.LOST
+        self.last_index = frame.index
 
-    def finish(self, run: Mapping[str, Any]) -> None:
+    def finish(self, ended: str) -> RunSummary:
         """Close the rows and write boxes.csv, boxes.txt (GOT-10k form: x,y,w,h lines) and run.json.
 
         boxes.csv gets its name last: where it is, the other two are of the same run.
 
+        Args:
+            ended: `done`, or why the run ended early.
+
         Raises:
             OutputError: one cannot be written; the rows stay in `boxes.partial.csv`.
         """
+        fps = self.times.summary()
+        run = {**self._about, "frames": self.frames, "lost_frames": self.lost, "ended": ended, "fps": fps}
         try:
             self._file.flush()
             os.fsync(self._file.fileno())  # renamed before it is on the disk, it could be empty after a power cut
@@ -85,13 +174,14 @@ class ResultWriter:
             raise
         except OSError as error:
             raise OutputError(f"{self._partial} cannot be finished ({error.strerror}); its rows are kept") from error
+        return RunSummary(self.out, self.frames, self.lost, ended, fps, self.stopped_at)
 
     def close(self) -> None:
         """Stop without finishing: the rows stay in `boxes.partial.csv`."""
         with suppress(OSError):  # a full disk was told of when the row was added
             self._file.close()
 
-    def __enter__(self) -> ResultWriter:
+    def __enter__(self) -> Recorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -116,27 +206,3 @@ def read_rows(path: Path) -> Iterator[tuple[int, TrackResult]]:
         for row in csv.DictReader(rows):
             box = Box(*(float(row[key]) for key in "xywh"))
             yield int(row["frame"]), TrackResult(box, float(row["score"]), State(row["state"]))
-
-
-def write_whole(path: Path, data: str | bytes) -> None:
-    """Write a file whole or not at all; text as UTF-8.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    try:
-        replace_file(path, data.encode() if isinstance(data, str) else data)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror})") from error
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it.
-
-    Raises:
-        OutputError: it cannot be made.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be made ({error.strerror}); give --out a folder that can") from error

@@ -10,7 +10,7 @@ import cv2
 
 from siamtrack.errors import OutputError
 from siamtrack.frames import Image
-from siamtrack.video.quiet import quiet_opencv
+from siamtrack.video import quiet_opencv
 
 _CODECS = ("avc1", "mp4v")
 """In order of preference. H.264 plays in browsers, but not every OpenCV build can write it."""

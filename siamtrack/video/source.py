@@ -18,8 +18,8 @@ import cv2
 from siamtrack.errors import SourceError
 from siamtrack.frames import Image
 from siamtrack.system import natural_path
+from siamtrack.video import quiet_opencv
 from siamtrack.video.container import inspect
-from siamtrack.video.quiet import quiet_opencv
 from siamtrack.video.threads import read_ahead
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")

@@ -21,6 +21,8 @@ from siamtrack.batch.target_folder import TargetFolder, TargetResult
 from siamtrack.batch.video_run import run_video
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.run import run
@@ -34,7 +36,8 @@ Make = Callable[..., RunSettings]
 class StillGroup:
     """Stands for a `MultiTracker` where it does not matter who tracks: targets stay where they were drawn."""
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, engine: Engine, config: TrackerConfig) -> None:
+        self.engine, self.config = engine, config
         self._targets: dict[int, TrackResult] = {}
 
     def add(self, name: int, frame: np.ndarray, box: Any) -> TrackResult:

@@ -16,7 +16,8 @@ from siamtrack.boxes import Box
 from siamtrack.data.items import MAX_BYTES, PICTURES, SEQUENCES, kind_of, read_picture, read_sequence
 from siamtrack.errors import DataError
 from siamtrack.tracking.result import State, TrackResult
-from siamtrack.video.results import ResultWriter
+from siamtrack.video.results import Recorder
+from siamtrack.video.source import Frame
 
 FINITE = st.floats(-(2.0**100), 2.0**100, width=32)
 ROWS = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=5), elements=FINITE)
@@ -117,10 +118,10 @@ def test_npy_gives_back_the_array(rows: np.ndarray) -> None:
 
 def test_of_a_track_the_boxes_are_read(tmp_path: Path) -> None:
     boxes = [Box(1, 2, 30, 40), Box(1.5, 2.25, 30, 40)]
-    with ResultWriter(tmp_path) as writer:
+    with Recorder(tmp_path) as recorder:
         for i, box in enumerate(boxes):
-            writer.add(i, i / 30, TrackResult(box, 0.5, State.TRACKING))
-        writer.finish({})
+            recorder.add(Frame(i, i / 30, np.zeros((60, 80, 3), np.uint8)), TrackResult(box, 0.5, State.TRACKING))
+        recorder.finish("done")
     assert read_sequence(tmp_path / "boxes.csv").tolist() == [list(box) for box in boxes]
     text = (tmp_path / "boxes.csv").read_text()
     (tmp_path / "boxes.csv").write_text(text.replace("2.250", "lost"))

@@ -15,48 +15,66 @@ from siamtrack.tracking.insight import Insight
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.video import window
 from siamtrack.video.overlay import COLORS, RIVAL_COLOR, contact_sheet, draw, put_text
-from siamtrack.video.results import ResultWriter
+from siamtrack.video.results import FrameTimes, Recorder, RunSummary
 from siamtrack.video.sink import VideoSink
-from siamtrack.video.timing import FrameClock
+from siamtrack.video.source import Frame
 
 RESULT = TrackResult(Box(10.25, 20.5, 30, 40), 0.75, State.TRACKING)
+LOST = TrackResult(Box(10.25, 20.5, 30, 40), 0.1, State.LOST)
+
+
+def frame(index: int, fps: float = 25) -> Frame:
+    return Frame(index, index / fps, np.zeros((48, 64, 3), np.uint8))
 
 
 def test_result_files_are_as_the_design_says(tmp_path: Path) -> None:
     out = tmp_path / "new" / "folder"
-    with ResultWriter(out) as writer:
-        writer.add(5, 0.2, RESULT)
-        writer.add(6, 0.24, RESULT)
-        writer.finish({"frames": 2})
+    with Recorder(out, {"source": "a clip", "box": [10, 20, 30, 40]}, FrameTimes(warm_up=0)) as recorder:
+        recorder.add(frame(5), RESULT)
+        recorder.add(frame(6), LOST)
+        recorder.times.add(0.01, 0.02, 0.04)
+        summary = recorder.finish("done")
     with (out / "boxes.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     assert list(rows[0]) == ["frame", "time_s", "x", "y", "w", "h", "score", "state"]
     assert rows[0]["frame"] == "5"
     assert [float(rows[0][key]) for key in ("time_s", "x", "y", "w", "h", "score")] == [0.2, 10.25, 20.5, 30, 40, 0.75]
-    assert rows[1]["state"] == "TRACKING"
+    assert [row["state"] for row in rows] == ["TRACKING", "LOST"]
     assert (out / "boxes.txt").read_text() == "10.250,20.500,30.000,40.000\n" * 2
-    assert json.loads((out / "run.json").read_text()) == {"frames": 2}
+    rates = {"network": 100.0, "tracker": 50.0, "end_to_end": 25.0}
+    fps = {name: {"fps": rate, "p50_ms": 1e3 / rate, "p95_ms": 1e3 / rate, "frames": 1} for name, rate in rates.items()}
+    assert json.loads((out / "run.json").read_text()) == {
+        "source": "a clip",
+        "box": [10, 20, 30, 40],  # as it was given, not as it was used
+        "start": 5,
+        "frame_wh": [64, 48],
+        "frames": 2,
+        "lost_frames": 1,
+        "ended": "done",
+        "fps": fps,
+    }
+    assert summary == RunSummary(out, 2, 1, "done", fps, None)
     assert sorted(path.name for path in out.iterdir()) == ["boxes.csv", "boxes.txt", "run.json"]
 
 
 def test_a_run_that_never_finished_keeps_its_rows_and_is_reported(tmp_path: Path) -> None:
-    writer = ResultWriter(tmp_path)
+    recorder = Recorder(tmp_path)
     for i in range(4):
-        writer.add(i, i / 25, RESULT)
+        recorder.add(frame(i), RESULT)
     # No close: what is in the file now is what a killed process leaves.
     assert len((tmp_path / "boxes.partial.csv").read_text().splitlines()) == 5
-    with ResultWriter(tmp_path) as again:
+    with Recorder(tmp_path) as again:
         assert again.stopped_at == 3
-        again.add(0, 0, RESULT)
-        again.finish({})
+        again.add(frame(0), RESULT)
+        assert again.finish("done").stopped_at == 3
     assert len((tmp_path / "boxes.stopped.csv").read_text().splitlines()) == 5
-    writer.close()
+    recorder.close()
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
-        ResultWriter(tmp_path / "file")
+        Recorder(tmp_path / "file")
 
 
 def test_the_rim_of_a_text_stays_with_it_however_long_it_is() -> None:
@@ -124,11 +142,14 @@ def test_a_contact_sheet_is_a_grid() -> None:
 
 
 def test_frame_rates_are_frames_over_seconds() -> None:
-    clock = FrameClock(warm_up=1)
+    times = FrameTimes(warm_up=1)
     for seconds in (9.0, 0.1, 0.1, 0.4):
-        clock.add(seconds)
-    assert clock.summary() == {"fps": 5.0, "p50_ms": 100.0, "p95_ms": pytest.approx(370), "frames": 3}
-    assert FrameClock().summary()["fps"] == 0
+        times.add(seconds / 4, seconds / 2, seconds)
+    summary = times.summary()
+    assert summary["end_to_end"] == {"fps": 5.0, "p50_ms": 100.0, "p95_ms": pytest.approx(370), "frames": 3}
+    assert [summary[name]["fps"] for name in ("network", "tracker")] == [20.0, 10.0]
+    assert times.fps == pytest.approx(5.0)
+    assert FrameTimes().summary()["end_to_end"] == {"fps": 0, "p50_ms": 0, "p95_ms": 0, "frames": 0}
 
 
 def test_without_a_display_a_window_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

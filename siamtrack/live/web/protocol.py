@@ -15,7 +15,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from siamtrack.errors import SiamtrackError
-from siamtrack.live.scene import Scene
+from siamtrack.live.session import Scene
 
 VERSION = 1
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from siamtrack.errors import SiamtrackError
 from siamtrack.live.capture import Capture, Captured
-from siamtrack.live.scene import Scene
-from siamtrack.live.session import Session
+from siamtrack.live.session import Scene, Session
 from siamtrack.live.web.jpeg import encode_jpeg
 from siamtrack.live.web.room import Room
 

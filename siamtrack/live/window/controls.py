@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from siamtrack.errors import OutputError
-from siamtrack.live.scene import Scene, SeenTarget
-from siamtrack.live.session import Session
+from siamtrack.live.session import Scene, Session
 from siamtrack.live.window.keys import Action, action_of, digit_of
 from siamtrack.live.window.picture import target_at
 from siamtrack.live.window.screen import KeyPress, Pointer
 from siamtrack.live.window.selection import Clicked, Drawn, Refused, Selection
 from siamtrack.live.window.view import View
+from siamtrack.video.overlay import SeenTarget
 
 NOTICE_S = 5.0
 """Seconds for which a notice is shown."""

@@ -10,10 +10,10 @@ import numpy as np
 
 from siamtrack.boxes import Box
 from siamtrack.frames import Image
-from siamtrack.live.drawing import draw_targets
-from siamtrack.live.scene import Scene, SeenTarget
+from siamtrack.live.session import Scene
 from siamtrack.live.window.magnifier import draw_cross
 from siamtrack.live.window.view import View
+from siamtrack.video.overlay import SeenTarget, draw_targets
 
 
 def draw_scene(scene: Scene, view: View, selected: str | None = None, trails: bool = True) -> Image:

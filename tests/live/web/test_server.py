@@ -18,9 +18,9 @@ import pytest
 from webtab import Served, Tab, box, frame, get, rows
 
 from siamtrack.errors import SiamtrackError
-from siamtrack.live.drawing import PALETTE
 from siamtrack.live.session import Session
 from siamtrack.live.web.server import LiveServer, ServerSettings
+from siamtrack.video.overlay import PALETTE
 
 Serve = Callable[..., Served]
 

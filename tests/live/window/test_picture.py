@@ -6,11 +6,11 @@ from rendered import rendered_frame
 
 from siamtrack.boxes import Box
 from siamtrack.live.capture import Captured
-from siamtrack.live.drawing import color_of
-from siamtrack.live.scene import Scene, SeenTarget
+from siamtrack.live.session import Scene
 from siamtrack.live.window.picture import draw_aim, draw_box, draw_scene, target_at
 from siamtrack.live.window.view import View
 from siamtrack.tracking.result import State, TrackResult
+from siamtrack.video.overlay import SeenTarget, color_of
 
 
 def seen(number: int, box: Box, trail: tuple[tuple[float, float], ...] = ()) -> SeenTarget:

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from siamtrack.boxes import Box
-from siamtrack.live.drawing import PALETTE, color_of, draw_targets
-from siamtrack.live.scene import SeenTarget
 from siamtrack.tracking.result import State, TrackResult
+from siamtrack.video.overlay import PALETTE, SeenTarget, color_of, draw_targets
 
 GRAY = np.full((240, 320, 3), 90, np.uint8)
 
