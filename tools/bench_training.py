@@ -29,10 +29,10 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import Dataset
 
 from siamtrack.tracking.placement import pick_device
-from siamtrack.train.crops import open_store
 from siamtrack.train.log import StepReport
 from siamtrack.train.loop import train
 from siamtrack.train.pairs import Batch
+from siamtrack.train.prepare import open_store
 from siamtrack.train.recipe import Recipe
 from siamtrack.train.session import loading_processes, open_soft_teacher, read_recipe
 from siamtrack.train.task import Task

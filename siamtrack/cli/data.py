@@ -57,7 +57,8 @@ def prepare(
     Example: siamtrack data prepare GOT-10k/train --cache crops
     """
     from siamtrack.system import usable_cores
-    from siamtrack.train.prepare import prepare, store_path
+    from siamtrack.train.crops import store_path
+    from siamtrack.train.prepare import prepare
 
     with _ItemBar("cutting") as bar:
         report = prepare(root, cache, kind, workers or usable_cores(), bar.update)

@@ -1,14 +1,15 @@
-"""Context crops of a data set, made once, so that an epoch never decodes a full frame.
+"""A store of context crops, made once by `prepare.py`, so that an epoch never decodes a full frame.
 
-Each track (a sequence, or one box of a still) becomes a list of square JPEG crops around its target,
-`CROP_SIZE` pixels a side at the exemplar's scale. They live in shards of safetensors: memory mapped, free of
-pickle, and safe to share between workers.
+Each track (a sequence, or one box of a still) is a list of square JPEG crops around its target, `CROP_SIZE` pixels a side
+at the exemplar's scale. They lie in shards: safetensors with one JSON text for the names, mapped when read, and safe to
+share between processes.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,15 +18,127 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 
-from siamtrack.data.layout import find_kind
+from siamtrack.data.dataset import Bad
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
-from siamtrack.train.prepare import REPORT, Report, prepare, shard_path, store_path
-from siamtrack.train.shards import Shard
+
+CROP_SIZE = 384
+"""Side of a stored crop in pixels: room for a 255 px search region, shifted by 32 px and scaled by a quarter."""
+
+FORMAT = "3"
+
+METADATA_KEY = "shard"
+"""One key only: safetensors writes several in an order that differs from run to run."""
+
+REPORT = "report.json"
 
 MAX_MAPS = 64
 """Shards that one store keeps mapped: each holds a file descriptor, of which a process often has 1,024."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a complete store holds.
+
+    Attributes:
+        source: the data set, absolute. kind: its layout.
+        sequences: items that are in the store: videos, or images of stills.
+        tracks, crops, shards: how many there are.
+        bad: items that were left out, each with its reason.
+    """
+
+    source: str
+    kind: str
+    sequences: int
+    tracks: int
+    crops: int
+    shards: int
+    bad: tuple[Bad, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> Report:
+        """The report of a store.
+
+        Raises:
+            DataError: the store is not complete, or of another format.
+        """
+        try:
+            values = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+            if values.pop("format") != FORMAT:
+                raise DataError(f"{folder} has another format than {FORMAT}; delete it and it is made again")
+            values["bad"] = tuple(Bad(entry["name"], entry["reason"]) for entry in values["bad"])
+            return cls(**values)
+        except DataError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{folder} is no complete crop store ({error}); run `siamtrack data prepare`") from error
+
+
+def store_path(source: str | Path, cache: str | Path, kind: str) -> Path:
+    """The folder of a store. Sources of one name at two places have two."""
+    path = Path(source).resolve()
+    key = hashlib.sha256(f"{path}\0{FORMAT}\0{kind}".encode()).hexdigest()[:12]
+    return Path(cache) / f"{path.stem}-{key}"
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """The file of shard `number`, from 0."""
+    return folder / f"shard-{number:05d}.safetensors"
+
+
+class Shard:
+    """Read side of one file.
+
+    Attributes:
+        slice_id: what was to be cut into it; see `prepare.prepare`.
+        tracks: name and family of each track.
+        bad: items that were left out.
+        counts: (tracks,) crops of each track; those of one track follow each other.
+        offsets: (crops + 1,) where each crop begins in the blob.
+        frames: (crops,) frame numbers. sizes_wh: (crops, 2) target sizes, pixels of the crop. boxed: (tracks,).
+
+    Raises:
+        DataError: the file is missing, damaged, or of another format.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with safe_open(str(path), framework="numpy") as store:
+                about = json.loads((store.metadata() or {}).get(METADATA_KEY, "{}"))
+                if about.get("format") != FORMAT:
+                    raise DataError(f"{path} has another format than {FORMAT}; delete it and it is made again")
+                self.slice_id: str = about["slice"]
+                self.tracks: list[tuple[str, str]] = [(name, family) for name, family in about["tracks"]]
+                self.bad = [Bad(name, reason) for name, reason in about["bad"]]
+                self.counts: NDArray[np.int64] = store.get_tensor("counts")
+                self.offsets: NDArray[np.int64] = store.get_tensor("offsets")
+                self.frames: NDArray[np.int64] = store.get_tensor("frames")
+                self.sizes_wh: NDArray[np.float32] = store.get_tensor("sizes_wh")
+                self.boxed: NDArray[np.uint8] = store.get_tensor("boxed")
+        except (SafetensorError, OSError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{path} is missing or damaged ({error}); `siamtrack data prepare` makes it again") from error
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def map_blob(self) -> NDArray[np.uint8]:
+        """All encoded crops, one behind the other, mapped, not read: `safe_open` would copy them.
+
+        Raises:
+            DataError: the file was replaced since it was opened.
+        """
+        blob = np.empty(0, np.uint8)
+        if len(self):
+            with self.path.open("rb") as stream:
+                length = int.from_bytes(stream.read(8), "little")
+                begin, end = json.loads(stream.read(length))["blob"]["data_offsets"]
+            blob = np.memmap(self.path, np.uint8, "r", offset=8 + length + begin, shape=(end - begin,))
+        if len(blob) != self.offsets[-1]:
+            raise DataError(f"{self.path} has changed since it was opened; start again")
+        return blob
 
 
 @dataclass(frozen=True)
@@ -34,7 +147,7 @@ class Track:
 
     Attributes:
         name: for messages.
-        family: tracks of one family are never each other's negatives (same image, twins of one kind).
+        family: tracks of one family are never each other's negatives (same image, one kind of thing).
         crops: indices into the store, in time order.
         frames: frame number of each crop.
         boxed: whether its boxes bound an object; an image without labels stands for itself, and has no extent to learn.
@@ -126,34 +239,3 @@ class CropStore:
         if not kept:
             raise DataError(f"exclude: {', '.join(self.exclude)} leaves no track of {self.report.source}")
         return kept
-
-
-def open_store(
-    source: str | Path,
-    cache: str | Path,
-    progress: Callable[[str], None] = lambda _: None,
-    kind: str = "auto",
-    exclude: tuple[str, ...] = (),
-) -> CropStore:
-    """Crops of one source, made on first use and kept in `cache`.
-
-    Args:
-        source: see `datasets.layout.open_dataset`.
-        cache: folder for the stores; made if missing.
-        progress: is told each item's name while a store is being made.
-        kind: layout of the source.
-        exclude: patterns of track names that are left out; the store on disk has them all the same.
-
-    Raises:
-        FileNotFoundError, DataError, OutputError: as `prepare` and `CropStore` raise them.
-    """
-    path = store_path(source, cache, find_kind(source, kind))
-    if not _is_complete(path):
-        prepare(source, cache, kind, progress=lambda name, *_: progress(name))
-    return CropStore(path, exclude)
-
-
-def _is_complete(path: Path) -> bool:
-    if not (path / REPORT).is_file():
-        return False
-    return all(shard_path(path, number).is_file() for number in range(Report.read(path).shards))

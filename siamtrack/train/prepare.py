@@ -1,6 +1,6 @@
 """Making a crop store: a folder of shards, and `report.json`, which is written last and says that it is complete.
 
-Each shard holds a fixed slice of the sorted items, so that a killed run goes on at the first missing shard, several
+Each shard holds a fixed slice of the sorted items. A killed run therefore goes on at the first missing shard, several
 processes may each make some, and the bytes are the same either way.
 """
 
@@ -19,61 +19,63 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
 
-from siamtrack.data.dataset import BAD_INPUT, Bad, Dataset, Item, reason
-from siamtrack.data.layout import open_dataset
+from siamtrack.data.dataset import BAD_INPUT, Bad, Dataset, Item, loaded, reason
+from siamtrack.data.layout import find_kind, open_dataset
+from siamtrack.data.sequence import Sequence, Still
 from siamtrack.errors import DataError, OutputError, SiamtrackError
+from siamtrack.frames import Image
 from siamtrack.system import leave_with_parent, replace_file
-from siamtrack.train.cutting import cut_item
-from siamtrack.train.shards import FORMAT, CutTrack, Shard, write_shard
+from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
+from siamtrack.train.crops import CROP_SIZE, FORMAT, METADATA_KEY, REPORT, CropStore, Report, Shard, shard_path, store_path
 
-REPORT = "report.json"
 SHARD_VIDEOS = 16
 """Videos a shard: up to 3,200 crops of 17 kB. It is held in memory while it is made."""
 SHARD_STILLS = 512
+
+EXEMPLAR_SIZE = 127
+"""The same as `model.backbone.EXEMPLAR_SIZE`, which would bring torch into every process that cuts; a test compares."""
+
+MAX_CROPS = 200
+"""Crops of one sequence: more frames of one target teach less than frames of another."""
+
+MIN_STILL_PX = 12
+"""Boxes of stills with a shorter side are left out: an exemplar of them is a blur."""
 
 Progress = Callable[[str, int, int], None]
 """Is told an item's name, how many items are done, and of how many."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a complete store holds.
+def open_store(
+    source: str | Path,
+    cache: str | Path,
+    progress: Callable[[str], None] = lambda _: None,
+    kind: str = "auto",
+    exclude: tuple[str, ...] = (),
+) -> CropStore:
+    """Crops of one source, made on first use and kept in `cache`.
 
-    Attributes:
-        source: the data set, absolute. kind: its layout.
-        sequences: items that are in the store: videos, or images of stills.
-        tracks, crops, shards: how many there are.
-        bad: items that were left out, each with its reason.
+    Args:
+        source, cache, kind: as for `prepare`.
+        progress: is told each item's name while a store is being made.
+        exclude: patterns of track names that are left out; the store on disk has them all the same.
+
+    Raises:
+        FileNotFoundError, DataError, OutputError: as `prepare` and `CropStore` raise them.
     """
-
-    source: str
-    kind: str
-    sequences: int
-    tracks: int
-    crops: int
-    shards: int
-    bad: tuple[Bad, ...]
-
-    @classmethod
-    def read(cls, folder: Path) -> Report:
-        """The report of a store.
-
-        Raises:
-            DataError: the store is not complete, or of another format.
-        """
-        try:
-            values = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-            if values.pop("format") != FORMAT:
-                raise DataError(f"{folder} has another format than {FORMAT}; delete it and it is made again")
-            values["bad"] = tuple(Bad(entry["name"], entry["reason"]) for entry in values["bad"])
-            return cls(**values)
-        except DataError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{folder} is no complete crop store ({error}); run `siamtrack data prepare`") from error
+    path = store_path(source, cache, find_kind(source, kind))
+    complete = (path / REPORT).is_file() and all(
+        shard_path(path, number).is_file() for number in range(Report.read(path).shards)
+    )
+    if not complete:
+        prepare(source, cache, kind, progress=lambda name, *_: progress(name))
+    return CropStore(path, exclude)
 
 
 def prepare(
@@ -85,8 +87,8 @@ def prepare(
     anew that named something bad, or whose items are no longer the same: after a repair, run it again.
 
     Args:
-        source: see `datasets.layout.open_dataset`. It is the items' names that are compared, not their contents:
-            where labels or images were changed in place, delete the store.
+        source: see `data.layout.open_dataset`. It is the items' names that are compared, not their contents: where labels
+            or images were changed in place, delete the store.
         cache: folder for the stores; made if missing.
         kind: the layout.
         workers: processes that cut; the store does not depend on it.
@@ -106,18 +108,6 @@ def prepare(
         return _finish(dataset, folder, jobs)
     except OSError as error:
         raise OutputError(_cannot_write(folder, jobs, error)) from error
-
-
-def store_path(source: str | Path, cache: str | Path, kind: str) -> Path:
-    """The folder of a store. Sources of one name at two places have two."""
-    path = Path(source).resolve()
-    key = hashlib.sha256(f"{path}\0{FORMAT}\0{kind}".encode()).hexdigest()[:12]
-    return Path(cache) / f"{path.stem}-{key}"
-
-
-def shard_path(folder: Path, number: int) -> Path:
-    """The file of shard `number`, from 0."""
-    return folder / f"shard-{number:05d}.safetensors"
 
 
 @dataclass(frozen=True)
@@ -158,9 +148,8 @@ def _clear(folder: Path, shards: int) -> None:
                 path.unlink()
         (folder / REPORT).unlink()  # behind the shards: a run killed here still knows that it has to retry
     wanted = {shard_path(folder, number) for number in range(shards)}
-    for path in folder.glob("shard-*.safetensors"):
-        if path not in wanted:
-            path.unlink()
+    for path in set(folder.glob("shard-*.safetensors")) - wanted:
+        path.unlink()
     for path in folder.glob("*.part"):
         with suppress(FileNotFoundError):
             # Another run may be at work: no shard takes an hour to write.
@@ -173,12 +162,12 @@ def _make(jobs: list[_Job], workers: int, total: int, progress: Progress) -> Non
     done = total - sum(len(job.items) for job in missing)
     if workers <= 1 or len(missing) <= 1:
         for job in missing:
-            _cut(job, lambda name, n, before=done: progress(name, before + n, total))  # type: ignore[misc]
+            _cut_shard(job, lambda name, n, before=done: progress(name, before + n, total))  # type: ignore[misc]
             done += len(job.items)
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy the threads of torch and OpenCV halfway
     with ProcessPoolExecutor(min(workers, len(missing)), context, _start_worker) as pool:
-        futures = {pool.submit(_cut, job): job for job in missing}
+        futures = {pool.submit(_cut_shard, job): job for job in missing}
         try:
             for future in as_completed(futures):
                 future.result()
@@ -192,25 +181,105 @@ def _make(jobs: list[_Job], workers: int, total: int, progress: Progress) -> Non
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _cut(job: _Job, progress: Callable[[str, int], None] = lambda *_: None) -> None:
-    """Make one shard; a bad item is named in it, and leaves no crop."""
-    if job.is_done():
-        return  # by another run, since this one began
-    tracks: list[CutTrack] = []
-    bad: list[Bad] = []
-    for number, item in enumerate(job.items, 1):
-        try:
-            tracks += cut_item(item)
-        except BAD_INPUT as error:
-            bad.append(Bad(item.name, reason(error)))
-        progress(item.name, number)
-    write_shard(job.path, tracks, bad, job.slice_id)
-
-
 def _start_worker() -> None:
     cv2.setNumThreads(1)  # the processes share the cores already
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and ends the pool
     leave_with_parent()
+
+
+def _cut_shard(job: _Job, progress: Callable[[str, int], None] = lambda *_: None) -> None:
+    """Make one shard; a bad item is named in it, and leaves no crop."""
+    if job.is_done():
+        return  # by another run, since this one began
+    tracks: list[_CutTrack] = []
+    bad: list[Bad] = []
+    for number, item in enumerate(job.items, 1):
+        try:
+            tracks += _cut_item(item)
+        except BAD_INPUT as error:
+            bad.append(Bad(item.name, reason(error)))
+        progress(item.name, number)
+    _write_shard(job, tracks, bad)
+
+
+@dataclass(frozen=True)
+class _CutTrack:
+    """The crops of one target, ready to be stored; see `crops.Track`.
+
+    Attributes:
+        name, family, boxed: as in the store; the family by its name.
+        frames: frame number of each crop. sizes_wh: the target's size in each, pixels of the crop.
+        jpegs: the encoded crops.
+    """
+
+    name: str
+    family: str
+    boxed: bool
+    frames: list[int]
+    sizes_wh: list[tuple[float, float]]
+    jpegs: list[NDArray[np.uint8]]
+
+    def add(self, index: int, frame: Image, box_xywh: NDArray[np.float64]) -> None:
+        """Cut the context crop of frame `index` around a box."""
+        x, y, w, h = (float(value) for value in box_xywh)
+        side = context_side((w, h)) * CROP_SIZE / EXEMPLAR_SIZE
+        crop = SearchRegion((x + w / 2, y + h / 2), side, CROP_SIZE).extract(frame, mean_color(frame))
+        ok, jpeg = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        if not ok:
+            raise DataError(f"{self.name}: frame {index} cannot be encoded")
+        self.frames.append(index)
+        self.sizes_wh.append((w / side * CROP_SIZE, h / side * CROP_SIZE))
+        self.jpegs.append(jpeg.reshape(-1))
+
+
+def _cut_item(item: Item) -> list[_CutTrack]:
+    """All crops of an item, or none: what is bad halfway through leaves nothing behind."""
+    tracks = []
+    for part in loaded(item):
+        tracks += [_cut_sequence(part, item.name)] if isinstance(part, Sequence) else _cut_still(part)
+    return [track for track in tracks if track.jpegs]
+
+
+def _cut_sequence(sequence: Sequence, family: str) -> _CutTrack:
+    visible = np.flatnonzero(sequence.visible)
+    keep = set(visible[:: max(1, -(-len(visible) // MAX_CROPS))].tolist())
+    track = _CutTrack(sequence.name, family, True, [], [], [])
+    for index, frame in sequence.frames_at(keep):
+        track.add(index, frame, sequence.boxes_xywh[index])
+    return track
+
+
+def _cut_still(still: Still) -> list[_CutTrack]:
+    image = still.image
+    if not len(still.boxes_xywh):
+        # An image without a box still shows things: its central half stands for one.
+        height, width = image.shape[:2]
+        track = _CutTrack(still.name, still.name, False, [], [], [])
+        track.add(0, image, np.array([width / 4, height / 4, width / 2, height / 2]))
+        return [track]
+    folder = still.name.split("/")[0]
+    tracks = []
+    for i, (box, label) in enumerate(zip(still.boxes_xywh, still.classes, strict=True)):
+        if min(box[2:]) >= MIN_STILL_PX:
+            # One kind within one topic is a family: two bishops of a chess set are no fair negatives.
+            tracks.append(_CutTrack(f"{still.name}#{i}", f"{folder}/{label}", True, [], [], []))
+            tracks[-1].add(0, image, box)
+    return tracks
+
+
+def _write_shard(job: _Job, tracks: list[_CutTrack], bad: list[Bad]) -> None:
+    jpegs = [jpeg for track in tracks for jpeg in track.jpegs]
+    tensors: dict[str, NDArray[Any]] = {
+        "blob": np.concatenate(jpegs) if jpegs else np.empty(0, np.uint8),
+        "offsets": np.cumsum([0, *map(len, jpegs)], dtype=np.int64),
+        "counts": np.array([len(track.jpegs) for track in tracks], dtype=np.int64),
+        "frames": np.array([frame for track in tracks for frame in track.frames], dtype=np.int64),
+        "sizes_wh": np.array([size for track in tracks for size in track.sizes_wh], dtype=np.float32).reshape(-1, 2),
+        "boxed": np.array([track.boxed for track in tracks], dtype=np.uint8),
+    }
+    names = [(track.name, track.family) for track in tracks]
+    about = {"format": FORMAT, "slice": job.slice_id, "tracks": names, "bad": bad}
+    replace_file(job.path, save(tensors, metadata={METADATA_KEY: json.dumps(about)}))
 
 
 def _finish(dataset: Dataset, folder: Path, jobs: list[_Job]) -> Report:

@@ -15,9 +15,10 @@ from siamtrack.model.siamese import default_input
 from siamtrack.model.weights import WeightsHeader, save_weights, shipped_settings
 from siamtrack.system import usable_cores
 from siamtrack.tracking.placement import pick_device
-from siamtrack.train.crops import CropStore, open_store
+from siamtrack.train.crops import CropStore
 from siamtrack.train.distributed import Group, joined
 from siamtrack.train.log import StepReport
+from siamtrack.train.prepare import open_store
 from siamtrack.train.preview import write_preview
 from siamtrack.train.recipe import Recipe
 from siamtrack.train.soft_targets import NanoTeacher

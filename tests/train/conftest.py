@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from rendered import rendered_frame
 
-from siamtrack.train.crops import CropStore, open_store
+from siamtrack.train.crops import CropStore
+from siamtrack.train.prepare import open_store
 
 ABSENT = 2
 

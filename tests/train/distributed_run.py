@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from distributed_recipe import RECIPE
 
-from siamtrack.train.crops import open_store
 from siamtrack.train.distributed import joined
+from siamtrack.train.prepare import open_store
 from siamtrack.train.tracker_task import train_tracker as train
 
 torch.set_num_threads(1)

@@ -24,10 +24,9 @@ from siamtrack.config import build
 from siamtrack.errors import DataError, OutputError
 from siamtrack.tracking.crop import SearchRegion
 from siamtrack.train import prepare as preparing
-from siamtrack.train.crops import CropStore, open_store
-from siamtrack.train.prepare import REPORT, SHARD_VIDEOS, prepare, store_path
+from siamtrack.train.crops import CROP_SIZE, REPORT, CropStore, Shard, store_path
+from siamtrack.train.prepare import SHARD_VIDEOS, open_store, prepare
 from siamtrack.train.recipe import SourceConfig
-from siamtrack.train.shards import CROP_SIZE, Shard
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +88,8 @@ def test_crops_leave_out_frames_without_a_target(stores: list[CropStore]) -> Non
 
 def test_cutting_needs_no_torch() -> None:
     from siamtrack.model import backbone
-    from siamtrack.train import cutting
 
-    assert cutting.EXEMPLAR_SIZE == backbone.EXEMPLAR_SIZE
+    assert preparing.EXEMPLAR_SIZE == backbone.EXEMPLAR_SIZE
     code = "import sys, siamtrack.train.prepare; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
@@ -138,7 +136,7 @@ def test_indices_run_on_over_all_shards(many: Path, made: Path, monkeypatch: pyt
 def test_long_sequences_are_thinned_and_images_not_wanted_are_not_opened(
     got10k_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("siamtrack.train.cutting.MAX_CROPS", 2)
+    monkeypatch.setattr("siamtrack.train.prepare.MAX_CROPS", 2)
     root = tmp_path / "data/a"
     shutil.copytree(got10k_root / "GOT-10k_Train_000001", root)
     (root / "00000002.jpg").write_bytes(b"never read")
@@ -317,7 +315,7 @@ def test_a_source_that_grew_is_cut_where_it_changed(many: Path, tmp_path: Path, 
 def test_stores_differ_by_place_format_and_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = {store_path(tmp_path / "a/train", tmp_path, "got10k"), store_path(tmp_path / "b/train", tmp_path, "got10k")}
     paths.add(store_path(tmp_path / "a/train", tmp_path, "videos"))
-    monkeypatch.setattr(preparing, "FORMAT", "next")
+    monkeypatch.setattr("siamtrack.train.crops.FORMAT", "next")
     paths.add(store_path(tmp_path / "a/train", tmp_path, "got10k"))
     assert len(paths) == 4
     assert all(path.name.startswith("train-") for path in paths)

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from siamtrack.train.augment import AugmentConfig, PairChoice, view
-from siamtrack.train.crops import CropStore
+from siamtrack.train.crops import CROP_SIZE, CropStore
 from siamtrack.train.pairs import PairBatches
 from siamtrack.train.recipe import Recipe, SourceConfig
-from siamtrack.train.shards import CROP_SIZE
 
 NOTHING = ("shift_px", "scale", "aspect", "flip", "brightness", "contrast", "color", "gray", "blur", "motion_blur", "jpeg")
 STILL = AugmentConfig(**dict.fromkeys(NOTHING, 0.0), occlusion=0.0)  # type: ignore[arg-type]

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from siamtrack.train.checkpoint import CHECKPOINT
-from siamtrack.train.crops import open_store
 from siamtrack.train.distributed import ALONE, SyncedBatchNorm2d
+from siamtrack.train.prepare import open_store
 from siamtrack.train.tracker_task import train_tracker as train
 
 HERE = Path(__file__).parent

@@ -239,7 +239,7 @@ def test_recipes_are_checked() -> None:
 
 
 def test_a_source_without_a_usable_target_is_refused(tmp_path: Path, got10k_root: Path) -> None:
-    from siamtrack.train.crops import open_store
+    from siamtrack.train.prepare import open_store
 
     folder = tmp_path / "data" / "empty"
     folder.mkdir(parents=True)
