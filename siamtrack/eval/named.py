@@ -10,7 +10,7 @@ import yaml
 
 from siamtrack.api import tracker_from
 from siamtrack.errors import ConfigError
-from siamtrack.eval.peers import BoxTracker, IdentityTracker, OpenCVTracker
+from siamtrack.eval.peers import BoxTracker, IdentityTracker, OnnxTracker, OpenCVTracker
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.tracking.tracker import Tracker
 
@@ -29,24 +29,28 @@ def tracker_by_name(
     """A tracker from its name.
 
     Args:
-        name: `cv2:csrt` and so on for OpenCV's; `identity`, whose box never moves; else a model's name or file,
-            which may be followed by settings of its own: `siamfc,scale_count=5,precision=float32`.
-        settings: `KEY=VALUE` for every tracker that is not OpenCV's; its own come after them.
-        onnx_dir: folder of the ONNX files of `cv2:nano` and `cv2:vit`.
+        name: `cv2:csrt` and so on for OpenCV's; `onnx:nanotrackv3` and `onnx:fear_xs`; `identity`, whose box never
+            moves; else a model's name or file, which may be followed by settings of its own: `siamfc,scale_count=5,precision=float32`.
+        settings: `KEY=VALUE` for every tracker of our own; its own come after them.
+        onnx_dir: folder of the ONNX files of `cv2:nano`, `cv2:vit` and `onnx:...`, or the folder above each one's own.
         device, precision, runtime: of our own trackers, as for `siamtrack.load`, where settings do not name another.
 
     Raises:
-        SiamtrackError, FileNotFoundError: as `OpenCVTracker` and `siamtrack.load` do.
+        SiamtrackError, FileNotFoundError: as `OpenCVTracker`, `OnnxTracker` and `siamtrack.load` do.
         ConfigError: as `read_settings` does.
     """
     if is_ours(name):
         return our_tracker(name, settings, device, precision, runtime)[0]
-    return IdentityTracker() if name == "identity" else OpenCVTracker(name.removeprefix("cv2:"), onnx_dir)
+    if name == "identity":
+        return IdentityTracker()
+    if name.startswith("onnx:"):
+        return OnnxTracker(name.removeprefix("onnx:"), onnx_dir)
+    return OpenCVTracker(name.removeprefix("cv2:"), onnx_dir)
 
 
 def is_ours(name: str) -> bool:
-    """Whether a name means a model or a weights file, rather than one of OpenCV's trackers or `identity`."""
-    return name != "identity" and not name.startswith("cv2:")
+    """Whether a name means a model or a weights file, rather than a peer or `identity`."""
+    return name != "identity" and not name.startswith(("cv2:", "onnx:"))
 
 
 def our_tracker(

@@ -28,7 +28,7 @@ class TrackerSpec:
 
     Attributes:
         name: as for `tracker_by_name`.
-        settings: `KEY=VALUE` constants. onnx_dir: folder of the ONNX files of `cv2:nano` and `cv2:vit`.
+        settings: `KEY=VALUE` constants. onnx_dir: folder of the peers' ONNX files, as for `tracker_by_name`.
         device, precision, runtime: as for `siamtrack.load`.
         threads: of torch and OpenCV in each process. Sums in another order round differently, and a track can turn
             on that: the number belongs to the result.
