@@ -7,6 +7,9 @@ from typing import Literal, get_args
 ModelName = Literal["siamfc", "siamfc-box", "siamfc-lite"]
 MODELS: tuple[ModelName, ...] = get_args(ModelName)
 
+HeadName = Literal["correlation", "detail"]
+"""What a box head reads: the correlation alone, or what the search region shows at each place, too."""
+
 BOX_MODELS: tuple[ModelName, ...] = ("siamfc-box", "siamfc-lite")
 """Models whose sizes come from a box head."""
 

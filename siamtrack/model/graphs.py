@@ -92,8 +92,7 @@ class BoxGraph(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Response, target and quality logits (N, n, n), distances (N, 4, n, n) in pixels of the search crop."""
         response = self.match(exemplar[:, None], search)[:, 0]
-        matched = self._correlation(kernel, self.box.features(search))
-        return response, *self.box.read(matched, response, size_wh)
+        return response, *self.box(kernel, self.box.features(search), response, size_wh, self._correlation)
 
 
 def make_graphs(net: Siamese, dtype: torch.dtype = torch.float32, exportable: bool = False) -> dict[str, nn.Module]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from siamtrack.model.similarity import CrossCorrelation, depthwise_correlation
+
+KERNEL_CELLS = 4
+"""Cells along one side of the box head's kernel: the exemplar's 6, less what a 3 x 3 convolution takes."""
 
 
 class CorrelationHead(nn.Module):
@@ -68,16 +72,20 @@ class BoxHead(nn.Module):
         channels: of the embeddings.
         width: channels inside the head.
         separable: convolve each channel by itself and then mix them, a tenth of the work (arXiv 1704.04861).
+        detail: give the towers the search region's own features too, see `Detail`. A depthwise correlation sums over
+            4 x 4 cells, in which the sides of a target blur.
     """
 
-    def __init__(self, channels: int = 256, width: int = 128, separable: bool = False) -> None:
+    def __init__(self, channels: int = 256, width: int = 128, separable: bool = False, detail: bool = False) -> None:
         super().__init__()
         adjust, tower = (_separable_adjust, _separable_tower) if separable else (_conv_bn, _tower)
         self.exemplar_adjust = adjust(channels, 2 * width)
         self.search_adjust = adjust(channels, 2 * width)
         self.correlation_norm = nn.BatchNorm2d(2 * width)
-        self.class_tower = tower(2 * width, width)
-        self.box_tower = tower(2 * width, width)
+        self.detail = Detail(2 * width, width) if detail else None
+        read = 3 * width if detail else 2 * width
+        self.class_tower = tower(read, width)
+        self.box_tower = tower(read, width)
         self.to_class = nn.Conv2d(width, 2, 1)  # correction of the response, quality
         self.to_distances = nn.Conv2d(width, 4, 1)
         for layer in (self.to_class, self.to_distances):
@@ -94,24 +102,65 @@ class BoxHead(nn.Module):
         features: Tensor = self.search_adjust(search)
         return features
 
-    def forward(self, kernel: Tensor, features: Tensor, response: Tensor, exemplar_wh: Tensor) -> BoxMaps:
+    def forward(
+        self,
+        kernel: Tensor,
+        features: Tensor,
+        response: Tensor,
+        exemplar_wh: Tensor,
+        correlate: Callable[[Tensor, Tensor], Tensor] = depthwise_correlation,
+    ) -> BoxMaps:
         """Boxes of N pairs.
 
         Args:
             kernel: (N, 2 width, 4, 4). features: (N, 2 width, H - 2, W - 2).
             response: (N, n, n) logits of `CorrelationHead` for the same pairs.
             exemplar_wh: (N, 2) size of the target in the exemplar crop, pixels.
+            correlate: computes `depthwise_correlation`.
         """
-        return self.read(depthwise_correlation(kernel, features), response, exemplar_wh)
-
-    def read(self, matched: Tensor, response: Tensor, exemplar_wh: Tensor) -> BoxMaps:
-        """Boxes out of the correlation (N, 2 width, n, n) of kernel and features; the other arguments as for `forward`."""
-        matched = self.correlation_norm(matched)
+        matched: Tensor = self.correlation_norm(correlate(kernel, features))
+        if self.detail is not None:
+            matched = torch.cat([matched, self.detail(kernel, features)], dim=1)
         correction, quality = self.to_class(self.class_tower(matched)).unbind(dim=1)
         # Beyond e^3 lies no target that a search region could show; a bound keeps the first steps finite.
         growth = self.to_distances(self.box_tower(matched)).float().clamp(-3, 3).exp()
         half = exemplar_wh.repeat(1, 2)[:, :, None, None] / 2
         return BoxMaps(response + correction.float(), quality.float(), half * growth)
+
+
+class Detail(nn.Module):
+    """What lies at each place of the search region, in the light of the exemplar: where a target's sides are.
+
+    The likeness of each of the exemplar's cells to each of the search region's (pixel-wise correlation: arXiv 2012.06815,
+    section 3.2; arXiv 2112.07957, section 3), beside the search region's features, whose channels the exemplar amplifies
+    or silences (arXiv 2503.00516, section 3.2).
+
+    Args:
+        channels: of kernel and features. width: of what comes out.
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        cells = KERNEL_CELLS**2
+        self.gate = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)  # type: ignore[arg-type]
+        self.likeness_norm = nn.BatchNorm2d(cells)
+        self.mix = nn.Sequential(
+            nn.Conv2d(channels + cells, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+        )
+        # From the embedding's cells to the response's, which lie half a cell beside them: hence an even kernel.
+        self.gather = nn.Sequential(
+            nn.Conv2d(width, width, KERNEL_CELLS, groups=width, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+        )
+
+    def forward(self, kernel: Tensor, features: Tensor) -> Tensor:
+        """(N, width, H - 3, W - 3) of kernels (N, C, 4, 4) and features (N, C, H, W)."""
+        gate = 1 + self.gate(kernel.mean(dim=(2, 3), keepdim=True))
+        likeness = (kernel.flatten(2).transpose(1, 2) @ features.flatten(2)).unflatten(2, features.shape[2:])
+        seen = torch.cat([features * gate, self.likeness_norm(likeness)], dim=1)
+        detail: Tensor = self.gather(self.mix(seen))
+        return detail
 
 
 def _conv_bn(inputs: int, outputs: int) -> nn.Sequential:

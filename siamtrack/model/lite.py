@@ -7,6 +7,7 @@ to the pixel: an image of S px gives `embedding_size(S)` cells, every 8 px, the 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 INPUT_MARGIN = 2
@@ -30,7 +31,7 @@ class Bottleneck(nn.Module):
         wide = inputs * expand
         reach = dilation * (kernel // 2)
         self.expand = _conv_bn(inputs, wide, 1, active=True) if expand > 1 else nn.Identity()
-        self.depthwise = nn.Sequential(
+        self.depthwise = ConvNorm(
             nn.Conv2d(wide, wide, kernel, stride, reach if padded else 0, dilation, groups=wide, bias=False),
             _norm(wide),
             nn.ReLU6(inplace=True),
@@ -43,6 +44,27 @@ class Bottleneck(nn.Module):
         """(N, inputs, h, w) to (N, outputs, h', w')."""
         out: Tensor = self.project(self.depthwise(self.expand(x)))
         return out + cropped(x, self.crop) if self.residual else out
+
+
+class ConvNorm(nn.Sequential):
+    """A convolution without bias, a batch norm, and what follows them.
+
+    A norm that keeps its statistics while gradients flow is made part of the convolution, whose weights and whose norm's
+    both go on learning: the norm's own passes over the maps are a quarter of a training step on a CPU.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, h, w) to (N, outputs, h', w')."""
+        convolution, norm, *rest = self
+        if not isinstance(norm, nn.BatchNorm2d) or norm.training or not torch.is_grad_enabled():
+            folded: Tensor = super().forward(x)
+            return folded
+        gain = norm.weight * (norm.running_var + norm.eps).rsqrt()  # type: ignore[operator]
+        weight, bias = convolution.weight * gain[:, None, None, None], norm.bias - norm.running_mean * gain  # type: ignore[operator]
+        x = _dilated_by_parts(x, weight, bias) if _has_parts(convolution, x) else convolution._conv_forward(x, weight, bias)
+        for layer in rest:
+            x = layer(x)
+        return x
 
 
 class LiteNet(nn.Module):
@@ -87,10 +109,20 @@ class LiteNet(nn.Module):
 
     def features(self, image: Tensor) -> Tensor:
         """(N, 120, h, w): the third stage's detail beside the fourth's meaning."""
+        return self.later(self.early(image, 0), 0)
+
+    def early(self, image: Tensor, count: int) -> Tensor:
+        """What the first `count` blocks make of images, at most the four before `stage4`."""
         x = cropped(image, INPUT_MARGIN)
-        near = self.stage3(self.stage2(self.stage1(self.stem(x))))
-        far = self.stage4(near)
-        return torch.cat([cropped(near, 1), far], dim=1)
+        for name in self.blocks[:count]:
+            x = getattr(self, name)(x)
+        return x
+
+    def later(self, x: Tensor, count: int) -> Tensor:
+        """`features` from what the first `count` blocks made."""
+        for name in self.blocks[count:4]:
+            x = getattr(self, name)(x)
+        return torch.cat([cropped(x, 1), self.stage4(x)], dim=1)
 
     def project(self, features: Tensor) -> Tensor:
         """The embedding of `features`."""
@@ -103,9 +135,28 @@ def cropped(x: Tensor, margin: int) -> Tensor:
     return x[..., margin:-margin, margin:-margin] if margin else x
 
 
-def _conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1, active: bool = False) -> nn.Sequential:
+def _has_parts(convolution: nn.Conv2d, x: Tensor) -> bool:
+    """Whether `_dilated_by_parts` computes this convolution."""
+    dilated = convolution.dilation == (2, 2) and convolution.padding == (2, 2) and convolution.groups == x.shape[1]
+    return dilated and x.shape[2] == x.shape[3] and x.shape[2] % 2 == 0
+
+
+def _dilated_by_parts(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """A padded depthwise 3 x 3 convolution of dilation 2 as one without, on four maps of every other row and column.
+
+    The same sums. PyTorch's backward pass of the dilated one takes three times as long on a CPU.
+    """
+    n, c, side, _ = x.shape
+    half = side // 2
+    parts = x.permute(0, 2, 3, 1).reshape(n, half, 2, half, 2, c).permute(0, 2, 4, 1, 3, 5).reshape(4 * n, half, half, c)
+    y = F.conv2d(parts.permute(0, 3, 1, 2), weight, bias, padding=1, groups=c).permute(0, 2, 3, 1)
+    whole = y.reshape(n, 2, 2, half, half, c).permute(0, 3, 1, 4, 2, 5).reshape(n, side, side, c)
+    return whole.permute(0, 3, 1, 2)
+
+
+def _conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1, active: bool = False) -> ConvNorm:
     layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, stride, bias=False), _norm(outputs)]
-    return nn.Sequential(*layers, *([nn.ReLU6(inplace=True)] if active else []))
+    return ConvNorm(*layers, *([nn.ReLU6(inplace=True)] if active else []))
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from siamtrack.model.backbone import AlexNet
 from siamtrack.model.heads import BoxHead, CorrelationHead
 from siamtrack.model.lite import LiteNet
-from siamtrack.models import ModelName
+from siamtrack.models import HeadName, ModelName
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Siamese(nn.Module):
         input_spec: what enters the backbone.
         model: `siamfc`; `siamfc-box`, the same with a box head beside the correlation, whose tensors a `siamfc` has a
             subset of; or `siamfc-lite`, a light backbone with a light box head.
+        head: what the box head reads, see `BoxHead`: the correlation alone, or the search region's detail too.
 
     Example:
         >>> net = Siamese().eval()
@@ -49,13 +50,13 @@ class Siamese(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, input_spec: InputSpec | None = None, model: ModelName = "siamfc") -> None:
+    def __init__(self, input_spec: InputSpec | None = None, model: ModelName = "siamfc", head: HeadName = "correlation") -> None:
         super().__init__()
         self.input_spec = input_spec or default_input(model)
         self.model: ModelName = model
         self.backbone: AlexNet | LiteNet = LiteNet() if model == "siamfc-lite" else AlexNet()
         self.head = CorrelationHead()
-        self.box = _box_head(model)
+        self.box = _box_head(model, head == "detail")
         # Derived from the input spec, hence not part of the state dict.
         self.register_buffer("mean", torch.tensor(self.input_spec.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(self.input_spec.std).view(1, 3, 1, 1), persistent=False)
@@ -82,7 +83,7 @@ def default_input(model: ModelName, color_order: Literal["rgb", "bgr"] = "rgb") 
     return InputSpec(color_order)
 
 
-def _box_head(model: ModelName) -> BoxHead | None:
+def _box_head(model: ModelName, detail: bool) -> BoxHead | None:
     if model == "siamfc-lite":
-        return BoxHead(LiteNet.channels, width=96, separable=True)
-    return BoxHead(AlexNet.channels) if model == "siamfc-box" else None
+        return BoxHead(LiteNet.channels, width=96, separable=True, detail=detail)
+    return BoxHead(AlexNet.channels, detail=detail) if model == "siamfc-box" else None

@@ -20,7 +20,7 @@ from siamtrack.config import build, nearest, to_plain
 from siamtrack.errors import WeightsError
 from siamtrack.model.siamese import InputSpec, Siamese, default_input
 from siamtrack.model.tensors import fill, read_bytes, read_tensors, write_tensors
-from siamtrack.models import MODELS, ModelName
+from siamtrack.models import MODELS, HeadName, ModelName
 
 ASSETS = Path(__file__).parent.parent / "assets"
 
@@ -31,12 +31,14 @@ class WeightsHeader:
 
     Attributes:
         model: name of the architecture.
+        head: what its box head reads; "correlation" where a file does not say.
         input: what the backbone was trained to see.
         tracker: tracker constants that differ from their defaults, as plain data.
         training: data, seed, steps, scores; free form, for people.
     """
 
     model: ModelName = "siamfc"
+    head: HeadName = field(default="correlation", kw_only=True)
     input: InputSpec = field(default_factory=InputSpec)
     tracker: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
@@ -84,7 +86,7 @@ def load_weights(name_or_path: str | Path) -> Weights:
     else:
         sha256 = hashlib.sha256(read_bytes(path)).hexdigest()
         state, header = _load_checkpoint(path)
-    net = Siamese(header.input, header.model)
+    net = Siamese(header.input, header.model, header.head)
     fill(net, state, path, "an AlexNet SiamFC")
     return Weights(net.eval(), header, sha256)
 
@@ -126,7 +128,8 @@ def _load_checkpoint(path: Path) -> tuple[dict[str, Tensor], WeightsHeader]:
         model = state["recipe"].get("model", "siamfc")
         spec = default_input(model, state["recipe"]["color_order"])
         tensors = state.get("average") or state["net"]
-        return tensors, WeightsHeader(model, spec, shipped_settings(model), {"steps": state["step"]})
+        head = state["recipe"].get("head", "correlation")
+        return tensors, WeightsHeader(model, spec, shipped_settings(model), {"steps": state["step"]}, head=head)
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path}: not a state dict of tensors")
     return _import_siamfc_pytorch(dict(state))

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -160,6 +160,39 @@ class Track:
     boxed: bool
 
 
+class Pair(NamedTuple):
+    """Two sights of one target, to be made views of.
+
+    Attributes:
+        views: twice a crop, (CROP_SIZE, CROP_SIZE, 3) BGR with the target's centre in its middle, and the target's size in it.
+        family, boxed: as of a `Track`.
+    """
+
+    views: tuple[tuple[Image, NDArray[np.float32]], tuple[Image, NDArray[np.float32]]]
+    family: int
+    boxed: bool
+
+
+class PairStore(Protocol):
+    """A source of pairs.
+
+    Attributes:
+        families: family numbers are below this.
+    """
+
+    @property
+    def families(self) -> int:
+        """See the class."""
+
+    def draw_pair(self, rng: np.random.Generator, min_gap: int, max_gap: int) -> Pair:
+        """Two sights of one target, by the generator alone.
+
+        Args:
+            rng: the only source of chance.
+            min_gap, max_gap: in frames between the two, where they come from a video.
+        """
+
+
 class CropStore:
     """Read side: crops by index, out of memory-mapped shards.
 
@@ -201,6 +234,23 @@ class CropStore:
         """Size of the target in crop `index`, in pixels of the crop."""
         number, local = self._locate(index)
         return self._shards[number].sizes_wh[local]
+
+    @property
+    def families(self) -> int:
+        """Family numbers are below this."""
+        return 1 + max(track.family for track in self.tracks)
+
+    def draw_pair(self, rng: np.random.Generator, min_gap: int, max_gap: int) -> Pair:
+        """Two crops of a track, no further apart than `max_gap` and, where the track allows it, no nearer than `min_gap`."""
+        track = self.tracks[rng.integers(len(self.tracks))]
+        first = int(rng.integers(len(track.crops)))
+        gap = np.abs(track.frames - track.frames[first])
+        near = np.flatnonzero((gap <= max_gap) & (gap >= min_gap))
+        if not len(near):
+            near = np.flatnonzero(gap <= max_gap)
+        one, other = (int(track.crops[k]) for k in (first, int(rng.choice(near))))
+        views = (self.crop(one), self.target_wh(one)), (self.crop(other), self.target_wh(other))
+        return Pair(views, track.family, track.boxed)
 
     def _locate(self, index: int) -> tuple[int, int]:
         if not 0 <= index < len(self):

@@ -57,6 +57,8 @@ class Objective(nn.Module):
     def train(self, mode: bool = True) -> Objective:
         """Training mode; the norms of frozen blocks keep their statistics where the recipe says so."""
         super().train(mode)
+        if self.recipe.backbone_norms == "kept":
+            self.net.backbone.eval()
         for name in self.recipe.frozen if self.recipe.frozen_norms else ():
             getattr(self.net.backbone, name).eval()
         return self
@@ -69,9 +71,15 @@ class Objective(nn.Module):
         # backward passes of AlexNet on a CPU are a sixth faster without; those of depthwise convolutions half slower.
         last = batch.images.is_cuda or isinstance(net.backbone, LiteNet)
         layout = torch.channels_last if last else torch.contiguous_format
-        image = batch.images.permute(0, 3, 1, 2).to(torch.float32, memory_format=layout)
+        image = batch.images.permute(0, 3, 1, 2)
+        if batch.early is None or self.teacher is not None:
+            image = image.to(torch.float32, memory_format=layout)
         with torch.autocast(image.device.type, self.autocast, enabled=self.autocast is not None):
-            features = net.backbone.features((image - net.mean) / net.std)
+            if batch.early is not None and isinstance(net.backbone, LiteNet):
+                early = batch.early.to(memory_format=torch.channels_last)
+                features = net.backbone.later(early, len(recipe.frozen))
+            else:
+                features = net.backbone.features((image - net.mean) / net.std)
             embedding = net.backbone.project(features)
         # Correlations sum 9216 products: half precision would round the peak away.
         loss, parts = siamese_loss(net, embedding.float(), batch, recipe, self.group)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -12,10 +12,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from siamtrack.train.augment import PairChoice, view
-from siamtrack.train.crops import CropStore, Track
+from siamtrack.train.crops import PairStore
 from siamtrack.train.distributed import ALONE, Group
+from siamtrack.train.frozen import FrozenBlocks
 from siamtrack.train.recipe import Recipe
-from siamtrack.train.soft_targets import NanoTeacher, SoftTargets
+from siamtrack.train.soft_targets import SoftTargets, SoftTeacher
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Batch:
         family: (B,) int64; views of one family are never each other's negatives.
         boxed: (B,) bool; False where the size bounds no object and must not be learned.
         soft: what a finished tracker says of the B / 2 odd views, or None.
+        early: (B, C, h, w) what the backbone's frozen blocks make of the images, or None where they are left to the network.
     """
 
     images: Tensor
@@ -37,6 +39,7 @@ class Batch:
     family: Tensor
     boxed: Tensor
     soft: SoftTargets | None = field(default=None, kw_only=True)
+    early: Tensor | None = field(default=None, kw_only=True)
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device, copied without waiting where the host memory is pinned."""
@@ -56,7 +59,9 @@ class Batch:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         soft = None if self.soft is None else SoftTargets(*map(change, self.soft))
-        return Batch(*map(change, (self.images, self.center_xy, self.size_wh, self.family, self.boxed)), soft=soft)
+        early = None if self.early is None else change(self.early)
+        views = map(change, (self.images, self.center_xy, self.size_wh, self.family, self.boxed))
+        return Batch(*views, soft=soft, early=early)
 
 
 class PairBatches(Dataset[Batch]):
@@ -70,19 +75,25 @@ class PairBatches(Dataset[Batch]):
         recipe: sizes, weights, gaps, augmentation, seed.
         group: the processes that share the batch; each loads consecutive targets.
         soft_teacher: is asked about every batch, if there is one.
+        frozen: blocks of the backbone that are run ahead, if there are any.
     """
 
     def __init__(
-        self, stores: list[CropStore], recipe: Recipe, group: Group = ALONE, soft_teacher: NanoTeacher | None = None
+        self,
+        stores: Sequence[PairStore],
+        recipe: Recipe,
+        group: Group = ALONE,
+        soft_teacher: SoftTeacher | None = None,
+        frozen: FrozenBlocks | None = None,
     ) -> None:
         self.stores, self.recipe, self.sizes = stores, recipe, recipe.sizes()
-        self.soft_teacher = soft_teacher
+        self.soft_teacher, self.frozen = soft_teacher, frozen
         if recipe.batch_size % 4:
             raise ValueError(f"batch_size {recipe.batch_size} must be a multiple of 4: two views of each of two targets")
         weights = np.asarray([source.weight for source in recipe.sources], dtype=np.float64)
         self.weights = weights / weights.sum()
         # A family's number is unique within its store; this makes it so across them.
-        self.family_offset = np.cumsum([0] + [1 + max(track.family for track in store.tracks) for store in stores])
+        self.family_offset = np.cumsum([0] + [store.families for store in stores])
         targets = recipe.batch_size // 2 // group.size
         self.targets = range(group.rank * targets, (group.rank + 1) * targets)
 
@@ -99,11 +110,9 @@ class PairBatches(Dataset[Batch]):
         for slot, target in zip(range(0, count, 2), self.targets, strict=True):
             rng = np.random.default_rng([recipe.seed, step, target])
             source = int(rng.choice(len(self.stores), p=self.weights))
-            store = self.stores[source]
-            track = store.tracks[rng.integers(len(store.tracks))]
+            pair = self.stores[source].draw_pair(rng, recipe.min_gap, recipe.max_gap)
             choice = PairChoice.draw(recipe.augment, rng)
-            for k, index in enumerate(self._draw_pair(track, rng)):
-                crop, target_wh = store.crop(index), store.target_wh(index)
+            for k, (crop, target_wh) in enumerate(pair.views):
                 image, centers[slot + k], sizes[slot + k] = view(
                     crop, target_wh, size, recipe.augment, choice, rng, on_grid=k == 0
                 )
@@ -111,17 +120,10 @@ class PairBatches(Dataset[Batch]):
                     cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=images[slot + k])
                 else:
                     images[slot + k] = image
-            families[slot : slot + 2] = track.family + self.family_offset[source]
-            boxed[slot : slot + 2] = track.boxed
-        soft = self.soft_teacher(images, centers) if self.soft_teacher is not None else None
-        return Batch(*map(torch.from_numpy, (images, centers, sizes, families, boxed)), soft=soft)
-
-    def _draw_pair(self, track: Track, rng: np.random.Generator) -> tuple[int, int]:
-        """Two crops of a track, no further apart than `max_gap` and, where the track allows it, no nearer than `min_gap`."""
-        first = int(rng.integers(len(track.crops)))
-        gap = np.abs(track.frames - track.frames[first])
-        near = np.flatnonzero((gap <= self.recipe.max_gap) & (gap >= self.recipe.min_gap))
-        if not len(near):
-            near = np.flatnonzero(gap <= self.recipe.max_gap)
-        second = int(rng.choice(near))
-        return int(track.crops[first]), int(track.crops[second])
+            families[slot : slot + 2] = pair.family + self.family_offset[source]
+            boxed[slot : slot + 2] = pair.boxed
+        soft = None
+        if self.soft_teacher is not None:
+            soft = self.soft_teacher(images, centers, sizes, boxed, step + self.targets[0])
+        early = self.frozen(images) if self.frozen is not None else None
+        return Batch(*map(torch.from_numpy, (images, centers, sizes, families, boxed)), soft=soft, early=early)

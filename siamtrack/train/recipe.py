@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from siamtrack.model.backbone import AlexNet
 from siamtrack.model.lite import LiteNet
-from siamtrack.models import ModelName
+from siamtrack.models import HeadName, ModelName
 from siamtrack.train.augment import AugmentConfig
 from siamtrack.train.precision import Precision
 from siamtrack.train.schedule import Schedule
@@ -23,7 +25,8 @@ class SourceConfig:
     Attributes:
         path: a folder of sequences, or a .tar of stills beside its .tsv; relative to the data root.
         weight: share of the targets of a batch that come from it, relative to the other sources.
-        exclude: patterns of track names that are left out, such as `AUTO_*`; each must match something.
+        exclude: patterns of track names that are left out, such as `AUTO_*`; each must match something. `@FILE` stands
+            for the lines of a file, whose path is relative to the recipe's folder.
         kind: layout of the source, as `siamtrack data check` names it; auto looks at what lies there.
     """
 
@@ -58,8 +61,11 @@ class Recipe(Schedule):
     edge_filters: float = 0.0
     frozen: tuple[str, ...] = ()
     frozen_norms: bool = False
+    backbone_norms: Literal["batch", "kept"] = "batch"
+    head: HeadName = "correlation"
     search_size: int = 239
     search_size_start: int = 239
+    search_size_order: Literal["growing", "mixed"] = "growing"
     min_gap: int = 0
     max_gap: int = 100
     color_order: Literal["rgb", "bgr"] = "rgb"
@@ -73,6 +79,7 @@ class Recipe(Schedule):
     teacher_weight: float = 0.0
     teacher_until: float = 0.7
     soft_teacher: str = ""
+    soft_teachers: tuple[str, ...] = ()
     validation: ValidationConfig | None = None
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
@@ -102,6 +109,9 @@ class Recipe(Schedule):
         return self.teacher_weight * (1 - step / end) if step < end else 0.0
 
     def sizes(self) -> list[int]:
-        """Search size of every step: grows from start to end in steps of 16 px, so that early epochs are cheap."""
+        """Search size of every step: grows from start to end in steps of 16 px, so that early epochs are cheap, or is drawn."""
         span = (self.search_size - self.search_size_start) // 16
+        if self.search_size_order == "mixed":
+            drawn = np.random.default_rng(self.seed).integers(span + 1, size=self.steps)
+            return [int(size) for size in self.search_size_start + 16 * drawn]
         return [self.search_size_start + 16 * min(span, step * (span + 1) // self.steps) for step in range(self.steps)]

@@ -16,7 +16,7 @@ class Schedule:
         steps, epoch_steps: optimiser steps of the run, and between two checkpoints.
         batch_size, accumulate: items a step, and slices in which they go through the network.
         optimizer, momentum, weight_decay: of the optimiser; momentum for sgd alone.
-        lr, lr_end, schedule, warmup_steps: learning rate from the linear warm-up's end to the run's.
+        lr, lr_end, schedule, warmup_steps: learning rate from the linear warm-up's end to the run's; `constant` keeps it.
         backbone_lr: factor on the learning rate for the backbone.
         clip_norm: largest norm of the gradient.
         ema: decay of the moving average of the weights; 0 for none.
@@ -32,7 +32,7 @@ class Schedule:
     lr: float = 1e-2
     lr_end: float = 1e-5
     backbone_lr: float = 1.0
-    schedule: Literal["exponential", "cosine"] = "exponential"
+    schedule: Literal["exponential", "cosine", "linear", "constant"] = "exponential"
     warmup_steps: int = 0
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -51,7 +51,11 @@ class Schedule:
         """Learning rate of a step, warm-up included."""
         if step < self.warmup_steps:
             return self.lr * (step + 1) / self.warmup_steps
+        if self.schedule == "constant":
+            return self.lr
         progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
         if self.schedule == "exponential":
             return self.lr * math.pow(self.lr_end / self.lr, progress)
+        if self.schedule == "linear":
+            return self.lr + (self.lr_end - self.lr) * progress
         return self.lr_end + (self.lr - self.lr_end) * (1 + math.cos(math.pi * progress)) / 2

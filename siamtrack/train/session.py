@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from siamtrack.train.log import StepReport
 from siamtrack.train.prepare import open_store
 from siamtrack.train.preview import write_preview
 from siamtrack.train.recipe import Recipe
-from siamtrack.train.soft_targets import NanoTeacher
+from siamtrack.train.soft_targets import NanoTeacher, PeerTeachers, SoftTeacher
 from siamtrack.train.tracker_task import train_tracker
 from siamtrack.train.validation import tracking_validation
 from siamtrack.train.verifier_recipe import VerifierRecipe
@@ -98,6 +98,7 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
         if group.is_main:
             header = WeightsHeader(
                 model=recipe.model,
+                head=recipe.head,
                 input=default_input(recipe.model, recipe.color_order),
                 tracker=shipped_settings(recipe.model),
                 training={
@@ -165,18 +166,37 @@ def read_recipe(path: Path) -> Recipe:
         ConfigError, FileNotFoundError: it cannot be read, or names no source.
     """
     recipe = build(Recipe, load_yaml(path), str(path))
+    sources = tuple(replace(source, exclude=_patterns(source.exclude, path.parent)) for source in recipe.sources)
+    recipe = replace(recipe, sources=sources)
     if not recipe.sources:
         raise ConfigError(f"{path}: no sources; name at least one folder of sequences or .tar of stills")
     return recipe
 
 
-def open_soft_teacher(recipe: Recipe, data: Path) -> NanoTeacher | None:
-    """The tracker that gives soft targets, if the recipe wants one; its path is relative to `data`.
+def _patterns(words: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """Patterns, where `@FILE` stands for the lines of a file, without its comments; the file's path is relative to `folder`.
 
     Raises:
-        FileNotFoundError: as `NanoTeacher` raises it.
+        FileNotFoundError: there is no such file.
     """
-    return NanoTeacher(data / recipe.soft_teacher, recipe.color_order) if recipe.soft_teacher else None
+    found: list[str] = []
+    for word in words:
+        lines = (folder / word[1:]).read_text(encoding="utf-8").splitlines() if word.startswith("@") else [word]
+        found += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return tuple(found)
+
+
+def open_soft_teacher(recipe: Recipe, data: Path) -> SoftTeacher | None:
+    """Who gives soft targets, if the recipe wants any; its path is relative to `data`.
+
+    Raises:
+        FileNotFoundError, SiamtrackError: as `NanoTeacher` and `PeerTeachers` raise them.
+    """
+    if not recipe.soft_teacher:
+        return None
+    if recipe.soft_teachers:
+        return PeerTeachers(data / recipe.soft_teacher, recipe.soft_teachers, recipe.color_order)
+    return NanoTeacher(data / recipe.soft_teacher, recipe.color_order)
 
 
 def _stores(recipe: Recipe, session: Session, watcher: Watcher, group: Group) -> list[CropStore]:

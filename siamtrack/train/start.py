@@ -23,7 +23,7 @@ def start_network(recipe: Recipe) -> Siamese:
         FileNotFoundError, WeightsError: they cannot be loaded.
     """
     torch.manual_seed(recipe.seed)
-    net = Siamese(default_input(recipe.model, recipe.color_order), recipe.model)
+    net = Siamese(default_input(recipe.model, recipe.color_order), recipe.model, recipe.head)
     if recipe.init == LITE0:
         if not isinstance(net.backbone, LiteNet):
             raise ConfigError(f"init {LITE0}: is the start of a siamfc-lite, the recipe's model is {recipe.model}")
