@@ -30,7 +30,8 @@ def tracker_by_name(
 
     Args:
         name: `cv2:csrt` and so on for OpenCV's; `onnx:nanotrackv3` and `onnx:fear_xs`; `identity`, whose box never
-            moves; else a model's name or file, which may be followed by settings of its own: `siamfc,scale_count=5,precision=float32`.
+            moves; else a model's name or file, which may be followed by settings of its own:
+            `siamfc,scale_count=5,precision=float32`.
         settings: `KEY=VALUE` for every tracker of our own; its own come after them.
         onnx_dir: folder of the ONNX files of `cv2:nano`, `cv2:vit` and `onnx:...`, or the folder above each one's own.
         device, precision, runtime: of our own trackers, as for `siamtrack.load`, where settings do not name another.

@@ -14,7 +14,7 @@ from siamtrack.boxes import Box
 from siamtrack.config import nearest
 from siamtrack.errors import SiamtrackError
 from siamtrack.frames import Image
-from siamtrack.tracking.crop import CropWindow, context_side, mean_color
+from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 
 
 class BoxTracker(Protocol):
@@ -291,7 +291,7 @@ def stretched_crop(
 ) -> Image:
     """(size, size, 3) crop of a window that need not be square; outside the frame is `fill`."""
     if sides[0] == sides[1]:
-        return CropWindow(center_xy, sides[0], size).extract(frame, fill)
+        return SearchRegion(center_xy, sides[0], size).extract(frame, fill)
     # What is squeezed a lot is averaged first, or a bilinear warp would read four pixels of many.
     width, height = (max(size, round(side)) if side < 2 * size else 2 * size for side in sides)
     step_x, step_y = sides[0] / width, sides[1] / height

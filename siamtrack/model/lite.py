@@ -6,6 +6,8 @@ to the pixel: an image of S px gives `embedding_size(S)` cells, every 8 px, the 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -49,20 +51,21 @@ class Bottleneck(nn.Module):
 class ConvNorm(nn.Sequential):
     """A convolution without bias, a batch norm, and what follows them.
 
-    A norm that keeps its statistics while gradients flow is made part of the convolution, whose weights and whose norm's
-    both go on learning: the norm's own passes over the maps are a quarter of a training step on a CPU.
+    A norm that keeps its statistics is computed as part of the convolution while gradients flow, and both go on learning: its
+    own passes over the maps are a quarter of a training step on a CPU.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, h, w) to (N, outputs, h', w')."""
-        convolution, norm, *rest = self
+        norm: Any = self[1]
         if not isinstance(norm, nn.BatchNorm2d) or norm.training or not torch.is_grad_enabled():
-            folded: Tensor = super().forward(x)
-            return folded
-        gain = norm.weight * (norm.running_var + norm.eps).rsqrt()  # type: ignore[operator]
+            plain: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+            return plain
+        convolution: Any = self[0]
+        gain = norm.weight * (norm.running_var + norm.eps).rsqrt()  # type: ignore[operator, union-attr]
         weight, bias = convolution.weight * gain[:, None, None, None], norm.bias - norm.running_mean * gain  # type: ignore[operator]
         x = _dilated_by_parts(x, weight, bias) if _has_parts(convolution, x) else convolution._conv_forward(x, weight, bias)
-        for layer in rest:
+        for layer in list(self)[2:]:
             x = layer(x)
         return x
 

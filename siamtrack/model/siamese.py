@@ -50,7 +50,9 @@ class Siamese(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, input_spec: InputSpec | None = None, model: ModelName = "siamfc", head: HeadName = "correlation") -> None:
+    def __init__(
+        self, input_spec: InputSpec | None = None, model: ModelName = "siamfc", head: HeadName = "correlation"
+    ) -> None:
         super().__init__()
         self.input_spec = input_spec or default_input(model)
         self.model: ModelName = model

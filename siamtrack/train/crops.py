@@ -159,6 +159,15 @@ class Track:
     frames: NDArray[np.int64]
     boxed: bool
 
+    def draw(self, rng: np.random.Generator, min_gap: int, max_gap: int) -> tuple[int, int]:
+        """Two crops no further apart than `max_gap` and, where the track allows it, no nearer than `min_gap` frames."""
+        first = int(rng.integers(len(self.crops)))
+        gap = np.abs(self.frames - self.frames[first])
+        near = np.flatnonzero((gap <= max_gap) & (gap >= min_gap))
+        if not len(near):
+            near = np.flatnonzero(gap <= max_gap)
+        return int(self.crops[first]), int(self.crops[int(rng.choice(near))])
+
 
 class Pair(NamedTuple):
     """Two sights of one target, to be made views of.
@@ -241,14 +250,9 @@ class CropStore:
         return 1 + max(track.family for track in self.tracks)
 
     def draw_pair(self, rng: np.random.Generator, min_gap: int, max_gap: int) -> Pair:
-        """Two crops of a track, no further apart than `max_gap` and, where the track allows it, no nearer than `min_gap`."""
+        """Two crops of a track, see `Track.draw`."""
         track = self.tracks[rng.integers(len(self.tracks))]
-        first = int(rng.integers(len(track.crops)))
-        gap = np.abs(track.frames - track.frames[first])
-        near = np.flatnonzero((gap <= max_gap) & (gap >= min_gap))
-        if not len(near):
-            near = np.flatnonzero(gap <= max_gap)
-        one, other = (int(track.crops[k]) for k in (first, int(rng.choice(near))))
+        one, other = track.draw(rng, min_gap, max_gap)
         views = (self.crop(one), self.target_wh(one)), (self.crop(other), self.target_wh(other))
         return Pair(views, track.family, track.boxed)
 

@@ -61,14 +61,13 @@ class FrozenBlocks:
 class _Blocks(nn.Module):
     def __init__(self, net: Siamese, count: int) -> None:
         super().__init__()
+        if not isinstance(net.backbone, LiteNet):
+            raise TypeError(f"blocks are run ahead of a LiteNet's others, not of {type(net.backbone).__name__}'s")
         self.backbone, self.count = folded_backbone(net.backbone, net.mean, net.std), count
-        if not isinstance(self.backbone, LiteNet):
-            raise TypeError(f"blocks are frozen ahead of a LiteNet, not of {type(self.backbone).__name__}")
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, S, S, 3) uint8 to (N, C, h, w)."""
-        maps: Tensor = self.backbone.early(images.permute(0, 3, 1, 2).to(torch.float32), self.count)
-        return maps
+        return self.backbone.early(images.permute(0, 3, 1, 2).to(torch.float32), self.count)
 
 
 def _exported(blocks: _Blocks) -> bytes:

@@ -166,7 +166,14 @@ class NanoTeacher:
                 )
         self._folder, self._rgb = folder, color_order == "rgb"
 
-    def __call__(self, images: NDArray[np.uint8], center_xy: NDArray[np.float32], *others: object) -> SoftTargets:
+    def __call__(
+        self,
+        images: NDArray[np.uint8],
+        center_xy: NDArray[np.float32],
+        size_wh: NDArray[np.float32],
+        boxed: NDArray[np.bool_],
+        turn: int,
+    ) -> SoftTargets:
         """See `SoftTeacher`; some 10 ms of one core a target. It is heard everywhere."""
         found = [self._look(images[i], images[i + 1], center_xy[i]) for i in range(0, len(images), 2)]
         logits, boxes = (torch.from_numpy(np.concatenate(maps)) for maps in zip(*found, strict=True))
@@ -242,7 +249,8 @@ def resampled(probability: Tensor, corners: Tensor, across: Tensor, down: Tensor
     maps = torch.cat([probability[:, None], corners], dim=1)
     maps = F.grid_sample(maps, grid.to(maps.dtype), align_corners=True, padding_mode="border")
     x1, y1, x2, y2 = maps[:, 1:].unbind(dim=1)
-    distances = torch.stack([here[None, None, :] - x1, here[None, :, None] - y1, x2 - here[None, None, :], y2 - here[None, :, None]], dim=1)
+    column, row = here[None, None, :], here[None, :, None]
+    distances = torch.stack([column - x1, row - y1, x2 - column, y2 - row], dim=1)
     # A cell further out than half a teacher's cell is one that the teacher did not see.
     reach = 1 + 1 / (len(across) - 1)
     seen = (grid.abs() <= reach).all(dim=-1).to(maps.dtype)

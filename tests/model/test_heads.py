@@ -47,3 +47,21 @@ def test_channels_of_a_depthwise_correlation_sum_to_the_correlation() -> None:
     assert torch.allclose(by_channel.sum(dim=1), cross_correlation(exemplar[:, None], search)[:, 0])
     with pytest.raises(ValueError, match="differ in batch or channels"):
         depthwise_correlation(exemplar[:2], search)
+
+
+def test_the_detail_head_begins_with_the_drawn_box_too_and_reads_the_search_region() -> None:
+    torch.manual_seed(0)
+    head = BoxHead(256, 32, separable=True, detail=True).eval()
+    sizes = torch.tensor([[60.0, 40.0]])
+    response, target, _, distances = maps_of(head, sizes)
+    assert torch.equal(target, response)
+    assert torch.allclose(distances[:, 0] + distances[:, 2], torch.full((1, 17, 17), 60.0))
+    # A cell of its map lies between four cells of the features, whose neighbourhood it reads.
+    kernel, features = torch.randn(1, 64, 4, 4), torch.zeros(1, 64, 20, 20, requires_grad=True)
+    assert head.detail is not None
+    for norm in (head.detail.likeness_norm, head.detail.mix[1], head.detail.gather[1]):
+        torch.nn.init.constant_(norm.bias, 1.0)
+    head.detail(kernel, features)[0, :, 5, 9].sum().backward()
+    assert features.grad is not None
+    rows, columns = features.grad.abs().sum(dim=(0, 1)).nonzero().T
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (5, 8, 9, 12)

@@ -76,3 +76,22 @@ def test_its_input_has_its_own_scaling() -> None:
     assert default_input("siamfc-lite").std == (128.0, 128.0, 128.0)
     assert default_input("siamfc-lite", "bgr").color_order == "bgr"
     assert default_input("siamfc-box") == default_input("siamfc")
+
+
+def test_a_norm_that_keeps_its_statistics_is_part_of_its_convolution_while_learning() -> None:
+    torch.manual_seed(0)
+    net = LiteNet()
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 2)
+    image = torch.randn(2, 3, 159, 159)
+    learning = net.eval()(image)
+    with torch.no_grad():
+        assert torch.allclose(learning, net(image), atol=1e-3 * float(learning.detach().abs().max()))
+    learning.square().mean().backward()
+    norm = net.stage4[1].depthwise[1]
+    assert norm.weight.grad is not None
+    assert float(norm.weight.grad.abs().max()) > 0
+    assert net.stage4[1].depthwise[0].weight.grad is not None

@@ -9,6 +9,7 @@ from siamtrack.api import config_of
 from siamtrack.config import build, load_yaml
 from siamtrack.errors import WeightsError
 from siamtrack.model.siamese import InputSpec, Siamese
+from siamtrack.model.tensors import read_tensors
 from siamtrack.model.weights import ASSETS, WeightsHeader, load_weights, save_weights, shipped_models
 from siamtrack.models import MODELS, ModelName
 from siamtrack.tracking.config import TrackerConfig
@@ -52,6 +53,21 @@ def test_saved_weights_come_back_to_half_precision(tmp_path: Path) -> None:
     for key, value in net.state_dict().items():
         assert torch.allclose(loaded.net.state_dict()[key], value, atol=2e-3), key
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_file_says_which_box_head_it_holds(tmp_path: Path) -> None:
+    net = Siamese(model="siamfc-lite", head="detail")
+    save_weights(tmp_path / "detail.safetensors", net, WeightsHeader("siamfc-lite", head="detail"))
+    loaded = load_weights(tmp_path / "detail.safetensors")
+    assert loaded.header.head == "detail"
+    assert loaded.net.box is not None
+    assert loaded.net.box.detail is not None
+    # A file that does not say has the head that reads the correlation alone.
+    assert "head" not in (read_tensors(ASSETS / "siamfc-lite.safetensors").header or {})
+    shipped = load_weights("siamfc-lite")
+    assert shipped.header.head == "correlation"
+    assert shipped.net.box is not None
+    assert shipped.net.box.detail is None
 
 
 def test_a_file_of_before_0_6_keeps_its_score(tmp_path: Path) -> None:

@@ -56,11 +56,10 @@ def test_sizes_follow_the_schedule_and_boxes_the_views(stores: list[CropStore]) 
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 3), (2, 4), (50, 100)])
-def test_gaps_are_kept_where_the_track_allows(stores: list[CropStore], low: int, high: int) -> None:
-    batches = PairBatches(stores, replace(RECIPE, min_gap=low, max_gap=high))
+def test_gaps_are_kept_where_the_track_allows(low: int, high: int) -> None:
     track = Track("a", 0, np.arange(8), np.arange(8) * 1, True)
     rng = np.random.default_rng(0)
-    gaps = [abs(a - b) for a, b in (batches._draw_pair(track, rng) for _ in range(100))]
+    gaps = [abs(a - b) for a, b in (track.draw(rng, low, high) for _ in range(100))]
     assert max(gaps) <= high
     if low < 8:
         assert min(gaps) >= low

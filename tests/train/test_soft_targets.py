@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
@@ -11,6 +10,8 @@ from rendered import rendered_frame
 from torch.utils.data import DataLoader, Subset
 
 from siamtrack.boxes import iou
+from siamtrack.errors import SiamtrackError
+from siamtrack.eval.peers import PeerMaps
 from siamtrack.tracking.crop import SearchRegion, context_side
 from siamtrack.train.box_objective import SOFT_WEIGHT
 from siamtrack.train.crops import CropStore
@@ -18,7 +19,7 @@ from siamtrack.train.distributed import Group
 from siamtrack.train.objective import Objective
 from siamtrack.train.pairs import PairBatches
 from siamtrack.train.recipe import Recipe, SourceConfig
-from siamtrack.train.soft_targets import NanoTeacher, SoftTargets, on_cells, soft_loss
+from siamtrack.train.soft_targets import NanoTeacher, PeerTeachers, SoftTargets, asked, on_cells, soft_loss
 from siamtrack.train.start import start_network
 
 NANO = Path(__file__).parents[3] / "shared/peers/nanotrack"
@@ -73,14 +74,24 @@ def test_agreement_costs_less_than_dissent() -> None:
     agrees = soft_loss(sure, soft.distances.clamp(min=0.1), soft)
     assert agrees < soft_loss(sure.roll(3, dims=-1), soft.distances.clamp(min=0.1), soft)
     assert agrees < soft_loss(sure, soft.distances.clamp(min=0.1) * 1.5, soft)
-    nothing = SoftTargets(torch.zeros(1, 13, 13), torch.ones(1, 4, 13, 13))
+    nothing = SoftTargets(torch.zeros(1, 13, 13), torch.ones(1, 4, 13, 13), torch.ones(1, 13, 13))
     assert torch.isfinite(soft_loss(sure, soft.distances, nothing))
+
+
+def test_who_is_not_heard_costs_nothing() -> None:
+    soft = opinion(8, 8, 30.0)
+    unheard = soft._replace(weight=torch.zeros_like(soft.weight))
+    assert float(soft_loss(torch.full((1, 13, 13), 9.0), torch.ones(1, 4, 13, 13), unheard)) == 0
 
 
 def test_processes_that_share_a_batch_have_its_loss_on_average() -> None:
     generator = torch.Generator().manual_seed(0)
     target, distances = (torch.rand(shape, generator=generator) * 20 + 1 for shape in ((4, 13, 13), (4, 4, 13, 13)))
-    soft = SoftTargets(torch.rand((4, 13, 13), generator=generator), torch.rand((4, 4, 13, 13), generator=generator) * 20 - 2)
+    soft = SoftTargets(
+        torch.rand((4, 13, 13), generator=generator),
+        torch.rand((4, 4, 13, 13), generator=generator) * 20 - 2,
+        torch.ones(4, 13, 13),
+    )
     soft.probability[:2] *= 0.6  # of one half of the batch the teacher is much less sure
 
     class Shared(Group):
@@ -91,7 +102,7 @@ def test_processes_that_share_a_batch_have_its_loss_on_average() -> None:
     halves = []
     for rows in (slice(2), slice(2, 4)):
         means = [soft.probability.sum() / 2, soft.probability[sure].sum() / 2]
-        half = SoftTargets(soft.probability[rows], soft.distances[rows])
+        half = SoftTargets(*(each[rows] for each in soft))
         halves.append(soft_loss(target[rows], distances[rows], half, Shared(size=2)))
     assert torch.stack(halves).mean().item() == pytest.approx(soft_loss(target, distances, soft).item(), rel=1e-5)
 
@@ -105,13 +116,20 @@ def asked_of_a_batch(stores: list[CropStore]) -> tuple[PairBatches, list[NDArray
     """Batches whose teacher is sure of one box wherever it looks, and what it was shown."""
     shown: list[NDArray[np.uint8]] = []
 
-    def teacher(images: NDArray[np.uint8], center_xy: NDArray[np.float32]) -> SoftTargets:
+    def teacher(
+        images: NDArray[np.uint8],
+        center_xy: NDArray[np.float32],
+        size_wh: NDArray[np.float32],
+        boxed: NDArray[np.bool_],
+        turn: int,
+    ) -> SoftTargets:
         shown.append(images)
-        assert center_xy.shape == (len(images), 2)
+        assert center_xy.shape == size_wh.shape == (len(images), 2)
+        assert boxed.shape == (len(images),)
         every = [opinion(8, 8, 20.0, images.shape[1]) for _ in range(len(images) // 2)]
         return SoftTargets(*map(torch.cat, zip(*every, strict=True)))
 
-    return PairBatches(stores, RECIPE, soft_teacher=cast(NanoTeacher, teacher)), shown
+    return PairBatches(stores, RECIPE, soft_teacher=teacher), shown
 
 
 def test_a_batch_brings_its_soft_targets_and_shares_them_out(stores: list[CropStore]) -> None:
@@ -149,6 +167,56 @@ def test_the_real_teacher_says_the_same_in_another_process(stores: list[CropStor
         assert torch.equal(getattr(batch.soft, name), getattr(here, name)), name
 
 
+class Drawn:
+    """A network that finds a box drawn in one colour in its search crop, wherever it looks."""
+
+    exemplar_size, search_size, constants = 128, 256, (0.0, 0.0, 1.0)
+
+    def exemplar_sides(self, size_wh: tuple[float, float]) -> tuple[float, float]:
+        return 1.4 * size_wh[0], 1.4 * size_wh[1]
+
+    def search_sides(self, size_wh: tuple[float, float]) -> tuple[float, float]:
+        return 5 * size_wh[0], 5 * size_wh[1]
+
+    def learn(self, exemplar: NDArray[np.uint8]) -> NDArray[np.float32]:
+        assert exemplar.shape == (128, 128, 3)
+        return np.zeros(0, np.float32)
+
+    def find(self, template: NDArray[np.float32], search: NDArray[np.uint8]) -> PeerMaps:
+        rows, columns = np.nonzero(search[..., 2] > 128)
+        x1, x2, y1, y2 = (float(value) - 128 for value in (columns.min(), columns.max() + 1, rows.min(), rows.max() + 1))
+        line = 16 * (np.arange(16, dtype=np.float32) - 8)
+        score = np.exp(-((line[None] - (x1 + x2) / 2) ** 2 + (line[:, None] - (y1 + y2) / 2) ** 2) / 2000)
+        corners = np.broadcast_to(np.array([x1, y1, x2, y2], np.float32)[:, None, None], (4, 16, 16))
+        return PeerMaps(score.astype(np.float32), corners)
+
+
+@pytest.mark.parametrize("size_wh", [(60, 40), (24, 80)])
+def test_a_peers_box_comes_back_in_the_pixels_of_the_view(size_wh: tuple[int, int]) -> None:
+    size, (w, h), (cx, cy) = 223, size_wh, (120, 104)
+    views = np.zeros((2, size, size, 3), np.uint8)
+    views[1, cy - h // 2 : cy + h // 2, cx - w // 2 : cx + w // 2, 2] = 255
+    centers, sizes = np.array([[111.5, 111.5], [cx, cy]], np.float32), np.tile(np.array([w, h], np.float32), (2, 1))
+    soft = asked(Drawn(), views, centers, sizes)
+    row, column = divmod(int((soft.probability * soft.weight)[0].argmax()), 13)
+    left, top, right, bottom = soft.distances[0, :, row, column].tolist()
+    found = (63.5 + 8 * column - left, 63.5 + 8 * row - top, left + right, top + bottom)
+    assert iou(found, (cx - w / 2, cy - h / 2, w, h)) > 0.9
+    # Five times its sides is what the network sees: of a narrow target less than the view.
+    seen = soft.weight[0].bool()
+    assert bool(seen[row, column])
+    assert bool(seen[:, 0].any()) == (5 * w > 110)
+    # A label that says something else silences it.
+    assert float(asked(Drawn(), views, centers + np.float32(60), sizes).weight.sum()) == 0
+
+
+def test_peers_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SiamtrackError, match="no network 'fear'; did you mean 'fear_xs'"):
+        PeerTeachers(tmp_path, ["fear"], "rgb")
+    with pytest.raises(SiamtrackError, match=r"init\.onnx not found; FEAR-XS needs"):
+        PeerTeachers(tmp_path, ["fear_xs"], "rgb")
+
+
 @pytest.mark.skipif(not NANO.is_dir(), reason="NanoTrackV2's ONNX files are not part of the repository")
 def test_the_real_teacher_finds_the_target() -> None:
     size = 223
@@ -161,7 +229,9 @@ def test_the_real_teacher_finds_the_target() -> None:
         views.append(window.extract(frame, (90, 90, 90))[..., ::-1])
         centers.append([size / 2 + shift[0], size / 2 + shift[1]])
         sizes.append([w / step, h / step])
-    soft = NanoTeacher(NANO, "rgb")(np.stack(views), np.asarray(centers, np.float32))
+    soft = NanoTeacher(NANO, "rgb")(
+        np.stack(views), np.asarray(centers, np.float32), np.asarray(sizes, np.float32), np.ones(2, np.bool_), 0
+    )
     row, column = divmod(int(soft.probability[0].argmax()), 13)
     left, top, right, bottom = soft.distances[0, :, row, column].tolist()
     found = (63.5 + 8 * column - left, 63.5 + 8 * row - top, left + right, top + bottom)
