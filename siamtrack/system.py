@@ -1,11 +1,13 @@
-"""What the package asks of the system: files written whole, a cache folder, processes, names in natural order."""
+"""What the package asks of the system: files written whole, a cache folder, processes, memory, names in natural order."""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import platform
 import re
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -110,6 +112,38 @@ def leave_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def resident_mb() -> float:
+    """Resident memory of this process now, MB (a million bytes); where there is no /proc, the most that it ever was."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return _ever_mb()
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def peak_mb() -> float:
+    """The most resident memory since `forget_peak`, MB; where that cannot be done, ever."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return _ever_mb()
+    kilobytes = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(kilobytes[0]) * 1024 / 1e6 if kilobytes else _ever_mb()
+
+
+def forget_peak() -> None:
+    """Let `peak_mb` begin anew, on systems that can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _ever_mb() -> float:
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
 def processor_name() -> str:
     """What the system calls its processor."""
     try:
@@ -121,20 +155,26 @@ def processor_name() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that a result depends on."""
+    """Versions of everything that a result depends on; those of ONNX Runtime and OpenVINO where they are installed."""
+    import importlib.metadata
+
     import cv2
     import numpy as np
     import torch
 
     from siamtrack import __version__
 
-    return {
+    found = {
         "siamtrack": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "opencv": cv2.__version__,
         "numpy": np.__version__,
     }
+    for name in ("onnxruntime", "openvino"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import hypothesis
@@ -60,6 +62,21 @@ def write_clip() -> Callable[..., Path]:
 def clip(tmp_path_factory: pytest.TempPathFactory, write_clip: Callable[..., Path]) -> Path:
     """A rendered clip of 20 frames."""
     return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4")
+
+
+@pytest.fixture(scope="session")
+def import_tool() -> Callable[[str], ModuleType]:
+    """Imports a script by its path without the ending, such as `tools/ablate`; one that imports its neighbours, too."""
+
+    def imported(path: str) -> ModuleType:
+        script = Path(__file__).parents[1] / path
+        sys.path.insert(0, str(script.parent))
+        try:
+            return importlib.import_module(script.name)
+        finally:
+            sys.path.remove(str(script.parent))
+
+    return imported
 
 
 @pytest.fixture

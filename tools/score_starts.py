@@ -21,12 +21,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pool import shared
+from rich.progress import track
 
 from siamtrack.boxes import Box
 from siamtrack.data.layout import find_sequences
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.peers import BoxTracker, box_of
+from siamtrack.eval.runner import shared
 from siamtrack.eval.scores import overlaps, paired_bootstrap, pooled
 from siamtrack.frames import Image
 
@@ -48,7 +49,7 @@ def main() -> None:
         parser.error(f"--jitter is {args.jitter}; it must be 0 or more and below 0.5")
     names = [one.name for one in find_sequences(args.root)]
     calls = [(args.root, name, args.trackers, args.onnx_dir, args.jitter) for name in names]
-    everything = dict(zip(names, shared(follow_all, calls, args.jobs), strict=True))
+    everything = dict(zip(names, track(shared(follow_all, calls, args.jobs), "sequences", total=len(calls)), strict=True))
     found = {name: one for name, one in everything.items() if one}
     for name in sorted(everything.keys() - found.keys()):
         print(f"left out {name}: no run of {MIN_FRAMES} frames begins with a box")

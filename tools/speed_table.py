@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The README's table of speed, in Markdown, from what `siamtrack bench --json FILE` wrote.
 
-siamtrack bench --model siamfc-box --model siamfc --model plain --against plain --json bench.json
+siamtrack bench --model siamfc-lite --model siamfc --peers --json bench.json
 tools/speed_table.py bench.json
 tools/speed_table.py bench.json --against cv2:nano --digits 0
 """
@@ -61,13 +61,12 @@ def table(report: dict[str, Any], against: str | None = None, digits: int = 1) -
         f"{machine['processor']}, {machine['threads']} threads; {clip['name']}, {clip['frames']} frames, {read}; medians of "
         f"{report['rounds']} rounds in turns (`siamtrack bench`):",
         "",
-        "| frames per second | runtime | network | tracker | end to end | p50 / p95 / p99 ms | memory MB "
-        f"| times {_name(base)} |",
+        f"| frames per second | runtime | network | tracker | end to end | p50 / p95 ms | memory MB | times {_name(base)} |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for one in contenders:
         speeds = [f"{one[kind]['fps']:.{digits}f}" if one[kind] else "" for kind in ("network", "tracker", "end_to_end")]
-        times = " / ".join(f"{one['tracker'][key]:.1f}" for key in ("p50_ms", "p95_ms", "p99_ms"))
+        times = " / ".join(f"{one['tracker'][key]:.1f}" for key in ("p50_ms", "p95_ms"))
         ratio = median(mine / theirs for mine, theirs in zip(rounds[one["name"]], rounds[base], strict=True))
         how = " ".join(filter(None, (one["runtime"], one["precision"])))
         name = NAMES.get(one["name"], f"`{one['name']}`")

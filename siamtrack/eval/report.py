@@ -18,9 +18,9 @@ from siamtrack.eval.evaluation import (
     Evaluation,
     TrackerOutcome,
 )
-from siamtrack.eval.folder import write_folder
 from siamtrack.eval.report_page import page
 from siamtrack.eval.report_style import COLOURS
+from siamtrack.eval.results import write_folder
 
 CSV_COLUMNS = ("tracker", "sequence", "frames", "ao", "sr50", "sr75", "success_auc", "precision20", "fps")
 _STYLES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", "--", ":", "-.", (0, (8, 2, 2, 2, 2, 2)))

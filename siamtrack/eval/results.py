@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.errors import DataError
-from siamtrack.eval.folder import write_folder
+from siamtrack.errors import DataError, OutputError
+from siamtrack.system import replace_file
 
 if TYPE_CHECKING:
     from siamtrack.eval.evaluate import SequenceRun
@@ -150,6 +150,28 @@ class ResultStore:
                 f"{path} holds {len(boxes)} boxes for {frames} frames; it was cut or changed: remove it to run it again"
             )
         return boxes
+
+
+def write_folder(folder: Path, files: Mapping[str, str | bytes], advice: str = "give --out a folder that can") -> None:
+    """Write files into a folder, each whole or not at all, in the order in which they are given.
+
+    Args:
+        folder: is made if missing.
+        files: their contents by name; text as UTF-8.
+        advice: what an error ends with.
+
+    Raises:
+        OutputError: the folder cannot be made, or a file not written. Those before it are there, and of it and those after
+            it whatever was there before.
+    """
+    path = folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            path = folder / name
+            replace_file(path, data.encode() if isinstance(data, str) else data)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror or error}); {advice}") from error
 
 
 def read_boxes(path: Path) -> NDArray[np.float64]:

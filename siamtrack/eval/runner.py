@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 
@@ -20,6 +20,8 @@ from siamtrack.eval.named import is_ours, our_tracker, tracker_by_name
 from siamtrack.eval.peers import BoxTracker
 from siamtrack.eval.results import ResultStore, SequenceResult
 from siamtrack.system import leave_with_parent, usable_cores
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -158,15 +160,37 @@ def _results(
             raise
 
 
+def shared(work: Callable[..., Result], calls: Sequence[tuple[Any, ...]], jobs: int) -> Iterator[Result]:
+    """Results of work that processes share, one a call, in the order of the calls and as soon as they are there.
+
+    One thread a process: sums in another order round differently, and a track can turn on that.
+
+    Args:
+        work: a function of a module. calls: its arguments, one tuple a call. jobs: processes.
+    """
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_alone) as pool:
+        for one in [pool.submit(work, *call) for call in calls]:
+            yield one.result()
+
+
+def _start_alone() -> None:
+    leave_with_parent()
+    _set_threads(1)
+
+
+def _set_threads(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+
+
 _made: dict[TrackerSpec, BoxTracker] = {}
 
 
 def run_one(spec: TrackerSpec, video: Video, out: Path, toolkit: Toolkit | None) -> None:
     """Run one tracker over one sequence and keep the result. Called in a process of the pool."""
-    import torch
-
-    torch.set_num_threads(spec.threads)
-    cv2.setNumThreads(spec.threads)
+    _set_threads(spec.threads)
     if spec not in _made:
         _made[spec] = spec.make()
     store = ResultStore(out, spec.name)

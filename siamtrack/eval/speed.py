@@ -6,11 +6,15 @@ all of them the next one; figures are medians over the rounds, and ratios are me
 
 from __future__ import annotations
 
+import json
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,31 +22,65 @@ import torch
 
 from siamtrack.config import nearest
 from siamtrack.errors import SiamtrackError
-from siamtrack.eval.peers import OpenCVTracker
+from siamtrack.eval.named import is_ours, our_tracker, tracker_by_name
+from siamtrack.eval.peers import BoxTracker, OpenCVTracker
+from siamtrack.eval.results import write_folder
 from siamtrack.eval.speed_clip import Clip
-from siamtrack.eval.speed_contender import Contender, Entry
-from siamtrack.eval.speed_memory import forget_peak, peak_mb, resident_mb
+from siamtrack.system import forget_peak, peak_mb, processor_name, resident_mb, versions
+from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.tracker import Tracker
 from siamtrack.video import quiet_opencv
 
 WARM_UP_FRAMES = 20
 """Frames of the round that is left out: the first ones pay for compiling, for buffers and for choosing algorithms."""
 
 Watch = Callable[[str], None]
-"""Told what was just finished."""
+"""Told what was just finished: each tracker when it is warm, and each of its rounds."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A tracker that was asked for.
+
+    Attributes:
+        name: as `tracker_by_name` takes it. runtime: of a model.
+        optional: whether it is left out where it is not installed, rather than an error.
+        label: what reports call it.
+    """
+
+    name: str
+    runtime: str
+    optional: bool
+    label: str
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A tracker that is ready to be measured.
+
+    Attributes:
+        name: what reports call it. tracker: what is measured.
+        memory_mb, gpu_memory_mb: as of `Speed`.
+    """
+
+    name: str
+    tracker: BoxTracker
+    memory_mb: float = 0.0
+    gpu_memory_mb: float | None = None
+
+    @property
+    def engine(self) -> Engine | None:
+        """What runs its network, if it is one of our own models."""
+        return self.tracker.engine if isinstance(self.tracker, Tracker) else None
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Speed of one kind of work over some frames.
-
-    Attributes:
-        fps: frames by the sum of their times. p50_ms, p95_ms, p99_ms: percentiles of a frame's time.
-    """
+    """Speed of one kind of work over some frames: frames by the sum of their times, and percentiles of a frame's time."""
 
     fps: float
     p50_ms: float
     p95_ms: float
-    p99_ms: float
 
 
 @dataclass(frozen=True)
@@ -61,13 +99,12 @@ class Round:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Speed:
     """One tracker over all rounds.
 
     Attributes:
         name: of the contender.
         runtime, precision, device: of our own; `opencv`, '' and `cpu` of OpenCV's.
-        frames: tracked in each round.
         network, tracker, end_to_end: medians over the rounds of each figure of `Round`.
         ratio: fps of the tracker as a multiple of those of the one that all are compared with, the median over rounds.
         memory_mb: peak of the process's resident memory while it was loaded and warmed up, less what was resident
@@ -80,7 +117,6 @@ class Outcome:
     runtime: str
     precision: str
     device: str
-    frames: int
     network: Figures | None
     tracker: Figures
     end_to_end: Figures
@@ -91,34 +127,121 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A tracker that was asked for and is not there. Attributes: its name, and why."""
+class SpeedReport:
+    """What was measured.
 
-    name: str
-    why: str
+    Attributes:
+        clip: name, size_wh, box, frames of a round, and whether they were decoded or lay in memory.
+        rounds: that count. against: whose speed is 1.
+        machine: processor, cores, threads used, and load: the processes that were busy in the minute before; None if unknown.
+        versions: of all that matters.
+        contenders: who took part. left_out: who could not, and why.
+    """
+
+    clip: Mapping[str, Any]
+    rounds: int
+    against: str
+    machine: Mapping[str, Any]
+    versions: Mapping[str, str]
+    contenders: tuple[Speed, ...]
+    left_out: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A contender that is loaded and warm. Attributes: `contender`; the rest as of `Outcome`."""
+def entries(names: Sequence[str], runtimes: Sequence[str] = ("auto",), peers: bool = False) -> list[Entry]:
+    """Each model with each runtime, everything else once, and with `peers` OpenCV's trackers behind them.
 
-    contender: Contender
-    memory_mb: float
-    gpu_memory_mb: float | None
+    Raises:
+        ValueError: no names, or one of them twice.
+    """
+    if not names:
+        raise ValueError("no tracker to measure; name a model")
+    found = []
+    for name in names:
+        if is_ours(name):
+            found += [Entry(name, one, False, f"{name} ({one})" if len(runtimes) > 1 else name) for one in runtimes]
+        else:
+            found.append(Entry(name, "auto", False, name))
+    if peers:
+        others = [f"cv2:{one}" for one in OpenCVTracker.NAMES if f"cv2:{one}" not in names]
+        found += [Entry(name, "auto", True, name) for name in others]
+    labels = [entry.label for entry in found]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ValueError(f"{label} is asked for twice; once is enough")
+    return found
+
+
+def make_contender(
+    entry: Entry, device: str = "auto", precision: str = "auto", onnx_dir: str | Path | None = None
+) -> Contender:
+    """Load it.
+
+    Args:
+        entry: what was asked for.
+        device, precision: of our own models, as for `siamtrack.load`.
+        onnx_dir: folder of the ONNX files of `cv2:nano` and `cv2:vit`.
+
+    Raises:
+        SiamtrackError, FileNotFoundError, ValueError: as `tracker_by_name` does.
+    """
+    if is_ours(entry.name):
+        return Contender(entry.label, our_tracker(entry.name, (), device, precision, entry.runtime)[0])
+    return Contender(entry.label, tracker_by_name(entry.name, onnx_dir=onnx_dir))
+
+
+def bench(
+    wanted: Sequence[Entry],
+    make: Callable[[Entry], Contender],
+    clip: Clip,
+    frames: int = 60,
+    rounds: int = 5,
+    against: str | None = None,
+    threads: int | None = None,
+    watch: Watch = lambda _: None,
+) -> SpeedReport:
+    """Load every tracker, warm it up, and run all of them over a clip in turns.
+
+    Args:
+        wanted: who takes part. make: loads one of them; see `make_contender`.
+        clip: what to track. frames: of each round, after the first. rounds: how often.
+        against: whose speed is 1; None for the first. threads: to compute with; None for PyTorch's own choice.
+        watch: see `Watch`.
+
+    Raises:
+        SiamtrackError, FileNotFoundError, ValueError: a tracker that is not optional cannot be loaded, or the clip not be
+            read; nobody is left; or nobody has the name `against`.
+    """
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    # Runtimes take the number of threads when they are made, hence before anything is loaded.
+    with computing_with(threads) as used:
+        ready, left_out = warm_up(wanted, make, clip, frames, watch)
+        if not ready:
+            raise ValueError("no tracker is left to measure; name a model")
+        found, count = compare(ready, clip, frames, rounds, against, watch)
+    about = {"name": clip.name, "size_wh": clip.size_wh, "box": clip.box, "frames": count, "decoded": clip.decoded}
+    machine = {"processor": processor_name(), "cores": os.cpu_count() or 1, "threads": used, "load": load}
+    return SpeedReport(about, rounds, against or found[0].name, machine, versions(), tuple(found), left_out)
+
+
+def write_json(path: Path, report: SpeedReport) -> None:
+    """Write the report as JSON, its classes' fields by name; whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    text = json.dumps(asdict(report), indent=1, allow_nan=False) + "\n"
+    write_folder(path.parent, {path.name: text}, "give --json a place that can")
 
 
 @contextmanager
-def threads(count: int | None) -> Iterator[int]:
-    """Compute with so many threads inside, in PyTorch, OpenCV and whatever runtime is made inside.
+def computing_with(threads: int | None) -> Iterator[int]:
+    """Compute with so many threads inside, in PyTorch, OpenCV and whatever runtime is made inside; yields their number.
 
     Args:
-        count: None for as many as PyTorch would take.
-
-    Yields:
-        Their number.
+        threads: None for as many as PyTorch would take.
     """
     before = torch.get_num_threads(), cv2.getNumThreads()
-    used = count or before[0]
+    used = threads or before[0]
     try:
         torch.set_num_threads(used)
         cv2.setNumThreads(used)
@@ -130,56 +253,40 @@ def threads(count: int | None) -> Iterator[int]:
 
 def warm_up(
     wanted: Sequence[Entry], make: Callable[[Entry], Contender], clip: Clip, frames: int, watch: Watch = lambda _: None
-) -> tuple[list[Ready], list[LeftOut]]:
-    """Load every tracker and run it over a few frames, which do not count.
-
-    Args:
-        wanted: what was asked for. make: loads one of them.
-        clip: what to track. frames: how many the rounds will have.
-        watch: told of each.
+) -> tuple[list[Contender], dict[str, str]]:
+    """Load every tracker and run it over a few frames, which do not count; arguments and errors as of `bench`.
 
     Returns:
-        Those that are ready, and the optional ones that are not there.
-
-    Raises:
-        SiamtrackError, FileNotFoundError, ValueError: one that is not optional cannot be loaded, or the clip not be read.
+        Those that are ready, with the memory that they took, and why optional ones are not there.
     """
-    ready, left_out = [], []
+    ready, left_out = [], {}
     for entry in wanted:
-        before = resident_mb()
-        gpu_before = _gpu_mb()
+        before, gpu_before = resident_mb(), _gpu_mb()
         forget_peak()
         try:
-            contender = make(entry)
+            made = make(entry)
         except SiamtrackError as error:
             if not entry.optional:
                 raise
-            left_out.append(LeftOut(entry.label, str(error)))
-            watch(f"{entry.label}: left out")
+            left_out[entry.label] = str(error)
             continue
-        run_round(contender, clip, min(frames, WARM_UP_FRAMES))
-        on_gpu = contender.engine is not None and contender.engine.device.type == "cuda"
-        gpu = torch.cuda.max_memory_allocated() / 1e6 - gpu_before if on_gpu else None
-        ready.append(Ready(contender, max(0.0, peak_mb() - before), gpu))
+        run_round(made, clip, min(frames, WARM_UP_FRAMES))
+        on_gpu = made.engine is not None and made.engine.device.type == "cuda"
+        gpu_mb = torch.cuda.max_memory_allocated() / 1e6 - gpu_before if on_gpu else None
+        ready.append(Contender(made.name, made.tracker, max(0.0, peak_mb() - before), gpu_mb))
         watch(f"{entry.label}: warm")
     return ready, left_out
 
 
 def compare(
-    ready: Sequence[Ready], clip: Clip, frames: int, rounds: int, against: str | None = None, watch: Watch = lambda _: None
-) -> list[Outcome]:
-    """Run all trackers over a clip in turns.
+    ready: Sequence[Contender], clip: Clip, frames: int, rounds: int, against: str | None = None, watch: Watch = lambda _: None
+) -> tuple[list[Speed], int]:
+    """Run trackers that are warm over a clip in turns; arguments and errors as of `bench`.
 
-    Args:
-        ready: who takes part; see `warm_up`.
-        clip: what to track. frames: of it, after the first one. rounds: how often.
-        against: the one whose speed is 1; None for the first.
-        watch: told of each tracker's round.
-
-    Raises:
-        ValueError: nobody of the name `against`, or a clip of one frame.
+    Returns:
+        Their speeds, and the number of frames in a round.
     """
-    names = [one.contender.name for one in ready]
+    names = [one.name for one in ready]
     base = against if against is not None else names[0]
     if base not in names:
         raise ValueError(f"no tracker {base!r} to compare with; {nearest(base, names)}")
@@ -188,10 +295,10 @@ def compare(
     for turn in range(rounds):
         first = turn % len(ready)  # who comes first changes: it finds the machine as the last one left it
         for one in (*ready[first:], *ready[:first]):
-            round_, count = run_round(one.contender, clip, frames)
-            found[one.contender.name].append(round_)
-            watch(f"{one.contender.name}: round {turn + 1} of {rounds}")
-    return [_outcome(one, count, found[one.contender.name], found[base]) for one in ready]
+            done, count = run_round(one, clip, frames)
+            found[one.name].append(done)
+            watch(f"{one.name}: round {turn + 1} of {rounds}")
+    return [_speed(one, found[one.name], found[base]) for one in ready], count
 
 
 def run_round(contender: Contender, clip: Clip, frames: int) -> tuple[Round, int]:
@@ -224,19 +331,18 @@ def run_round(contender: Contender, clip: Clip, frames: int) -> tuple[Round, int
 
 def figures(seconds: Sequence[float]) -> Figures:
     """What times of single frames, in seconds, amount to."""
-    p50, p95, p99 = np.percentile(seconds, [50, 95, 99]) * 1e3
-    return Figures(len(seconds) / max(sum(seconds), 1e-9), float(p50), float(p95), float(p99))
+    p50, p95 = np.percentile(seconds, [50, 95]) * 1e3
+    return Figures(len(seconds) / max(sum(seconds), 1e-9), float(p50), float(p95))
 
 
-def _outcome(one: Ready, frames: int, rounds: Sequence[Round], base: Sequence[Round]) -> Outcome:
-    engine = one.contender.engine
+def _speed(one: Contender, rounds: Sequence[Round], base: Sequence[Round]) -> Speed:
+    engine = one.engine
     networks = [each.network for each in rounds if each.network]
-    return Outcome(
-        one.contender.name,
-        engine.runtime if engine else ("opencv" if isinstance(one.contender.tracker, OpenCVTracker) else ""),
+    return Speed(
+        one.name,
+        engine.runtime if engine else ("opencv" if isinstance(one.tracker, OpenCVTracker) else ""),
         engine.precision if engine else "",
         str(engine.device) if engine else "cpu",
-        frames,
         _middle(networks) if networks else None,
         _middle([each.tracker for each in rounds]),
         _middle([each.end_to_end for each in rounds]),
@@ -248,9 +354,7 @@ def _outcome(one: Ready, frames: int, rounds: Sequence[Round], base: Sequence[Ro
 
 
 def _middle(found: Sequence[Figures]) -> Figures:
-    return Figures(
-        *(median(values) for values in zip(*((one.fps, one.p50_ms, one.p95_ms, one.p99_ms) for one in found), strict=True))
-    )
+    return Figures(*(median(values) for values in zip(*((one.fps, one.p50_ms, one.p95_ms) for one in found), strict=True)))
 
 
 def _gpu_mb() -> float:

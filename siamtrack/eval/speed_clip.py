@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -16,35 +15,8 @@ from siamtrack.boxes import Box, check_box
 from siamtrack.frames import Image
 from siamtrack.video.source import open_source
 
-SIZES = {"240p": (426, 240), "480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
-"""Frame sizes by their usual names, width and height in pixels."""
-
 _RING_BYTES = 96_000_000
 _PERIOD = 96  # frames of one swing of a target
-
-
-class Clip(Protocol):
-    """Frames, and a box in the first of them.
-
-    Attributes:
-        name: for people. size_wh: of its frames, pixels. box: the target in the first frame, (x, y, w, h).
-        decoded: whether reading a frame decodes it; if not, frames lie ready in memory.
-    """
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def size_wh(self) -> tuple[int, int]: ...  # noqa: D102
-
-    @property
-    def box(self) -> Box: ...  # noqa: D102
-
-    @property
-    def decoded(self) -> bool: ...  # noqa: D102
-
-    def read(self, count: int) -> Iterator[Image]:
-        """The first `count` frames, (H, W, 3) BGR uint8, or fewer where it ends before."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +24,8 @@ class RenderedClip:
     """Textured patches that swing over a textured ground. It has no end: it is played forward and backward.
 
     Attributes:
-        size_wh: of its frames. boxes: the patches in the first frame. ring: its frames, in memory.
+        size_wh: of its frames, pixels. boxes: the patches in the first frame. ring: its frames, in memory.
+        decoded: whether reading a frame decodes it.
     """
 
     size_wh: tuple[int, int]
@@ -71,7 +44,7 @@ class RenderedClip:
         return self.boxes[0]
 
     def read(self, count: int) -> Iterator[Image]:
-        """As many frames as are asked for."""
+        """The first `count` frames, (H, W, 3) BGR uint8."""
         last = len(self.ring) - 1
         for index in range(count):
             yield self.ring[last - abs(last - index % (2 * last))]
@@ -82,7 +55,8 @@ class VideoClip:
     """A user's video from its first frame on, decoded anew each time.
 
     Attributes:
-        path: a video file, an image folder or a glob. size_wh, box: see `Clip`.
+        path: a video file, an image folder or a glob. size_wh: of its frames, pixels.
+        box: the target in the first frame. decoded: as of `RenderedClip`.
     """
 
     path: str
@@ -96,7 +70,7 @@ class VideoClip:
         return Path(self.path).name
 
     def read(self, count: int) -> Iterator[Image]:
-        """The first `count` frames."""
+        """The first `count` frames, or fewer where it ends before."""
         with open_source(self.path) as source:
             for index, frame in enumerate(source.read(), 1):
                 yield frame.image
@@ -104,7 +78,10 @@ class VideoClip:
                     return
 
 
-def render_clip(size_wh: tuple[int, int] = SIZES["720p"], targets: int = 1, seed: int = 0) -> RenderedClip:
+Clip = RenderedClip | VideoClip
+
+
+def render_clip(size_wh: tuple[int, int] = (1280, 720), targets: int = 1, seed: int = 0) -> RenderedClip:
     """Render a clip; the same arguments give the same pixels.
 
     Args:

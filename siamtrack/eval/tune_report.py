@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from siamtrack.eval.folder import write_folder
+from siamtrack.eval.results import write_folder
 from siamtrack.eval.scores import bootstrap_gain
 from siamtrack.eval.tune import Trial
 from siamtrack.eval.tune_space import Range, Space, plain_space

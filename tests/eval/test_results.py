@@ -28,10 +28,10 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_a_sequence_is_finished_when_its_boxes_are_there_and_not_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import siamtrack.eval.folder as folder
+    import siamtrack.eval.results as results
 
     written: list[str] = []
-    write = folder.replace_file
+    write = results.replace_file
 
     def stop(path: Path, data: bytes) -> None:
         if path.name == "a_001.txt":
@@ -39,7 +39,7 @@ def test_a_sequence_is_finished_when_its_boxes_are_there_and_not_before(
         written.append(path.name)
         write(path, data)
 
-    monkeypatch.setattr(folder, "replace_file", stop)
+    monkeypatch.setattr(results, "replace_file", stop)
     store = ResultStore(tmp_path, "siamfc")
     with pytest.raises(OutputError, match=r"a_001\.txt cannot be written \(No space left on device\); .*goes on once it can"):
         store.write("a", RESULT)

@@ -25,7 +25,7 @@ search_size: 159
 
 @pytest.fixture(scope="module")
 def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
-    return import_tool("bench_training")
+    return import_tool("tools/bench_training")
 
 
 def test_spans_that_overlap_count_once_and_the_warm_up_does_not(tool: ModuleType) -> None:
@@ -63,7 +63,7 @@ def test_it_trains_with_the_trainers_own_loop_and_says_how_fast(
         boxes = (",".join(f"{value:.2f}" for value in rendered_frame(i)[1]) for i in range(8))
         (tmp_path / f"clips/{name}.txt").write_text("\n".join(boxes))
     (tmp_path / "recipe.yaml").write_text(RECIPE)
-    words = f"recipe.yaml --data {tmp_path} --cache crops --workers 0 1 --steps 5 --device cpu"
+    words = f"recipe.yaml --data {tmp_path} --cache crops --workers 0 1 --steps 2 --device cpu"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["bench_training.py", *words.split()])
     tool.main()

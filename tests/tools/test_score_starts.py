@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +9,10 @@ import numpy as np
 import pytest
 from rendered import rendered_frame
 
-TOOL = Path(__file__).parents[2] / "tools/score_starts.py"
-
 
 @pytest.fixture(scope="module")
 def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
-    return import_tool("score_starts")
+    return import_tool("tools/score_starts")
 
 
 def test_runs_start_at_fifths_and_go_both_ways(tool: ModuleType) -> None:
@@ -41,24 +38,29 @@ def test_no_run_starts_without_a_box_or_close_to_the_end(tool: ModuleType) -> No
     assert [order[0] for order, _ in tool.runs(boxes, 0.0)] == [0, 40, 32, 16, 24]
 
 
-def test_it_scores_trackers_compares_them_and_names_what_is_too_short(tmp_path: Path, write_clip: Callable[..., Path]) -> None:
+def test_it_scores_trackers_compares_them_and_names_what_is_too_short(
+    tool: ModuleType,
+    tmp_path: Path,
+    write_clip: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     for name, frames in (("long", 30), ("short", 12)):
         write_clip(tmp_path / f"{name}.mp4", frames)
         boxes = (",".join(f"{value:.2f}" for value in rendered_frame(i)[1]) for i in range(frames))
         (tmp_path / f"{name}.txt").write_text("\n".join(boxes))
-    done = run(tmp_path, "identity", "siamfc-lite,search_sizes=[223]")
-    assert done.returncode == 0, done.stderr
-    assert "left out short: no run of 20 frames" in done.stdout
-    assert done.stdout.count("(1 sequences, ") == 2
-    gain = float(done.stdout.split("siamfc-lite,search_sizes=[223]: AO ")[1].split()[0])
+    monkeypatch.setattr(tool, "shared", lambda work, calls, jobs: (work(*each) for each in calls))
+    monkeypatch.setattr(sys, "argv", ["score_starts.py", str(tmp_path), "identity", "siamfc-lite,search_sizes=[223]"])
+    tool.main()
+    printed = capsys.readouterr().out
+    assert "left out short: no run of 20 frames" in printed
+    assert printed.count("(1 sequences, ") == 2
+    gain = float(printed.split("siamfc-lite,search_sizes=[223]: AO ")[1].split()[0])
     assert gain > 0.1
 
     for suffix in ("mp4", "txt"):
         (tmp_path / f"long.{suffix}").unlink()
-    nothing = run(tmp_path, "identity")
-    assert nothing.returncode == 2
-    assert "no sequence is long enough" in nothing.stderr
-
-
-def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, TOOL, *args], capture_output=True, text=True)
+    monkeypatch.setattr(sys, "argv", ["score_starts.py", str(tmp_path), "identity"])
+    with pytest.raises(SystemExit, match="2"):
+        tool.main()
+    assert "no sequence is long enough" in capsys.readouterr().err

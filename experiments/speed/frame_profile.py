@@ -1,4 +1,7 @@
+#!/usr/bin/env python3
 """Where each microsecond of a tracked frame goes, by clocks around the parts of a real tracker.
+
+    experiments/speed/frame_profile.py siamfc-lite siamfc --threads 2
 
 The clocks are put on one tracker's own engine, locator and target, for as long as it is measured: trackers elsewhere run
 no slower for it.
@@ -6,6 +9,7 @@ no slower for it.
 
 from __future__ import annotations
 
+import argparse
 import copy
 import time
 from collections.abc import Callable, Mapping
@@ -13,9 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
 
-from siamtrack.eval.speed import WARM_UP_FRAMES
-from siamtrack.eval.speed_clip import Clip
+from siamtrack.eval.named import our_tracker
+from siamtrack.eval.speed import WARM_UP_FRAMES, computing_with
+from siamtrack.eval.speed_clip import Clip, render_clip
 from siamtrack.tracking.tracker import Tracker
 
 PARTS = {
@@ -130,3 +137,25 @@ def _parts(calls: list[tuple[str, float, float]], began: float, ended: float, ne
     }
     parts["choose"] = lasted("find") - parts["crop"] - parts["network"]
     return {**parts, "rest": max(0.0, ended - began - sum(parts.values()))}
+
+
+def main() -> None:
+    """Measure, and print a row a part."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="a name or a weights file, with settings if any")
+    parser.add_argument("--frames", type=int, default=200)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args()
+    clip = render_clip()
+    with computing_with(args.threads) as threads:
+        found = [profile(name, our_tracker(name, device=args.device)[0], clip, args.frames) for name in args.models]
+    table = Table("us (share)", *args.models, title=f"Where a frame goes; {threads} threads")
+    for part, words in PARTS.items():
+        table.add_row(words, *(f"{one.us[part]:.0f} ({100 * one.shares[part]:.1f} %)" for one in found))
+    table.add_row("whole frame", *(f"{one.total_us:.0f}" for one in found))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """What losses and distances are worth for one-shot recognition, beside raw pixels and an untrained network.
 
-    tools/one_shot.py glyphs --recipe configs/train_verifier.yaml --out runs/glyphs --fonts
-    tools/one_shot.py crops/train --test crops/val --recipe configs/train_objects.yaml --out runs/objects --ways 10
+    experiments/glyphs/one_shot.py glyphs --recipe configs/train_verifier.yaml --out runs/glyphs --fonts
+    experiments/glyphs/one_shot.py crops/train --test crops/val --recipe configs/train_objects.yaml --out runs/objects --ways 10
 
 Trains the recipe once for every loss and distance, and scores each on classes that none of them saw. With `--fonts`
-(a folder made by tools/render_glyphs.py) the fonts of the test were not seen either, and every episode shows one
+(a folder made by render_glyphs.py) the fonts of the test were not seen either, and every episode shows one
 font's characters and asks for a character of another font, the way Omniglot asks. Finished runs are kept: started
 again, it goes on. Ends with OUT/report.png and OUT/scores.json.
 """

@@ -19,7 +19,7 @@ T, U, L = "TRACKING", "UNCERTAIN", "LOST"
 
 @pytest.fixture(scope="module")
 def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
-    return import_tool("measure_lost")
+    return import_tool("experiments/lost/measure_lost")
 
 
 def a_run(tool: ModuleType, overlaps: list[float], states: list[str], absent: tuple[int, int] | None, **changed: object):  # type: ignore[no-untyped-def]

@@ -1,4 +1,8 @@
+#!/usr/bin/env python3
 """How much of what a machine can do the network uses (Williams, Waterman and Patterson, CACM 2009: the roofline model).
+
+    experiments/speed/roofline.py siamfc-lite siamfc --threads 2
+    experiments/speed/roofline.py siamfc,precision=bfloat16,runtime=eager
 
 Work is counted, not guessed: multiply-adds of one tracked frame by PyTorch's own counter, over the graphs that tracking is
 made of. The machine's peaks are measured: a large product of matrices, a large convolution, a large copy.
@@ -6,7 +10,7 @@ made of. The machine's peaks are measured: a large product of matrices, a large 
 
 from __future__ import annotations
 
-import os
+import argparse
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from siamtrack.eval.speed_contender import Contender
+from siamtrack.eval.named import our_tracker
+from siamtrack.eval.speed import Contender, computing_with, run_round
+from siamtrack.eval.speed_clip import render_clip
 from siamtrack.model.backbone import EXEMPLAR_SIZE, embedding_size
 from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese
@@ -44,16 +50,10 @@ class Machine:
     """What this machine reaches.
 
     Attributes:
-        processor: its name. cores: that the system shows. threads: that were used.
-        load: how many processes were busy in the last minute, before anything was measured; None if unknown.
         peak_gflops: most floating point operations, 1e9 a second, by precision.
         bandwidth_gb_s: most bytes read and written, 1e9 a second.
     """
 
-    processor: str
-    cores: int
-    threads: int
-    load: float | None
     peak_gflops: Mapping[str, float]
     bandwidth_gb_s: float
 
@@ -63,7 +63,7 @@ class Roofline:
     """One network under the machine's roof.
 
     Attributes:
-        contender: whose network. precision: that the peak is of.
+        name: of the tracker. precision: that the peak is of.
         gmacs: 1e9 multiply-adds a frame. mbytes: 1e6 bytes of values a frame; see `Work`.
         intensity: operations a byte; a multiply-add is two operations.
         gflops: reached, 1e9 operations a second. gb_s: 1e9 bytes a second that go with it.
@@ -73,7 +73,7 @@ class Roofline:
         of_limit: share of the frames a second that this limit allows.
     """
 
-    contender: str
+    name: str
     precision: str
     gmacs: float
     mbytes: float
@@ -129,17 +129,14 @@ def counted(modules: Iterable[nn.Module], call: Callable[[], Any]) -> Work:
     return Work(counter.get_total_flops() // 2, values)
 
 
-def measure_machine(device: torch.device, precisions: Iterable[str], load: float | None = None) -> Machine:
+def measure_machine(device: torch.device, precisions: Iterable[str]) -> Machine:
     """Measure peaks on a device, in a few seconds.
 
     Args:
         device: where. precisions: names; those that PyTorch does not multiply in, such as int8, are left out.
-        load: see `Machine`.
     """
     known = sorted({name for name in precisions if name in PRECISIONS} | {"float32"})
-    peaks = {name: peak_gflops(device, PRECISIONS[name]) for name in known}
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
-    return Machine(name, os.cpu_count() or 1, torch.get_num_threads(), load, peaks, bandwidth_gb_s(device))
+    return Machine({name: peak_gflops(device, PRECISIONS[name]) for name in known}, bandwidth_gb_s(device))
 
 
 def peak_gflops(device: torch.device, dtype: torch.dtype, side: int | None = None, tries: int = 8) -> float:
@@ -174,21 +171,19 @@ def bandwidth_gb_s(device: torch.device, megabytes: int | None = None, tries: in
     return 2 * megabytes * 1e6 / _best(lambda: target.copy_(source), device, tries) / 1e9
 
 
-def place(contender: Contender, work: Work, network_s: float, machine: Machine) -> Roofline:
+def under_roof(name: str, reached: str, work: Work, network_s: float, machine: Machine) -> Roofline:
     """Where a network lies under the roof.
 
     Args:
-        contender: one of our own. work: of one frame of it. network_s: seconds that its network takes for one.
-        machine: what the machine reaches.
+        name: of the tracker. reached: the precision that it runs in. work: of one frame of it.
+        network_s: seconds that its network takes for one. machine: what the machine reaches.
     """
-    engine = contender.engine
-    assert engine is not None, "only our own models have a network to count"
-    precision = engine.precision if engine.precision in machine.peak_gflops else "float32"
+    precision = reached if reached in machine.peak_gflops else "float32"
     operations, size = 2 * work.multiply_adds, work.values * PRECISIONS[precision].itemsize
     peak, bandwidth = machine.peak_gflops[precision] * 1e9, machine.bandwidth_gb_s * 1e9
     computing_s, moving_s = operations / peak, size / bandwidth
     return Roofline(
-        contender.name,
+        name,
         precision,
         work.multiply_adds / 1e9,
         size / 1e6,
@@ -217,3 +212,37 @@ def _best(work: Callable[[], Any], device: torch.device, tries: int) -> float:
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def main() -> None:
+    """Measure, and print a line a tracker and one a peak."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="a name or a weights file, with settings if any")
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args()
+    clip, found = render_clip(), []
+    with computing_with(args.threads) as threads:
+        for name in args.models:
+            tracker, weights = our_tracker(name, device=args.device)
+            contender = Contender(name, tracker)
+            run_round(contender, clip, 20)
+            network = run_round(contender, clip, args.frames)[0].network
+            assert network is not None, "ours has a network"
+            found.append((name, tracker.engine, count_work(weights.net, tracker.config), 1 / network.fps))
+        machine = measure_machine(found[0][1].device, [engine.precision for _, engine, _, _ in found])
+    print(f"{processor_name()}, {threads} threads, {machine.bandwidth_gb_s:.1f} GB/s")
+    for precision, peak in machine.peak_gflops.items():
+        print(f"peak in {precision}: {peak:.0f} GFLOP/s")
+    for name, engine, work, seconds in found:
+        roof = under_roof(name, engine.precision, work, seconds, machine)
+        print(
+            f"{name}: {roof.gmacs:.2f} G multiply-adds a frame, {roof.gflops:.0f} GFLOP/s "
+            f"({100 * roof.of_peak:.0f} % of the {roof.precision} peak), {roof.gb_s:.1f} GB/s "
+            f"({100 * roof.of_bandwidth:.0f} %); bound by {roof.bound}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,19 +1,31 @@
-"""What a frame costs as the work grows: more targets, larger frames, longer videos."""
+#!/usr/bin/env python3
+"""What a frame costs as the work grows: more targets, larger frames, longer videos.
+
+    experiments/speed/costs.py siamfc-lite --threads 2 --targets 1 4 16 64 --sizes 240p 720p 4K
+    experiments/speed/costs.py siamfc-lite --threads 2 --lengths 100 1000 20000
+
+Clips are rendered and lie in memory. Without --targets, --sizes and --lengths, the first two are measured.
+"""
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from siamtrack.eval.speed import Figures, Watch, figures, run_round
-from siamtrack.eval.speed_clip import Clip, RenderedClip
-from siamtrack.eval.speed_contender import Contender
-from siamtrack.eval.speed_memory import resident_mb
+from rich.console import Console
+from rich.table import Table
+
+from siamtrack.eval.named import our_tracker
+from siamtrack.eval.speed import Contender, Figures, computing_with, figures, run_round
+from siamtrack.eval.speed_clip import Clip, RenderedClip, render_clip
+from siamtrack.system import resident_mb
 from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.tracker import Tracker
 
+SIZES = {"240p": (426, 240), "480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 _WARM_UP = 2
 _SETTLED = 20  # frames after which memory counts as that of a tracker at work
 
@@ -49,39 +61,21 @@ class LengthCost:
     memory_mb: float
 
 
-@dataclass(frozen=True)
-class CostCurve:
-    """One tracker's costs. Attributes: `contender`, and `points` by growing work."""
-
-    contender: str
-    points: tuple[Cost, ...]
-
-
-@dataclass(frozen=True)
-class LengthCurve:
-    """One tracker through one long video. Attributes: `contender`, and `points`, the first after few frames."""
-
-    contender: str
-    points: tuple[LengthCost, ...]
-
-
 def cost_of_targets(
-    name: str,
     tracker: Tracker,
     clip: RenderedClip,
     counts: Sequence[int],
     frames: int,
     rounds: int,
-    watch: Watch = lambda _: None,
-) -> CostCurve:
+) -> list[Cost]:
     """Time of a frame with so many targets in it, all in one batch of the network; no reading of frames.
 
     Args:
-        name: what to call it. tracker: its engine and constants are used.
+        tracker: its engine and constants are used.
         clip: has as many targets as the greatest count.
         counts: of targets.
         frames: of a round with one target; a round with N has N times fewer, but 4 at least.
-        rounds: how often, in turns. watch: told of each count's round.
+        rounds: how often, in turns.
 
     Raises:
         ValueError: more targets than the clip has.
@@ -92,18 +86,15 @@ def cost_of_targets(
     for _ in range(rounds):
         for count, each in found.items():
             each.append(_round_of_targets(tracker, clip, count, max(4, frames // count)))
-            watch(f"{name}: {count} targets")
-    return CostCurve(name, tuple(_cost(count, str(count), each) for count, each in found.items()))
+    return [_cost(count, str(count), each) for count, each in found.items()]
 
 
-def cost_of_sizes(
-    contender: Contender, clips: Mapping[str, Clip], frames: int, rounds: int, watch: Watch = lambda _: None
-) -> CostCurve:
+def cost_of_sizes(contender: Contender, clips: Mapping[str, Clip], frames: int, rounds: int) -> list[Cost]:
     """Time of a frame of each size; no reading of frames. Targets should be the same share of each clip's frame.
 
     Args:
         contender: what is measured. clips: by what people call their size.
-        frames: of a round. rounds: how often, in turns. watch: told of each size's round.
+        frames: of a round. rounds: how often, in turns.
     """
     found: dict[str, list[Figures]] = {label: [] for label in clips}
     for clip in clips.values():
@@ -111,17 +102,16 @@ def cost_of_sizes(
     for _ in range(rounds):
         for label, clip in clips.items():
             found[label].append(run_round(contender, clip, frames)[0].tracker)
-            watch(f"{contender.name}: {label}")
     costs = [_cost(clips[label].size_wh[0] * clips[label].size_wh[1], label, each) for label, each in found.items()]
-    return CostCurve(contender.name, tuple(sorted(costs, key=lambda cost: cost.at)))
+    return sorted(costs, key=lambda cost: cost.at)
 
 
-def cost_of_lengths(contender: Contender, clip: Clip, lengths: Sequence[int], watch: Watch = lambda _: None) -> LengthCurve:
+def cost_of_lengths(contender: Contender, clip: Clip, lengths: Sequence[int]) -> list[LengthCost]:
     """Time and memory along one video, at each of some lengths.
 
     Args:
         contender: what is measured. clip: must have as many frames.
-        lengths: in frames. watch: told of each length.
+        lengths: in frames.
     """
     marks = sorted(set(lengths) | {min(_SETTLED, *lengths)})
     images = clip.read(marks[-1] + 1)
@@ -135,9 +125,7 @@ def cost_of_lengths(contender: Contender, clip: Clip, lengths: Sequence[int], wa
             before = points[-1] if points else LengthCost(0, 0.0, 0.0, 0.0)
             ms = 1e3 * (total - before.total_s) / (done - before.frames)
             points.append(LengthCost(done, total, ms, resident_mb()))
-            if done in lengths:
-                watch(f"{contender.name}: {done} frames")
-    return LengthCurve(contender.name, tuple(points))
+    return points
 
 
 def _round_of_targets(tracker: Tracker, clip: RenderedClip, count: int, frames: int) -> Figures:
@@ -156,3 +144,46 @@ def _round_of_targets(tracker: Tracker, clip: RenderedClip, count: int, frames: 
 
 def _cost(at: int, label: str, rounds: Sequence[Figures]) -> Cost:
     return Cost(at, label, median(one.p50_ms for one in rounds), median(one.p95_ms for one in rounds))
+
+
+def main() -> None:
+    """Measure, and print a table a kind of cost."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="a name or a weights file, with settings if any")
+    parser.add_argument("--targets", type=int, nargs="+", default=[])
+    parser.add_argument("--sizes", nargs="+", default=[], choices=SIZES)
+    parser.add_argument("--lengths", type=int, nargs="+", default=[], help="frames")
+    parser.add_argument("--frames", type=int, default=30, help="of a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", default="auto")
+    args = parser.parse_args()
+    if not (args.targets or args.sizes or args.lengths):
+        args.targets, args.sizes = [1, 2, 4, 8, 16, 32, 64], list(SIZES)
+    with computing_with(args.threads):
+        for name in args.models:
+            tracker, _ = our_tracker(name, device=args.device)
+            contender = Contender(name, tracker)
+            if args.targets:
+                clip = render_clip(targets=max(args.targets))
+                show(f"{name}: targets", cost_of_targets(tracker, clip, args.targets, args.frames, args.rounds))
+            if args.sizes:
+                clips: dict[str, Clip] = {label: render_clip(SIZES[label]) for label in args.sizes}
+                show(f"{name}: frame size", cost_of_sizes(contender, clips, args.frames, args.rounds))
+            if args.lengths:
+                table = Table("frames", "s", "ms a frame", "MB", title=f"{name}: length")
+                for point in cost_of_lengths(contender, render_clip(), args.lengths):
+                    table.add_row(f"{point.frames:,}", f"{point.total_s:.1f}", f"{point.ms:.2f}", f"{point.memory_mb:.1f}")
+                Console().print(table)
+
+
+def show(title: str, costs: Sequence[Cost]) -> None:
+    """A row a cost."""
+    table = Table("", "ms a frame, p50", "p95", title=title)
+    for cost in costs:
+        table.add_row(cost.label, f"{cost.p50_ms:.2f}", f"{cost.p95_ms:.2f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

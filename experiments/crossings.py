@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measure how often a look-alike that crosses the target steals the box.
 
-    tools/measure_crossings.py ROOT --tracker siamfc-lite --tracker siamfc-lite,follow_rivals=false --jobs 2
-    tools/measure_crossings.py ROOT --tracker siamfc-lite --only OTB_Bolt OTB_Deer --clips 4 --sheet crossings.jpg
+    experiments/crossings.py ROOT --tracker siamfc-lite --tracker siamfc --jobs 2
+    experiments/crossings.py ROOT --tracker siamfc-lite --only OTB_Bolt OTB_Deer --clips 4 --sheet crossings.jpg
 
 Of each labelled sequence of ROOT a few clips are made in memory, the same ones for every tracker: into its first frames a twin
 of the target is painted, the target's own picture of the first frame, mirrored. It comes from one side, passes over or behind
@@ -29,8 +29,8 @@ from zlib import crc32
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pool import shared
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from siamtrack.boxes import Box, iou
@@ -39,6 +39,7 @@ from siamtrack.data.layout import find_sequences
 from siamtrack.data.sequence import Sequence
 from siamtrack.eval.evaluate import run_together, subset
 from siamtrack.eval.named import tracker_by_name
+from siamtrack.eval.runner import shared
 from siamtrack.eval.scores import pooled
 from siamtrack.frames import Image
 from siamtrack.system import write_whole
@@ -141,7 +142,8 @@ def main() -> None:
     except BAD_INPUT as error:
         parser.error(reason(error))
     rows, trackers = list[Row](), list(dict.fromkeys(args.tracker))
-    for found in shared(run_crossings, [(sequence, args.clips, args.seed, trackers) for sequence in chosen], args.jobs):
+    calls = [(sequence, args.clips, args.seed, trackers) for sequence in chosen]
+    for found in track(shared(run_crossings, calls, args.jobs), "sequences", total=len(calls)):
         rows += found
     Console(width=120).print(table(rows, trackers))  # the width also where it goes into a file, for whole names
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Fit score_weights and score_offset of a model: what its evidence says of "the box overlaps the target by more than 0.5".
 
-    tools/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only 'TLP_*' 'VOT17_*' --features value,peak,gap --jobs 2
+    experiments/lost/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only 'TLP_*' --features value,peak,gap --jobs 2
 
 The tracker follows the targets of labelled sequences that the network must not have been trained on (it knows the others
-by heart, and would promise too little for new ones), as they are and in the clips that tools/make_absences.py makes of
-them. A logistic regression with every sequence, and every kind of clip, of equal weight gives the weights: most of what
-there is to learn is in the clips. The offset is fitted again with the sequences worth as much as all their clips: in the
+by heart, and would promise too little for new ones), as they are and in the clips that make_absences.py makes of them. A
+logistic regression with every sequence, and every kind of clip, of equal weight gives the weights: most of what there is to
+learn is in the clips. The offset is fitted again with the sequences worth as much as all their clips: in the
 clips the target is away half of the time, and by them alone a score would be too cautious on ordinary video. Printed
 beside are AUROC and expected calibration error (ECE) of each sequence's frames by a fit to the other sequences.
 """
@@ -23,13 +23,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from absences.making import make_clips
 from numpy.typing import NDArray
-from pool import shared
+from rich.progress import track
 
 from siamtrack.api import load
 from siamtrack.boxes import iou
 from siamtrack.config import load_yaml
 from siamtrack.data.layout import find_sequences
 from siamtrack.eval.reliability import auroc, calibration_error
+from siamtrack.eval.runner import shared
 from siamtrack.tracking.evidence import Evidence
 from siamtrack.tracking.tracker import Tracker
 
@@ -106,7 +107,8 @@ def collect(args: argparse.Namespace) -> Frames:
     names = [one.name for one in find_sequences(args.root) if any(fnmatchcase(one.name, pattern) for pattern in args.only)]
     rows: list[tuple[Evidence, float, str, str]] = []
     settings = {**(load_yaml(args.config) if args.config else {}), "redetect": False}
-    for found in shared(look, [(args.root, name, args.model, settings, args.seed) for name in names], args.jobs):
+    calls = [(args.root, name, args.model, settings, args.seed) for name in names]
+    for found in track(shared(observe, calls, args.jobs), "sequences", total=len(calls)):
         rows += found
     evidence, overlaps, sequences, kinds = zip(*rows, strict=True)
     seen = Frames(np.array(evidence), np.array(overlaps), np.array(sequences), np.array(kinds))
@@ -115,7 +117,7 @@ def collect(args: argparse.Namespace) -> Frames:
     return seen
 
 
-def look(root: Path, name: str, model: str, settings: dict[str, Any], seed: int) -> list[tuple[Evidence, float, str, str]]:
+def observe(root: Path, name: str, model: str, settings: dict[str, Any], seed: int) -> list[tuple[Evidence, float, str, str]]:
     """Evidence, overlap, sequence and kind of each frame of one sequence and of the clips made of it."""
     sequences = {one.name: one for one in find_sequences(root)}
     sequence, tracker = sequences[name], load(model, **settings)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +23,7 @@ DRAWS = 12
 
 @pytest.fixture(scope="module")
 def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
-    return import_tool("measure_crossings")
+    return import_tool("experiments/crossings")
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +152,10 @@ def test_what_gives_no_clip_has_a_reason(tool: ModuleType, sequence: Sequence) -
 @pytest.fixture
 def call(tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Runs the tool in this process: another one would take seconds to import torch."""
-    monkeypatch.setattr(sys.modules["pool"], "ProcessPoolExecutor", lambda jobs, **_: ThreadPoolExecutor(jobs))
+    monkeypatch.setattr(tool, "shared", lambda work, calls, jobs: (work(*each) for each in calls))
 
     def run(*arguments: object) -> None:
-        monkeypatch.setattr(sys, "argv", ["measure_crossings.py", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["crossings.py", *map(str, arguments)])
         tool.main()
 
     return run
@@ -166,7 +165,7 @@ def test_the_command_says_how_trackers_fare(
     root: Path, tmp_path: Path, call: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     picture = tmp_path / "sheet.jpg"
-    names = ("siamfc-lite,follow_rivals=false", "identity")
+    names = ("siamfc-lite", "identity")
     call(root, "--tracker", names[0], "--tracker", names[1], "--clips", 1, "--jobs", 1, "--sheet", picture)
     out = capsys.readouterr().out
     assert "short: left out: 20 frames are labelled, 40 are wanted" in out
@@ -183,7 +182,7 @@ def test_wrong_input_is_told_in_a_line(root: Path, call: Callable[..., None], ca
     for arguments, said in (
         ((root / "none", "--tracker", "identity"), "none not found"),
         ((root, "--tracker", "identity", "--only", "lang"), "no sequence 'lang'"),
-        ((root, "--tracker", "siamfc-lite,follow_rival=true"), "follow_rival"),
+        ((root, "--tracker", "siamfc-lite,redetekt=true"), "redetekt"),
     ):
         with pytest.raises(SystemExit, match="2"):
             call(*arguments)

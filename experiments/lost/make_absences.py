@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Make clips in which the target is absent for a while, out of labelled sequences: to measure "lost" and re-detection.
 
-    tools/make_absences.py ROOT OUT --seed 0
-    tools/make_absences.py ROOT OUT --only 'OTB_Car*' 'OTB_David' --frames-before 40 --frames-after 60
+    experiments/lost/make_absences.py ROOT OUT --seed 0
+    experiments/lost/make_absences.py ROOT OUT --only 'OTB_Car*' 'OTB_David' --frames-before 40 --frames-after 60
 
 ROOT holds NAME.mp4 beside NAME.txt, or any other layout of sequences that siamtrack reads. OUT gets KIND_NAME.mp4 beside
 KIND_NAME.txt (one 0-based `x,y,w,h` line a frame, 0,0,0,0 where the target is absent) and set.json, which says of every

@@ -21,7 +21,7 @@ FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSerif", "Deja
 
 @pytest.fixture(scope="module")
 def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
-    return import_tool("render_glyphs")
+    return import_tool("experiments/glyphs/render_glyphs")
 
 
 @pytest.fixture(scope="module")

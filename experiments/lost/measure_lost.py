@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Measure whether trackers know that they have lost their target, and whether they find it again.
 
-    tools/measure_lost.py ROOT --tracker siamfc-lite --tracker siamfc-lite,redetect=false --out lost
-    tools/measure_lost.py ROOT --tracker cv2:csrt --tracker cv2:nano --onnx-dir nanotrack --out lost
+    experiments/lost/measure_lost.py ROOT --tracker siamfc-lite --tracker siamfc-lite,redetect=false --out lost
+    experiments/lost/measure_lost.py ROOT --tracker cv2:csrt --tracker cv2:nano --onnx-dir nanotrack --out lost
 
-Every tracker runs over the labelled sequences of ROOT as they are, and over the clips that tools/make_absences.py makes of
+Every tracker runs over the labelled sequences of ROOT as they are, and over the clips that make_absences.py makes of
 them by the same seed, frame-exact. A frame is good where its box overlaps the target by more than one half; the target is
 lost where it is absent, or the overlap is below one tenth. OUT gets frames-SEED.json with every frame's score, state and
 overlap, lost.json with the figures below, and reliability.png. What is finished is kept: the same command goes on.
@@ -32,8 +32,8 @@ import numpy as np
 from absences.clip import AbsenceClip
 from absences.making import make_clips
 from numpy.typing import NDArray
-from pool import shared
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from siamtrack.boxes import iou
@@ -41,7 +41,7 @@ from siamtrack.data.layout import find_sequences
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.peers import box_of
 from siamtrack.eval.reliability import auroc, calibration_error, reliability
-from siamtrack.eval.runner import TrackerSpec
+from siamtrack.eval.runner import TrackerSpec, shared
 from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.result import State
 
@@ -136,7 +136,8 @@ def main() -> None:
     todo = {
         name: [one for one in args.tracker if not any((r.tracker, _source(r)) == (one, name) for r in runs)] for name in names
     }
-    for found in shared(run_sequence, [(args.root, name, args.seed, todo[name], onnx_dir) for name in names], args.jobs):
+    calls = [(args.root, name, args.seed, todo[name], onnx_dir) for name in names]
+    for found in track(shared(run_sequence, calls, args.jobs), "sequences", total=len(calls)):
         runs += [replace(run, made_by=prints[run.tracker]) for run in found]
         write_whole(kept, json.dumps([asdict(run) for run in runs]))
     report(runs, args.tracker, args.out)

@@ -27,7 +27,7 @@ BEFORE, AFTER = 14, 20
 
 @pytest.fixture(scope="module")
 def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
-    return import_tool("make_absences")
+    return import_tool("experiments/lost/make_absences")
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,33 @@
-"""The plain recipe: the network as it was trained, on contiguous float32 crops. What all else is measured against."""
+#!/usr/bin/env python3
+"""How much faster trackers are than the plain recipe: three float32 search crops, the network as it was trained.
+
+    experiments/speed/plain_recipe.py siamfc-lite siamfc --threads 2
+    experiments/speed/plain_recipe.py siamfc --threads 2 --json plain.json && tools/speed_table.py plain.json
+
+The rounds are those of `siamtrack bench`, with the plain recipe of `siamfc` first, whose speed is 1.
+"""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from siamtrack.api import config_of
+from siamtrack.eval.speed import Contender, Entry, bench, entries, make_contender, write_json
+from siamtrack.eval.speed_clip import render_clip
 from siamtrack.model.siamese import Siamese
+from siamtrack.model.weights import load_weights
 from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.runtimes.runtime import BoxResponse, Crops, Runtime
+from siamtrack.tracking.tracker import Tracker
+
+PLAIN = "plain"
 
 PLAIN_MODEL = "siamfc"
 PLAIN_SETTINGS = {"scale_search": "search", "scale_count": 3}
@@ -77,3 +93,33 @@ class PlainEngine(Engine):
 
     def _make(self, net: Siamese) -> Runtime:
         return PlainRuntime(net, self.device)
+
+
+def make(entry: Entry, device: str = "auto") -> Contender:
+    """As `make_contender`; the name `plain` means the plain recipe."""
+    if entry.name != PLAIN:
+        return make_contender(entry, device)
+    weights = load_weights(PLAIN_MODEL)
+    return Contender(entry.label, Tracker(PlainEngine(weights.net, device), config_of(weights, **PLAIN_SETTINGS)))
+
+
+def main() -> None:
+    """Measure, and print a line a tracker."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trackers", nargs="+", metavar="TRACKER", help="as for siamtrack bench --model")
+    parser.add_argument("--frames", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--json", type=Path, help="write all figures, as siamtrack bench does")
+    args = parser.parse_args()
+    wanted = [Entry(PLAIN, "auto", False, PLAIN), *entries(args.trackers)]
+    report = bench(wanted, lambda entry: make(entry, args.device), render_clip(), args.frames, args.rounds, PLAIN, args.threads)
+    for one in report.contenders:
+        print(f"{one.name:32s} {one.tracker.fps:7.1f} fps  {one.ratio:6.2f} times the plain recipe")
+    if args.json:
+        write_json(args.json, report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Render characters in many fonts, into a folder a character: data for one-shot experiments.
 
-    tools/render_glyphs.py OUT --fonts /usr/share/fonts
-    tools/render_glyphs.py OUT --fonts DIR --size 48 --characters latin,greek,digits --limit-fonts 20
+    experiments/glyphs/render_glyphs.py OUT --fonts /usr/share/fonts
+    experiments/glyphs/render_glyphs.py OUT --fonts DIR --size 48 --characters latin,greek,digits --limit-fonts 20
 
 OUT/U+0041/SLUG.png is an A, SLUG the font's family and style: black on white, grey, centred, its longer side three
 quarters of the picture. OUT/fonts.txt has a line `SLUG<tab>FAMILY` for each font, by which to split: the styles of a

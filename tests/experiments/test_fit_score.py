@@ -12,7 +12,7 @@ FEATURES = ("value", "gap")
 
 @pytest.fixture(scope="module")
 def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
-    return import_tool("fit_score")
+    return import_tool("experiments/lost/fit_score")
 
 
 def frames(tool: ModuleType, count: int, shift: float = 0.0) -> Any:
