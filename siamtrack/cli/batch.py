@@ -19,7 +19,7 @@ from siamtrack.cli.options import (
     note,
     settings_of,
 )
-from siamtrack.cli.signals import Signals
+from siamtrack.cli.signals import Signals, interrupt
 from siamtrack.errors import SiamtrackError
 from siamtrack.models import DEFAULT_MODEL
 
@@ -84,7 +84,7 @@ def batch(
 
     check_labels(labels or [])
     constants = settings_of(config, redetect)
-    with Signals(raising=True) as signals, _Bars() as bars:
+    with Signals(interrupt) as signals, _Bars() as bars:
         run = run_batch(
             jobs_path,
             out,
