@@ -18,7 +18,7 @@ EXTRAS = {
     # The search of `siamtrack tune`.
     "tune": ["optuna>=4"],
     # The page of `siamtrack live --web`.
-    "live": ["fastapi>=0.115", "uvicorn>=0.35", "websockets>=14"],
+    "live": ["fastapi>=0.115", "pydantic>=2", "uvicorn>=0.35", "websockets>=14"],
     # `siamtrack batch --engine ray`.
     "cluster": ["ray>=2.40"],
     # `--runtime openvino`.
