@@ -36,6 +36,9 @@ KEPT_IMAGES = 128
 REGION_SHARE = 0.2
 """Pairs that show a region of an image instead of an object."""
 
+BLUR_SHARE = 0.15
+"""Objects that are blurred by a motion of their own."""
+
 MIN_CONTRAST = 15.0
 """Least standard deviation in a region, grey levels: a blank wall is found anywhere."""
 
@@ -182,14 +185,14 @@ class Synthesis:
         mask = np.zeros((size[1], size[0]), np.uint8)
         cv2.fillPoly(mask, [part.astype(np.int32) for part in outline], 255, cv2.LINE_AA, 4)
         seen = cv2.warpAffine(source, matrix, size, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-        alpha: NDArray[np.float32] = cv2.GaussianBlur(mask, (3, 3), 0.7).astype(np.float32)[..., None] / 255
+        alpha: NDArray[Any] = cv2.GaussianBlur(mask, (3, 3), 0.7).astype(np.float32)[..., None] / 255
         drawn: NDArray[np.float32] = np.clip(seen * pose.gain + pose.offset, 0, 255).astype(np.float32) * alpha
         if pose.blur_px >= 2:
             kernel = _line(pose.blur_px, pose.blur_angle)
             drawn = np.asarray(cv2.filter2D(drawn, -1, kernel), np.float32)
-            alpha = np.asarray(cv2.filter2D(alpha, -1, kernel), np.float32)[..., None]  # type: ignore[assignment]
-        under = image[y1:y2, x1:x2]
-        under[:] = drawn + under * (1 - alpha)
+            alpha = np.asarray(cv2.filter2D(alpha, -1, kernel), np.float32)[..., None]
+        under: NDArray[Any] = image[y1:y2, x1:x2]
+        under[:] = (drawn + under * (1 - alpha)).astype(np.uint8)
 
     def _image(self, name: str) -> Image:
         if name in self._kept:
@@ -239,7 +242,7 @@ def _before(cutout: Cutout, box: Matrix, rng: np.random.Generator) -> Pose:
 
 
 def _lit(matrix: Matrix, rng: np.random.Generator) -> Pose:
-    blur = rng.uniform(2, 12) if rng.random() < 0.15 else 0.0
+    blur = rng.uniform(2, 12) if rng.random() < BLUR_SHARE else 0.0
     return Pose(matrix, rng.uniform(0.8, 1.2), rng.uniform(-15, 15), blur, rng.uniform(0, np.pi))
 
 
