@@ -7,7 +7,7 @@ import pytest
 
 from siamtrack.boxes import Box
 from siamtrack.errors import DataError
-from siamtrack.eval.agreement import label_clip
+from siamtrack.eval.agreement import agreed, label_clip
 from siamtrack.frames import Image
 
 FRAMES = 24
@@ -120,3 +120,15 @@ def test_what_cannot_be_labelled_is_refused() -> None:
         label_clip(Scripted(lambda *_: START), frames(0), START, [])
     with pytest.raises(ValueError, match="outside the 100x100 frame"):
         label_clip(Scripted(lambda *_: START), frames(), (200, 0, 10, 10), [])
+
+
+def test_teachers_agree_where_most_of_them_are_near_each_other() -> None:
+    near, also, far = (np.tile([x, 20.0, 40.0, 40.0], (4, 1)) for x in (10.0, 14.0, 200.0))
+    also[1] = 0  # unsure: one of three is left that agrees with nobody
+    far[2] = 12.0, 20.0, 40.0, 40.0
+    near[3] = also[3] = 0
+    found = agreed([near, also, far])
+    assert found.tolist() == [[12, 20, 40, 40], [0, 0, 0, 0], [12, 20, 40, 40], [0, 0, 0, 0]]
+    assert agreed([near]).tolist() == near.tolist()
+    with pytest.raises(ValueError, match="must label the same frames"):
+        agreed([near, near[:2]])
