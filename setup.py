@@ -57,7 +57,7 @@ setup(
     license_files=["LICENSE", "NOTICE", "LICENSES/*.txt"],
     python_requires=">=3.10",
     packages=find_packages(include=["siamtrack", "siamtrack.*"]),
-    package_data={"siamtrack": ["assets/*.safetensors", "assets/live*", "py.typed"]},
+    package_data={"siamtrack": ["assets/*.safetensors", "assets/live*", "assets/report.css", "py.typed"]},
     install_requires=[
         # The upper bound keeps an install on a machine without a GPU from fetching gigabytes of CUDA unasked.
         "torch>=2.8,<2.14",

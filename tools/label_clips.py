@@ -29,12 +29,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from agreement import Labels, agreed, label_clip
 from rich.progress import Progress
 
 from siamtrack.boxes import Box, iou, parse_box
 from siamtrack.data.videos import VIDEO_SUFFIXES
 from siamtrack.errors import DataError, OutputError
-from siamtrack.eval.agreement import Labels, agreed, label_clip
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.peers import BoxTracker
 from siamtrack.frames import Image

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,13 +17,8 @@ FRAMES = 6
 
 
 @pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("label_clips", Path(__file__).parents[2] / "tools/label_clips.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return import_tool("tools/label_clips")
 
 
 class Staying:
