@@ -14,29 +14,29 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast, get_args
 
 import numpy as np
 import torch
+from episodes import OneShot, one_shot
 from numpy.typing import NDArray
+from one_shot_chart import write_report
 from rich.console import Console
 from rich.table import Table
 
 from siamtrack.config import build, load_yaml
 from siamtrack.data.labelled import Classes, open_classes
-from siamtrack.model.siblings import Siblings
-from siamtrack.model.similarity import Euclidean, SimilarityName
 from siamtrack.system import replace_file
 from siamtrack.train.loop import train
-from siamtrack.train.verifier_data import ItemReader
-from siamtrack.train.verifier_recipe import VerifierRecipe
-from siamtrack.train.verifier_task import embed_items, verifier_task
-from siamtrack.verify.episodes import OneShot, one_shot, sample_pairs
-from siamtrack.verify.metrics import Roc, roc
-from siamtrack.verify.report import write_report
+from siamtrack.verify.header import Metric, TowerSpec
+from siamtrack.verify.items import tower_input
+from siamtrack.verify.metrics import Roc, roc, sample_pairs
+from siamtrack.verify.network import Siblings, Similarity
+from siamtrack.verify.recipe import VerifierRecipe
+from siamtrack.verify.training import embed_items, verifier_task
 
 LOSSES = ("contrastive", "triplet", "logistic")
 MARGINS = {"contrastive": 1.0, "triplet": 0.3, "logistic": 1.0}
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=None, help="shorten every run")
     parser.add_argument("--losses", nargs="*", default=LOSSES)
-    parser.add_argument("--similarities", nargs="*", default=get_args(SimilarityName))
+    parser.add_argument("--similarities", nargs="*", default=get_args(Metric))
     parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args()
     recipe = build(VerifierRecipe, load_yaml(args.recipe), str(args.recipe))
@@ -79,13 +79,11 @@ def main() -> None:
     parts = by_fonts(open_classes(args.data), recipe) if args.fonts else by_classes(args, recipe)
     print(f"train: {len(parts.train.items)} items of {len(parts.train.names)} classes; ", end="")
     print(f"test: {len(parts.test.items)} items of {len(parts.test.names)} classes", flush=True)
-    read = ItemReader(parts.test, recipe.tower)
-    rows = {"raw pixels": scores(Euclidean().matrix, pixels(read, len(parts.test.items)), parts, args)}
+    vectors = pixels(parts.test.items, recipe.tower)
+    rows = {"raw pixels": scores(Similarity("euclidean", vectors.shape[1]).distance_matrix, vectors, parts, args)}
     untrained = cast(Siblings, verifier_task(recipe, parts.train).net).eval()
-    everything = np.arange(len(parts.test.items))
-    rows["untrained network"] = scores(
-        untrained.similarity.distance_matrix, embed_items(untrained, read, everything), parts, args
-    )
+    vectors = embed_items(untrained, parts.test.items, recipe.tower)
+    rows["untrained network"] = scores(untrained.similarity.distance_matrix, vectors, parts, args)
     for loss in args.losses:
         for similarity in args.similarities:
             if (loss, similarity) == ("contrastive", "correlation"):
@@ -95,7 +93,8 @@ def main() -> None:
             net = cast(
                 Siblings, train(verifier_task(chosen, parts.train), args.out / name.replace(", ", "-"), workers=args.workers)
             )
-            rows[name] = scores(net.similarity.distance_matrix, embed_items(net, read, everything), parts, args)
+            vectors = embed_items(net, parts.test.items, recipe.tower)
+            rows[name] = scores(net.similarity.distance_matrix, vectors, parts, args)
             print(line(name, rows[name]), flush=True)
     Console(width=120).print(table(rows, args))
     write_report(args.out / "report.png", rows, f"{args.ways}-way one-shot, {len(parts.test.names)} classes never trained on")
@@ -129,9 +128,9 @@ def held_out(count: int, recipe: VerifierRecipe) -> NDArray[np.int64]:
     return np.random.default_rng([recipe.seed, 3]).permutation(count)[: max(2, round(recipe.holdout * count))]
 
 
-def pixels(read: ItemReader, count: int) -> torch.Tensor:
+def pixels(items: Sequence[Path], spec: TowerSpec) -> torch.Tensor:
     """Every item as a vector of length 1 of its own pixels less their mean."""
-    flat = torch.stack([torch.from_numpy(read(k)).float().flatten() for k in range(count)])
+    flat = torch.stack([torch.from_numpy(tower_input(item, spec)).float().flatten() for item in items])
     return torch.nn.functional.normalize(flat - flat.mean(dim=1, keepdim=True), dim=1)
 
 

@@ -12,19 +12,20 @@ class Signals:
     """SIGINT and SIGTERM end a command with its results written, instead of the process without them.
 
     Args:
-        act: called when one comes, in the main thread.
+        raising: raise KeyboardInterrupt in the main thread, for a loop that asks nobody whether to go on.
 
     Attributes:
         caught: the signal's number, once there was one.
     """
 
-    def __init__(self, act: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, raising: bool = False) -> None:
         self.caught: int | None = None
-        self._act = act
+        self._raising = raising
 
     def _catch(self, number: int, _: FrameType | None) -> None:
         self.caught = number
-        self._act()
+        if self._raising:
+            raise KeyboardInterrupt
 
     def __enter__(self) -> Signals:
         self._before: dict[int, Callable[..., Any] | int | None] = {
@@ -35,8 +36,3 @@ class Signals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-
-
-def interrupt() -> None:
-    """What `Signals` does for a loop that asks nobody whether to go on."""
-    raise KeyboardInterrupt

@@ -30,7 +30,9 @@ def train(
 
     Several GPUs: torchrun --nproc-per-node 8 --max-restarts 3 -m siamtrack train RECIPE --data ROOT --out DIR
     """
+    from siamtrack.config import load_yaml
     from siamtrack.train.session import Session, preview_from_config, train_from_config
+    from siamtrack.verify.training import verifier_from_config
 
     session = Session(data, out, cache, device, workers, stop_after)
     quiet = os.environ.get("RANK", "0") != "0"
@@ -38,7 +40,8 @@ def train(
         if preview is not None:
             typer.echo(f"Views: {preview_from_config(recipe, session, preview, bar)}")
             return 0
-        path = train_from_config(recipe, session, bar)
+        make = verifier_from_config if load_yaml(recipe).get("model") == "verifier" else train_from_config
+        path = make(recipe, session, bar)
     if not quiet:
         typer.echo(f"Weights: {path}")
     return 0

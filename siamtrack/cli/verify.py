@@ -64,7 +64,7 @@ def verify(
         return _identify(verifier, gallery, items, count, save, as_json)
     a, b = items
     if tracks:
-        from siamtrack.verify.tracks import compare_tracks
+        from siamtrack.verify.reidentify import compare_tracks
 
         found = compare_tracks(verifier, a, b, source_a, source_b)
         extra = {"frames_a": found.frames_a, "frames_b": found.frames_b}
@@ -76,7 +76,7 @@ def _item(verifier: Verifier, path: Path, box: str | None) -> Any:
     if box is None:
         return path
     from siamtrack.boxes import parse_box
-    from siamtrack.data.items import read_picture
+    from siamtrack.verify.items import read_picture
 
     return verifier.crop(read_picture(path), parse_box(box))
 

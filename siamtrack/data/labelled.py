@@ -7,13 +7,19 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.data.items import PICTURES, SEQUENCES, Kind, check_size, kind_of
 from siamtrack.data.labels import folders
 from siamtrack.errors import DataError
+from siamtrack.video.source import IMAGE_SUFFIXES
+
+Kind = Literal["picture", "sequence"]
+
+PICTURES = IMAGE_SUFFIXES
+SEQUENCES = (".csv", ".txt", ".npy")
 
 COLUMNS = ("a", "b", "label")
 
@@ -78,6 +84,33 @@ class Pairs:
     def subset(self, rows: NDArray[np.int64]) -> Pairs:
         """The chosen pairs; the items stay as they are."""
         return replace(self, first=self.first[rows], second=self.second[rows], label=self.label[rows])
+
+
+def kind_of(path: Path) -> Kind | None:
+    """What a file is by the ending of its name, in capitals or not; None where the ending is of neither kind."""
+    suffix = path.suffix.lower()
+    if suffix in PICTURES:
+        return "picture"
+    return "sequence" if suffix in SEQUENCES else None
+
+
+def check_size(path: Path, max_bytes: int) -> None:
+    """Refuse what is too large before it is read.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        DataError: not a file, or larger than `max_bytes`.
+    """
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path} not found; was it moved or renamed?") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise DataError(f"{path} cannot be read ({error})") from error
+    if not path.is_file():
+        raise DataError(f"{path} is not a file; give a file")
+    if size > max_bytes:
+        raise DataError(f"{path} has {size / 2**20:.1f} MiB; at most {max_bytes // 2**20} MiB are read, make it smaller")
 
 
 def open_labelled(path: Path) -> Classes | Pairs:

@@ -15,10 +15,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from siamtrack.model.correlation import correlation_by_products, cross_correlation, depthwise_by_products, depthwise_correlation
 from siamtrack.model.folding import folded_backbone, folded_norms
 from siamtrack.model.heads import BoxHead, CorrelationHead
 from siamtrack.model.siamese import Siamese
-from siamtrack.model.similarity import correlation_by_products, cross_correlation, depthwise_by_products, depthwise_correlation
 
 
 class EmbedGraph(nn.Module):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from siamtrack.model.similarity import CrossCorrelation, depthwise_correlation
+from siamtrack.model.correlation import cross_correlation, cross_correlation_all, depthwise_correlation
 
 KERNEL_CELLS = 4
 """Cells along one side of the box head's kernel: the exemplar's 6, less what a 3 x 3 convolution takes."""
@@ -28,7 +28,6 @@ class CorrelationHead(nn.Module):
 
     def __init__(self, gain: float = 1.0, bias: float = 0.0) -> None:
         super().__init__()
-        self.similarity = CrossCorrelation()
         self.gain = nn.Parameter(torch.tensor(gain))
         self.bias = nn.Parameter(torch.tensor(bias))
 
@@ -39,11 +38,11 @@ class CorrelationHead(nn.Module):
 
     def forward(self, exemplar: Tensor, search: Tensor) -> Tensor:
         """Response logits (N, K, H', W') of exemplars (N, K, C, h, w) over search embeddings (N, C, H, W)."""
-        return self.scale * self.similarity.slide(exemplar, search) + self.bias
+        return self.scale * cross_correlation(exemplar, search) + self.bias
 
     def all_pairs(self, exemplar: Tensor, search: Tensor) -> Tensor:
         """Response logits (N, M, H', W') of every exemplar (M, C, h, w) over every search embedding (N, C, H, W)."""
-        return self.scale * self.similarity.slide_all(exemplar, search) + self.bias
+        return self.scale * cross_correlation_all(exemplar, search) + self.bias
 
 
 class BoxMaps(NamedTuple):

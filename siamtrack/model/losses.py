@@ -1,12 +1,10 @@
-"""Losses: the balanced logistic one of SiamFC, its softmax form, those of the box head, and those of verification."""
+"""Losses of the tracker: the balanced logistic one of SiamFC, its softmax form, and those of the box head."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from siamtrack.model.similarity import Euclidean, Similarity
 
 
 def logistic_labels(center_xy: Tensor, size: int, radius: float) -> Tensor:
@@ -109,78 +107,3 @@ def side_iou(predicted: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
     hull = area(torch.maximum(predicted, wanted))
     iou = overlap / union.clamp(min=1e-6)
     return iou, iou - (hull - union) / hull.clamp(min=1e-6)
-
-
-def contrastive_loss(distance: Tensor, label: Tensor, margin: float = 1.0) -> Tensor:
-    """`(1 - y) d^2 / 2 + y max(0, margin - d)^2 / 2`: pulls similar pairs together, pushes others out to the margin.
-
-    Source: Hadsell, Chopra, LeCun, "Dimensionality reduction by learning an invariant mapping", CVPR 2006, equation 4.
-
-    Args:
-        distance: (N,) distances d, none negative.
-        label: (N,) y: 0 for a similar pair, 1 for a dissimilar one; numbers between weigh both terms.
-        margin: distance beyond which a dissimilar pair costs nothing.
-
-    Returns:
-        Scalar, mean over the pairs; 0 for no pairs.
-
-    Raises:
-        ValueError: the shapes differ, or the margin is not positive.
-    """
-    if distance.shape != label.shape:
-        raise ValueError(f"one label a distance is wanted, got {tuple(label.shape)} for {tuple(distance.shape)}")
-    _check_margin(margin)
-    y = label.to(distance.dtype)
-    losses = (1 - y) * distance.square() / 2 + y * (margin - distance).clamp(min=0).square() / 2
-    return _mean(losses)
-
-
-def triplet_loss(
-    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, similarity: Similarity | None = None
-) -> Tensor:
-    """`max(0, d(anchor, positive) - d(anchor, negative) + margin)`: the like one must be nearer by a margin.
-
-    Source: arXiv 1503.03832 (FaceNet), equation 3, there with squared distances.
-
-    Args:
-        anchor, positive, negative: (N, D) embeddings.
-        margin: by how much.
-        similarity: gives the distances; Euclidean if None.
-
-    Returns:
-        Scalar, mean over the triplets, those that are satisfied included; 0 for no triplets.
-
-    Raises:
-        ValueError: the shapes differ, or the margin is not positive.
-    """
-    _check_margin(margin)
-    measure = similarity or Euclidean()
-    near, far = measure.distance(anchor, positive), measure.distance(anchor, negative)
-    return _mean((near - far + margin).clamp(min=0))
-
-
-def pair_logistic_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """SiamFC's balanced logistic loss on pairs: similar and dissimilar ones weigh one half each, however many they are.
-
-    Args:
-        logits: (N,) the larger, the more similar.
-        label: (N,) 0 for a similar pair, 1 for a dissimilar one, as in `contrastive_loss`; a label between counts
-            for both kinds in proportion.
-
-    Returns:
-        Scalar.
-    """
-    alike = 1 - label.to(logits.dtype)
-    losses = F.binary_cross_entropy_with_logits(logits, alike, reduction="none")
-    share = alike / alike.sum().clamp(min=1e-6) + (1 - alike) / (1 - alike).sum().clamp(min=1e-6)
-    return (share * losses).sum() / share.sum().clamp(min=1e-6)
-
-
-def _check_margin(margin: float) -> None:
-    if not margin > 0:
-        raise ValueError(f"margin is {margin}; it must be positive")
-
-
-def _mean(losses: Tensor) -> Tensor:
-    # The sum of nothing is a zero that gradients can flow from; its mean would be NaN.
-    return losses.sum() / max(1, losses.numel())

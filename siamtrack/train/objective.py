@@ -9,22 +9,19 @@ pair loader embeds an exemplar and a search region for a single positive pair.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE, embedding_size
 from siamtrack.model.lite import LiteNet
-from siamtrack.model.losses import balanced_logistic_loss, logistic_labels, softmax_location_loss, triplet_loss
-from siamtrack.model.mining import batch_hard
+from siamtrack.model.losses import balanced_logistic_loss, logistic_labels, softmax_location_loss
 from siamtrack.model.siamese import Siamese
-from siamtrack.model.similarity import Euclidean
 from siamtrack.train.box_objective import box_loss
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Recipe
 from siamtrack.train.teacher import Teacher
 
-PARTS = ("logistic", "softmax", "teacher", "class", "sides", "quality", "soft", "triplet", "iou", "hit")
+PARTS = ("logistic", "softmax", "teacher", "class", "sides", "quality", "soft", "iou", "hit")
 """Every part that this loss can have, with two shares to watch: `iou` of the boxes, `hit` of the peaks."""
 
 EXEMPLAR_CELLS = embedding_size(EXEMPLAR_SIZE)
@@ -152,26 +149,10 @@ def siamese_loss(
         boxes, box_parts = box_loss(net.box, embedding, exemplar, views, batch, group, recipe.strangers)
         total = total + recipe.box_weight * boxes
         parts.update(box_parts)
-    if recipe.triplet_weight:
-        parts["triplet"] = _pooled_triplet(exemplar, batch, recipe.triplet_margin)
-        total = total + recipe.triplet_weight * parts["triplet"]
     with torch.no_grad():
         peak = positive.flatten(1).argmax(dim=1)
         parts["hit"] = labels.flatten(1).gather(1, peak[:, None]).mean()
     return total, parts
-
-
-def _pooled_triplet(exemplar: Tensor, batch: Batch, margin: float) -> Tensor:
-    """Triplet loss on exemplar embeddings (B, C, h, w), averaged over their cells and brought to length 1.
-
-    The two views of a target are the positives; what is of the same family without being the same target is neither.
-    """
-    pooled = F.normalize(exemplar.mean(dim=(2, 3)), dim=1)
-    view = torch.arange(len(pooled), device=pooled.device)
-    same = view[:, None] == (view ^ 1)[None, :]
-    different = batch.family[:, None] != batch.family[None, :]
-    chosen = batch_hard(Euclidean().matrix(pooled, pooled), same, different)
-    return triplet_loss(pooled[chosen.anchor], pooled[chosen.positive], pooled[chosen.negative], margin)
 
 
 def _bump(center_xy: Tensor, size: int, sigma: float = 0.7) -> Tensor:

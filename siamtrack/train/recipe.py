@@ -27,8 +27,7 @@ class SourceConfig:
         weight: share of the targets of a batch that come from it, relative to the other sources.
         exclude: patterns of track names that are left out, such as `AUTO_*`; each must match something. `@FILE` stands
             for the lines of a file, whose path is relative to the recipe's folder.
-        kind: layout of the source, as `siamtrack data check` names it; auto looks at what lies there. `masks`: a .tar of
-            images beside a .jsonl of masks, from which pairs are made, see `siamtrack.train.synthesis`.
+        kind: layout of the source, as `siamtrack data check` names it; auto looks at what lies there.
     """
 
     path: str
@@ -75,8 +74,6 @@ class Recipe(Schedule):
     softmax_weight: float = 0.0
     box_weight: float = 1.0
     strangers: Strangers = "next"
-    triplet_weight: float = 0.0
-    triplet_margin: float = 0.3
     teacher_weight: float = 0.0
     teacher_until: float = 0.7
     soft_teacher: str = ""

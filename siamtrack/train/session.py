@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -16,19 +15,15 @@ from siamtrack.model.siamese import default_input
 from siamtrack.model.weights import WeightsHeader, save_weights, shipped_settings
 from siamtrack.system import usable_cores
 from siamtrack.tracking.placement import pick_device
-from siamtrack.train.crops import CropStore, PairStore
+from siamtrack.train.crops import CropStore
 from siamtrack.train.distributed import Group, joined
 from siamtrack.train.log import StepReport
 from siamtrack.train.prepare import open_store
 from siamtrack.train.preview import write_preview
-from siamtrack.train.recipe import Recipe, SourceConfig
+from siamtrack.train.recipe import Recipe
 from siamtrack.train.soft_targets import NanoTeacher, PeerTeachers, SoftTeacher
-from siamtrack.train.synthesis import KIND as MASKS
-from siamtrack.train.synthesis import Synthesis
 from siamtrack.train.tracker_task import train_tracker
 from siamtrack.train.validation import tracking_validation
-from siamtrack.train.verifier_recipe import VerifierRecipe
-from siamtrack.train.verifier_task import train_verifier
 
 MAX_LOADERS = 16
 """Each keeps four batches ready, and maps the crops for itself."""
@@ -71,7 +66,7 @@ class Session:
 
 
 def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> Path:
-    """Train by a YAML recipe and export the weights. Under torchrun, one call in each process.
+    """Train a tracker by a YAML recipe and export the weights. Under torchrun, one call in each process.
 
     Returns:
         The path of `model.safetensors` in the run's folder.
@@ -79,12 +74,10 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
     Raises:
         ConfigError, DataError, FileNotFoundError: as the parts raise them.
     """
-    if load_yaml(recipe_path).get("model") == "verifier":
-        return _verifier(build(VerifierRecipe, load_yaml(recipe_path), str(recipe_path)), session, watcher)
     recipe = read_recipe(recipe_path)
     device = pick_device(session.device)
     with joined(device) as group:
-        where = _device_of(group, device)
+        where = device_of(group, device)
         net = train_tracker(
             recipe,
             _stores(recipe, session, watcher, group),
@@ -116,23 +109,6 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
     return path
 
 
-def _verifier(recipe: VerifierRecipe, session: Session, watcher: Watcher) -> Path:
-    device = pick_device(session.device)
-    with joined(device) as group:
-        return train_verifier(
-            recipe,
-            session.data,
-            session.out,
-            _device_of(group, device),
-            loading_processes(session.workers, device),
-            session.stop_after,
-            lambda report: watcher.step(report, recipe.steps),
-            watcher.checking,
-            watcher.left_out,
-            group,
-        )
-
-
 def loading_processes(asked: int | None, device: torch.device) -> int:
     """Processes that load data, beside each one that trains.
 
@@ -147,7 +123,8 @@ def loading_processes(asked: int | None, device: torch.device) -> int:
     return max(1, min(share - 1, MAX_LOADERS))
 
 
-def _device_of(group: Group, device: torch.device) -> str:
+def device_of(group: Group, device: torch.device) -> str:
+    """The device of this process: of several GPUs, its own."""
     return f"cuda:{group.local_rank}" if device.type == "cuda" and group.size > 1 else str(device)
 
 
@@ -202,29 +179,18 @@ def open_soft_teacher(recipe: Recipe, data: Path) -> SoftTeacher | None:
     return NanoTeacher(data / recipe.soft_teacher, recipe.color_order)
 
 
-def open_source(
-    source: SourceConfig, data: Path, cache: str | Path, progress: Callable[[str], None] = lambda _: None
-) -> PairStore:
-    """Where a recipe's pairs come from; its path is relative to `data`.
-
-    Raises:
-        FileNotFoundError, DataError, OutputError: as `open_store` and `Synthesis` raise them.
-    """
-    if source.kind == MASKS:
-        return Synthesis(data / source.path)
-    return open_store(data / source.path, cache, progress, source.kind, source.exclude)
-
-
-def _stores(recipe: Recipe, session: Session, watcher: Watcher, group: Group) -> list[PairStore]:
+def _stores(recipe: Recipe, session: Session, watcher: Watcher, group: Group) -> list[CropStore]:
     """The crops of every source. One process makes what is missing, the others wait for it."""
     cache = session.cache or session.out / "crops"
     if not group.is_main:
         group.barrier()
-    stores = [open_source(source, session.data, cache, watcher.cropping) for source in recipe.sources]
+    stores = [
+        open_store(session.data / source.path, cache, watcher.cropping, source.kind, source.exclude)
+        for source in recipe.sources
+    ]
     if group.is_main:
         group.barrier()
-        cut = [store.report for store in stores if isinstance(store, CropStore)]
-        bad = [f"{Path(report.source).name}/{item.name}: {item.reason}" for report in cut for item in report.bad]
+        bad = [f"{Path(store.report.source).name}/{item.name}: {item.reason}" for store in stores for item in store.report.bad]
         if bad:
             watcher.left_out(bad)
     return stores

@@ -1,4 +1,4 @@
-"""How well distances tell the same from the different: ROC, equal error rate, calibration.
+"""How well distances tell the same from the different: pairs to measure on, ROC, equal error rate, calibration.
 
 Everywhere a smaller distance means more alike, and a pair is accepted as the same when distance <= threshold.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +15,88 @@ FLATTEST = 1e-3
 """Least slope of a calibration, per standard deviation of the distances: it says 50 % of everything, and still falls."""
 NEWTON_STEPS = 100
 """Far more than needed: some ten steps reach the minimum, thirty where millions of pairs are separable."""
+
+
+def sample_pairs(
+    classes: ArrayLike, count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Draw as many pairs of the same class as of different ones, none twice.
+
+    Of same-class pairs all are taken where they are no more than count / 2, otherwise a uniform sample of count // 2.
+    A different-class pair is drawn by its two classes first, each equally likely, then one item of each, so that big
+    classes do not dominate. Where there are fewer different pairs than wanted, both kinds get as few.
+
+    Args:
+        classes: (n,) int. count: most pairs wanted, at least 2. rng: what they are drawn with.
+
+    Returns:
+        first, second: (P,) int64 items, first < second; same: (P,) bool, True in the first half, False in the second.
+
+    Raises:
+        ValueError: another shape, count below 2, one class only, or no class with two items.
+    """
+    labels = np.asarray(classes)
+    if labels.ndim != 1 or count < 2:
+        raise ValueError(f"classes {labels.shape}, count {count}: classes must be (n,), and count 2 or more")
+    names, labels = np.unique(labels, return_inverse=True)
+    labels = labels.reshape(-1)
+    size = np.bincount(labels, minlength=len(names))
+    order, start = np.argsort(labels, kind="stable"), np.cumsum(size) - size
+    cumulated = np.cumsum(size * (size - 1) // 2)
+    same_total = int(cumulated[-1]) if len(names) else 0
+    different_total = len(labels) * (len(labels) - 1) // 2 - same_total
+    half = min(count // 2, same_total, different_total)
+    if half < 1:
+        raise ValueError(
+            f"{len(labels)} items of {len(names)} classes make {same_total} same pairs and {different_total} different ones; "
+            "give at least two classes, and one of them two items"
+        )
+    ranks = np.arange(same_total) if half == same_total else rng.choice(same_total, half, replace=False)
+    of = np.searchsorted(cumulated, ranks, side="right")
+    low, high = _unrank(ranks - (cumulated - size * (size - 1) // 2)[of])
+    same_pairs = order[start[of] + low], order[start[of] + high]  # the order is stable, so the first is the lower
+    # Drawing until enough are new takes long where nearly all are wanted; then there are few enough to list.
+    if different_total <= 8 * half:
+        other_pairs = _listed_different(labels, size, half, rng)
+    else:
+        other_pairs = _drawn_different(order, start, size, half, rng)
+    first, second = (np.concatenate(pair).astype(np.int64) for pair in zip(same_pairs, other_pairs, strict=True))
+    return first, second, np.arange(2 * half) < half
+
+
+def _listed_different(
+    labels: NDArray[np.int64], size: NDArray[np.int64], count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """As `_drawn_different`: the least of exponential waiting times come in the order of a weighted draw."""
+    low, high = np.triu_indices(len(labels), 1)
+    apart = labels[low] != labels[high]
+    low, high = low[apart], high[apart]
+    waiting = rng.standard_exponential(len(low)) * size[labels[low]] * size[labels[high]]
+    chosen = np.argsort(waiting)[:count]
+    return low[chosen], high[chosen]
+
+
+def _drawn_different(
+    order: NDArray[np.int64], start: NDArray[np.int64], size: NDArray[np.int64], count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Draw classes, then items, until `count` pairs are new; a pair counts when it first comes."""
+    keys = np.zeros(0, np.int64)
+    while len(keys) < count:
+        one = rng.integers(len(size), size=2 * count)
+        other = (one + 1 + rng.integers(len(size) - 1, size=2 * count)) % len(size)
+        chosen = np.column_stack([one, other])
+        items = np.sort(order[start[chosen] + rng.integers(size[chosen])], axis=1)
+        keys = np.concatenate([keys, items[:, 0] * len(order) + items[:, 1]])
+        keys = keys[np.sort(np.unique(keys, return_index=True)[1])]
+    return keys[:count] // len(order), keys[:count] % len(order)
+
+
+def _unrank(ranks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pair (low, high), low < high, of each rank in the order (0, 1), (0, 2), (1, 2), (0, 3), ..."""
+    high = ((1 + np.sqrt(1 + 8 * ranks.astype(np.float64))) / 2).astype(np.int64)
+    high -= high * (high - 1) // 2 > ranks  # the root of a large number may round up
+    high += high * (high + 1) // 2 <= ranks  # or down
+    return ranks - high * (high - 1) // 2, high
 
 
 @dataclass(frozen=True)
@@ -132,22 +213,15 @@ class Calibration:
                 "as a nearer pair is never less likely the same; fit them with calibrate"
             )
 
-    @overload
-    def probability(self, distance: float | np.floating[Any]) -> float: ...
-
-    @overload
-    def probability(self, distance: NDArray[Any]) -> NDArray[np.float64]: ...
-
-    def probability(self, distance: float | np.floating[Any] | NDArray[Any]) -> float | NDArray[np.float64]:
-        """Probability in 0..1 of each distance, of the same shape; a number for a number, NaN for NaN.
+    def probability(self, distance: ArrayLike) -> NDArray[np.float64]:
+        """Probability in 0..1 of each distance, of the same shape; NaN for NaN.
 
         It holds where same and different pairs are as frequent as each other.
         """
         # A product beyond the largest number means 0 or 1, and gives it.
         with np.errstate(over="ignore", invalid="ignore"):
             exponent = self.slope * (np.asarray(distance, dtype=np.float64) - self.midpoint)
-            found = np.exp(-np.logaddexp(0.0, exponent))
-        return float(found) if found.ndim == 0 else found
+            return np.asarray(np.exp(-np.logaddexp(0.0, exponent)))
 
 
 def calibrate(distances: ArrayLike, same: ArrayLike) -> Calibration:

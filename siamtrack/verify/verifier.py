@@ -8,24 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
-from siamtrack.data.items import read_picture, read_sequence
 from siamtrack.errors import DataError
 from siamtrack.frames import as_bgr
-from siamtrack.model.similarity import AbsoluteDifference
-from siamtrack.model.towers import AlexNetTower
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
-from siamtrack.tracking.placement import pick_device
 from siamtrack.verify.gallery import Gallery
-from siamtrack.verify.inputs import as_batch, picture_input, sequence_input
+from siamtrack.verify.items import VerifierItem, tower_input
 from siamtrack.verify.metrics import Calibration
-from siamtrack.verify.weights import load_verifier
-
-Item = str | Path | NDArray[Any]
-"""A file, or an array: a picture (H, W, 3) as OpenCV reads it, or a sequence (T, F)."""
 
 BATCH = 64
 
@@ -49,8 +40,8 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A class of the gallery that a probe may belong to: its name, distance and score as in `Verdict`."""
+class Identity:
+    """A class of the gallery that a probe may belong to: its name; distance, score and same as in `Verdict`."""
 
     name: str
     distance: float
@@ -82,6 +73,9 @@ class Verifier:
     """
 
     def __init__(self, model: str | Path = "verifier", device: str = "auto", false_accept: float | None = None) -> None:
+        from siamtrack.tracking.placement import pick_device
+        from siamtrack.verify.network import AlexNetTower, load_verifier
+
         weights = load_verifier(model)
         self.header, self.sha256 = weights.header, weights.sha256
         self._point = self.header.threshold_at(false_accept)
@@ -97,46 +91,52 @@ class Verifier:
         """The largest distance at which two items are called the same."""
         return self._point.threshold
 
-    @torch.inference_mode()
-    def embed(self, items: Sequence[Item]) -> NDArray[np.float32]:
+    def embed(self, items: Sequence[VerifierItem]) -> NDArray[np.float32]:
         """Embeddings (N, D) of N items.
 
         Raises:
             DataError, FileNotFoundError, ValueError: an item cannot be read, or is not what the weights are for.
         """
-        inputs = [self._input(item) for item in items]
+        import torch
+
+        from siamtrack.verify.network import as_batch
+
+        inputs = [tower_input(item, self.header.tower) for item in items]
         parts = [np.zeros((0, self.header.tower.dim), np.float32)]
-        for at in range(0, len(inputs), BATCH):
-            batch = [item.to(self._device) for item in as_batch(inputs[at : at + BATCH])]
-            parts.append(self._net.embed(*batch).cpu().numpy())
+        with torch.inference_mode():
+            for at in range(0, len(inputs), BATCH):
+                batch = [item.to(self._device) for item in as_batch(inputs[at : at + BATCH])]
+                parts.append(self._net.embed(*batch).cpu().numpy())
         return np.concatenate(parts)
 
-    def distance(self, a: Item, b: Item) -> float:
+    def distance(self, a: VerifierItem, b: VerifierItem) -> float:
         """Distance of two items; smaller is more similar."""
         one, other = self.embed([a, b])
-        return self.embedded_distance(one, other)
+        return float(self.embedded_distances(one[None], other[None])[0, 0])
 
-    @torch.inference_mode()
-    def embedded_distance(self, a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-        """Distance of two embeddings (D,)."""
-        one, other = (torch.from_numpy(item)[None].to(self._device) for item in (a, b))
-        return float(self._net.similarity.distance(one, other))
+    def embedded_distances(self, a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Distances (N, M) of embeddings (N, D) and (M, D)."""
+        import torch
 
-    def verify(self, a: Item, b: Item) -> Verdict:
+        with torch.inference_mode():
+            one, other = (torch.from_numpy(rows).to(self._device) for rows in (a, b))
+            return self._net.similarity.distance_matrix(one, other).cpu().numpy()
+
+    def verify(self, a: VerifierItem, b: VerifierItem) -> Verdict:
         """Whether two items are the same."""
         return self.judge(self.distance(a, b))
 
     def judge(self, distance: float) -> Verdict:
         """What a distance means."""
-        score = self._calibration.probability(distance)
+        score = float(self._calibration.probability(distance))
         return Verdict(distance, score, distance <= self.threshold, self.threshold, self._point.false_accept)
 
-    def enroll(self, name: str, items: Sequence[Item]) -> None:
+    def enroll(self, name: str, items: Sequence[VerifierItem]) -> None:
         """Add items of a class to the gallery."""
         vectors = self._for_gallery(self.embed(items))
         self.gallery.add(vectors, [name] * len(vectors))
 
-    def identify(self, probe: Item, count: int = 5) -> list[Candidate]:
+    def identify(self, probe: VerifierItem, count: int = 5) -> list[Identity]:
         """The nearest classes of the gallery, nearest first, each by its nearest item.
 
         Raises:
@@ -145,7 +145,7 @@ class Verifier:
         vectors = self._for_gallery(self.embed([probe]))
         found = self.gallery.search(vectors, count)[0]
         verdicts = [self.judge(match.distance) for match in found]
-        return [Candidate(match.name, v.distance, v.score, v.same) for match, v in zip(found, verdicts, strict=True)]
+        return [Identity(match.name, v.distance, v.score, v.same) for match, v in zip(found, verdicts, strict=True)]
 
     def open_gallery(self, path: str | Path) -> None:
         """Take a gallery that `gallery.save` wrote.
@@ -173,18 +173,8 @@ class Verifier:
         window = SearchRegion(center, context_side((chosen.w, chosen.h)), self.header.tower.size)
         return window.extract(frame, mean_color(frame))
 
-    def _input(self, item: Item) -> NDArray[Any]:
-        spec = self.header.tower
-        if spec.kind == "gru":
-            rows = item if isinstance(item, np.ndarray) else read_sequence(Path(item))
-            if rows.ndim != 2 or not len(rows) or not np.isfinite(rows).all():
-                raise DataError(f"a sequence is rows of finite numbers (T, {spec.features}), got shape {rows.shape}")
-            return sequence_input(rows.astype(np.float32), spec)
-        return picture_input(as_bgr(item) if isinstance(item, np.ndarray) else read_picture(Path(item)), spec)
-
     def _for_gallery(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """A gallery knows no learned weights: they are multiplied in beforehand."""
-        similarity = self._net.similarity
-        if isinstance(similarity, AbsoluteDifference):
-            return vectors * similarity.weight.detach().cpu().numpy()
-        return vectors
+        if self.header.similarity != "absolute":
+            return vectors
+        return vectors * self._net.similarity.weight.detach().cpu().numpy()

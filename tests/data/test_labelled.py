@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siamtrack.data.labelled import MAX_CSV_BYTES, Classes, Pairs, open_classes, open_labelled, open_pairs
+from siamtrack.data.labelled import (
+    MAX_CSV_BYTES,
+    PICTURES,
+    SEQUENCES,
+    Classes,
+    Pairs,
+    kind_of,
+    open_classes,
+    open_labelled,
+    open_pairs,
+)
 from siamtrack.errors import DataError
 
 BOTH = "a.png,b.png,0\na.png,sub/c.png,1\n"
@@ -241,3 +251,9 @@ def test_a_table_that_is_too_large_is_refused(pictures: Path) -> None:
     os.truncate(path, MAX_CSV_BYTES + 1)
     with pytest.raises(DataError, match=r"pairs.csv has 256.0 MiB; at most 256 MiB"):
         open_pairs(path)
+
+
+def test_the_kind_is_in_the_ending() -> None:
+    assert {kind_of(Path(f"a{suffix}")) for suffix in PICTURES} == {"picture"}
+    assert {kind_of(Path(f"a{suffix.upper()}")) for suffix in SEQUENCES} == {"sequence"}
+    assert [kind_of(Path(name)) for name in ("a", "a.png.md", ".png", "png")] == [None] * 4

@@ -13,8 +13,8 @@ import matplotlib
 import numpy as np
 import pytest
 
-from siamtrack.data.items import read_picture
 from siamtrack.data.labelled import open_classes
+from siamtrack.verify.items import read_picture
 
 FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSerif", "DejaVuSerif-Italic")
 

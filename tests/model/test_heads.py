@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from siamtrack.model.correlation import cross_correlation, depthwise_correlation
 from siamtrack.model.heads import BoxHead
-from siamtrack.model.similarity import cross_correlation, depthwise_correlation
 
 
 def maps_of(head: BoxHead, exemplar_wh: torch.Tensor, search_px: int = 22) -> tuple[torch.Tensor, ...]:

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from siamtrack.model.backbone import STRIDE, AlexNet, embedding_size
+from siamtrack.model.correlation import cross_correlation, cross_correlation_all
 from siamtrack.model.heads import CorrelationHead
 from siamtrack.model.siamese import InputSpec, Siamese
-from siamtrack.model.similarity import cross_correlation, cross_correlation_all
 
 
 @pytest.fixture(scope="module")

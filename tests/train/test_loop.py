@@ -274,31 +274,6 @@ def test_slices_of_a_batch_add_up_to_its_gradient(stores: list[CropStore], tmp_p
         train(Recipe(**{**vars(RECIPE), "batch_size": 8, "accumulate": 3}), stores, tmp_path / "b", workers=0)
 
 
-def test_a_triplet_loss_on_pooled_exemplars_can_be_added(stores: list[CropStore]) -> None:
-    recipe = Recipe(**{**vars(RECIPE), "triplet_weight": 2.0, "batch_size": 8})
-    batch = PairBatches(stores, recipe)[0]
-    torch.manual_seed(0)
-    net = Siamese()
-    embedding = torch.randn(8, net.backbone.channels, 10, 10, requires_grad=True)
-    total, parts = siamese_loss(net, embedding, batch, recipe)
-    plain, _ = siamese_loss(net, embedding, batch, Recipe(**{**vars(recipe), "triplet_weight": 0.0}))
-    assert total.item() == pytest.approx(plain.item() + 2 * parts["triplet"].item(), rel=1e-5)
-    # By hand: each view's partner against its nearest of other families.
-    exemplars, _ = cut_exemplars(embedding, batch.center_xy)
-    pooled = torch.nn.functional.normalize(exemplars.mean(dim=(2, 3)), dim=1)
-    distance = torch.cdist(pooled, pooled)
-    losses = []
-    for view in range(8):
-        others = [k for k in range(8) if batch.family[k] != batch.family[view]]
-        if others:
-            nearest = min(distance[view, k].item() for k in others)
-            losses.append(max(0.0, distance[view, view ^ 1].item() - nearest + recipe.triplet_margin))
-    assert parts["triplet"].item() == pytest.approx(sum(losses) / len(losses), abs=1e-4)
-    total.backward()
-    assert embedding.grad is not None
-    assert torch.isfinite(embedding.grad).all()
-
-
 def test_a_run_starts_from_other_weights(stores: list[CropStore], tmp_path: Path) -> None:
     recipe = Recipe(**{**vars(RECIPE), "model": "siamfc-box", "init": "siamfc", "frozen": ("conv1",), "steps": 2})
     shipped = load_weights("siamfc").net

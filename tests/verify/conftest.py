@@ -6,8 +6,8 @@ import pytest
 from glyphs import write_letters
 
 from siamtrack.config import build
-from siamtrack.train.verifier_recipe import VerifierRecipe
-from siamtrack.train.verifier_task import train_verifier
+from siamtrack.verify.recipe import VerifierRecipe
+from siamtrack.verify.training import train_verifier
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
+import itertools
 import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siamtrack.verify.metrics import FLATTEST, Calibration, calibrate, roc
+from siamtrack.verify.metrics import FLATTEST, Calibration, _unrank, calibrate, roc, sample_pairs
 
 # Small whole numbers, so that ties are many.
 tied_pairs = (
@@ -219,8 +220,6 @@ def test_distances_that_do_not_separate_give_even_chances() -> None:
 def test_probabilities_neither_overflow_nor_lose_their_tail() -> None:
     found = Calibration(2.0, 1.0)
     assert found.probability(1.0) == 0.5
-    assert isinstance(found.probability(1.0), float)
-    assert isinstance(found.probability(np.float32(1.0)), float)
     assert found.probability(np.array([[-1e308, 1e308], [-np.inf, np.inf]])).tolist() == [[1, 0], [1, 0]]
     assert Calibration(1e300, 0.0).probability(1e300) == 0
     assert found.probability(101.0) == pytest.approx(math.exp(-200), rel=1e-12)
@@ -231,3 +230,91 @@ def test_a_calibration_that_does_not_fall_is_refused() -> None:
     for slope, midpoint in ((0.0, 1.0), (-1.0, 1.0), (math.nan, 1.0), (math.inf, 1.0), (1.0, math.nan)):
         with pytest.raises(ValueError, match="the slope above 0"):
             Calibration(slope, midpoint)
+
+
+# ---- pairs
+
+
+@given(st.lists(st.integers(-3, 6), min_size=1, max_size=30), st.integers(2, 200), st.integers(0, 10))
+@settings(max_examples=200)
+def test_sampled_pairs_are_right_balanced_and_never_twice(labels: list[int], count: int, seed: int) -> None:
+    classes = np.array(labels)
+    every = list(itertools.combinations(range(len(classes)), 2))
+    same_total = sum(labels[i] == labels[j] for i, j in every)
+    wanted = min(count // 2, same_total, len(every) - same_total)
+    if not wanted:
+        with pytest.raises(ValueError, match=f"make {same_total} same pairs and {len(every) - same_total} different"):
+            sample_pairs(classes, count, np.random.default_rng(seed))
+        return
+    first, second, same = sample_pairs(classes, count, np.random.default_rng(seed))
+    assert (first.dtype, second.dtype, same.dtype) == (np.int64, np.int64, np.bool_)
+    assert (len(first), len(second), len(same), same.sum()) == (2 * wanted, 2 * wanted, 2 * wanted, wanted)
+    assert (first < second).all()
+    assert ((classes[first] == classes[second]) == same).all()
+    assert len(set(zip(first.tolist(), second.tolist(), strict=True))) == 2 * wanted
+    again = sample_pairs(classes, count, np.random.default_rng(seed))
+    assert all((a == b).all() for a, b in zip(again, (first, second, same), strict=True))
+
+
+def test_same_pairs_are_drawn_evenly_and_different_ones_evenly_over_classes() -> None:
+    # One class of 400 items and four of 10: by items nearly every different pair would have one of the big class.
+    classes = np.repeat(np.arange(5), [400, 10, 10, 10, 10])
+    first, second, same = sample_pairs(classes, 400, np.random.default_rng(0))
+    big = ((classes[first] == 0) | (classes[second] == 0))[~same]
+    assert big.mean() == pytest.approx(4 / 10, abs=0.12)
+    whole = sample_pairs(classes, 400_000, np.random.default_rng(0))
+    assert whole[2].sum() == 16_600  # the different pairs are fewer than the same ones
+    evenly = np.zeros((6, 6))
+    for seed in range(600):
+        first, second, same = sample_pairs([0, 0, 0, 0, 1, 1], 4, np.random.default_rng(seed))
+        evenly[first, second] += 1
+    # 7 same pairs and 8 different ones, two of each drawn 600 times.
+    low, high = np.triu_indices(6, 1)
+    expected = np.where((low < 4) == (high < 4), 1200 / 7, 1200 / 8)
+    assert evenly[low, high] == pytest.approx(expected, abs=45)  # four standard deviations
+
+
+def test_listing_and_drawing_follow_the_same_law() -> None:
+    # Classes of 1, 1 and 30 items: the pair of the two single ones has a third of the weight. Three pairs of 61 are
+    # drawn by trial, forty of 61 from a list; both must take it first one time in three.
+    classes = np.array([0, 1] + [2] * 30)
+    lead = {count: [] for count in (6, 80)}
+    for count, found in lead.items():
+        for seed in range(400):
+            first, second, same = sample_pairs(classes, count, np.random.default_rng(seed))
+            found.append((first[~same][0], second[~same][0]) == (0, 1))
+    assert np.mean(lead[6]) == pytest.approx(1 / 3, abs=0.08)
+    assert np.mean(lead[80]) == pytest.approx(1 / 3, abs=0.08)
+
+
+def test_many_items_are_sampled_without_listing_their_pairs() -> None:
+    classes = np.arange(1_000_000) % 3
+    first, second, same = sample_pairs(classes, 20_000, np.random.default_rng(0))
+    assert (same.sum(), (~same).sum()) == (10_000, 10_000)
+    assert ((classes[first] == classes[second]) == same).all()
+
+
+def test_ranks_of_pairs_count_them_all() -> None:
+    low, high = _unrank(np.arange(45))
+    assert list(zip(low.tolist(), high.tolist(), strict=True)) == sorted(
+        itertools.combinations(range(10), 2), key=lambda pair: (pair[1], pair[0])
+    )
+    tops = np.array([3, 10**5, 10**8, 2 * 10**9])  # where a root of the rank rounds
+    for offset in (-1, 0, 1):
+        ranks = tops * (tops - 1) // 2 + offset
+        low, high = _unrank(ranks)
+        assert (high * (high - 1) // 2 + low == ranks).all()
+        assert ((low >= 0) & (low < high)).all()
+
+
+def test_too_few_items_for_pairs_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    for classes, count, message in (
+        ([0, 0, 1], 1, "count 1"),
+        ([[0, 0, 1]], 4, r"\(1, 3\)"),
+        ([], 4, "0 items of 0 classes"),
+        ([0, 0, 0], 4, "3 same pairs and 0 different"),
+        ([0, 1, 2], 4, "0 same pairs and 3 different"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            sample_pairs(classes, count, rng)

@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from rendered import rendered_frame
-from webclient import CORNER_WH, Served
+from webtab import CORNER_WH, Served
 
 from siamtrack.boxes import iou
-
-pytestmark = pytest.mark.slow
 
 Serve = Callable[..., Served]
 Open = Callable[..., "Web"]

@@ -1,0 +1,188 @@
+"""The window of `siamtrack live`: draw targets with the mouse, and watch them being followed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from siamtrack.boxes import Box
+from siamtrack.errors import SourceError
+from siamtrack.frames import Image
+from siamtrack.live.capture import Capture, Captured
+from siamtrack.live.session import Session
+from siamtrack.live.window.controls import Controls
+from siamtrack.live.window.hud import Status, draw_help, draw_hud, layout, margins
+from siamtrack.live.window.magnifier import Magnifier
+from siamtrack.live.window.meter import Meter
+from siamtrack.live.window.picture import draw_aim, draw_box, draw_scene
+from siamtrack.live.window.screen import HighguiScreen, Screen
+from siamtrack.live.window.view import LARGEST_WH, View, opening_size
+
+CLOSED = "closed by the user"
+"""How a session ended that the user ended."""
+
+_WAIT_S = 0.02  # for a frame, or for the user: short enough for the box to keep up with the mouse
+
+
+class LiveWindow:
+    """Shows what a capture gives, and lets the user draw, choose and remove targets.
+
+    The picture stands still while a box is drawn, and a file waits. A camera cannot: after it, its newest frame comes.
+    A file begins with its first frame, which stands until a target is drawn on it or the user lets it run.
+
+    Args:
+        capture, session: where frames come from, and what follows targets in them. Both are the caller's to close.
+        boxes: first targets, in the first frame, `(x, y, w, h)` in frame pixels.
+        hold: leave the last frame of a file on the screen until the user closes it.
+        title: of the window.
+        largest_wh: size in which the window opens at most.
+        clock: the capture's clock.
+        open_screen: opens a window of a title and a size.
+
+    Example:
+        >>> with Capture(lambda: open_source("clip.mp4")) as capture:       # doctest: +SKIP
+        ...     try:
+        ...         ended = LiveWindow(capture, session).run()
+        ...     finally:
+        ...         session.close(ended)
+    """
+
+    def __init__(
+        self,
+        capture: Capture,
+        session: Session,
+        boxes: Sequence[Box] = (),
+        *,
+        hold: bool = True,
+        title: str = "siamtrack live",
+        largest_wh: tuple[int, int] = LARGEST_WH,
+        clock: Callable[[], float] = time.perf_counter,
+        open_screen: Callable[[str, tuple[int, int]], Screen] = HighguiScreen,
+    ) -> None:
+        self._capture, self._session, self._boxes = capture, session, boxes
+        self._hold, self._title, self._largest_wh = hold, title, largest_wh
+        self._clock, self._open_screen = clock, open_screen
+        self._meter = Meter()
+        self._arrived_at = 0.0
+        self._shown: tuple[Status, tuple[int, int]] | None = None
+        # A camera goes on through a pause, and what it drops then says nothing of the tracker's speed.
+        self._dropped_before_pause = self._dropped_in_pauses = 0
+
+    def run(self) -> str:
+        """Show frames until there are no more and the user has enough.
+
+        Where no window can be opened, OpenCV may abort the whole process: ask `siamtrack.video.window.require_display`
+        before.
+
+        Returns:
+            How it ended: `done` once the last frame was there, `closed by the user`, `interrupted` by Ctrl-C, or what
+            became of the source. Results up to the last frame are complete when the session is closed.
+
+        Raises:
+            OutputError: a frame's results cannot be written.
+            ValueError: one of the given boxes cannot be used.
+        """
+        controls: Controls | None = None
+        try:
+            first = self._capture.take()
+            if first is None:
+                return "done"
+            self._session.step(first)
+            for box in self._boxes:
+                self._session.add(box)
+            height, width = first.image.shape[:2]
+            screen = self._open_screen(self._title, opening_size((width, height), self._largest_wh))
+            try:
+                waiting = not self._boxes and not self._capture.live
+                controls = Controls(self._session, self._clock, screen.toggle_full_screen, waiting)
+                while not controls.quit:
+                    self._turn(screen, controls)
+            finally:
+                screen.close()
+        except SourceError as error:
+            return str(error)
+        except KeyboardInterrupt:
+            return "done" if controls is not None and controls.ended else "interrupted"
+        return "done" if controls.ended else CLOSED
+
+    def _turn(self, screen: Screen, controls: Controls) -> None:
+        """One round: a frame if one is there, a picture if it would differ, then what the user did."""
+        frame = self._next_frame(controls)
+        image = controls.scene.frame.image
+        view = View.fit((image.shape[1], image.shape[0]), screen.size_wh)
+        status = self._status(controls)
+        if frame is not None or self._shown != (status, view.window_wh):
+            screen.show(self._picture(controls, view, status))
+            self._shown = status, view.window_wh
+        events = screen.events(_WAIT_S if controls.held else 0.0)
+        if frame is not None:
+            self._meter.add(self._arrived_at, self._clock())
+        for event in events:
+            self._shown = None
+            controls.handle(event, view)
+        if screen.closed:
+            controls.quit = True
+
+    def _next_frame(self, controls: Controls) -> Captured | None:
+        """The next frame, with its targets found; None if the picture stands still, or no frame has come yet."""
+        held = controls.held and not controls.step
+        if held != self._capture.paused:
+            self._hold_capture(held)
+        if held:
+            return None
+        try:
+            frame = self._capture.take(_WAIT_S)
+        except TimeoutError:
+            return None
+        controls.step = False
+        if frame is None:
+            controls.ended, controls.quit = True, not self._hold
+            return None
+        # A file's frames wait to be taken; that is no delay of what anybody sees.
+        self._arrived_at = frame.captured_at if self._capture.live else self._clock()
+        scene = self._session.step(frame)
+        if scene.notice:
+            controls.say(scene.notice)
+        return frame
+
+    def _hold_capture(self, held: bool) -> None:
+        dropped = self._capture.status.dropped
+        if held:
+            self._capture.pause()
+            self._dropped_before_pause = dropped
+        else:
+            self._capture.resume()
+            self._dropped_in_pauses += dropped - self._dropped_before_pause
+        self._meter.restart(self._clock())
+
+    def _status(self, controls: Controls) -> Status:
+        capture = self._capture.status
+        dropped = self._dropped_before_pause if self._capture.paused else capture.dropped
+        return Status(
+            fps=self._meter.fps,
+            latency_ms=self._meter.latency_ms,
+            dropped=dropped - self._dropped_in_pauses,
+            recording_s=controls.recorded_s,
+            paused=controls.paused and not controls.ended,
+            problem=f"reconnecting: {capture.problem}" if capture.state == "reconnecting" else "",
+            notice=controls.notice,
+            hint=controls.hint,
+        )
+
+    def _picture(self, controls: Controls, view: View, status: Status) -> Image:
+        scene, drag, pointer = controls.scene, controls.selection.drag, controls.pointer
+        canvas = draw_scene(scene, view, controls.selected, controls.trails)
+        labels = layout(status, view.window_wh)
+        box = drag.box if drag is not None and not drag.is_click else None
+        if box is not None:
+            draw_box(canvas, view.box_to_window(box))
+        draw_hud(canvas, labels)
+        # Only while a box is expected: over a running picture it would hide what is being watched.
+        if pointer is not None and (controls.selection.active or controls.waiting):
+            if box is None:
+                draw_aim(canvas, pointer)
+            free = margins(labels, view.window_wh)
+            Magnifier.place(view, pointer, free).draw(canvas, scene.frame.image, box)
+        if controls.help:
+            draw_help(canvas)
+        return canvas

@@ -1,0 +1,96 @@
+"""Cross-correlation of an exemplar's embedding with that of a search region: how SiamFC compares the two."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def cross_correlation(exemplar: Tensor, search: Tensor) -> Tensor:
+    """Slide each item's own exemplars over its search embedding. Larger is more similar; unbounded.
+
+    Args:
+        exemplar: (N, K, C, h, w), K exemplars for each of N search embeddings.
+        search: (N, C, H, W).
+
+    Returns:
+        (N, K, H - h + 1, W - w + 1): sum over channels and cells of the products.
+
+    Raises:
+        ValueError: batch sizes or channels differ.
+    """
+    if exemplar.dim() != 5 or search.dim() != 4:
+        raise ValueError(f"expected exemplar (N, K, C, h, w) and search (N, C, H, W), got {exemplar.shape}, {search.shape}")
+    n, k, c, h, w = exemplar.shape
+    if search.shape[:2] != (n, c):
+        raise ValueError(f"exemplar {tuple(exemplar.shape)} and search {tuple(search.shape)} differ in batch or channels")
+    # One grouped convolution: item n's exemplars see item n's channels alone.
+    stacked = search.reshape(1, n * c, *search.shape[2:])
+    response = F.conv2d(stacked, exemplar.reshape(n * k, c, h, w), groups=n)
+    return response.reshape(n, k, *response.shape[2:])
+
+
+def cross_correlation_all(exemplar: Tensor, search: Tensor) -> Tensor:
+    """Slide every exemplar over every search embedding, as training does to get its negative pairs for nothing.
+
+    Args:
+        exemplar: (M, C, h, w).
+        search: (N, C, H, W).
+
+    Returns:
+        (N, M, H - h + 1, W - w + 1).
+    """
+    return F.conv2d(search, exemplar)
+
+
+def depthwise_correlation(exemplar: Tensor, search: Tensor) -> Tensor:
+    """Slide each channel of an exemplar over the same channel of its own search embedding.
+
+    Keeps what matched apart by channel, for a head that must tell where the target's sides are
+    (SiamRPN++, arXiv 1812.11703, section 3.3).
+
+    Args:
+        exemplar: (N, C, h, w).
+        search: (N, C, H, W).
+
+    Returns:
+        (N, C, H - h + 1, W - w + 1).
+
+    Raises:
+        ValueError: batch sizes or channels differ.
+    """
+    if exemplar.shape[:2] != search.shape[:2]:
+        raise ValueError(f"exemplar {tuple(exemplar.shape)} and search {tuple(search.shape)} differ in batch or channels")
+    n, c, h, w = exemplar.shape
+    response = F.conv2d(search.reshape(1, n * c, *search.shape[2:]), exemplar.reshape(n * c, 1, h, w), groups=n * c)
+    return response.reshape(n, c, *response.shape[2:])
+
+
+def correlation_by_products(exemplar: Tensor, search: Tensor) -> Tensor:
+    """`cross_correlation` without a convolution: every cell with every cell in one matrix product, then sums of shifts.
+
+    No shape in it depends on the batch, so that one exported graph serves any number of items.
+    """
+    h, w = exemplar.shape[3:]
+    height, width = int(search.shape[2]), int(search.shape[3])
+    rows, columns = height - h + 1, width - w + 1
+    cells = exemplar.permute(0, 1, 3, 4, 2).flatten(1, 3)
+    products = (cells @ search.flatten(2)).unflatten(1, (-1, h * w)).flatten(2)
+    # Which products are summed at a place: cell (i, j) of the exemplar with cell (row + i, column + j) of the search region.
+    of_cell = torch.arange(h * w)[:, None] * (height * width)
+    shift = (torch.arange(h)[:, None] * width + torch.arange(w)).flatten()[:, None]
+    place = (torch.arange(rows)[:, None] * width + torch.arange(columns)).flatten()
+    summed = products.index_select(2, (of_cell + shift + place).flatten()).unflatten(2, (h * w, rows, columns))
+    return summed.sum(dim=2)
+
+
+def depthwise_by_products(exemplar: Tensor, search: Tensor) -> Tensor:
+    """`depthwise_correlation` in the same way: neighbours in a row side by side, one matrix product, sums of shifted rows."""
+    h, w = exemplar.shape[2:]
+    rows, columns = int(search.shape[2]) - h + 1, int(search.shape[3]) - w + 1
+    beside = torch.stack([search[..., j : j + columns] for j in range(w)], dim=2)
+    products = (exemplar @ beside.flatten(3)).unflatten(3, (-1, columns))
+    return functools.reduce(torch.add, (products[:, :, i, i : i + rows] for i in range(h)))

@@ -1,0 +1,94 @@
+"""Re-identification: did two tracker runs follow the same thing?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.errors import DataError
+from siamtrack.tracking.result import State
+from siamtrack.verify.verifier import Verdict, Verifier
+from siamtrack.video.results import read_rows
+from siamtrack.video.source import open_source
+
+CROPS = 8
+"""Frames of each run that are compared."""
+
+
+@dataclass(frozen=True)
+class TrackComparison:
+    """What a verifier says of two runs.
+
+    Attributes:
+        verdict: of the median distance over all pairs of crops, by the threshold for single items.
+        frames_a, frames_b: the frames that were compared.
+    """
+
+    verdict: Verdict
+    frames_a: tuple[int, ...]
+    frames_b: tuple[int, ...]
+
+
+def compare_tracks(
+    verifier: Verifier, run_a: Path, run_b: Path, source_a: str | None = None, source_b: str | None = None
+) -> TrackComparison:
+    """Compare the targets of two folders that `siamtrack track` wrote.
+
+    Args:
+        run_a, run_b: the folders. source_a, source_b: their videos; None for those that the runs name.
+
+    Raises:
+        DataError, FileNotFoundError, SourceError: a folder is no run, or its video cannot be read.
+    """
+    frames_a, items_a = track_crops(verifier, run_a, source_a)
+    frames_b, items_b = track_crops(verifier, run_b, source_b)
+    distances = verifier.embedded_distances(verifier.embed(items_a), verifier.embed(items_b))
+    return TrackComparison(verifier.judge(float(np.median(distances))), frames_a, frames_b)
+
+
+def track_crops(
+    verifier: Verifier, run: Path, source: str | None = None, count: int = CROPS
+) -> tuple[tuple[int, ...], list[NDArray[np.uint8]]]:
+    """Crops of a run's target: its first frame, and the surest frame of each of several stretches of the run.
+
+    Returns:
+        Frame numbers, and one crop for each.
+    """
+    boxes = run / "boxes.csv"
+    if not boxes.is_file():
+        raise FileNotFoundError(f"{boxes} not found; give a folder that siamtrack track wrote")
+    try:
+        rows = list(read_rows(boxes))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{boxes}: not the boxes.csv of a run ({error})") from error
+    sure = [(frame, seen) for frame, seen in rows if seen.state is not State.LOST and min(seen.box.size_wh) >= 1]
+    if not sure:
+        raise DataError(f"{boxes}: holds no frame in which the target was seen")
+    stretches = np.array_split(np.arange(len(sure)), min(count, len(sure)))
+    chosen = {sure[0][0]: sure[0][1].box}
+    for stretch in stretches[1:]:
+        frame_index, best = max((sure[k] for k in stretch), key=lambda row: row[1].score)
+        chosen[frame_index] = best.box
+    crops: dict[int, NDArray[np.uint8]] = {}
+    with open_source(source or _source_of(run)) as frames:
+        for frame in frames.read(min(chosen)):
+            if frame.index in chosen:
+                crops[frame.index] = verifier.crop(frame.image, chosen[frame.index])
+            if len(crops) == len(chosen):
+                break
+    if not crops:
+        raise DataError(f"{run}: its video gave none of the frames {sorted(chosen)}")
+    return tuple(crops), list(crops.values())
+
+
+def _source_of(run: Path) -> str:
+    path = run / "run.json"
+    try:
+        source = json.loads(path.read_text(encoding="utf-8"))["source"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: does not say which video was tracked; name it with --source-a or --source-b") from error
+    return str(source)
