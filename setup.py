@@ -18,7 +18,7 @@ EXTRAS = {
     # The search of `siamtrack tune`.
     "tune": ["optuna>=4"],
     # The page of `siamtrack live --web`.
-    "live": ["fastapi>=0.115", "uvicorn>=0.35", "websockets>=14"],
+    "live": ["fastapi>=0.115", "pydantic>=2", "uvicorn>=0.35", "websockets>=14"],
     # `siamtrack batch --engine ray`.
     "cluster": ["ray>=2.40"],
     # `--runtime openvino`.
@@ -57,7 +57,7 @@ setup(
     license_files=["LICENSE", "NOTICE", "LICENSES/*.txt"],
     python_requires=">=3.10",
     packages=find_packages(include=["siamtrack", "siamtrack.*"]),
-    package_data={"siamtrack": ["assets/*.safetensors", "assets/live*", "py.typed"]},
+    package_data={"siamtrack": ["assets/*.safetensors", "assets/live*", "assets/report.css", "py.typed"]},
     install_requires=[
         # The upper bound keeps an install on a machine without a GPU from fetching gigabytes of CUDA unasked.
         "torch>=2.8,<2.14",

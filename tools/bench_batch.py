@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 import siamtrack
-from siamtrack.batch.engine import Event, Progress
+from siamtrack.batch.engine import Event, VideoProgress
 from siamtrack.batch.jobs import TargetJob, VideoJob
 from siamtrack.batch.run import batch
 from siamtrack.video.sink import VideoSink
@@ -98,7 +98,7 @@ def memory(place: Path, model: str, frames: int, search_size: int) -> dict[str, 
     seen: list[tuple[int, float]] = []
 
     def watch(event: Event) -> None:
-        if isinstance(event, Progress):
+        if isinstance(event, VideoProgress):
             seen.append((event.frames, memory_of_worker()))
 
     began = time.perf_counter()

@@ -32,9 +32,8 @@ from siamtrack.tracking.placement import pick_device
 from siamtrack.train.log import StepReport
 from siamtrack.train.loop import train
 from siamtrack.train.pairs import Batch
-from siamtrack.train.prepare import open_store
 from siamtrack.train.recipe import Recipe
-from siamtrack.train.session import loading_processes, open_soft_teacher, read_recipe
+from siamtrack.train.session import loading_processes, open_soft_teacher, open_source, read_recipe
 from siamtrack.train.task import Task
 from siamtrack.train.tracker_task import tracker_task
 
@@ -79,7 +78,7 @@ def main() -> None:
 
     recipe = as_measured(read_recipe(args.recipe), args.steps)
     device = pick_device(args.device)
-    stores = [open_store(args.data / item.path, args.cache, kind=item.kind, exclude=item.exclude) for item in recipe.sources]
+    stores = [open_source(item, args.data, args.cache) for item in recipe.sources]
     teacher = open_soft_teacher(recipe, args.data)
 
     def run(workers: int, repeat: bool) -> tuple[list[StepReport], float | None]:

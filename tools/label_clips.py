@@ -3,11 +3,16 @@
 
     tools/label_clips.py CLIPS --nano-dir DIR
     tools/label_clips.py CLIPS/cat.mp4 --box 120,80,64,48 --tracker siamfc
+    tools/label_clips.py TRAIN --only 'AUTO_*' --tracker onnx:fear_xs onnx:nanotrackv3 cv2:nano --nano-dir PEERS --out LABELS
 
 CLIPS holds NAME.mp4 (or .avi .mkv .mov .webm) with NAME.txt, one `x,y,w,h` line: the target in the first frame,
 0-based pixels. The tracker runs forward, then backward from the last frame; a frame is labelled where both passes
 overlap by more than --iou, as far as the backward pass finds back to the first box. NAME.labels.txt gets one line a
-frame, 0,0,0,0 where unsure. Clips that have that file already are left alone.
+frame, 0,0,0,0 where unsure. Clips that have that file already are left alone. Of several trackers each labels the clip by
+itself, and a frame gets the mean of their boxes where most of them agree.
+
+With --out, labels go to OUT/NAME.txt, and NAME.txt may hold a line a frame, of which the first is the target: labels that
+are there already are made anew, and how many of them are disputed is told.
 
 The backward pass reads the frames from a temporary folder of JPEGs, which needs room for every frame of the longest
 clip (see --temp): a video can be decoded exactly in one direction only, and its frames do not fit into memory.
@@ -19,15 +24,17 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import cv2
+import numpy as np
+from agreement import Labels, agreed, label_clip
 from rich.progress import Progress
 
-from siamtrack.boxes import Box, parse_box
+from siamtrack.boxes import Box, iou, parse_box
 from siamtrack.data.videos import VIDEO_SUFFIXES
 from siamtrack.errors import DataError, OutputError
-from siamtrack.eval.agreement import Labels, label_clip
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.peers import BoxTracker
 from siamtrack.frames import Image
@@ -42,8 +49,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path, help="folder of videos, or one video")
     parser.add_argument("--box", type=parse_box, default=None, help="first box X,Y,W,H of one video, instead of NAME.txt")
-    parser.add_argument("--tracker", default="cv2:nano", help="cv2:nano, cv2:csrt, a model's name or file")
-    parser.add_argument("--nano-dir", type=Path, default=None, help="folder of backbone.onnx and head.onnx")
+    parser.add_argument("--only", default="*", help="pattern of the names of clips in a folder")
+    parser.add_argument("--tracker", nargs="+", default=["cv2:nano"], help="as for siamtrack eval; several vote")
+    parser.add_argument("--nano-dir", type=Path, default=None, help="folder of the trackers' ONNX files, or the one above")
+    parser.add_argument("--out", type=Path, default=None, help="folder for the labels; default: beside the clips")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="tracker constants")
     parser.add_argument("--iou", type=float, default=0.5, help="overlap of both passes above which a frame is labelled")
     parser.add_argument("--temp", type=Path, default=None, help="where the temporary folder goes; default: the system's")
@@ -51,7 +60,7 @@ def main() -> int:
     args = parser.parse_args()
     if not 0 <= args.iou < 1:
         parser.error(f"--iou is {args.iou}; it must lie in 0..1")
-    clips = find_clips(args.clips)
+    clips = [clip for clip in find_clips(args.clips) if fnmatchcase(clip.stem, args.only)]
     stems = [clip.stem for clip in clips]
     twice = next((stem for stem in stems if stems.count(stem) > 1), None)
     if twice is not None:
@@ -61,17 +70,21 @@ def main() -> int:
     if args.box is not None and len(clips) > 1:
         parser.error(f"--box is for one video, and {args.clips} holds {len(clips)}; write NAME.txt for each")
 
-    tracker = tracker_by_name(args.tracker, args.set, args.nano_dir)
+    trackers = [tracker_by_name(name, args.set, args.nano_dir) for name in args.tracker]
+    if args.out is not None:
+        args.out.mkdir(parents=True, exist_ok=True)
     kept = frames = failed = 0
     for clip in clips:
-        target = clip.with_suffix(".labels.txt")
+        target = args.out / f"{clip.stem}.txt" if args.out else clip.with_suffix(".labels.txt")
         if target.exists() and not args.again:
             print(f"{clip.name}: has {target.name} already; --again replaces it")
             continue
         try:
             if target in {other.with_suffix(".txt") for other in clips}:
                 raise OutputError(f"{target} is the first box of another clip; rename that clip")
-            labels = label(tracker, clip, args.box or first_box(clip), args.iou, args.temp)
+            box = args.box or first_box(clip, args.out is not None)
+            each = [label(tracker, clip, box, args.iou, args.temp) for tracker in trackers]
+            labels = Labels(agreed([one.boxes_xywh for one in each], args.iou), max(one.closed for one in each))
             write_whole(target, text(labels))
         except (OSError, ValueError, cv2.error) as error:
             failed += 1
@@ -80,8 +93,9 @@ def main() -> int:
         count = len(labels.boxes_xywh)
         kept, frames = kept + labels.kept, frames + count
         back = "" if labels.closed == count else f"; found back to the first box from frame {labels.closed - 1} only"
-        print(f"{clip.name}: {labels.kept} of {count} frames labelled ({labels.kept / count:.1%}){back}")
-    print(f"{kept} of {frames} frames labelled ({kept / max(frames, 1):.1%}) by {args.tracker}, {failed} clips failed")
+        print(f"{clip.name}: {labels.kept} of {count} frames labelled ({labels.kept / count:.1%}){back}{dispute(clip, labels)}")
+    by = ", ".join(args.tracker)
+    print(f"{kept} of {frames} frames labelled ({kept / max(frames, 1):.1%}) by {by}, {failed} clips failed")
     return 1 if failed else 0
 
 
@@ -92,18 +106,32 @@ def find_clips(path: Path) -> list[Path]:
     return sorted(p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and not p.name.startswith("."))
 
 
-def first_box(clip: Path) -> Box:
-    """The one line of NAME.txt.
+def dispute(clip: Path, labels: Labels) -> str:
+    """How the labels that a clip has had differ from new ones, in words; "" if it had none but the first."""
+    path = clip.with_suffix(".txt")
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()] if path.is_file() else []
+    if len(lines) != len(labels.boxes_xywh) or len(lines) < 2:
+        return ""
+    old = np.array([[float(value) for value in line.split(",")] for line in lines])
+    had = (old[:, 2:] > 0).all(axis=1)
+    both = had & (labels.boxes_xywh[:, 2:] > 0).all(axis=1)
+    overlap = iou(old[both], labels.boxes_xywh[both])
+    mean = f", mean overlap {overlap.mean():.2f}" if both.any() else ""
+    return f"; of {had.sum()} that had labels {int(had.sum() - both.sum() + (overlap < 0.5).sum())} are disputed{mean}"
+
+
+def first_box(clip: Path, of_many: bool = False) -> Box:
+    """The one line of NAME.txt, or the first of many.
 
     Raises:
-        DataError: there is no such file, or it holds more or less than one line.
+        DataError: there is no such file, or it holds no line, or several where one is wanted.
         ValueError: the line is not a box.
     """
     path = clip.with_suffix(".txt")
     if not path.is_file():
         raise DataError(f"{path} not found; write the first frame's x,y,w,h into it, or give --box")
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    if len(lines) != 1:
+    if len(lines) != 1 and not (of_many and lines):
         raise DataError(f"{path} has {len(lines)} lines; it must hold one x,y,w,h line, that of the first frame")
     return parse_box(lines[0])
 

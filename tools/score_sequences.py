@@ -15,12 +15,12 @@ import argparse
 import json
 from pathlib import Path
 
-import cv2
 from rich.progress import track
 
 from siamtrack.data.layout import find_sequences
 from siamtrack.eval.evaluate import SequenceRun, pool_runs, run_together, subset
 from siamtrack.eval.named import tracker_by_name
+from siamtrack.eval.speed import computing_with
 from siamtrack.system import write_whole
 
 
@@ -36,18 +36,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=None, help="of torch and OpenCV alike")
     parser.add_argument("--json", type=Path, default=None, help="write scores and every overlap here")
     args = parser.parse_args()
-    if args.threads:
-        import torch
 
-        torch.set_num_threads(args.threads)
-        cv2.setNumThreads(args.threads)
-
-    trackers = {name: tracker_by_name(name, args.set, args.nano_dir) for name in args.trackers}
-    sequences = subset(find_sequences(args.root), filter(None, args.only.split(",")))
-    runs: dict[str, list[SequenceRun]] = {name: [] for name in trackers}
-    for sequence in track(sequences, "sequences"):
-        for name, run in run_together(trackers, sequence, args.limit).items():
-            runs[name].append(run)
+    with computing_with(args.threads):
+        trackers = {name: tracker_by_name(name, args.set, args.nano_dir) for name in args.trackers}
+        sequences = subset(find_sequences(args.root), filter(None, args.only.split(",")))
+        runs: dict[str, list[SequenceRun]] = {name: [] for name in trackers}
+        for sequence in track(sequences, "sequences"):
+            for name, run in run_together(trackers, sequence, args.limit).items():
+                runs[name].append(run)
 
     for name, done in runs.items():
         print(f"{name:40s} {args.root.name}: {pool_runs(done)}  {fps(done):.1f} fps")

@@ -23,13 +23,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from absences.making import make_clips
 from numpy.typing import NDArray
+from reliability import auroc, calibration_error
 from rich.progress import track
 
 from siamtrack.api import load
 from siamtrack.boxes import iou
 from siamtrack.config import load_yaml
 from siamtrack.data.layout import find_sequences
-from siamtrack.eval.reliability import auroc, calibration_error
 from siamtrack.eval.runner import shared
 from siamtrack.tracking.evidence import Evidence
 from siamtrack.tracking.tracker import Tracker

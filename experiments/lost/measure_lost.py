@@ -32,6 +32,7 @@ import numpy as np
 from absences.clip import AbsenceClip
 from absences.making import make_clips
 from numpy.typing import NDArray
+from reliability import auroc, calibration_error, reliability
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -40,7 +41,6 @@ from siamtrack.boxes import iou
 from siamtrack.data.layout import find_sequences
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.peers import box_of
-from siamtrack.eval.reliability import auroc, calibration_error, reliability
 from siamtrack.eval.runner import TrackerSpec, shared
 from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.result import State

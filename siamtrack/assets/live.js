@@ -11,7 +11,7 @@ import { Show } from "./live-show.js";
 import { Targets, numberOf } from "./live-targets.js";
 import { banner, byId, cover, hint, hintBy, say, sentence } from "./live-words.js";
 
-const NO_STATUS = { state: "", problem: "", paused: false, recording: false, live: true, tabs: 1 };
+const NO_STATUS = { state: "", problem: "", paused: false, recording: false, live: true, clients: 1 };
 
 // What a reload must not lose. Each tab has its own.
 const kept = JSON.parse(sessionStorage.getItem("siamtrack") ?? "{}");
@@ -54,7 +54,7 @@ hintBy(() => {
   if (mode === "source" && status.problem) return sentence(status.problem);
   if (paused()) return targets.all.length ? "Paused." : "Paused: drag a box around anything, then press Play.";
   if (!targets.all.length) return "Drag a box around anything, and it is followed.";
-  return status.tabs > 1 ? `${status.tabs} tabs watch and steer this video.` : "Tap a box to select its target.";
+  return status.clients > 1 ? `${status.clients} pages watch and steer this video.` : "Tap a box to select its target.";
 });
 
 /** Bring buttons and words up to date. */

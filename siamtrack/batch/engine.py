@@ -1,21 +1,130 @@
-"""What an engine is: it has the videos of a batch tracked, on one machine or many."""
+"""What an engine is: it has the videos of a batch tracked, on one machine or many. Settings go in, events come out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-from siamtrack.config import nearest
-from siamtrack.errors import ConfigError
+from siamtrack.batch.jobs import VideoJob
+from siamtrack.batch.target_folder import TargetResult
+from siamtrack.config import to_plain
+from siamtrack.errors import WeightsError
+from siamtrack.system import usable_cores
 
 if TYPE_CHECKING:
-    from siamtrack.batch.jobs import VideoJob
-    from siamtrack.batch.lock import FolderLock
-    from siamtrack.batch.settings import RunSettings
-    from siamtrack.batch.target_folder import TargetResult
+    from siamtrack.tracking.tracker import Tracker
 
-ENGINES = ("local", "ray")
+WORKERS_A_GPU = 4
+"""Processes that share a GPU, where there are cores for them: most of a frame's time goes by on the CPU."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What every worker must know. Plain data: it can be sent to other processes and machines.
+
+    Attributes:
+        out: folder of all results, absolute.
+        model: as for `siamtrack.load`; a file's path is absolute.
+        constants: the tracker's constants that were given.
+        identity: what all results of a batch share: weights, constants, device, precision, runtime.
+        devices: one for each worker in turn, such as `cuda:0`, `cuda:1`.
+        precision, runtime: never `auto`, which machines could understand differently.
+        workers: processes.
+        threads: of torch and OpenCV in each. Sums in another order round differently: it goes into run.json.
+        video: write overlay.mp4.
+        retries: how often a video is tried again whose worker died.
+    """
+
+    out: str
+    model: str
+    constants: dict[str, Any]
+    identity: dict[str, Any]
+    devices: tuple[str, ...]
+    precision: str
+    runtime: str
+    workers: int = 1
+    threads: int = 1
+    video: bool = False
+    retries: int = 2
+
+
+def settings_for(
+    out: Path, model: str | Path, device: str, precision: str, runtime: str, constants: Mapping[str, Any], **more: Any
+) -> RunSettings:
+    """Say exactly which tracker is meant; nothing is put on a GPU.
+
+    Args:
+        out: folder of all results.
+        model, device, precision, runtime: as for `siamtrack.load`; with `cuda` and several GPUs, all of them are used.
+        constants: of the tracker, as they were given.
+        **more: fields of `RunSettings`.
+
+    Raises:
+        SiamtrackError, FileNotFoundError, ValueError: as `siamtrack.load` raises them.
+    """
+    import torch
+
+    from siamtrack.api import config_of
+    from siamtrack.model.weights import load_weights
+    from siamtrack.tracking.placement import place
+
+    weights = load_weights(model)
+    config = config_of(weights, **constants)
+    exact = place(weights.net.backbone.dense, device, precision, runtime)
+    several = exact.device.type == "cuda" and exact.device.index is None
+    devices = tuple(f"cuda:{i}" for i in range(torch.cuda.device_count())) if several else (str(exact.device),)
+    identity = {
+        "weights_sha256": weights.sha256,
+        "tracker": to_plain(config),
+        "device": exact.device.type,
+        "precision": exact.precision,
+        "runtime": exact.runtime,
+    }
+    name = os.path.abspath(model) if Path(model).is_file() else str(model)
+    return RunSettings(str(out), name, dict(constants), identity, devices, exact.precision, exact.runtime, **more)
+
+
+def make_tracker(settings: RunSettings, device: str) -> Tracker:
+    """The tracker of a worker, in a process that has no more threads than it should.
+
+    Raises:
+        WeightsError: the weights are not those that the batch began with.
+        SiamtrackError, FileNotFoundError, ValueError: as `siamtrack.load` raises them.
+    """
+    import cv2
+    import torch
+
+    from siamtrack.api import tracker_from
+    from siamtrack.model.weights import load_weights
+
+    torch.set_num_threads(settings.threads)
+    cv2.setNumThreads(settings.threads)
+    weights = load_weights(settings.model)
+    if weights.sha256 != settings.identity["weights_sha256"]:
+        raise WeightsError(f"the weights of {settings.model} were replaced while the batch ran; start it again")
+    return tracker_from(weights, device, settings.precision, settings.runtime, **settings.constants)
+
+
+def share_machine(videos: int, devices: tuple[str, ...], workers: int | None, threads: int | None) -> tuple[int, int]:
+    """Processes, and threads of each, that fill the machine.
+
+    They depend on the jobs and on nothing that changes from run to run: a batch that goes on must not round otherwise.
+
+    Args:
+        videos: of the whole batch, finished ones too.
+        devices: as in `RunSettings`.
+        workers, threads: what the user said, or None.
+    """
+    cores = usable_cores()
+    if workers is None:
+        most = max(1, cores // (threads or 1))
+        if devices[0] != "cpu":
+            most = min(most, WORKERS_A_GPU * len(devices))
+        workers = max(1, min(most, videos))
+    return workers, threads or max(1, cores // workers)
 
 
 @dataclass(frozen=True)
@@ -36,7 +145,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Progress:
+class VideoProgress:
     """How far a running video is; told a few times a second.
 
     Attributes:
@@ -70,20 +179,20 @@ class Retried:
     reason: str
 
 
-Event = Planned | Progress | Ended | Retried
+Event = Planned | VideoProgress | Ended | Retried
 OnEvent = Callable[[Event], None]
 
 
-class Engine(Protocol):
+class BatchEngine(Protocol):
     """Runs `video_run.run_video` for every video, somewhere."""
 
-    def run(self, videos: Sequence[VideoJob], settings: RunSettings, on_event: OnEvent) -> Iterator[TargetResult]:
+    def run(self, videos: Sequence[VideoJob], settings: RunSettings, on_event: OnEvent) -> Generator[TargetResult, None, None]:
         """Have videos tracked.
 
         Args:
             videos: the ones with something to do, the longest first.
             settings: what every worker must know.
-            on_event: is told `Progress`, `Ended` and `Retried`, in the thread that reads the iterator.
+            on_event: is told `VideoProgress`, `Ended` and `Retried`, in the thread that reads the iterator.
 
         Yields:
             One result for each target that was not settled before, as soon as it is; a target may come twice, and then
@@ -93,25 +202,3 @@ class Engine(Protocol):
             OutputError: a result cannot be written; all workers are ended.
             SiamtrackError: no worker can be started.
         """
-
-
-def make_engine(name: str, lock: FolderLock, address: str | None = None) -> Engine:
-    """The engine of a name.
-
-    Args:
-        name: one of `ENGINES`.
-        lock: on the folder of results; a local engine's processes must hold it as long as they write.
-        address: of a Ray cluster.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
-    if name == "local":
-        from siamtrack.batch.local import LocalEngine
-
-        return LocalEngine(lock)
-    if name == "ray":
-        from siamtrack.batch.ray_engine import RayEngine
-
-        return RayEngine(address)
-    raise ConfigError(f"no engine {name!r}; {nearest(name, ENGINES)}")

@@ -1,15 +1,25 @@
-"""What a batch has to do: videos, each with its targets, as plain data."""
+"""What a batch has to do: videos, each with its targets, as plain data; and the folders that their results get."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import PurePath, PurePosixPath
 
-from siamtrack.batch.names import folded, name_problem, video_names
 from siamtrack.errors import DataError
+
+LONGEST = 120
+"""Bytes of a folder's name in UTF-8. File systems take 255, and temporary names beside it are longer."""
+
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_TAKEN = re.compile(r"(overlay|contact_sheet|summary)(\.[\w.]*)?", re.IGNORECASE)
+_EDGES = re.compile(r"^[.\s]+|[.\s]+$")
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,21 @@ class VideoJob:
     label: str = ""
     size: int | None = None
 
+    def parts(self) -> list[VideoJob]:
+        """The same video with some of its targets in each part, cut where no target is under way.
+
+        Targets whose frames overlap stay together, for they share a batch of the network. Each part decodes the frames
+        before it without tracking in them.
+        """
+        groups: list[list[TargetJob]] = []
+        reached: float = -1
+        for target in sorted(self.targets, key=lambda one: one.start):
+            if not groups or target.start > reached:
+                groups.append([])
+            groups[-1].append(target)
+            reached = max(reached, math.inf if target.end is None else target.end)
+        return [replace(self, targets=tuple(group)) for group in groups]
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -87,37 +112,6 @@ class JobList:
     refused: tuple[Refusal, ...] = ()
 
 
-def open_jobs(path: str | Path) -> JobList:
-    """Read jobs from disk.
-
-    Args:
-        path: a manifest (.csv, .jsonl: see `manifest`), or a folder (videos with box files beside them, GOT-10k, MOT: see
-            `sequences`).
-
-    Raises:
-        FileNotFoundError: nothing is there.
-        DataError: it has no known form, or nothing in it can be used.
-    """
-    from siamtrack.batch import manifest, sequences  # they make what is defined above
-
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"{path} not found; give a folder of videos, or a .csv or .jsonl manifest")
-    if path.is_dir():
-        found = sequences.read_folder(path)
-    elif path.suffix.lower() in manifest.SUFFIXES:
-        found = manifest.read_manifest(path)
-    else:
-        raise DataError(f"{path} is neither a folder nor a manifest; manifests end in {' or '.join(manifest.SUFFIXES)}")
-    if not found.videos and not found.refused:
-        raise DataError(f"{path} names no target below its header")
-    if not found.videos:
-        first = found.refused[0]
-        more = f" (and {len(found.refused) - 1} more)" if len(found.refused) > 1 else ""
-        raise DataError(f"nothing in {path} can be tracked: {first.where}: {first.reason}{more}")
-    return found
-
-
 def checked(videos: Iterable[VideoJob]) -> JobList:
     """Jobs made in Python, completed and checked.
 
@@ -134,17 +128,16 @@ def checked(videos: Iterable[VideoJob]) -> JobList:
             wrong = target.problem()
             if wrong is not None:
                 raise DataError(f"{video.path}: {wrong}")
-        names = [folded(target.name) for target in video.targets]
-        if len(set(names)) < len(names):
+        if len({target.name.casefold() for target in video.targets}) < len(video.targets):
             raise DataError(f"{video.path} has two targets of one name; names must differ, upper and lower case aside")
-    labels = [video.label or video.path for video in given]
-    if len(set(labels)) < len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
-        raise DataError(f"{twice} is given twice; put all its targets into one VideoJob")
-    return JobList(named(given))
+    labels = Counter(video.label or video.path for video in given)
+    label, count = labels.most_common(1)[0]
+    if count > 1:
+        raise DataError(f"{label} is given twice; put all its targets into one VideoJob")
+    return JobList(completed(given))
 
 
-def named(videos: Sequence[VideoJob]) -> tuple[VideoJob, ...]:
+def completed(videos: Sequence[VideoJob]) -> tuple[VideoJob, ...]:
     """Videos with name, label, size and an absolute path, all names different."""
     labels = [video.label or video.path for video in videos]
     names = video_names(labels, [video.name or PurePath(video.path).stem for video in videos])
@@ -159,3 +152,68 @@ def _size(path: str) -> int | None:
         return os.stat(path).st_size if os.path.isfile(path) else None
     except (OSError, ValueError):
         return None
+
+
+def name_problem(name: str) -> str | None:
+    """Why a name cannot be a folder of results on every system, as the end of a sentence; None if it can.
+
+    Windows' rules hold everywhere: results are copied from one machine to another.
+    """
+    if not name:
+        return "is empty"
+    if _FORBIDDEN.search(name):
+        return 'holds a separator, a control character or one of < > : " | ? *'
+    if name.startswith(".") or name.endswith((".", " ")) or name != name.strip():
+        return "begins with a dot or blank, or ends with one"
+    if _DEVICES.fullmatch(name):
+        return "is the name of a device on Windows"
+    if _TAKEN.fullmatch(name):
+        return "is kept for pictures and summaries"
+    size = len(name.encode(errors="replace"))
+    return f"has {size} bytes, {LONGEST} are the most" if size > LONGEST else None
+
+
+def video_names(labels: Sequence[str], stems: Sequence[str]) -> list[str]:
+    """A folder's name for each video: its stem, and where stems collide, as much more as tells them apart.
+
+    A video's name depends on the others' stems only, not on their order.
+
+    Args:
+        labels: the videos' paths as the jobs name them; all differ.
+        stems: the names wished for.
+
+    Returns:
+        Names that can be folders and that differ, upper and lower case aside.
+    """
+    chosen = [""] * len(labels)
+    for wishes in zip(*map(_wishes, labels, stems), strict=True):
+        taken = {name.casefold() for name in chosen if name}
+        count = Counter(wish.casefold() for wish, name in zip(wishes, chosen, strict=True) if not name)
+        for i, wish in enumerate(wishes):
+            if not chosen[i] and count[wish.casefold()] == 1 and wish.casefold() not in taken:
+                chosen[i] = wish
+    return chosen
+
+
+def _wishes(label: str, stem: str) -> list[str]:
+    """What a video would be called, from the short to the certain."""
+    path, digest = PurePosixPath(label), hashlib.sha256(label.encode(errors="replace")).hexdigest()
+    return [
+        _usable(stem),
+        _usable(path.name),  # clip.mp4 and clip.avi
+        _usable("-".join([path.parent.name, path.stem])),  # a/clip.mp4 and b/clip.mp4
+        f"{_usable(stem, LONGEST - 9)}-{digest[:8]}",
+        digest,
+    ]
+
+
+def _usable(text: str, longest: int = LONGEST) -> str:
+    """A text with everything replaced that a folder's name cannot hold."""
+    name = _trimmed(_FORBIDDEN.sub("-", text), longest)
+    if name_problem(name) is not None:
+        name = _trimmed(f"video-{name}", longest)
+    return name if name_problem(name) is None else "video"
+
+
+def _trimmed(text: str, longest: int) -> str:
+    return _EDGES.sub("", _EDGES.sub("", text).encode(errors="replace")[:longest].decode(errors="ignore"))

@@ -5,16 +5,15 @@ from __future__ import annotations
 import queue
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from siamtrack.batch.engine import Ended, OnEvent, Progress, Retried
+from siamtrack.batch.engine import Ended, OnEvent, Retried, RunSettings, VideoProgress
 from siamtrack.batch.jobs import VideoJob
 from siamtrack.batch.lock import FolderLock
-from siamtrack.batch.settings import RunSettings
-from siamtrack.batch.target_folder import TargetFolder, TargetResult
-from siamtrack.batch.worker_process import Messages, WorkerProcess
+from siamtrack.batch.target_folder import TargetResult, give_up
+from siamtrack.batch.worker import Messages, WorkerProcess
 from siamtrack.errors import OutputError, SiamtrackError
 
 STOP_S = 8.0
@@ -22,7 +21,7 @@ STOP_S = 8.0
 
 
 class LocalEngine:
-    """Hands videos to processes, one at a time each; see `engine.Engine`.
+    """Hands videos to processes, one at a time each; see `engine.BatchEngine`.
 
     A worker that dies is replaced, and its video begins again with the targets that were not finished. Work is handed
     out while the iterator is being read.
@@ -34,8 +33,8 @@ class LocalEngine:
     def __init__(self, lock: FolderLock) -> None:
         self._lock = lock
 
-    def run(self, videos: Sequence[VideoJob], settings: RunSettings, on_event: OnEvent) -> Iterator[TargetResult]:
-        """Have videos tracked; see `Engine.run`."""
+    def run(self, videos: Sequence[VideoJob], settings: RunSettings, on_event: OnEvent) -> Generator[TargetResult, None, None]:
+        """Have videos tracked; see `BatchEngine.run`."""
         pool = _Pool(settings, self._lock.fileno())
         waiting = deque(videos)
         tries: Counter[str] = Counter()
@@ -61,15 +60,17 @@ class LocalEngine:
                         on_event(Retried(video.name, reason))
                         waiting.appendleft(video)
                     else:
-                        yield from _give_up(video, settings, f"{reason}, {tries[video.name]} times")
+                        yield from give_up(settings.out, video, settings.identity, f"{reason}, {tries[video.name]} times")
                         on_event(Ended(video.name))
-                elif message["kind"] == "result":
-                    yield _unpacked(message)
-                elif message["kind"] == "progress":
-                    on_event(Progress(message["video"], message["frames"], message["total"], message["fps"]))
-                elif message["kind"] == "full":
+                    continue
+                kind = message.pop("kind")
+                if kind == "result":
+                    yield TargetResult(**{**message, "folder": Path(message["folder"])})
+                elif kind == "progress":
+                    on_event(VideoProgress(**message))
+                elif kind == "full":
                     raise OutputError(message["error"])
-                elif message["kind"] == "refused":
+                elif kind == "refused":
                     raise SiamtrackError(f"a worker cannot go on: {message['error']}")
                 else:  # ready, finished
                     if worker.video is not None:
@@ -127,14 +128,3 @@ class _Pool:
         for worker in self._workers.values():
             worker.wait(max(0.0, deadline - time.monotonic()))
         self._workers.clear()
-
-
-def _give_up(video: VideoJob, settings: RunSettings, reason: str) -> Iterator[TargetResult]:
-    for target in video.targets:
-        folder = TargetFolder(settings.out, video, target, settings.identity)
-        yield folder.outcome() or folder.fail("worker", f"{video.label}: {reason}")
-
-
-def _unpacked(message: dict[str, Any]) -> TargetResult:
-    values = {key: value for key, value in message.items() if key != "kind"}
-    return TargetResult(**{**values, "folder": Path(values["folder"])})

@@ -1,22 +1,22 @@
-"""Pictures of a video's results with all its targets: a contact sheet, and on demand an overlay video."""
+"""A video's results drawn, with all its targets: a contact sheet, and on demand an overlay video."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from siamtrack.batch.tracks import as_written
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
 from siamtrack.frames import Image
 from siamtrack.system import write_whole
 from siamtrack.tracking.result import TrackResult
 from siamtrack.video.overlay import SeenTarget, contact_sheet, draw_targets
+from siamtrack.video.results import read_rows
 from siamtrack.video.sink import VideoSink
 
 SHEET = "contact_sheet.jpg"
@@ -57,7 +57,7 @@ class Pictures:
         self._shape = self._shape or image.shape
         seen = []
         if self._sink is not None or self._sheet.wanted:
-            seen = [SeenTarget(str(number), number, as_written(result), ()) for number, result in results]
+            seen = [SeenTarget(str(number), number, as_written(result)) for number, result in results]
         if results:
             self._sheet.add(image, seen)
         if self._sink is not None and image.shape == self._shape:
@@ -106,6 +106,47 @@ def remove_pictures(folder: Path) -> None:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{error.filename} cannot be removed ({error.strerror})") from error
+
+
+class FinishedTrack:
+    """The results of a finished target, asked for frame by frame; one line of its boxes.csv is in memory.
+
+    Args:
+        path: its boxes.csv, which is opened with the first frame asked for.
+        start: frame of its first line.
+
+    Attributes:
+        ended: whether there is nothing behind the last frame asked for.
+    """
+
+    def __init__(self, path: Path, start: int) -> None:
+        self.ended = False
+        self._start, self._rows = start, _readable(read_rows(path))
+        self._next: tuple[int, TrackResult] | None = None
+
+    def at(self, index: int) -> TrackResult | None:
+        """The result of a frame; None where there is none. Frames must be asked for in order."""
+        if self.ended or index < self._start:
+            return None
+        found = None
+        while not self.ended and (self._next is None or self._next[0] <= index):
+            found = self._next
+            self._next = next(self._rows, None)
+            self.ended = self._next is None
+        return found[1] if found is not None and found[0] == index else None
+
+
+def _readable(rows: Iterator[tuple[int, TrackResult]]) -> Iterator[tuple[int, TrackResult]]:
+    """Rows up to where the file is damaged: what is behind is not drawn."""
+    try:
+        yield from rows
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+
+
+def as_written(result: TrackResult) -> TrackResult:
+    """A result with the figures of its line in boxes.csv: pictures are the same whether it was just found or read back."""
+    return TrackResult(Box(*(float(f"{value:.3f}") for value in result.box)), float(f"{result.score:.4f}"), result.state)
 
 
 class _Sheet:

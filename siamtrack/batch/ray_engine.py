@@ -7,17 +7,17 @@ a file, the weights, under the same paths (a network file system). What is writt
 from __future__ import annotations
 
 import os
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+import time
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from siamtrack.batch.engine import Ended, OnEvent, Progress, Retried
+from siamtrack.batch.engine import WORKERS_A_GPU, Ended, OnEvent, Retried, RunSettings, VideoProgress, make_tracker
 from siamtrack.batch.jobs import VideoJob
-from siamtrack.batch.parts import parts_of
-from siamtrack.batch.settings import WORKERS_A_GPU, RunSettings
-from siamtrack.batch.target_folder import TargetFolder, TargetResult
+from siamtrack.batch.target_folder import TargetResult, give_up
+from siamtrack.batch.video_run import run_video
 from siamtrack.errors import OutputError, SiamtrackError, needs
 
 TELL_S = 0.5
@@ -25,7 +25,7 @@ TELL_S = 0.5
 
 
 class RayEngine:
-    """Hands videos to Ray; see `engine.Engine`. Everything is handed to Ray at once, which queues what there is no room for.
+    """Hands videos to Ray; see `engine.BatchEngine`. Ray gets everything at once, and queues what there is no room for.
 
     A video whose machine or process dies is given to another, with the targets that were not finished. A long video
     whose targets follow one another is tracked in parts, side by side.
@@ -39,8 +39,8 @@ class RayEngine:
     def __init__(self, address: str | None) -> None:
         self._address = address
 
-    def run(self, videos: Sequence[VideoJob], settings: RunSettings, on_event: OnEvent) -> Iterator[TargetResult]:
-        """Have videos tracked; see `Engine.run`.
+    def run(self, videos: Sequence[VideoJob], settings: RunSettings, on_event: OnEvent) -> Generator[TargetResult, None, None]:
+        """Have videos tracked; see `BatchEngine.run`.
 
         Raises:
             OutputError: a result cannot be written; all tasks are ended.
@@ -55,6 +55,24 @@ class RayEngine:
         finally:
             if ours:
                 ray.shutdown()
+
+
+@dataclass
+class _Whole:
+    """A video whose parts are under way: `left` of them, and how often each was tried."""
+
+    video: VideoJob
+    left: int
+    tries: Counter[Any] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One task: a video with all its targets, or with some."""
+
+    video: VideoJob
+    whole: _Whole
+    pictures: bool
 
 
 class _Run:
@@ -73,7 +91,7 @@ class _Run:
     def results(self, videos: Sequence[VideoJob]) -> Iterator[TargetResult]:
         """Start everything, and give what comes; Ray queues what the machines have no room for."""
         for video in videos:
-            parts = deque(parts_of(video))
+            parts = video.parts()
             whole = _Whole(video, len(parts))
             for part in parts:
                 self._start(_Piece(part, whole, pictures=len(parts) == 1))
@@ -105,13 +123,12 @@ class _Run:
         except errors.RayError as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             whole.tries[video.targets] += 1
-            if whole.tries[video.targets] <= self._settings.retries:
+            tries = whole.tries[video.targets]
+            if tries <= self._settings.retries:
                 self._on_event(Retried(video.name, reason))
                 self._start(piece)
                 return
-            for target in video.targets:
-                folder = TargetFolder(self._settings.out, video, target, self._settings.identity)
-                yield folder.outcome() or folder.fail("worker", f"{video.label}: {reason}, {whole.tries[video.targets]} times")
+            yield from give_up(self._settings.out, video, self._settings.identity, f"{reason}, {tries} times")
         whole.left -= 1
         if whole.left == 0 and not piece.pictures:
             # All parts are tracked: once more through the video, for the pictures that show all targets.
@@ -122,45 +139,28 @@ class _Run:
 
     def _tell(self) -> None:
         """Ask how far everything is. A board that does not answer is asked again the next time."""
-        try:
+        with suppress(self._ray.exceptions.RayError):
             for progress in self._ray.get(self._board.read.remote(), timeout=TELL_S):
                 self._on_event(progress)
-        except self._ray.exceptions.RayError:
-            return
-
-
-class _Whole:
-    """A video whose parts are under way."""
-
-    def __init__(self, video: VideoJob, parts: int) -> None:
-        self.video, self.left = video, parts
-        self.tries: Counter[Any] = Counter()
-
-
-class _Piece:
-    """One task: a video with all its targets, or with some."""
-
-    def __init__(self, video: VideoJob, whole: _Whole, pictures: bool) -> None:
-        self.video, self.whole, self.pictures = video, whole, pictures
 
 
 class _Board:
     """Where tasks note how far they are. Runs as an actor of Ray."""
 
     def __init__(self) -> None:
-        self._newest: dict[tuple[str, int], Progress] = {}
+        self._newest: dict[tuple[str, int], VideoProgress] = {}
 
-    def note(self, progress: Progress, first: int) -> None:
+    def note(self, progress: VideoProgress, first: int) -> None:
         """`first` tells parts of a video apart."""
         self._newest[progress.video, first] = progress
 
-    def read(self) -> list[Progress]:
+    def read(self) -> list[VideoProgress]:
         """What was noted since the last time, one a video: its parts added up."""
-        found: dict[str, Progress] = {}
+        found: dict[str, VideoProgress] = {}
         for (video, _), one in self._newest.items():
             sofar = found.get(video, replace(one, frames=0, total=0, fps=0.0))
             total = None if one.total is None or sofar.total is None else sofar.total + one.total
-            found[video] = Progress(video, sofar.frames + one.frames, total, sofar.fps + one.fps)
+            found[video] = VideoProgress(video, sofar.frames + one.frames, total, sofar.fps + one.fps)
         return list(found.values())
 
 
@@ -170,16 +170,6 @@ _trackers: dict[str, Any] = {}
 
 def _track(video: VideoJob, settings: RunSettings, pictures: bool, board: Any) -> list[TargetResult]:
     """Runs on a machine of the cluster."""
-    import time
-
-    import cv2
-    import torch
-
-    from siamtrack.batch.settings import make_tracker
-    from siamtrack.batch.video_run import run_video
-
-    torch.set_num_threads(settings.threads)
-    cv2.setNumThreads(settings.threads)
     # Of the machine's GPUs a task sees the one that Ray gave it, as number 0.
     device = "cpu" if settings.devices[0] == "cpu" else "cuda:0"
     key = repr(settings)
@@ -188,7 +178,7 @@ def _track(video: VideoJob, settings: RunSettings, pictures: bool, board: Any) -
         _trackers[key] = make_tracker(settings, device)
     told, first = 0.0, min(target.start for target in video.targets)
 
-    def tell(progress: Progress) -> None:
+    def tell(progress: VideoProgress) -> None:
         nonlocal told
         now = time.monotonic()
         if now - told >= TELL_S:

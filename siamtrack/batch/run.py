@@ -9,16 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from siamtrack.batch.engine import ENGINES, Engine, OnEvent, Planned, make_engine
-from siamtrack.batch.jobs import JobList, VideoJob, checked, open_jobs
+from siamtrack.batch.engine import BatchEngine, OnEvent, Planned, RunSettings, settings_for, share_machine
+from siamtrack.batch.jobs import JobList, VideoJob, checked
 from siamtrack.batch.lock import FolderLock
 from siamtrack.batch.pictures import pictures_missing
-from siamtrack.batch.settings import RunSettings, identify, share_machine
-from siamtrack.batch.summary import write_summary
-from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult
+from siamtrack.batch.sequences import open_jobs
+from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult, write_summary
 from siamtrack.config import nearest
 from siamtrack.errors import ConfigError, DataError, OutputError
 from siamtrack.models import DEFAULT_MODEL
+
+ENGINES = ("local", "ray")
 
 
 def batch(
@@ -46,7 +47,7 @@ def batch(
     import the calling program. They work while the iterator is being read, and end when it is closed or its process is.
 
     Args:
-        jobs: a folder or manifest (`batch.jobs.open_jobs` says which), or `VideoJob`s.
+        jobs: a folder or manifest (`batch.sequences.open_jobs` says which), or `VideoJob`s.
         out: folder of the results: `OUT/VIDEO/TARGET/boxes.csv`, boxes.txt and run.json, `OUT/VIDEO/contact_sheet.jpg`,
             `OUT/summary.csv` and summary.json.
         engine: `local`: processes of this machine; `ray`: a cluster, see `batch.ray_engine`.
@@ -82,21 +83,29 @@ def batch(
     if isinstance(jobs, (str, Path)) and Path(os.path.abspath(jobs)) == place:
         raise ConfigError(f"the results cannot go into the folder of the jobs, {place}; give out= (--out) another one")
     found = open_jobs(jobs) if isinstance(jobs, (str, Path)) else checked(jobs)
-    model = os.path.abspath(model) if Path(model).is_file() else str(model)
-    exact = identify(model, device, precision, runtime, constants)
+    settings = settings_for(place, model, device, precision, runtime, constants, video=video, retries=retries)
     if engine == "ray" and threads is None:
         threads = 1  # the machines that do the work are others than this one, and a task must fit into the smallest
-    shares = share_machine(len(found.videos), exact.devices, workers, threads)
-    settings = RunSettings(
-        str(place), model, constants, exact.identity, exact.devices, exact.precision, exact.runtime, *shares, video, retries
-    )
-    return _run(found, settings, lambda lock: make_engine(engine, lock, address), retry_failed, force, on_event)
+    workers, threads = share_machine(len(found.videos), settings.devices, workers, threads)
+    settings = replace(settings, workers=workers, threads=threads)
+
+    return _run(found, settings, lambda lock: _make_engine(engine, lock, address), retry_failed, force, on_event)
+
+
+def _make_engine(name: str, lock: FolderLock, address: str | None) -> BatchEngine:
+    if name == "ray":
+        from siamtrack.batch.ray_engine import RayEngine
+
+        return RayEngine(address)
+    from siamtrack.batch.local import LocalEngine
+
+    return LocalEngine(lock)
 
 
 def _run(
     found: JobList,
     settings: RunSettings,
-    engine: Callable[[FolderLock], Engine],
+    make_engine: Callable[[FolderLock], BatchEngine],
     retry_failed: bool,
     force: bool,
     on_event: OnEvent,
@@ -108,8 +117,9 @@ def _run(
         try:
             yield from plan.refused
             yield from list(plan.settled.values())
-            with closing(_results(engine(lock), plan.videos, settings, on_event)) as results:
-                for result in results:
+            # An engine with nothing to do would start workers, or a cluster, all the same.
+            with closing(make_engine(lock).run(plan.videos, settings, on_event)) as results:
+                for result in results if plan.videos else ():
                     key = (result.video, result.target)
                     if key not in plan.settled:  # a video that begins again tells of finished targets again
                         plan.settled[key] = result
@@ -119,13 +129,6 @@ def _run(
                 write_summary(out, plan.summary())
             raise
         write_summary(out, plan.summary())
-
-
-def _results(
-    engine: Engine, videos: list[VideoJob], settings: RunSettings, on_event: OnEvent
-) -> Generator[TargetResult, None, None]:
-    if videos:
-        yield from engine.run(videos, settings, on_event)
 
 
 class _Plan:

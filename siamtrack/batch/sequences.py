@@ -1,4 +1,4 @@
-"""A folder as jobs: videos and image folders with a box file each, GOT-10k sequences, MOT sequences, also side by side.
+"""What is on disk as jobs: a manifest, or a folder of videos and sequences.
 
     NAME.mp4 (.avi .mkv .mov .webm) or a folder NAME of images, with NAME.txt, whose first line is x,y,w,h in the
         first frame, or with NAME.csv, a manifest without the column `video`
@@ -10,13 +10,13 @@ The folder may also be one such sequence itself.
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from siamtrack.batch.jobs import JobList, Refusal, TargetJob, VideoJob, named
-from siamtrack.batch.manifest import read_targets
-from siamtrack.batch.mot import IMAGES, mot_file, read_mot
+from siamtrack.batch.jobs import JobList, Refusal, TargetJob, VideoJob, completed
+from siamtrack.batch.manifest import SUFFIXES, read_manifest
 from siamtrack.boxes import parse_box
 from siamtrack.data.labels import below, folders, read_text
 from siamtrack.data.pictures import holds_pictures
@@ -26,103 +26,114 @@ from siamtrack.errors import DataError
 ONLY = "target"
 """Name of the target where a box file knows one only."""
 
-
-@dataclass(frozen=True)
-class _Entry:
-    """One video of a folder. `name` is its own, `boxes` the file that says what to follow."""
-
-    name: str
-    path: Path
-    boxes: Path
+_IMAGES = "img1"
 
 
-def read_folder(root: Path) -> JobList:
-    """Find the videos of a folder, and what is to be followed in them.
+def open_jobs(path: str | Path) -> JobList:
+    """Read jobs from disk.
+
+    Args:
+        path: a manifest (.csv, .jsonl: see `siamtrack.batch.manifest`), or a folder as above.
 
     Raises:
-        DataError: it cannot be read, or nothing in it is a video.
+        FileNotFoundError: nothing is there.
+        DataError: it has no known form, or nothing in it can be used.
     """
-    root = Path(os.path.abspath(root))  # "." has no name
-    videos: list[VideoJob] = []
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} not found; give a folder of videos, or a .csv or .jsonl manifest")
+    if path.is_dir():
+        found = _read_folder(Path(os.path.abspath(path)))  # "." has no name
+    elif path.suffix.lower() in SUFFIXES:
+        found = read_manifest(path)
+    else:
+        raise DataError(f"{path} is neither a folder nor a manifest; manifests end in {' or '.join(SUFFIXES)}")
+    if not found.videos and not found.refused:
+        raise DataError(f"{path} names no target below its header")
+    if not found.videos:
+        first = found.refused[0]
+        more = f" (and {len(found.refused) - 1} more)" if len(found.refused) > 1 else ""
+        raise DataError(f"nothing in {path} can be tracked: {first.where}: {first.reason}{more}")
+    return found
+
+
+def _read_folder(root: Path) -> JobList:
     refused: list[Refusal] = []
     try:
-        entries = _entries(root, refused)
-        for entry in entries:
-            label = (entry.path.relative_to(root) if entry.path != root else Path(root.name)).as_posix()
-            where = entry.boxes.relative_to(root).as_posix()
-            try:
-                targets = _targets(entry, where, label, refused)
-            except (DataError, ValueError) as error:
-                refused.append(Refusal(where, label, "", str(error)))
-                continue
-            if targets:
-                videos.append(VideoJob(str(entry.path), tuple(targets), entry.name, label))
+        places = _places(root)
+        videos = [_video(root, name, paths, refused) for name, paths in places.items()]
     except OSError as error:
         raise DataError(f"{error.filename or root} cannot be read ({error.strerror})") from error
-    if not videos and not refused:
+    if not places:
         raise DataError(
             f"{root} holds no jobs; wanted are NAME.mp4 with NAME.txt or NAME.csv beside it, NAME/groundtruth.txt with "
-            f"images, or NAME/{IMAGES} with NAME/gt/gt.txt"
+            f"images, or NAME/{_IMAGES} with NAME/gt/gt.txt"
         )
-    return JobList(named(videos), tuple(refused))
+    return JobList(completed([video for video in videos if video is not None]), tuple(refused))
 
 
-def _entries(root: Path, refused: list[Refusal]) -> list[_Entry]:
-    if (root / IMAGES).is_dir() or (root / "groundtruth.txt").is_file():
-        found = _folder(root, root.name, refused)
-        return [found] if found else []
-    places: dict[str, list[Path]] = {}
+def _places(root: Path) -> dict[str, list[Path]]:
+    """What may be a video with its boxes, by name."""
+    if (root / _IMAGES).is_dir() or (root / "groundtruth.txt").is_file():
+        return {root.name: [root]}
     listing = root / "list.txt"
     if listing.is_file():
-        for line in read_text(listing).splitlines():
-            if line.strip():
-                places[line.strip()] = [below(root, line.strip(), listing)]
-    else:
-        for path in sorted(root.iterdir()):
-            if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file():
-                places.setdefault(path.stem, []).append(path)
-        for path in folders(root):
-            if _is_sequence(path):
-                places.setdefault(path.name, []).append(path)
-    entries = []
-    for name, paths in places.items():
+        names = [line.strip() for line in read_text(listing).splitlines() if line.strip()]
+        return {name: [below(root, name, listing)] for name in names}
+    places: dict[str, list[Path]] = {}
+    for path in sorted(root.iterdir()):
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file():
+            places.setdefault(path.stem, []).append(path)
+    for path in folders(root):
+        parts = (path / _IMAGES).is_dir() or (path / "groundtruth.txt").is_file()
+        if parts or _box_files(path) or holds_pictures(path):
+            places.setdefault(path.name, []).append(path)
+    return places
+
+
+def _video(root: Path, name: str, paths: list[Path], refused: list[Refusal]) -> VideoJob | None:
+    """A video with its targets; what of it cannot be used is refused."""
+    where, label = name, paths[0].name
+    try:
         if len(paths) > 1:
-            both = " and ".join(path.name for path in paths)
-            refused.append(Refusal(both, paths[0].name, "", f"{both} share the boxes of {name}; keep one of them"))
-            continue
-        entry = _folder(paths[0], name, refused) if not paths[0].is_file() else _beside(paths[0], name, refused)
-        if entry:
-            entries.append(entry)
-    return entries
+            where = " and ".join(path.name for path in paths)
+            raise DataError(f"{where} share the boxes of {name}; keep one of them")
+        video, boxes = _with_boxes(paths[0])
+        label = (video.relative_to(root) if video != root else Path(root.name)).as_posix()
+        where = boxes.relative_to(root).as_posix() if boxes.is_relative_to(root) else boxes.name
+        targets = []
+        for target in _targets(video, boxes, label, refused):
+            wrong = target.problem()
+            if wrong is None:
+                targets.append(target)
+            else:
+                refused.append(Refusal(where, label, target.name, wrong))
+    except (DataError, ValueError) as error:
+        refused.append(Refusal(where, label, "", str(error)))
+        return None
+    return VideoJob(str(video), tuple(targets), name, label) if targets else None
 
 
-def _is_sequence(path: Path) -> bool:
-    return bool(_box_files(path)) or (path / IMAGES).is_dir() or (path / "groundtruth.txt").is_file() or holds_pictures(path)
+def _with_boxes(path: Path) -> tuple[Path, Path]:
+    """Where a video's frames are, and the file that says what to follow.
 
-
-def _folder(path: Path, name: str, refused: list[Refusal]) -> _Entry | None:
-    """A folder as an entry: its boxes lie beside it or within."""
-    boxes = mot_file(path)
-    if boxes and (path / IMAGES).is_dir():
-        return _Entry(name, path / IMAGES, boxes)
-    if (path / "groundtruth.txt").is_file() and not _box_files(path):
-        return _Entry(name, path, path / "groundtruth.txt")
-    return _beside(path, name, refused)
-
-
-def _beside(path: Path, name: str, refused: list[Refusal]) -> _Entry | None:
+    Raises:
+        DataError: there is no such file, or more than one.
+    """
     files = _box_files(path)
-    stem = path.stem if path.is_file() else path.name
+    mot = [file for file in (path / "gt" / "gt.txt", path / "det" / "det.txt") if file.is_file()]
+    if mot and (path / _IMAGES).is_dir():
+        return path / _IMAGES, mot[0]
+    if (path / "groundtruth.txt").is_file() and not files:
+        return path, path / "groundtruth.txt"
     if not path.exists():
-        reason = f"{path} not found; list.txt names it"
-    elif not files:
-        reason = f"no {stem}.txt or {stem}.csv beside it says what to follow"
-    elif len(files) > 1:
-        reason = f"both {files[0].name} and {files[1].name} say what to follow; keep one of them"
-    else:
-        return _Entry(name, path, files[0])
-    refused.append(Refusal(name, path.name, "", reason))
-    return None
+        raise DataError(f"{path} not found; list.txt names it")
+    if not files:
+        stem = path.name if path.is_dir() else path.stem
+        raise DataError(f"no {stem}.txt or {stem}.csv beside it says what to follow")
+    if len(files) > 1:
+        raise DataError(f"both {files[0].name} and {files[1].name} say what to follow; keep one of them")
+    return path, files[0]
 
 
 def _box_files(path: Path) -> list[Path]:
@@ -130,22 +141,49 @@ def _box_files(path: Path) -> list[Path]:
     return [file for suffix in (".csv", ".txt") if (file := path.with_name(stem + suffix)).is_file()]
 
 
-def _targets(entry: _Entry, where: str, label: str, refused: list[Refusal]) -> list[TargetJob]:
-    if entry.boxes.name in ("gt.txt", "det.txt") and entry.path.name == IMAGES:
-        targets = read_mot(entry.boxes)
-    elif entry.boxes.suffix == ".csv":
-        targets, bad = read_targets(entry.boxes)
-        refused += [Refusal(line.where, label, line.target, line.reason) for line in bad]
-        if not targets and not bad:
-            raise DataError(f"{entry.boxes} names no target below its header")
-    else:
-        first = next((line for line in read_text(entry.boxes).splitlines() if line.strip()), "")
-        targets = [TargetJob(ONLY, parse_box(first))]
-    good = []
-    for target in targets:
-        wrong = target.problem()
-        if wrong is None:
-            good.append(target)
-        else:
-            refused.append(Refusal(where, label, target.name, wrong))
-    return good
+def _targets(video: Path, boxes: Path, label: str, refused: list[Refusal]) -> tuple[TargetJob, ...]:
+    if boxes.name in ("gt.txt", "det.txt") and video.name == _IMAGES:
+        return _read_mot(boxes)
+    if boxes.suffix != ".csv":
+        first = next((line for line in read_text(boxes).splitlines() if line.strip()), "")
+        return (TargetJob(ONLY, parse_box(first)),)
+    found = read_manifest(boxes, boxes.stem)
+    refused += [Refusal(line.where, label, line.target, line.reason) for line in found.refused]
+    if not found.videos and not found.refused:
+        raise DataError(f"{boxes} names no target below its header")
+    return found.videos[0].targets if found.videos else ()
+
+
+def _read_mot(path: Path) -> tuple[TargetJob, ...]:
+    """The targets of gt.txt or det.txt, by the frames in which they start.
+
+    A line is `frame,id,left,top,width,height` and more, frames and pixels counted from 1. A track's first box is the
+    target, from its first to its last frame. Lines of gt.txt whose seventh number is 0 are passed over, as the MOT
+    benchmark does. Where det.txt names no tracks (id -1), the boxes of its first frame are the targets.
+    """
+    boxes: list[tuple[int, int, tuple[float, float, float, float]]] = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            values = [float(part) for part in line.replace(",", " ").split()]
+        except ValueError:
+            values = []
+        if len(values) < 6 or not all(map(math.isfinite, values[:6])) or values[0] < 1 or any(v % 1 for v in values[:2]):
+            wanted = "frame,id,left,top,width,height from frame 1 on"
+            raise DataError(f"{path}, line {number}: {line.strip()[:60]!r} is not {wanted}")
+        frame, track, left, top, width, height = values[:6]
+        if path.name != "gt.txt" or len(values) < 7 or values[6] != 0:
+            boxes.append((int(frame) - 1, int(track), (left - 1, top - 1, width, height)))
+    if not boxes:
+        raise DataError(f"{path} holds no box that counts; lines frame,id,left,top,width,height are wanted")
+    boxes.sort(key=lambda box: box[0])
+    start = boxes[0][0]
+    if all(track == -1 for _, track, _ in boxes):
+        first = [box for frame, _, box in boxes if frame == start]
+        return tuple(TargetJob(str(number), box, start) for number, box in enumerate(first, 1))
+    tracks: dict[int, TargetJob] = {}
+    for frame, track, box in boxes:
+        known = tracks.get(track)
+        tracks[track] = replace(known, end=frame) if known else TargetJob(str(track), box, frame, frame)
+    return tuple(target for track, target in tracks.items() if track >= 0)

@@ -1,28 +1,36 @@
-"""A target's folder of results: what it says of the target, and how a failure is written down.
+"""What became of a batch's targets: each one's folder of results, and the summary of all.
 
     OUT/VIDEO/TARGET/boxes.csv, boxes.txt, run.json     as `siamtrack track` writes them; run.json names the job
     OUT/VIDEO/TARGET/error.json                         why it failed; beside results if some frames were tracked
+
+    OUT/summary.csv, summary.json                       a line a target
 
 boxes.csv is renamed into place last: a target is done when it is there, and run.json says that the track `ended` well.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from siamtrack.batch.jobs import TargetJob, VideoJob
 from siamtrack.errors import OutputError
-from siamtrack.system import write_whole
+from siamtrack.system import make_folder, write_whole
 from siamtrack.video.results import STOPPED
 
 DONE = "boxes.csv"
 FAILED = "error.json"
 FILES = (DONE, FAILED, "run.json", "boxes.txt")
 """In the order in which they are removed: whatever stops that leaves a target that counts as not done."""
+
+COLUMNS = ("video", "target", "outcome", "frames", "lost", "fps", "folder", "error")
+"""Of summary.csv."""
 
 Outcome = Literal["done", "failed", "unfinished"]
 
@@ -134,10 +142,7 @@ class TargetFolder:
         """
         line = " ".join(reason.split())
         found = {"kind": kind, "error": line, "frames": frames, "job": self.job, **self._identity}
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self.path} cannot be written ({error.strerror})") from error
+        make_folder(self.path)
         write_whole(self.path / FAILED, json.dumps(found, indent=2, sort_keys=True) + "\n")
         return TargetResult(self.job["video"], self.target.name, self.path, frames, 0, "failed", line)
 
@@ -163,6 +168,38 @@ class TargetFolder:
         facts = {**(found.get("job") or {}), **{key: found.get(key) for key in self._identity}}
         facts["device"] = str(found.get("device")).split(":")[0]
         return facts
+
+
+def give_up(out: str | Path, video: VideoJob, identity: Mapping[str, Any], reason: str) -> Iterator[TargetResult]:
+    """Results of all targets of a video whose workers die; those that are not settled fail."""
+    for target in video.targets:
+        folder = TargetFolder(out, video, target, identity)
+        yield folder.outcome() or folder.fail("worker", f"{video.label}: {reason}")
+
+
+def write_summary(out: Path, results: Sequence[TargetResult]) -> None:
+    """Write summary.csv and summary.json, each whole.
+
+    Args:
+        out: folder of the results.
+        results: one a target, in the order of the jobs.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    rows = []
+    for result in results:
+        folder = "" if result.folder is None else result.folder.relative_to(out).as_posix()
+        row = {**asdict(result), "folder": folder, "error": result.error or ""}
+        rows.append({key: row[key] for key in COLUMNS})
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_whole(out / "summary.csv", text.getvalue())
+    counts = Counter(result.outcome for result in results)
+    found = {"targets": len(results), **{key: counts[key] for key in ("done", "failed", "unfinished")}, "results": rows}
+    write_whole(out / "summary.json", json.dumps(found, indent=2) + "\n")
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
-from siamtrack.batch.engine import Progress
+from siamtrack.batch.engine import RunSettings, VideoProgress
 from siamtrack.batch.jobs import VideoJob
-from siamtrack.batch.pictures import Pictures, pictures_missing, remove_pictures
-from siamtrack.batch.settings import RunSettings
+from siamtrack.batch.pictures import FinishedTrack, Pictures, pictures_missing, remove_pictures
 from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult
-from siamtrack.batch.tracks import FinishedTrack
 from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.result import TrackResult
@@ -27,7 +24,7 @@ def run_video(
     video: VideoJob,
     settings: RunSettings,
     tracker: Tracker,
-    tell: Callable[[Progress], None] = lambda _: None,
+    tell: Callable[[VideoProgress], None] = lambda _: None,
     stopped: Callable[[], bool] = lambda: False,
     pictures: bool = True,
 ) -> Iterator[TargetResult]:
@@ -53,21 +50,23 @@ def run_video(
     """
     folders = [TargetFolder(settings.out, video, target, settings.identity) for target in video.targets]
     place = Path(settings.out) / video.name
-    found = [folder.outcome() for folder in folders]
-    yield from (result for result in found if result is not None)
-    waiting = [_Waiting(n, folder) for n, (folder, was) in enumerate(zip(folders, found, strict=True), 1) if was is None]
-    drawn = {
-        number: FinishedTrack(folder.path / DONE, folder.target.start)
-        for number, (folder, was) in enumerate(zip(folders, found, strict=True), 1)
-        if pictures and was is not None and (folder.path / DONE).is_file()
-    }
+    waiting: dict[int, TargetFolder] = {}
+    drawn: dict[int, FinishedTrack] = {}
+    for number, folder in enumerate(folders, 1):
+        found = folder.outcome()
+        if found is None:
+            waiting[number] = folder
+            continue
+        if pictures and (folder.path / DONE).is_file():
+            drawn[number] = FinishedTrack(folder.path / DONE, folder.target.start)
+        yield found
     if waiting:
         remove_pictures(place)  # they show all targets of a video
     elif not drawn or not pictures_missing(place, settings.video):
         return
-    run = _VideoRun(video, settings, tracker, waiting, drawn, pictures)
+    run = _VideoRun(video, settings, tracker, waiting, drawn)
     try:
-        yield from run.results(tell, stopped)
+        yield from run.results(tell, stopped, pictures)
     except OutputError:
         raise
     except Exception as error:  # whatever it is, it must not end the other videos
@@ -75,71 +74,68 @@ def run_video(
             yield folder.fail("internal", f"{type(error).__name__}: {error}")
 
 
-@dataclass(frozen=True)
-class _Waiting:
-    """A target before its first frame; `number` counts the video's targets from 1."""
-
-    number: int
-    folder: TargetFolder
-
-
 class _VideoRun:
-    """The state of one pass through a video."""
+    """One pass through a video. Targets are numbered from 1, in the order of the job.
+
+    Args:
+        video, settings, tracker: as for `run_video`.
+        waiting: folders of the targets that are to be tracked.
+        drawn: those of earlier runs, for the pictures.
+    """
 
     def __init__(
         self,
         video: VideoJob,
         settings: RunSettings,
         tracker: Tracker,
-        waiting: list[_Waiting],
+        waiting: dict[int, TargetFolder],
         drawn: dict[int, FinishedTrack],
-        pictures: bool,
     ) -> None:
         self._video, self._settings = video, settings
-        self._about = {"model": settings.model, "weights_sha256": settings.identity["weights_sha256"], **conditions(tracker)}
+        self._waiting, self._drawn = waiting, drawn
         self._group: MultiTracker[int] = MultiTracker(tracker.engine, tracker.config)
-        self._waiting, self._drawn, self._wants_pictures = waiting, drawn, pictures
         self._followed: dict[int, tuple[TargetFolder, Recorder]] = {}
-        targets = [video.targets[number - 1] for number in (*drawn, *(one.number for one in waiting))]
-        self._first = min(target.start for target in targets)
-        ends = [target.end for target in targets]
-        self._last = None if None in ends else max(end for end in ends if end is not None)
-        self._times = FrameTimes()
         self._results: dict[int, TrackResult] = {}
-        self._seen = 0
+        self._about = {"model": settings.model, "weights_sha256": settings.identity["weights_sha256"], **conditions(tracker)}
+        self._times = FrameTimes()
         self._began = 0.0
+        targets = [video.targets[number - 1] for number in (*drawn, *waiting)]
+        self._first = min(target.start for target in targets)
+        ends = [target.end for target in targets if target.end is not None]
+        self._last = max(ends) if len(ends) == len(targets) else None
+        self._seen = 0
 
-    def results(self, tell: Callable[[Progress], None], stopped: Callable[[], bool]) -> Iterator[TargetResult]:
+    def results(
+        self, tell: Callable[[VideoProgress], None], stopped: Callable[[], bool], with_pictures: bool
+    ) -> Iterator[TargetResult]:
         """Go through the video once; see `run_video`."""
         try:
             source = open_source(self._video.path)
         except (SourceError, FileNotFoundError) as error:
-            yield from self._settle_all("video", str(error))
+            yield from self._settle_all(str(error))
             return
         self._about |= {"source": source.name, "source_fps": source.fps}
-        pictures = None
-        if self._wants_pictures:
-            pictures = Pictures(Path(self._settings.out) / self._video.name, source.fps, self._settings.video)
+        place = Path(self._settings.out) / self._video.name
+        pictures = Pictures(place, source.fps, self._settings.video) if with_pictures else None
         total = self._total(source)
+        broken = None
         whole = False
         try:
-            broken = None
-            with source:
-                try:
-                    with closing(source.read_ahead(self._first)) as frames:
-                        for frame in frames:
-                            if stopped():
-                                return
-                            yield from self._step(frame)
-                            if pictures is not None:
-                                pictures.add(frame.image, self._shown(frame.index))
-                            done = frame.index - self._first + 1
-                            tell(Progress(self._video.name, done, total, self._times.fps))
-                            if not self._wanted():
-                                break
-                except SourceError as error:
-                    broken = str(error)
-            yield from self._settle_all("video", broken)
+            try:
+                with source, closing(source.read_ahead(self._first)) as frames:
+                    for frame in frames:
+                        if stopped():
+                            return
+                        yield from self._step(frame)
+                        if pictures is not None:
+                            pictures.add(frame.image, self._shown(frame.index))
+                        done = frame.index - self._first + 1
+                        tell(VideoProgress(self._video.name, done, total, self._times.fps))
+                        if not self._wanted():
+                            break
+            except SourceError as error:
+                broken = str(error)
+            yield from self._settle_all(broken)
             if pictures is not None:
                 pictures.finish()
             whole = True
@@ -165,11 +161,10 @@ class _VideoRun:
         self._seen = frame.index + 1
         self._results = {}
         yield from self._update(frame)
-        for one in [one for one in self._waiting if one.folder.target.start == frame.index]:
-            self._waiting.remove(one)
-            yield from self._begin(one, frame)
+        for number in [number for number, folder in self._waiting.items() if folder.target.start == frame.index]:
+            yield from self._begin(number, self._waiting.pop(number), frame)
         for number in [number for number, (folder, _) in self._followed.items() if folder.target.end == frame.index]:
-            yield self._settle(number, "video", None)
+            yield self._settle(number, None)
 
     def _update(self, frame: Frame) -> Iterator[TargetResult]:
         """Find all targets of the frames before."""
@@ -180,45 +175,43 @@ class _VideoRun:
             self._results, spent_s = timed_update(self._group, frame.image)
         except ValueError as error:  # the size of frames has changed
             for number in list(self._followed):
-                yield self._settle(number, "video", str(error))
+                yield self._settle(number, str(error))
             return
         for number, result in self._results.items():
             self._followed[number][1].add(frame, result)
         before, self._began = self._began, time.perf_counter()
         self._times.add(*spent_s, self._began - before)
 
-    def _begin(self, one: _Waiting, frame: Frame) -> Iterator[TargetResult]:
+    def _begin(self, number: int, folder: TargetFolder, frame: Frame) -> Iterator[TargetResult]:
         """Learn a target in its first frame."""
         try:
-            result = self._group.add(one.number, frame.image, one.folder.target.box_xywh)
+            result = self._group.add(number, frame.image, folder.target.box_xywh)
         except ValueError as error:
-            yield one.folder.fail("target", str(error))
+            yield folder.fail("target", str(error))
             return
-        about = {**self._about, "box": list(one.folder.target.box_xywh), "job": one.folder.job}
-        recorder = Recorder(one.folder.path, about, self._times)
-        self._followed[one.number] = one.folder, recorder
+        about = {**self._about, "box": list(folder.target.box_xywh), "job": folder.job}
+        recorder = Recorder(folder.path, about, self._times)
+        self._followed[number] = folder, recorder
         recorder.add(frame, result)
-        self._results[one.number] = result
+        self._results[number] = result
 
-    def _settle_all(self, kind: str, broken: str | None) -> Iterator[TargetResult]:
+    def _settle_all(self, broken: str | None) -> Iterator[TargetResult]:
         """The video has come to its end, or broke off."""
         for number in list(self._followed):
-            yield self._settle(number, kind, broken)
-        for one in self._waiting:
-            start = one.folder.target.start
-            ended = f"{self._video.label} ended after {self._seen} frames; frame {start} was asked for (counting from 0)"
-            yield one.folder.fail(kind if broken else "target", broken or ended)
-        self._waiting.clear()
+            yield self._settle(number, broken)
+        while self._waiting:
+            folder = self._waiting.pop(next(iter(self._waiting)))
+            asked = f"frame {folder.target.start} was asked for (counting from 0)"
+            ended = f"{self._video.label} ended after {self._seen} frames; {asked}"
+            yield folder.fail("video" if broken else "target", broken or ended)
 
-    def _settle(self, number: int, kind: str, broken: str | None) -> TargetResult:
+    def _settle(self, number: int, broken: str | None) -> TargetResult:
         """Finish a target's files. Written first, a failure is one however the files after it fare."""
         folder, recorder = self._followed.pop(number)
         self._group.remove(number)
-        try:
-            failed = folder.fail(kind, broken, recorder.frames) if broken else None
+        with recorder:
+            failed = folder.fail("video", broken, recorder.frames) if broken else None
             recorder.finish(broken or "done")
-        finally:
-            recorder.close()
         folder.tidy()
         result = folder.outcome() or failed
         if result is None:
@@ -227,9 +220,6 @@ class _VideoRun:
 
     def _shown(self, index: int) -> list[tuple[int, TrackResult]]:
         """Every target's result of a frame, those of earlier runs too, in the order of the video's targets."""
-        found = dict(self._results)
-        for number, track in self._drawn.items():
-            result = track.at(index)
-            if result is not None:
-                found[number] = result
+        earlier = {number: track.at(index) for number, track in self._drawn.items()}
+        found = {**self._results, **{number: result for number, result in earlier.items() if result is not None}}
         return sorted(found.items())

@@ -19,7 +19,7 @@ from siamtrack.cli.options import (
     note,
     settings_of,
 )
-from siamtrack.cli.signals import Signals
+from siamtrack.cli.signals import Signals, interrupt
 from siamtrack.errors import SiamtrackError
 from siamtrack.models import DEFAULT_MODEL
 
@@ -84,7 +84,7 @@ def batch(
 
     check_labels(labels or [])
     constants = settings_of(config, redetect)
-    with Signals(raising=True) as signals, _Bars() as bars:
+    with Signals(interrupt) as signals, _Bars() as bars:
         run = run_batch(
             jobs_path,
             out,
@@ -187,7 +187,7 @@ class _Bars:
 
     def tell(self, event: Event) -> None:
         """Show what goes on."""
-        from siamtrack.batch.engine import Ended, Planned, Progress, Retried
+        from siamtrack.batch.engine import Ended, Planned, Retried, VideoProgress
 
         if isinstance(event, Planned):
             self.planned, self._targets = True, event.targets
@@ -195,7 +195,7 @@ class _Bars:
             if event.videos:
                 todo = f"{event.targets - event.settled} of {event.targets} targets to track in {event.videos} videos"
                 self._say(f"{todo}; {event.workers} at a time, {event.threads} threads each")
-        elif isinstance(event, Progress):
+        elif isinstance(event, VideoProgress):
             if event.video not in self._tasks:
                 self._tasks[event.video] = self._bars.add_task(event.video[:40], total=None, count="", fps=0.0)
             total = event.total and max(event.total, event.frames)

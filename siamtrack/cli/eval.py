@@ -77,8 +77,8 @@ def evaluate(
 
     from siamtrack.data.benchmarks import open_benchmark
     from siamtrack.eval.evaluate import subset as chosen
+    from siamtrack.eval.evaluation import score, trackers_of
     from siamtrack.eval.runner import TrackerSpec, run_benchmark, usual_jobs
-    from siamtrack.eval.scoring import score, trackers_of
     from siamtrack.tracking.placement import FASTEST
 
     data = open_benchmark(benchmark, place, subset)
@@ -107,8 +107,8 @@ def _toolkit_root(benchmark: str, root: Path, data: Benchmark) -> Path | None:
 
 
 def _report(data: Benchmark, trackers: Sequence[str], out: Path, other: Evaluation | None) -> int:
+    from siamtrack.eval.evaluation import about_run, score, success_line
     from siamtrack.eval.report import write_report
-    from siamtrack.eval.scoring import about_run, score, success_line
 
     found = score(data, trackers, out, about_run(trackers, out))
     path = write_report(found, out, {video.name: video for video in data.sequences}, other)
@@ -119,8 +119,7 @@ def _report(data: Benchmark, trackers: Sequence[str], out: Path, other: Evaluati
 
 
 def _pack(data: Benchmark, specs: Sequence[TrackerSpec], out: Path) -> int:
-    from siamtrack.eval.results import ResultStore
-    from siamtrack.eval.submission import write_submission
+    from siamtrack.eval.results import ResultStore, write_submission
 
     for spec in specs:
         store = ResultStore(out, spec.name)

@@ -17,7 +17,7 @@ from siamtrack.cli.options import (
     note,
     tracker_of,
 )
-from siamtrack.cli.signals import Signals
+from siamtrack.cli.signals import Signals, interrupt
 from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -108,17 +108,17 @@ def live(
 
 def _web(settings: ServerSettings, of: tuple[str, Path | None, str, str, str, bool]) -> int:
     from siamtrack.live.session import Session
-    from siamtrack.live.web.server import serve
+    from siamtrack.live.web.server import LiveServer
 
     tracker, about = tracker_of(*of)
 
     def make_session(out: Path, source: str, fps: float) -> Session:
         return Session(tracker.engine, tracker.config, out, source, fps, about)
 
-    def announce(url: str) -> None:
-        typer.echo(f"Open {url}  (Ctrl-C ends it; results: {settings.out})")
-
-    serve(settings, make_session, announce)
+    server = LiveServer(settings, make_session)
+    with Signals(server.stop):
+        typer.echo(f"Open {server.url}  (Ctrl-C ends it; results: {settings.out})")
+        server.run()
     return 0
 
 
@@ -129,9 +129,9 @@ def _no_screen() -> bool:
 
 
 def _window(capture: Capture, session: Session, boxes: list[Box]) -> str:
-    from siamtrack.live.window.window import LiveWindow
+    from siamtrack.live.window.live_window import LiveWindow
 
-    with Signals(raising=True):
+    with Signals(interrupt):
         return LiveWindow(capture, session, boxes).run()
 
 
@@ -151,7 +151,7 @@ def _headless(capture: Capture, session: Session, boxes: list[Box]) -> str:
 
 
 def _report(capture: Capture, session: Session, ended: str) -> int:
-    from siamtrack.live.window.window import CLOSED
+    from siamtrack.live.window.live_window import CLOSED
 
     for done in session.finished:
         lost = f", {done.lost} of them LOST" if done.lost else ""

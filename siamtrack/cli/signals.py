@@ -12,20 +12,19 @@ class Signals:
     """SIGINT and SIGTERM end a command with its results written, instead of the process without them.
 
     Args:
-        raising: raise KeyboardInterrupt in the main thread, for a loop that asks nobody whether to go on.
+        act: called when one comes, in the main thread.
 
     Attributes:
         caught: the signal's number, once there was one.
     """
 
-    def __init__(self, raising: bool = False) -> None:
+    def __init__(self, act: Callable[[], object] = lambda: None) -> None:
         self.caught: int | None = None
-        self._raising = raising
+        self._act = act
 
     def _catch(self, number: int, _: FrameType | None) -> None:
         self.caught = number
-        if self._raising:
-            raise KeyboardInterrupt
+        self._act()
 
     def __enter__(self) -> Signals:
         self._before: dict[int, Callable[..., Any] | int | None] = {
@@ -36,3 +35,8 @@ class Signals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+
+def interrupt() -> None:
+    """What `Signals` does for a loop that asks nobody whether to go on."""
+    raise KeyboardInterrupt

@@ -44,7 +44,6 @@ def tune(
     from siamtrack.eval import tune as search
     from siamtrack.eval.named import read_settings
     from siamtrack.eval.tune_report import make_report, write_report
-    from siamtrack.eval.tune_space import default_space, read_space
     from siamtrack.eval.tune_study import import_optuna
 
     import_optuna()
@@ -60,7 +59,7 @@ def tune(
     weights = load_weights(model)
     tracker = tracker_from(weights, device, precision, runtime, **{"redetect": False, **read_settings(constants or [])})
     present, engine = tracker.config, tracker.engine
-    ranges = read_space(load_yaml(space), present, str(space)) if space else default_space(present)
+    ranges = search.read_space(load_yaml(space), present, str(space)) if space else search.default_space(present)
     identity = {"model_sha256": weights.sha256, "precision": engine.precision, "runtime": engine.runtime}
     with _TrialBar(trials, len(sequences)) as bar:
         finished = search.tune(

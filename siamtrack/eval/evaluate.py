@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,23 +20,46 @@ from siamtrack.frames import Image
 
 @dataclass(frozen=True)
 class SequenceRun:
-    """What one tracker did on the N frames of one sequence.
+    """What one tracker did on the N frames of one sequence, beside the truth.
 
     Attributes:
         name: of the sequence.
-        boxes_xywh: (N, 4) the tracker's boxes; the first is the one that it was given.
-        scores: (N,) its scores, 1 for the given box; NaN from a tracker that has none.
-        counted: (N,) whether the frame counts: not the first, nor one whose target is absent or unsure.
-        overlaps: (M,) overlap in 0..1 of the frames that count.
-        seconds: (N - 1,) time spent in each call of `update`; decoding and `init` are left out.
+        boxes_xywh, truth_xywh: (N, 4); the first box was given. Truth without area: the target is absent or unsure.
+        frame_wh: size of the frames, pixels.
+        seconds: (N - 1,) of each call of `update`; decoding and `init` are left out. Empty where nobody measured.
+        scores: (N,) the tracker's own, 1 for the given box; NaN where it has none.
+        cover: (N,) share of the target that is visible, 0 to 8 in GOT-10k's files; frames with 0 do not count.
+            None: all count.
     """
 
     name: str
     boxes_xywh: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    counted: NDArray[np.bool_]
-    overlaps: NDArray[np.float64]
+    truth_xywh: NDArray[np.float64]
+    frame_wh: tuple[int, int]
     seconds: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    cover: NDArray[np.float64] | None = None
+
+    @cached_property
+    def counted(self) -> NDArray[np.bool_]:
+        """(N,) whether a frame counts: not the first, nor one whose target is absent or unsure."""
+        counted: NDArray[np.bool_] = np.asarray((self.truth_xywh[:, 2:] > 0).all(axis=1))
+        if self.cover is not None:
+            counted &= self.cover > 0
+        counted[0] = False
+        return counted
+
+    @cached_property
+    def overlaps(self) -> NDArray[np.float64]:
+        """(M,) overlap in 0..1 of the frames that count."""
+        has_truth = (self.truth_xywh[1:, 2:] > 0).all(axis=1)
+        return overlaps(self.boxes_xywh, self.truth_xywh, self.frame_wh)[self.counted[1:][has_truth]]
+
+    @cached_property
+    def center_errors(self) -> NDArray[np.float64]:
+        """(M,) distance of the centres in pixels, of the frames that count."""
+        centers = [boxes[:, :2] + boxes[:, 2:] / 2 for boxes in (self.boxes_xywh, self.truth_xywh)]
+        return np.asarray(np.linalg.norm(centers[0] - centers[1], axis=1)[self.counted])
 
 
 def evaluate(tracker: BoxTracker, sequences: Iterable[Sequence], limit: int | None = None) -> Iterator[SequenceRun]:
@@ -101,16 +125,14 @@ def run_together(trackers: Mapping[str, BoxTracker], sequence: Sequence, limit: 
                 raise DataError(f"{sequence.name}: {error}") from error
         if index + 1 == limit:
             break  # without a limit the frames end by themselves, which checks that there is one for each box
-    counted: NDArray[np.bool_] = np.asarray((truth[:, 2:] > 0).all(axis=1))
-    counted[0] = False
     return {
         name: SequenceRun(
             sequence.name,
             np.array(track.boxes, dtype=np.float64),
-            np.array(track.scores, dtype=np.float64),
-            counted,
-            overlaps(track.boxes, truth, frame_wh),
+            truth,
+            frame_wh,
             np.array(track.seconds, dtype=np.float64),
+            np.array(track.scores, dtype=np.float64),
         )
         for name, track in tracks.items()
     }

@@ -1,15 +1,22 @@
-"""What an evaluation found: every tracker's boxes beside the truth, and the figures made of them."""
+"""What an evaluation found: the figures of every tracker on all sequences, and what changed since another one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.eval.scores import Scores, overlaps, pooled
+from siamtrack.data.benchmarks import Benchmark
+from siamtrack.data.sequence import Sequence as Video
+from siamtrack.errors import DataError
+from siamtrack.eval.evaluate import SequenceRun
+from siamtrack.eval.results import ResultStore, read_identity
+from siamtrack.eval.scores import MIN_SEQUENCES, Scores, paired_bootstrap, pooled
+from siamtrack.system import versions
 
 SUCCESS_THRESHOLDS = np.linspace(0, 1, 101)
 PRECISION_THRESHOLDS_PX = np.arange(51)
@@ -18,66 +25,25 @@ PRECISION_PX = 20
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """One tracker's boxes on one sequence of N frames.
-
-    Attributes:
-        sequence: its name.
-        boxes_xywh, truth_xywh: (N, 4); the first box was given. Truth without area: absent or unsure, not counted.
-        frame_wh: size of the frames.
-        seconds: (N - 1,) of each call of `update`; decoding and `init` are left out. Empty where nobody measured.
-        scores: (N,) the tracker's own; NaN where it has none.
-        cover: (N,) share of the target that is visible, 0 to 8 in GOT-10k's files; frames with 0 are not counted.
-            None: all count.
-    """
-
-    sequence: str
-    boxes_xywh: NDArray[np.float64]
-    truth_xywh: NDArray[np.float64]
-    frame_wh: tuple[int, int]
-    seconds: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    cover: NDArray[np.float64] | None = None
-
-    @property
-    def counted(self) -> NDArray[np.bool_]:
-        """(N - 1,) whether a frame counts; the first, which was given, is left out."""
-        good = (self.truth_xywh[1:, 2:] > 0).all(axis=1)
-        return np.asarray(good if self.cover is None else good & (self.cover[1:] > 0))
-
-    @cached_property
-    def overlaps(self) -> NDArray[np.float64]:
-        """(M,) overlap in 0..1 of the frames that count."""
-        has_truth = (self.truth_xywh[1:, 2:] > 0).all(axis=1)
-        return overlaps(self.boxes_xywh, self.truth_xywh, self.frame_wh)[self.counted[has_truth]]
-
-    @cached_property
-    def center_errors(self) -> NDArray[np.float64]:
-        """(M,) distance of the centres in pixels, of the frames that count."""
-        centers = [boxes[1:, :2] + boxes[1:, 2:] / 2 for boxes in (self.boxes_xywh, self.truth_xywh)]
-        return np.asarray(np.linalg.norm(centers[0] - centers[1], axis=1)[self.counted])
-
-
-@dataclass(frozen=True)
-class TrackerOutcome:
+class TrackerRuns:
     """One tracker on all sequences.
 
     Attributes:
-        tracker: its name. outcomes: one a sequence, in the data set's order.
+        tracker: its name. runs: one a sequence, in the data set's order.
     """
 
     tracker: str
-    outcomes: tuple[Outcome, ...]
+    runs: tuple[SequenceRun, ...]
 
     @cached_property
     def scores(self) -> Scores:
         """AO and SR over all frames of all sequences together, each with the same weight: GOT-10k's protocol."""
-        return pooled(item.overlaps for item in self.outcomes)
+        return pooled(item.overlaps for item in self.runs)
 
     @cached_property
     def success(self) -> NDArray[np.float64]:
         """(101,) share of frames whose overlap is above each of `SUCCESS_THRESHOLDS`, all frames together."""
-        joined = np.concatenate([item.overlaps for item in self.outcomes])
+        joined = np.concatenate([item.overlaps for item in self.runs])
         return np.asarray((joined[:, None] > SUCCESS_THRESHOLDS).mean(axis=0))
 
     @cached_property
@@ -94,14 +60,14 @@ class TrackerOutcome:
         return float(np.mean(areas)) if areas else float("nan")
 
     @property
-    def _scored(self) -> list[Outcome]:
+    def _scored(self) -> list[SequenceRun]:
         """Without sequences of which no frame counts: the mean of nothing is no number."""
-        return [item for item in self.outcomes if item.overlaps.size]
+        return [item for item in self.runs if item.overlaps.size]
 
     @cached_property
     def fps(self) -> float:
         """Frames over the seconds of their updates, N / sum(t); NaN where nobody measured."""
-        seconds = np.concatenate([item.seconds for item in self.outcomes])
+        seconds = np.concatenate([item.seconds for item in self.runs])
         return float(len(seconds) / seconds.sum()) if seconds.sum() > 0 else float("nan")
 
 
@@ -119,11 +85,161 @@ class Evaluation:
 
     dataset: str
     subset: str
-    trackers: tuple[TrackerOutcome, ...]
+    trackers: tuple[TrackerRuns, ...]
     about: Mapping[str, str] = field(default_factory=dict)
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     protocol: str = "got10k"
 
-    def rank(self, item: TrackerOutcome) -> float:
+    def rank(self, item: TrackerRuns) -> float:
         """What trackers are ranked by, larger is better: AO, or success AUC by OTB's protocol; NaN of no frames."""
         return item.success_auc if self.protocol == "otb" else item.scores.ao
+
+
+def score(benchmark: Benchmark, trackers: Sequence[str], out: Path, about: Mapping[str, str]) -> Evaluation:
+    """Read the results of several trackers and put them beside the truth.
+
+    Args:
+        benchmark: its sequences and protocol.
+        trackers: names, as they were run. out: folder of the evaluation.
+        about: whatever a reader should know of the run.
+
+    Raises:
+        DataError: results are missing or cut, or the benchmark's truth is withheld.
+    """
+    if benchmark.hidden:
+        raise DataError(f"the truth of {benchmark.name} {benchmark.subset} is withheld; its server scores the archive")
+    sizes = {video.name: frame_size(video) for video in benchmark.sequences}
+    found = []
+    for tracker in trackers:
+        store = ResultStore(out, tracker)
+        runs = (store.read(video, sizes[video.name], benchmark.cover.get(video.name)) for video in benchmark.sequences)
+        found.append(TrackerRuns(tracker, tuple(runs)))
+    return Evaluation(benchmark.name, benchmark.subset, tuple(found), about, benchmark.attributes, benchmark.protocol)
+
+
+def trackers_of(out: Path) -> list[str]:
+    """Names of the trackers whose results an evaluation's folder holds.
+
+    Raises:
+        FileNotFoundError, DataError: it is no evaluation, or holds none.
+    """
+    folder = out / "results"
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} not found; give a folder that siamtrack eval wrote")
+    names = [str(read_identity(path)["tracker"]) for path in sorted(folder.glob("*/tracker.json"))]
+    if not names:
+        raise DataError(f"{folder} holds no tracker's results")
+    return names
+
+
+def about_run(trackers: Sequence[str], out: Path) -> dict[str, str]:
+    """Threads, versions, and device, precision and weights of each model, for a report's small print.
+
+    Args:
+        trackers: names, as they were run. out: folder of the evaluation.
+
+    Raises:
+        DataError: what a tracker's results say of themselves cannot be read.
+    """
+    about = {}
+    for tracker in trackers:
+        identity = read_identity(ResultStore(out, tracker).identity_path)
+        if "weights_sha256" in identity:
+            by = identity.get("runtime", "eager")  # results from before there was another
+            about[tracker] = f"{identity['device']}, {identity['precision']}, {by}, weights {identity['weights_sha256'][:12]}"
+        about["threads"] = str(identity["threads"])
+    return {**about, **versions()}
+
+
+def frame_size(video: Video) -> tuple[int, int]:
+    """Width and height of a sequence's first frame, pixels.
+
+    Raises:
+        DataError: it has no frame.
+    """
+    for _, frame in video.frames_at({0}):
+        return frame.shape[1], frame.shape[0]
+    raise DataError(f"{video.name}: no frame can be read")
+
+
+def success_line(evaluation: Evaluation) -> list[str]:
+    """One line a tracker with the figures of its data set's protocol: what a terminal shows.
+
+    Each has data set, subset and number of sequences. GOT-10k's figures are AO and SR, those of OTB the area under the
+    success curve and the precision.
+    """
+    lines = []
+    for tracker in evaluation.trackers:
+        figures = str(tracker.scores)
+        if evaluation.protocol == "otb":
+            precision = f"precision at {PRECISION_PX} px {tracker.precision[PRECISION_PX]:.3f}"
+            figures = f"success AUC {tracker.success_auc:.3f}  {precision}  {tracker.scores.counts}"
+        fps = "" if np.isnan(tracker.fps) else f"  {tracker.fps:.1f} fps"
+        lines.append(f"{tracker.tracker:32s} {evaluation.dataset} {evaluation.subset}: {figures}{fps}")
+    return lines
+
+
+@dataclass(frozen=True)
+class Change:
+    """One tracker in both evaluations.
+
+    Attributes:
+        tracker: its name.
+        ao_before, ao_now: over the sequences that pair. difference: the second less the first.
+        interval: the middle 95 % of what a paired bootstrap over sequences gives for the difference.
+        sequences: (name, AO before, AO now) of those that pair, the largest change first.
+        left_out: names of those that do not: in one evaluation only, or with other numbers of frames that count.
+    """
+
+    tracker: str
+    ao_before: float
+    ao_now: float
+    difference: float
+    interval: tuple[float, float]
+    sequences: tuple[tuple[str, float, float], ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """A few plain words."""
+        if len(self.sequences) < MIN_SEQUENCES:
+            return f"too few sequences to tell ({MIN_SEQUENCES} or more can)"
+        if self.interval[0] > 0:
+            return "higher"
+        return "lower" if self.interval[1] < 0 else "not told apart"
+
+
+def changes(now: Evaluation, before: Evaluation) -> list[Change]:
+    """A `Change` for every tracker in both with at least one sequence that pairs, in the order of `now`.
+
+    Raises:
+        ValueError: they are of other data sets or subsets, whose figures must not be compared.
+    """
+    if (now.dataset, now.subset) != (before.dataset, before.subset):
+        raise ValueError(
+            f"the other evaluation is of {before.dataset} {before.subset}, this one of {now.dataset} {now.subset}; figures of "
+            "different data must not be compared: give one of the same data set and subset"
+        )
+    earlier = {item.tracker: item for item in before.trackers}
+    found = (_change(item, earlier[item.tracker]) for item in now.trackers if item.tracker in earlier)
+    return [item for item in found if item is not None]
+
+
+def _change(now: TrackerRuns, before: TrackerRuns) -> Change | None:
+    ours, theirs = ({item.name: item for item in side.runs} for side in (now, before))
+    pairs = {name: (theirs[name], item) for name, item in ours.items() if name in theirs and _pair(theirs[name], item)}
+    if not pairs:
+        return None
+    left_out = tuple(name for name in {**ours, **theirs} if name not in pairs)
+    difference, _, interval = paired_bootstrap(
+        [item.overlaps for _, item in pairs.values()], [item.overlaps for item, _ in pairs.values()]
+    )
+    frames = sum(item.overlaps.size for _, item in pairs.values())
+    ao_before, ao_now = (sum(float(pair[side].overlaps.sum()) for pair in pairs.values()) / frames for side in (0, 1))
+    rows = [(name, float(old.overlaps.mean()), float(new.overlaps.mean())) for name, (old, new) in pairs.items()]
+    rows.sort(key=lambda row: -abs(row[2] - row[1]))
+    return Change(now.tracker, ao_before, ao_now, difference, interval, tuple(rows), left_out)
+
+
+def _pair(before: SequenceRun, now: SequenceRun) -> bool:
+    return 0 < before.overlaps.size == now.overlaps.size

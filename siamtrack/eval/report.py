@@ -16,10 +16,10 @@ from siamtrack.eval.evaluation import (
     PRECISION_THRESHOLDS_PX,
     SUCCESS_THRESHOLDS,
     Evaluation,
-    TrackerOutcome,
+    TrackerRuns,
 )
+from siamtrack.eval.report_charts import COLOURS
 from siamtrack.eval.report_page import page
-from siamtrack.eval.report_style import COLOURS
 from siamtrack.eval.results import write_folder
 
 CSV_COLUMNS = ("tracker", "sequence", "frames", "ao", "sr50", "sr75", "success_auc", "precision20", "fps")
@@ -44,10 +44,10 @@ def write_report(
         ValueError: no trackers, or no sequences.
         OutputError: the folder cannot be made or written. What an earlier report left there is still whole.
     """
-    if not evaluation.trackers or not all(item.outcomes for item in evaluation.trackers):
+    if not evaluation.trackers or not all(item.runs for item in evaluation.trackers):
         raise ValueError(
             f"{len(evaluation.trackers)} trackers, of which "
-            f"{sum(not item.outcomes for item in evaluation.trackers)} on no sequence; evaluate at least one on one sequence"
+            f"{sum(not item.runs for item in evaluation.trackers)} on no sequence; evaluate at least one on one sequence"
         )
     files: dict[str, str | bytes] = {  # all of them are made before the first is written
         "scores.json": json.dumps(plain_scores(evaluation), indent=1, allow_nan=False, ensure_ascii=False) + "\n",
@@ -73,12 +73,12 @@ def plain_scores(evaluation: Evaluation) -> dict[str, Any]:
                 "success_curve": [_plain(value) for value in item.success.tolist()],
                 "precision_curve": [_plain(value) for value in item.precision.tolist()],
                 "sequences": {
-                    one.sequence: {
+                    one.name: {
                         key: value
-                        for key, value in _figures(TrackerOutcome(item.tracker, (one,))).items()
+                        for key, value in _figures(TrackerRuns(item.tracker, (one,))).items()
                         if key in ("ao", "sr50", "sr75", "frames", "fps")
                     }
-                    for one in item.outcomes
+                    for one in item.runs
                 },
             }
             for item in evaluation.trackers
@@ -127,7 +127,7 @@ def draw(evaluation: Evaluation) -> bytes:
     return image.getvalue()
 
 
-def _figures(item: TrackerOutcome) -> dict[str, float | None]:
+def _figures(item: TrackerRuns) -> dict[str, float | None]:
     frames = item.scores.frames
     figures = {
         "ao": item.scores.ao,
@@ -149,7 +149,7 @@ def _table(evaluation: Evaluation) -> str:
     writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
     for item in evaluation.trackers:
-        for name, part in (("all", item), *((one.sequence, TrackerOutcome(item.tracker, (one,))) for one in item.outcomes)):
+        for name, part in (("all", item), *((one.name, TrackerRuns(item.tracker, (one,))) for one in item.runs)):
             writer.writerow({"tracker": item.tracker, "sequence": name, **_figures(part)})
     return text.getvalue()
 

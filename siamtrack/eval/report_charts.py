@@ -14,7 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.eval.report_html import safe, shown
-from siamtrack.eval.report_style import COLOURS
+
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+"""Okabe and Ito's, which the colour-blind tell apart, the clearest first; their yellow is left out: it is too faint on
+white. On the page they are
+`var(--c0)` and so on (assets/report.css): black turns to white in the dark."""
 
 DASHES = ("none", "9 4", "2 3", "10 4 2 4", "12 3 2 3 2 3")
 MARKERS = (
@@ -37,7 +41,7 @@ _NARROW_PX = 300  # that panel on a phone; what does not collide there does not 
 _LINE_PX, _CHAR_PX = 16, 7.2  # a line of text, and a generous letter
 
 
-class Look(NamedTuple):
+class Style(NamedTuple):
     """How a tracker is told from the others: by colour, and without it by dashes or marker."""
 
     colour: str
@@ -49,36 +53,36 @@ class Curve(NamedTuple):
     """One line of a chart: values in 0..1 at evenly spaced x, and the figure that its legend gives."""
 
     name: str
-    look: Look
+    style: Style
     figure: float
     values: NDArray[np.float64]
 
 
 class Bar(NamedTuple):
-    """One row of a chart of bars: a length in 0..1, and other trackers' values as (name, look, value)."""
+    """One row of a chart of bars: a length in 0..1, and other trackers' values as (name, style, value)."""
 
     name: str
     tracker: str
-    look: Look
+    style: Style
     value: float
-    others: tuple[tuple[str, Look, float], ...]
+    others: tuple[tuple[str, Style, float], ...]
 
 
 class Dot(NamedTuple):
     """One tracker in the scatter: frames per second, above 0, and average overlap in 0..1."""
 
     name: str
-    look: Look
+    style: Style
     fps: float
     ao: float
 
 
-def look(place: int) -> Look:
-    """The look of the tracker at a place in the evaluation, from 0; the same in all charts."""
-    return Look(f"var(--c{place % len(COLOURS)})", DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)])
+def style(place: int) -> Style:
+    """The style of the tracker at a place in the evaluation, from 0; the same in all charts."""
+    return Style(f"var(--c{place % len(COLOURS)})", DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)])
 
 
-def swatch(item: Look, marker: bool = False, bar: bool = False) -> str:
+def swatch(item: Style, marker: bool = False, bar: bool = False) -> str:
     """A legend's sign: a piece of the line, or the marker, or a piece of the bar."""
     if marker:
         drawn = f'<path d="{item.marker}" transform="translate(8 8)" fill="{item.colour}"/>'
@@ -119,7 +123,7 @@ def curve_chart(name: str, title: str, x_label: str, ticks: Sequence[str], curve
         parts.append(
             f"<g><title>{safe(curve.name)}: {shown(curve.figure)}</title>"
             f'<polyline class="near" points="{points}"/><polyline class="curve" points="{points}" '
-            f'stroke="{curve.look.colour}" stroke-dasharray="{curve.look.dash}"/></g>'
+            f'stroke="{curve.style.colour}" stroke-dasharray="{curve.style.dash}"/></g>'
         )
     parts.append("</svg>")
     return _svg(name, title, height, parts)
@@ -127,7 +131,7 @@ def curve_chart(name: str, title: str, x_label: str, ticks: Sequence[str], curve
 
 def curve_legend(figure: str, curves: Sequence[Curve]) -> str:
     """The curves' figures and names, in their order; `figure` says what the figures are."""
-    rows = (f"<li>{swatch(item.look)}<b>{shown(item.figure)}</b><span>{safe(item.name)}</span></li>" for item in curves)
+    rows = (f"<li>{swatch(item.style)}<b>{shown(item.figure)}</b><span>{safe(item.name)}</span></li>" for item in curves)
     return f'<ul class="legend rows" aria-label="{safe(figure)}">{"".join(rows)}</ul>'
 
 
@@ -172,7 +176,7 @@ def scatter(name: str, title: str, dots: Sequence[Dot]) -> str:
         line = f'<line class="lead-line" x1="0" y1="0" x2="{0.8 * dx:.1f}" y2="{dy}"/>' if dy else ""
         parts.append(
             f'<svg x="{_LEFT + _WIDE * x:.2f}%" y="{y:.1f}"><title>{safe(dot.name)}: AO {dot.ao:.3f}, {dot.fps:.1f} frames per '
-            f'second</title>{line}<path class="rim" d="{dot.look.marker}" fill="{dot.look.colour}"/>'
+            f'second</title>{line}<path class="rim" d="{dot.style.marker}" fill="{dot.style.colour}"/>'
             f"{_text(f'{dx}', dy + 4.5, label, anchor, 'name')}</svg>"
         )
     return _svg(name, title, height, parts)
@@ -199,12 +203,12 @@ def _bar_chart(name: str, title: str, rows: Sequence[Bar]) -> str:
         y = top + row * place
         middle = y + row / 2
         said = "; ".join(
-            f"{tracker} {shown(value)}" for tracker, _, value in ((item.tracker, item.look, item.value), *item.others)
+            f"{tracker} {shown(value)}" for tracker, _, value in ((item.tracker, item.style, item.value), *item.others)
         )
         parts.append(f'<g><title>{safe(f"{item.name}: {said}")}</title><rect class="hit" y="{y}" width="100%" height="{row}"/>')
         parts.append(_text(f"{left - 2}%", middle + 4.5, shortened(item.name, NAME_LENGTH), "end"))
         parts.append(
-            f'<rect x="{left}%" y="{y + 4}" width="{wide * item.value:.2f}%" height="{row - 8}" fill="{item.look.colour}" '
+            f'<rect x="{left}%" y="{y + 4}" width="{wide * item.value:.2f}%" height="{row - 8}" fill="{item.style.colour}" '
             f'fill-opacity="{_BAR_OPACITY}"/>'
         )
         parts += [

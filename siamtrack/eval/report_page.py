@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
+from importlib import resources
 
 import numpy as np
 
 from siamtrack.data.sequence import Sequence
-from siamtrack.eval.evaluation import PRECISION_PX, PRECISION_THRESHOLDS_PX, Evaluation, TrackerOutcome
-from siamtrack.eval.report_changes import Change, changes
+from siamtrack.eval.evaluation import PRECISION_PX, PRECISION_THRESHOLDS_PX, Change, Evaluation, TrackerRuns, changes
 from siamtrack.eval.report_charts import (
+    COLOURS,
     NAME_LENGTH,
     Bar,
     Curve,
@@ -19,13 +20,12 @@ from siamtrack.eval.report_charts import (
     bar_charts,
     curve_chart,
     curve_legend,
-    look,
     scatter,
+    style,
     swatch,
 )
 from siamtrack.eval.report_html import many, safe, section, shown, signed, table
 from siamtrack.eval.report_sheets import Sheet, make_sheet, worst
-from siamtrack.eval.report_style import COLOURS, STYLE
 from siamtrack.eval.scores import pooled
 
 CHANGED = 10
@@ -44,7 +44,7 @@ def page(evaluation: Evaluation, sequences: Mapping[str, Sequence], other: Evalu
     """The whole page; arguments as for `siamtrack.eval.report.write_report`."""
     name = safe(f"{evaluation.dataset} {evaluation.subset}".strip())
     first = evaluation.trackers[0]
-    trackers, count = many(len(evaluation.trackers), "tracker"), many(len(first.outcomes), "sequence")
+    trackers, count = many(len(evaluation.trackers), "tracker"), many(len(first.runs), "sequence")
     frames = many(first.scores.frames, "frame")
     parts = [
         _scores(evaluation),
@@ -61,9 +61,14 @@ def page(evaluation: Evaluation, sequences: Mapping[str, Sequence], other: Evalu
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
-        f"<title>{name}: tracker evaluation</title>\n<style>{STYLE}</style></head>\n<body><header><h1>{name}</h1>"
+        f"<title>{name}: tracker evaluation</title>\n<style>\n{_style()}</style></head>\n<body><header><h1>{name}</h1>"
         f'<p class="lead">{trackers} on {count}, {frames} counted</p></header>\n<main>{body}</main></body></html>\n'
     )
+
+
+def _style() -> str:
+    """For screens light and dark, for phones and for paper."""
+    return (resources.files("siamtrack") / "assets/report.css").read_text(encoding="utf-8")
 
 
 def _scores(evaluation: Evaluation) -> str:
@@ -73,7 +78,7 @@ def _scores(evaluation: Evaluation) -> str:
         scores = item.scores
         figures = (scores.ao, scores.sr50, scores.sr75, item.success_auc, float(item.precision[PRECISION_PX]))
         known = [shown(value if scores.frames else math.nan) for value in figures]
-        rows.append((f"{swatch(look(place), marker=True)} {safe(item.tracker)}", [*known, shown(item.fps, 1)]))
+        rows.append((f"{swatch(style(place), marker=True)} {safe(item.tracker)}", [*known, shown(item.fps, 1)]))
     return section("Scores", f'{table(columns, rows, "Scores", wide=True, best="column")}<p class="dim">{PROTOCOL}</p>')
 
 
@@ -83,9 +88,9 @@ def _about(evaluation: Evaluation) -> str:
 
 
 def _curves(evaluation: Evaluation) -> str:
-    looks = [(item, look(place)) for place, item in enumerate(evaluation.trackers)]
-    success = [Curve(item.tracker, its, item.scores.ao, item.success) for item, its in looks]
-    precision = [Curve(item.tracker, its, float(item.precision[PRECISION_PX]), item.precision) for item, its in looks]
+    styles = [(item, style(place)) for place, item in enumerate(evaluation.trackers)]
+    success = [Curve(item.tracker, its, item.scores.ao, item.success) for item, its in styles]
+    precision = [Curve(item.tracker, its, float(item.precision[PRECISION_PX]), item.precision) for item, its in styles]
     for curves in (success, precision):
         curves.sort(key=lambda curve: -curve.figure if math.isfinite(curve.figure) else 1)
     shares = [f"{share:.1f}" for share in np.linspace(0, 1, 6)]
@@ -108,18 +113,18 @@ def _curves(evaluation: Evaluation) -> str:
 def _bars(evaluation: Evaluation) -> str:
     first, *others = evaluation.trackers
     averages = [
-        {one.sequence: float(one.overlaps.mean()) for one in item.outcomes if one.overlaps.size} for item in evaluation.trackers
+        {one.name: float(one.overlaps.mean()) for one in item.runs if one.overlaps.size} for item in evaluation.trackers
     ]
     ranked = sorted(averages[0], key=lambda name: averages[0][name])
     bars = []
     for name in ranked:
-        dots = [(item.tracker, look(i), averages[i][name]) for i, item in enumerate(others, 1) if name in averages[i]]
-        bars.append(Bar(name, first.tracker, look(0), averages[0][name], tuple(dots)))
-    signs = [f"{swatch(look(0), bar=True)}<span>{safe(first.tracker)}</span>"]
-    signs += [f"{swatch(look(i), marker=True)}<span>{safe(item.tracker)}</span>" for i, item in enumerate(others, 1)]
+        dots = [(item.tracker, style(i), averages[i][name]) for i, item in enumerate(others, 1) if name in averages[i]]
+        bars.append(Bar(name, first.tracker, style(0), averages[0][name], tuple(dots)))
+    signs = [f"{swatch(style(0), bar=True)}<span>{safe(first.tracker)}</span>"]
+    signs += [f"{swatch(style(i), marker=True)}<span>{safe(item.tracker)}</span>" for i, item in enumerate(others, 1)]
     rows = [(safe(name), [shown(found.get(name, math.nan)) for found in averages]) for name in ranked]
     columns = ["Sequence", *(item.tracker for item in evaluation.trackers)]
-    missing = len(first.outcomes) - len(ranked)
+    missing = len(first.runs) - len(ranked)
     note = f'<p class="dim">Left out: {many(missing, "sequence")} without a frame that counts.</p>' if missing else ""
     charts = bar_charts("bars", f"AO of {first.tracker} on each sequence, worst first", bars)
     return section(
@@ -139,13 +144,13 @@ def _speed(evaluation: Evaluation) -> str:
     known = [(place, item) for place, item in enumerate(evaluation.trackers) if math.isfinite(item.fps)]
     if not known:
         return section("Speed", "<p>Nobody measured the time that the trackers took.</p>")
-    dots = [Dot(item.tracker, look(place), item.fps, item.scores.ao) for place, item in known]
+    dots = [Dot(item.tracker, style(place), item.fps, item.scores.ao) for place, item in known]
     unknown = [item.tracker for item in evaluation.trackers if not math.isfinite(item.fps)]
     note = f'<p class="dim">Not shown, because nobody measured: {safe(", ".join(unknown))}.</p>' if unknown else ""
     said = "AO against frames per second: frames over the seconds of their updates; decoding and the first frame are left out."
     chart = scatter("speed", "AO against frames per second", dots)
     if any(len(dot.name) > NAME_LENGTH for dot in dots):
-        chart += _markers([f"{swatch(dot.look, marker=True)}<span>{safe(dot.name)}</span>" for dot in dots])
+        chart += _markers([f"{swatch(dot.style, marker=True)}<span>{safe(dot.name)}</span>" for dot in dots])
     return section("Speed", f"<figure><figcaption>{said}</figcaption>{chart}</figure>{note}")
 
 
@@ -153,7 +158,7 @@ def _attributes(evaluation: Evaluation) -> str:
     rows = []
     for name in sorted({name for given in evaluation.attributes.values() for name in given}):
         having = {sequence for sequence, given in evaluation.attributes.items() if name in given}
-        groups = [[one.overlaps for one in item.outcomes if one.sequence in having] for item in evaluation.trackers]
+        groups = [[one.overlaps for one in item.runs if one.name in having] for item in evaluation.trackers]
         if groups[0]:
             scores = [pooled(group) for group in groups]
             figures = [shown(item.ao if item.frames else math.nan) for item in scores]
@@ -165,12 +170,12 @@ def _attributes(evaluation: Evaluation) -> str:
     return section("Attributes", f"<p>{said}</p>{table(columns, rows, 'AO by attribute', wide=True, best='row')}")
 
 
-def _sheets(first: TrackerOutcome, sequences: Mapping[str, Sequence]) -> str:
+def _sheets(first: TrackerRuns, sequences: Mapping[str, Sequence]) -> str:
     chosen = worst(first, sequences)
     if not chosen:
         return ""
-    sheets = "".join(_sheet(make_sheet(item, sequences[item.sequence], COLOURS[0])) for item in chosen)
-    among = "" if all(item.sequence in sequences for item in first.outcomes) else ", of those whose frames are at hand"
+    sheets = "".join(_sheet(make_sheet(item, sequences[item.name], COLOURS[0])) for item in chosen)
+    among = "" if all(item.name in sequences for item in first.runs) else ", of those whose frames are at hand"
     said = f"White dashes: the truth. Orange: {safe(first.tracker)}. The frames are spread evenly over the sequence."
     return section(f"Worst sequences of {first.tracker}{among}", f"<p>{said}</p>{sheets}")
 

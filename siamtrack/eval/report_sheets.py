@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import SiamtrackError
-from siamtrack.eval.evaluation import Outcome, TrackerOutcome
+from siamtrack.eval.evaluate import SequenceRun
+from siamtrack.eval.evaluation import TrackerRuns
 from siamtrack.eval.scores import pooled
 from siamtrack.frames import Image
 
@@ -58,36 +59,36 @@ class Sheet:
     note: str = ""
 
 
-def worst(tracker: TrackerOutcome, names: Collection[str], count: int = SHEETS) -> list[Outcome]:
+def worst(tracker: TrackerRuns, names: Collection[str], count: int = SHEETS) -> list[SequenceRun]:
     """The sequences of the given names with the lowest average overlap, worst first; those without a frame that
     counts are left out."""
-    known = [item for item in tracker.outcomes if item.sequence in names and item.overlaps.size]
+    known = [item for item in tracker.runs if item.name in names and item.overlaps.size]
     return sorted(known, key=lambda item: float(item.overlaps.mean()))[:count]
 
 
-def make_sheet(outcome: Outcome, sequence: Sequence, colour: str) -> Sheet:
+def make_sheet(run: SequenceRun, sequence: Sequence, colour: str) -> Sheet:
     """Frames spread over the sequence; the first, which was given, is not among them.
 
     Args:
-        outcome: the boxes. sequence: the frames. colour: of the tracker's box, as #RRGGBB.
+        run: the boxes. sequence: the frames. colour: of the tracker's box, as #RRGGBB.
     """
-    ao = pooled([outcome.overlaps]).ao
-    count = len(outcome.boxes_xywh)
+    ao = pooled([run.overlaps]).ao
+    count = len(run.boxes_xywh)
     wanted = sorted({round(place) for place in np.linspace(1, count - 1, FRAMES)}) if count > 1 else []
     overlap = np.full(count, math.nan)
-    overlap[1:][outcome.counted] = outcome.overlaps
+    overlap[run.counted] = run.overlaps
     frames = []
     try:
         for index, image in sequence.frames_at(wanted):
-            boxes = (outcome.boxes_xywh[index], outcome.truth_xywh[index])
+            boxes = (run.boxes_xywh[index], run.truth_xywh[index])
             canvas = _drawn(image, *boxes, colour)
             jpeg = _jpeg(canvas, SHEET_BYTES // FRAMES)
             frames.append(SheetFrame(index, float(overlap[index]), jpeg, canvas.shape[1], canvas.shape[0]))
     except (SiamtrackError, OSError, cv2.error) as error:  # a page without this picture is better than no page
-        return Sheet(outcome.sequence, ao, (), " ".join(str(error).split()))
+        return Sheet(run.name, ao, (), " ".join(str(error).split()))
     if len(frames) < len(wanted):
-        return Sheet(outcome.sequence, ao, (), f"{len(frames)} of the {len(wanted)} wanted frames found; {count} were tracked")
-    return Sheet(outcome.sequence, ao, tuple(frames))
+        return Sheet(run.name, ao, (), f"{len(frames)} of the {len(wanted)} wanted frames found; {count} were tracked")
+    return Sheet(run.name, ao, tuple(frames))
 
 
 def _drawn(image: Image, box: NDArray[np.float64], truth: NDArray[np.float64], colour: str) -> NDArray[np.uint8]:

@@ -5,49 +5,28 @@
     OUT/results/TRACKER/SEQUENCE/SEQUENCE_time.txt  seconds of each frame, 0 for the first
     OUT/results/TRACKER/SEQUENCE/SEQUENCE_score.txt the tracker's own scores, `nan` where it has none
 
-The boxes are written last and by renaming: a sequence whose boxes are there is finished.
+The boxes are written last and by renaming: a sequence whose boxes are there is finished. GOT-10k's server takes an archive of
+boxes and times, which is checked line by line before it is called ready.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.data.sequence import Sequence as Video
 from siamtrack.errors import DataError, OutputError
+from siamtrack.eval.evaluate import SequenceRun
 from siamtrack.system import replace_file
 
-if TYPE_CHECKING:
-    from siamtrack.eval.evaluate import SequenceRun
-
-
-class SequenceResult(NamedTuple):
-    """What one tracker said of a sequence of N frames.
-
-    Attributes:
-        boxes_xywh: (N, 4), 0-based; the first was given.
-        seconds: (N,) of each `update`; 0 for the first frame, and throughout where nobody measured.
-        scores: (N,), NaN where the tracker has none.
-    """
-
-    boxes_xywh: NDArray[np.float64]
-    seconds: NDArray[np.float64]
-    scores: NDArray[np.float64]
-
-    @property
-    def measured_s(self) -> NDArray[np.float64]:
-        """Seconds of the updates; empty where nobody measured."""
-        return self.seconds[1:][self.seconds[1:] > 0]
-
-    @classmethod
-    def of(cls, run: SequenceRun) -> SequenceResult:
-        """A run as it is kept: one line a frame in every file, though the first frame had no `update`."""
-        return cls(run.boxes_xywh, np.concatenate([[0.0], run.seconds]), run.scores)
+FIRST_BOX_TOLERANCE_PX = 0.01
 
 
 class ResultStore:
@@ -107,38 +86,37 @@ class ResultStore:
         """
         return self._boxes(sequence, frames) is not None
 
-    def write(self, sequence: str, result: SequenceResult) -> None:
-        """Keep a sequence's result.
+    def write(self, run: SequenceRun) -> None:
+        """Keep what a tracker did on a sequence: one line a frame in every file, though the first frame had no `update`.
 
         Raises:
             OutputError: it cannot be written; then the sequence counts as not finished.
         """
+        boxes = self.boxes_path(run.name)
         files = {
-            self.path(sequence, "time").name: "".join(f"{value:.8f}\n" for value in result.seconds),
-            self.path(sequence, "score").name: "".join(f"{value:.4f}\n" for value in result.scores),
+            self.path(run.name, "time").name: "".join(f"{value:.8f}\n" for value in (0.0, *run.seconds)),
+            self.path(run.name, "score").name: "".join(f"{value:.4f}\n" for value in run.scores),
             # The last, because it is what says that the sequence is finished.
-            self.boxes_path(sequence).name: "".join(
-                ",".join(f"{value:.4f}" for value in box) + "\n" for box in result.boxes_xywh
-            ),
+            boxes.name: "".join(",".join(f"{value:.4f}" for value in box) + "\n" for box in run.boxes_xywh),
         }
-        write_folder(
-            self.boxes_path(sequence).parent, files, "finished sequences are kept, and the same command goes on once it can"
-        )
+        write_folder(boxes.parent, files, "finished sequences are kept, and the same command goes on once it can")
 
-    def read(self, sequence: str, frames: int) -> SequenceResult:
-        """A finished sequence's result.
+    def read(self, video: Video, frame_wh: tuple[int, int], cover: NDArray[np.float64] | None = None) -> SequenceRun:
+        """What the tracker did on a finished sequence, beside its truth.
+
+        Args:
+            video: the sequence. frame_wh, cover: as of `SequenceRun`.
 
         Raises:
             DataError: it is missing, cut or damaged.
         """
-        boxes = self._boxes(sequence, frames)
+        frames = len(video.boxes_xywh)
+        boxes = self._boxes(video.name, frames)
         if boxes is None:
-            raise DataError(f"{self.boxes_path(sequence)} not found; siamtrack eval with the same --out runs what is missing")
-        return SequenceResult(
-            boxes,
-            _numbers(self.path(sequence, "time"), frames, 0.0),
-            _numbers(self.path(sequence, "score"), frames, float("nan")),
-        )
+            raise DataError(f"{self.boxes_path(video.name)} not found; siamtrack eval with the same --out runs what is missing")
+        seconds = _numbers(self.path(video.name, "time"), frames, 0.0)[1:]
+        scores = _numbers(self.path(video.name, "score"), frames, float("nan"))
+        return SequenceRun(video.name, boxes, video.boxes_xywh, frame_wh, seconds[seconds > 0], scores, cover)
 
     def _boxes(self, sequence: str, frames: int) -> NDArray[np.float64] | None:
         path = self.boxes_path(sequence)
@@ -228,3 +206,66 @@ def _numbers(path: Path, count: int, missing: float) -> NDArray[np.float64]:
     except (OSError, ValueError):
         return np.full(count, missing)
     return values if len(values) == count and text.endswith("\n") else np.full(count, missing)
+
+
+def write_submission(store: ResultStore, videos: Sequence[Video], path: Path) -> Path:
+    """Pack one tracker's results as GOT-10k's server wants them, and check what was packed.
+
+    Args:
+        store: the results. videos: all sequences of the test set, with their first boxes.
+        path: the .zip.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: a sequence is missing, or its file is not what the server takes; no archive is left behind.
+        OutputError: the archive cannot be written; one that was there is still there.
+    """
+    partial = path.with_suffix(".part")
+    try:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+            for video in videos:
+                boxes, times = store.boxes_path(video.name), store.path(video.name, "time")
+                if not boxes.is_file():
+                    raise DataError(f"{boxes} not found; all {len(videos)} sequences must be run before they are packed")
+                if not times.is_file():
+                    raise DataError(f"{times} not found, the server wants it; remove {boxes} to run the sequence again")
+                for file in (boxes, times):
+                    # A fixed date: the same results give the same archive.
+                    entry = zipfile.ZipInfo(f"{video.name}/{file.name}", (1980, 1, 1, 0, 0, 0))
+                    entry.compress_type = zipfile.ZIP_DEFLATED
+                    archive.writestr(entry, file.read_bytes())
+        check_submission(partial, videos)
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror}); the results that it is made of are kept") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def check_submission(path: Path, videos: Sequence[Video]) -> None:
+    """Nothing, if an archive is what GOT-10k's server takes.
+
+    Raises:
+        DataError: a name is missing or unknown, a file has another number of lines than the sequence has frames, a line
+            is not four finite numbers with commas between them, or the first box is not the given one.
+    """
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        wanted = {f"{video.name}/{video.name}_{end}.txt" for video in videos for end in ("001", "time")}
+        for kind, found in (("lacks", wanted - names), ("holds beside what is wanted", names - wanted)):
+            if found:
+                raise DataError(f"{path} {kind} {len(found)} files: {', '.join(sorted(found)[:3])}")
+        for video in videos:
+            name = f"{video.name}/{video.name}_001.txt"
+            boxes = parse_boxes(archive.read(name), f"{path}: {name}")
+            frames = len(video.boxes_xywh)
+            if len(boxes) != frames:
+                raise DataError(f"{path}: {name} has {len(boxes)} lines for {frames} frames")
+            if np.abs(np.array(boxes[0]) - video.boxes_xywh[0]).max() > FIRST_BOX_TOLERANCE_PX:
+                raise DataError(f"{path}: {name} begins with {boxes[0]}, the given box is {video.boxes_xywh[0].tolist()}")
+            times = archive.read(f"{video.name}/{video.name}_time.txt").split()
+            if len(times) != frames:
+                raise DataError(f"{path}: {video.name}_time.txt has {len(times)} lines for {frames} frames")

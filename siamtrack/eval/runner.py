@@ -18,7 +18,7 @@ from siamtrack.errors import OutputError, SiamtrackError
 from siamtrack.eval.evaluate import run_sequence
 from siamtrack.eval.named import is_ours, our_tracker, tracker_by_name
 from siamtrack.eval.peers import BoxTracker
-from siamtrack.eval.results import ResultStore, SequenceResult
+from siamtrack.eval.results import ResultStore
 from siamtrack.system import leave_with_parent, usable_cores
 
 Result = TypeVar("Result")
@@ -199,7 +199,7 @@ def run_one(spec: TrackerSpec, video: Video, out: Path, toolkit: Toolkit | None)
 
         run_toolkit(_made[spec], toolkit.root, toolkit.subset, video.name, store)
         return
-    store.write(video.name, SequenceResult.of(run_sequence(_made[spec], video)))
+    store.write(run_sequence(_made[spec], video))
 
 
 def usual_jobs(threads: int) -> int:

@@ -10,6 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from siamtrack.boxes import iou
 
+MIN_SEQUENCES = 5
+"""With fewer, a bootstrap over sequences has too little to draw from, and is far too sure of itself."""
+
+RESAMPLES = 10_000
+"""Draws of a bootstrap."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -71,7 +77,7 @@ def _clip(boxes: NDArray[np.float64], frame_wh: tuple[int, int]) -> NDArray[np.f
 
 
 def paired_bootstrap(
-    ours: Sequence[NDArray[np.float64]], theirs: Sequence[NDArray[np.float64]], seed: int = 0, resamples: int = 10_000
+    ours: Sequence[NDArray[np.float64]], theirs: Sequence[NDArray[np.float64]], seed: int = 0
 ) -> tuple[float, float, tuple[float, float]]:
     """How sure a difference of two average overlaps is, over sequences.
 
@@ -80,7 +86,7 @@ def paired_bootstrap(
 
     Args:
         ours, theirs: overlaps of the same sequences in the same order, as many frames each.
-        seed: of the resampling. resamples: how many.
+        seed: of the draws.
 
     Returns:
         AO of ours less theirs, its standard error, and the middle 95 %.
@@ -92,17 +98,17 @@ def paired_bootstrap(
     if len(ours) != len(theirs) or not len(ours) or [len(item) for item in theirs] != [len(item) for item in ours]:
         raise ValueError(f"{len(ours)} and {len(theirs)} sequences do not pair: both need the same ones, frame by frame")
     gains = np.array([a.sum() - b.sum() for a, b in zip(ours, theirs, strict=True)])
-    return bootstrap_gain(gains, frames, seed, resamples)
+    return bootstrap_gain(gains, frames, seed)
 
 
 def bootstrap_gain(
-    gains: NDArray[np.float64], frames: NDArray[np.float64], seed: int = 0, resamples: int = 10_000
+    gains: NDArray[np.float64], frames: NDArray[np.float64], seed: int = 0
 ) -> tuple[float, float, tuple[float, float]]:
     """`paired_bootstrap` from sums alone: (S,) gain in overlap and (S,) number of frames of each sequence."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(10):  # in parts, so that many sequences do not fill the memory
-        times = rng.multinomial(len(frames), np.full(len(frames), 1 / len(frames)), size=resamples // 10)
+        times = rng.multinomial(len(frames), np.full(len(frames), 1 / len(frames)), size=RESAMPLES // 10)
         found.append((times @ gains) / np.maximum(times @ frames, 1))
     differences = np.concatenate(found)
     low, high = np.quantile(differences, [0.025, 0.975])

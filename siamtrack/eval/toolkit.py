@@ -12,9 +12,9 @@ from got10k.trackers import Tracker as ToolkitBase
 from numpy.typing import NDArray
 
 from siamtrack.data.sequence import Sequence
-from siamtrack.eval.evaluate import run_sequence
+from siamtrack.eval.evaluate import SequenceRun, run_sequence
 from siamtrack.eval.peers import BoxTracker
-from siamtrack.eval.results import ResultStore, SequenceResult
+from siamtrack.eval.results import ResultStore
 
 
 class ToolkitTracker(ToolkitBase):  # type: ignore[misc]
@@ -25,13 +25,14 @@ class ToolkitTracker(ToolkitBase):  # type: ignore[misc]
         tracker: anything with `init` and `update`.
 
     Attributes:
-        scores: (N,) the tracker's own of the last sequence, which the toolkit does not ask for.
+        run: of the last sequence, with the tracker's scores, which the toolkit does not ask for.
     """
+
+    run: SequenceRun
 
     def __init__(self, name: str, tracker: BoxTracker) -> None:
         super().__init__(name=name, is_deterministic=True)
         self.tracker = tracker
-        self.scores: NDArray[np.float64] = np.zeros(0)
 
     def track(
         self, img_files: list[str], box: NDArray[np.float64], visualize: bool = False
@@ -44,9 +45,8 @@ class ToolkitTracker(ToolkitBase):  # type: ignore[misc]
         boxes = np.zeros((len(img_files), 4))
         boxes[0] = box
         paths = tuple(Path(path) for path in img_files)
-        run = run_sequence(self.tracker, Sequence(paths[0].parent.name, paths[0].parent, boxes, paths))
-        boxes, seconds, self.scores = SequenceResult.of(run)
-        return boxes, seconds
+        self.run = run_sequence(self.tracker, Sequence(paths[0].parent.name, paths[0].parent, boxes, paths))
+        return self.run.boxes_xywh, np.concatenate([[0.0], self.run.seconds])
 
 
 class Experiment(ExperimentGOT10k):  # type: ignore[misc]
@@ -64,7 +64,7 @@ class Experiment(ExperimentGOT10k):  # type: ignore[misc]
         self.subset = "val"
 
     def _record(self, record_file: str, boxes: NDArray[np.float64], times: NDArray[np.float64]) -> None:
-        self.store.write(Path(record_file).parent.name, SequenceResult(boxes, times, self.tracker.scores))
+        self.store.write(self.tracker.run)
 
 
 def run_toolkit(tracker: BoxTracker, root: Path, subset: str, sequence: str, store: ResultStore) -> None:

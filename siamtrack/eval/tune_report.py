@@ -12,15 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from siamtrack.eval.results import write_folder
-from siamtrack.eval.scores import bootstrap_gain
-from siamtrack.eval.tune import Trial
-from siamtrack.eval.tune_space import Range, Space, plain_space
+from siamtrack.eval.scores import MIN_SEQUENCES, RESAMPLES, bootstrap_gain
+from siamtrack.eval.tune import Range, Space, Trial, plain_space
 
 NOISE_AO = 0.01
 """A gain of less is not worth other constants, however sure it is: it will not carry over to other sequences."""
-MIN_SEQUENCES = 5
-"""With fewer, a bootstrap over sequences has too little to draw from, and is far too sure of itself."""
-RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ def make_report(trials: list[Trial], space: Space, about: Mapping[str, Any], see
     ranked = sorted(complete, key=lambda trial: (-trial.ao, trial.number))
     best = ranked[0]
     gains = best.overlap_sums - present.overlap_sums
-    difference, error, interval = bootstrap_gain(gains, present.frames, seed, RESAMPLES)
+    difference, error, interval = bootstrap_gain(gains, present.frames, seed)
     return TuneReport(
         about,
         space,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 
 from siamtrack.errors import SiamtrackError
 from siamtrack.frames import Image
-from siamtrack.train.crops import CropStore
+from siamtrack.train.crops import PairStore
 from siamtrack.train.pairs import Batch, PairBatches
 from siamtrack.train.recipe import Recipe
 
@@ -17,7 +18,7 @@ COLUMNS = 4
 """Pairs side by side."""
 
 
-def preview(recipe: Recipe, stores: list[CropStore], step: int = 0) -> Image:
+def preview(recipe: Recipe, stores: Sequence[PairStore], step: int = 0) -> Image:
     """The views of one training step, pairs side by side, with centre and box of the target drawn.
 
     A box in orange stands for an image without labels, whose extent is not learned.
@@ -34,7 +35,7 @@ def preview(recipe: Recipe, stores: list[CropStore], step: int = 0) -> Image:
     return np.vstack([np.hstack(framed[i : i + COLUMNS]) for i in range(0, len(framed), COLUMNS)])  # type: ignore[arg-type]
 
 
-def write_preview(path: Path, recipe: Recipe, stores: list[CropStore], step: int = 0) -> None:
+def write_preview(path: Path, recipe: Recipe, stores: Sequence[PairStore], step: int = 0) -> None:
     """Write `preview` as an image file.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -15,13 +16,15 @@ from siamtrack.model.siamese import default_input
 from siamtrack.model.weights import WeightsHeader, save_weights, shipped_settings
 from siamtrack.system import usable_cores
 from siamtrack.tracking.placement import pick_device
-from siamtrack.train.crops import CropStore
+from siamtrack.train.crops import CropStore, PairStore
 from siamtrack.train.distributed import Group, joined
 from siamtrack.train.log import StepReport
 from siamtrack.train.prepare import open_store
 from siamtrack.train.preview import write_preview
-from siamtrack.train.recipe import Recipe
+from siamtrack.train.recipe import Recipe, SourceConfig
 from siamtrack.train.soft_targets import NanoTeacher, PeerTeachers, SoftTeacher
+from siamtrack.train.synthesis import KIND as MASKS
+from siamtrack.train.synthesis import Synthesis
 from siamtrack.train.tracker_task import train_tracker
 from siamtrack.train.validation import tracking_validation
 
@@ -179,18 +182,29 @@ def open_soft_teacher(recipe: Recipe, data: Path) -> SoftTeacher | None:
     return NanoTeacher(data / recipe.soft_teacher, recipe.color_order)
 
 
-def _stores(recipe: Recipe, session: Session, watcher: Watcher, group: Group) -> list[CropStore]:
+def open_source(
+    source: SourceConfig, data: Path, cache: str | Path, progress: Callable[[str], None] = lambda _: None
+) -> PairStore:
+    """Where a recipe's pairs come from; its path is relative to `data`.
+
+    Raises:
+        FileNotFoundError, DataError, OutputError: as `open_store` and `Synthesis` raise them.
+    """
+    if source.kind == MASKS:
+        return Synthesis(data / source.path)
+    return open_store(data / source.path, cache, progress, source.kind, source.exclude)
+
+
+def _stores(recipe: Recipe, session: Session, watcher: Watcher, group: Group) -> list[PairStore]:
     """The crops of every source. One process makes what is missing, the others wait for it."""
     cache = session.cache or session.out / "crops"
     if not group.is_main:
         group.barrier()
-    stores = [
-        open_store(session.data / source.path, cache, watcher.cropping, source.kind, source.exclude)
-        for source in recipe.sources
-    ]
+    stores = [open_source(source, session.data, cache, watcher.cropping) for source in recipe.sources]
     if group.is_main:
         group.barrier()
-        bad = [f"{Path(store.report.source).name}/{item.name}: {item.reason}" for store in stores for item in store.report.bad]
+        cut = [store.report for store in stores if isinstance(store, CropStore)]
+        bad = [f"{Path(report.source).name}/{item.name}: {item.reason}" for report in cut for item in report.bad]
         if bad:
             watcher.left_out(bad)
     return stores

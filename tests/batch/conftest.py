@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from rendered import rendered_frame
 
-from siamtrack.batch.settings import RunSettings, identify
+from siamtrack.batch.engine import RunSettings, settings_for
 from siamtrack.video.sink import VideoSink
 
 FRAMES = 12
@@ -39,9 +40,9 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def settings_in() -> Callable[..., RunSettings]:
     """A function that makes settings for a folder of results."""
-    exact = identify("siamfc", "cpu", "float32", "auto", {})
+    shared = settings_for(Path(), "siamfc", "cpu", "float32", "auto", {})
 
     def make(out: Path, **changed: Any) -> RunSettings:
-        return RunSettings(str(out), "siamfc", {}, exact.identity, exact.devices, exact.precision, exact.runtime, **changed)
+        return replace(shared, out=str(out), **changed)
 
     return make

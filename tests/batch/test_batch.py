@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 import siamtrack
-from siamtrack.batch.engine import Ended, Event, Planned, Progress, Retried
+from siamtrack.batch.engine import Ended, Event, Planned, Retried, RunSettings, VideoProgress
 from siamtrack.batch.jobs import TargetJob, VideoJob, checked
-from siamtrack.batch.settings import RunSettings
 from siamtrack.batch.target_folder import TargetResult
 from siamtrack.batch.video_run import run_video
 from siamtrack.errors import ConfigError, DataError, OutputError
@@ -75,7 +74,7 @@ def test_a_batch_from_beginning_to_end_and_again(jobs: list[VideoJob], tmp_path:
     assert not any(result.earlier for result in results)
     assert all(result.fps > 0 for result in results if result.outcome == "done")
     assert told[0] == Planned(3, 5, 0, 2, 1)
-    assert {event.video for event in told if isinstance(event, Progress)} == {"a", "b"}
+    assert {event.video for event in told if isinstance(event, VideoProgress)} == {"a", "b"}
     assert sorted(event.video for event in told if isinstance(event, Ended)) == ["a", "b", "none"]
     summary = json.loads((out / "summary.json").read_text())
     assert [summary[key] for key in ("targets", "done", "failed", "unfinished")] == [5, 3, 2, 0]
@@ -120,7 +119,7 @@ def test_dead_workers_are_replaced_and_a_video_that_kills_them_fails_alone(
 
     def kill(event: Event) -> None:
         told.append(event)
-        if isinstance(event, Progress) and (event.video == "a" or told.count(Retried("b", KILLED)) == 0):
+        if isinstance(event, VideoProgress) and (event.video == "a" or told.count(Retried("b", KILLED)) == 0):
             for child in children(os.getpid()):
                 os.kill(child, signal.SIGKILL)
 

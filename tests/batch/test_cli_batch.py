@@ -19,9 +19,9 @@ import pytest
 from commands import Command, environment, refused
 from rendered import rendered_frame
 
-from siamtrack.batch.jobs import open_jobs
+from siamtrack.batch.engine import RunSettings
 from siamtrack.batch.lock import FolderLock
-from siamtrack.batch.settings import RunSettings
+from siamtrack.batch.sequences import open_jobs
 from siamtrack.batch.video_run import run_video
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.sink import VideoSink

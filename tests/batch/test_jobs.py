@@ -1,117 +1,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from siamtrack.batch.jobs import TargetJob, VideoJob, checked, open_jobs
+from siamtrack.batch.jobs import TargetJob, VideoJob, checked, name_problem, video_names
 from siamtrack.config import build, to_plain
 from siamtrack.errors import DataError
 
 BOX = (1.0, 2.0, 30.0, 40.0)
-
-
-def touch(*paths: Path) -> None:
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-
-
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
-def test_videos_with_box_files_beside_them(tmp_path: Path) -> None:
-    touch(tmp_path / "a.mp4", tmp_path / "b.MKV", tmp_path / "frames/1.png", tmp_path / "notes.pdf", tmp_path / "other/x.txt")
-    write(tmp_path / "a.txt", "1,2,30,40\nwhatever follows\n")
-    write(tmp_path / "b.csv", "target,start,x,y,w,h,end\ncar,3,1,2,30,40,7\ndog,0,1,2,30,40,\n")
-    write(tmp_path / "frames.txt", "1 2 30 40")
-    found = open_jobs(tmp_path)
-    assert found.refused == ()
-    assert [(video.name, video.label, video.size) for video in found.videos] == [
-        ("a", "a.mp4", 1),
-        ("b", "b.MKV", 1),
-        ("frames", "frames", None),
-    ]
-    assert [video.targets for video in found.videos] == [
-        (TargetJob("target", BOX),),
-        (TargetJob("car", BOX, 3, 7), TargetJob("dog", BOX)),
-        (TargetJob("target", BOX),),
-    ]
-
-
-def test_got10k_sequences(tmp_path: Path) -> None:
-    for name in ("one", "two", "three"):
-        touch(tmp_path / name / "00000001.jpg")
-        write(tmp_path / name / "groundtruth.txt", "1.0,2.0,30.0,40.0\nnan,nan,nan,nan\n")
-    assert [video.name for video in open_jobs(tmp_path).videos] == ["one", "three", "two"]
-    write(tmp_path / "list.txt", "two\nfour\n")
-    found = open_jobs(tmp_path)
-    (video,) = found.videos
-    assert (video.name, video.label, video.targets) == ("two", "two", (TargetJob("target", BOX),))
-    assert "four not found; list.txt names it" in found.refused[0].reason
-    alone = open_jobs(tmp_path / "one").videos[0]
-    assert (alone.name, alone.path) == ("one", str(tmp_path / "one"))
-    write(tmp_path / "list.txt", "../elsewhere\n")
-    with pytest.raises(DataError, match="leads out of"):
-        open_jobs(tmp_path)
-
-
-def test_mot_sequences(tmp_path: Path) -> None:
-    touch(tmp_path / "S1/img1/000001.jpg", tmp_path / "S2/img1/000001.jpg", tmp_path / "S3/img1/000001.jpg")
-    lines = ["4,1,11,21,30,40,1,1,1", "3,1,2,3,30,40,1,1,1", "3,2,2,3,30,40,0,8,1", "6,1,5,5,30,40,1,1,1", "5,3,2,3,30,40,1"]
-    write(tmp_path / "S1/gt/gt.txt", "\n".join(lines))
-    write(tmp_path / "S1/det/det.txt", "1,-1,1,1,9,9,1")
-    write(tmp_path / "S2/det/det.txt", "2,-1,2,3,30,40,0.9,-1,-1,-1\n2,-1,12,13,30,40,0,-1,-1,-1\n3,-1,2,3,30,40,1\n")
-    write(tmp_path / "S3/gt/gt.txt", "0,1,2,3,30,40,1\n")
-    found = open_jobs(tmp_path)
-    first, second = found.videos
-    assert (first.name, first.label, first.path) == ("S1", "S1/img1", str(tmp_path / "S1/img1"))
-    # Frames and pixels are counted from 1 there. Track 2 does not count.
-    assert first.targets == (TargetJob("1", BOX, 2, 5), TargetJob("3", BOX, 4, 4))
-    assert second.targets == (TargetJob("1", BOX, 1), TargetJob("2", (11, 12, 30, 40), 1))
-    assert "line 1: '0,1,2,3,30,40,1' is not frame,id,left,top,width,height" in found.refused[0].reason
-    assert open_jobs(tmp_path / "S1").videos[0].name == "S1"
-
-
-def test_what_lacks_its_boxes_or_has_two_is_refused_by_itself(tmp_path: Path) -> None:
-    touch(
-        tmp_path / "a.mp4", tmp_path / "b.mp4", tmp_path / "c.mp4", tmp_path / "c.avi", tmp_path / "d.mp4", tmp_path / "e/1.png"
-    )
-    write(tmp_path / "a.txt", "1,2,30,40\n")
-    write(tmp_path / "b.txt", "1,2,30\n")
-    write(tmp_path / "c.txt", "1,2,30,40\n")
-    write(tmp_path / "d.txt", "1,2,30,40\n")
-    write(tmp_path / "d.csv", "target,start,x,y,w,h\nt,0,1,2,30,40\n")
-    found = open_jobs(tmp_path)
-    assert [video.name for video in found.videos] == ["a"]
-    reasons = {refusal.video: refusal.reason for refusal in found.refused}
-    assert "'1,2,30' is not four finite numbers" in reasons["b.mp4"]
-    assert "c.avi and c.mp4 share the boxes of c" in reasons["c.avi"]
-    assert "both d.csv and d.txt say what to follow" in reasons["d.mp4"]
-    assert "no e.txt or e.csv beside it" in reasons["e"]
-
-
-def test_lines_of_a_box_file_are_refused_one_by_one(tmp_path: Path) -> None:
-    touch(tmp_path / "a.mp4")
-    write(tmp_path / "a.csv", "target,start,x,y,w,h\ncar,0,1,2,30,40\nbad,0,1,2,0,40\n")
-    found = open_jobs(tmp_path)
-    assert [target.name for target in found.videos[0].targets] == ["car"]
-    (refusal,) = found.refused
-    assert (refusal.where, refusal.video, refusal.target) == ("a.csv, line 3", "a.mp4", "bad")
-
-
-def test_a_folder_without_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match=r"holds no jobs; wanted are NAME\.mp4"):
-        open_jobs(tmp_path)
-    touch(tmp_path / "a.mp4")
-    with pytest.raises(DataError, match=r"nothing in .* can be tracked: a: no a\.txt"):
-        open_jobs(tmp_path)
-    write(tmp_path / "a.txt", "1,2,30,40\n")
-    monkeypatch.chdir(tmp_path)
-    assert open_jobs(".").videos[0].name == "a"
 
 
 def test_jobs_are_plain_data() -> None:
@@ -133,3 +32,85 @@ def test_jobs_are_plain_data() -> None:
 def test_jobs_made_in_python_are_checked(jobs: list[VideoJob], words: str) -> None:
     with pytest.raises(DataError, match=words):
         checked(jobs)
+
+
+@pytest.mark.parametrize("name", ["car", "7", "red car", "Ü-Bahn", "a.b", "-x", "consul", "summary of it"])
+def test_good_names(name: str) -> None:
+    assert name_problem(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("", "empty"),
+        ("..", "dot"),
+        (".hidden", "dot"),
+        ("a/b", "separator"),
+        ("a\\b", "separator"),
+        ("../../x", "separator"),
+        ("a\nb", "control"),
+        ("what?", "separator"),
+        (" a", "blank"),
+        ("a.", "dot"),
+        ("NUL", "device"),
+        ("com1.txt", "device"),
+        ("overlay.mp4", "kept"),
+        ("contact_sheet.jpg", "kept"),
+        ("ü" * 100, "200 bytes"),
+    ],
+)
+def test_bad_names_say_why(name: str, word: str) -> None:
+    assert word in (name_problem(name) or "")
+
+
+def test_videos_are_called_by_their_stems_and_by_more_where_those_collide() -> None:
+    def names(*labels: str) -> list[str]:
+        return video_names(labels, [label.rpartition("/")[2].rpartition(".")[0] for label in labels])
+
+    assert names("x/a.mp4", "y/b.mp4") == ["a", "b"]
+    assert names("x/a.mp4", "x/a.avi", "b.mp4") == ["a.mp4", "a.avi", "b"]
+    assert names("x/a.mp4", "y/a.mp4") == ["x-a", "y-a"]
+    assert names("x/a.mp4", "y/A.mp4") == ["x-a", "y-A"]
+    deep = names("p/x/a.mp4", "q/x/a.mp4", "x-a.mp4")
+    assert deep[2] == "x-a"
+    assert len(set(deep)) == 3
+    assert all(name.startswith("a-") for name in deep[:2])
+    assert video_names(["con.mp4"], ["con"]) == ["video-con"]
+
+
+@given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=8, unique=True), st.randoms())
+def test_any_videos_get_usable_names_that_differ_in_any_order(labels: list[str], random: object) -> None:
+    stems = [label[:4] for label in labels]
+    names = video_names(labels, stems)
+    assert all(name_problem(name) is None for name in names)
+    assert len({name.casefold() for name in names}) == len(labels)
+    order = list(range(len(labels)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    again = video_names([labels[i] for i in order], [stems[i] for i in order])
+    assert again == [names[i] for i in order]
+
+
+def video(*spans: tuple[int, int | None]) -> VideoJob:
+    return VideoJob("v.mp4", tuple(TargetJob(str(n), BOX, *span) for n, span in enumerate(spans)))
+
+
+def names(parts: list[VideoJob]) -> list[list[str]]:
+    return [[target.name for target in part.targets] for part in parts]
+
+
+def test_a_part_begins_where_all_before_it_have_ended() -> None:
+    assert names(video((0, 9), (10, 19), (15, 30), (31, None)).parts()) == [["0"], ["1", "2"], ["3"]]
+    assert names(video((40, 50), (0, 9)).parts()) == [["1"], ["0"]]
+    assert names(video((0, None), (100, 110)).parts()) == [["0", "1"]]
+    assert names(video((0, 10), (10, 20)).parts()) == [["0", "1"]]  # both are followed in frame 10
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.one_of(st.none(), st.integers(0, 30))), min_size=1, max_size=12))
+def test_every_target_is_in_one_part_and_parts_do_not_overlap(drawn: list[tuple[int, int | None]]) -> None:
+    job = video(*[(start, None if length is None else start + length) for start, length in drawn])
+    parts = job.parts()
+    assert sorted(target.name for part in parts for target in part.targets) == sorted(target.name for target in job.targets)
+    reached = -1.0
+    for part in parts:
+        assert min(target.start for target in part.targets) > reached
+        reached = max(float("inf") if target.end is None else target.end for target in part.targets)

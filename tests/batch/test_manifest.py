@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from siamtrack.batch.jobs import JobList, TargetJob, open_jobs
+from siamtrack.batch.jobs import JobList, TargetJob
+from siamtrack.batch.sequences import open_jobs
 from siamtrack.errors import DataError
 
 HEADER = "video,target,start,x,y,w,h,end\n"

@@ -14,7 +14,7 @@ ray = pytest.importorskip("ray")  # in the extra `cluster`, which `dev` includes
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from siamtrack.batch.engine import Event, Progress, Retried  # noqa: E402
+from siamtrack.batch.engine import Event, Retried, VideoProgress  # noqa: E402
 from siamtrack.batch.jobs import TargetJob, VideoJob  # noqa: E402
 from siamtrack.batch.run import batch  # noqa: E402
 from siamtrack.errors import SiamtrackError  # noqa: E402
@@ -91,7 +91,7 @@ def test_a_node_that_dies_loses_nothing(
     def watch(event: Event) -> None:
         nonlocal killed
         seen.append(event)
-        busy = {one.video for one in seen if isinstance(one, Progress) and one.frames > 2}
+        busy = {one.video for one in seen if isinstance(one, VideoProgress) and one.frames > 2}
         if len(busy) == 3 and not killed:  # all are under way, so one at least is on the node that goes
             killed = True
             cluster.remove_node(doomed, allow_graceful=False)

@@ -14,9 +14,8 @@ import pytest
 from rendered import rendered_frame
 
 from siamtrack.batch import pictures, video_run
-from siamtrack.batch.engine import Progress
+from siamtrack.batch.engine import RunSettings, VideoProgress
 from siamtrack.batch.jobs import TargetJob, VideoJob, checked
-from siamtrack.batch.settings import RunSettings
 from siamtrack.batch.target_folder import TargetFolder, TargetResult
 from siamtrack.batch.video_run import run_video
 from siamtrack.boxes import Box
@@ -120,7 +119,7 @@ def test_targets_start_and_end_where_they_should_and_no_more_is_decoded_than_is_
             yield frame
 
     monkeypatch.setattr(VideoSource, "read", counting)
-    told: list[Progress] = []
+    told: list[VideoProgress] = []
     video = job(clips / "a.mp4", TargetJob("a", A, 2, 5), TargetJob("b", B, 4, 4), TargetJob("c", B, 8, 9))
     results = list(run_video(video, settings_in(tmp_path, video=True), tracker, told.append))
     assert [result.target for result in results] == ["b", "a", "c"]

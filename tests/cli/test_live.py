@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -17,9 +16,9 @@ from pathlib import Path
 
 import pytest
 from commands import Command, environment, refused, rows_of, siam
-from rendered import rendered_frame
+from webclient import WebClient, box, frame
 
-BOX = ",".join(str(value) for value in rendered_frame(0)[1])
+BOX = ",".join(str(value) for value in box(0))
 
 
 @pytest.fixture(scope="module")
@@ -97,30 +96,39 @@ def test_what_cannot_be_is_one_line(
     refused(here("live", *given, "--out", tmp_path / "live"), *words)
 
 
-def test_the_page_is_served_where_it_says_and_ends_with_a_signal(clip: Path, tmp_path: Path) -> None:
-    with running("--web", "--source", clip, "--port", 0, "--out", tmp_path / "live") as process:
+@pytest.mark.slow
+@pytest.mark.parametrize(("host", "number"), [("127.0.0.1", signal.SIGINT), ("0.0.0.0", signal.SIGTERM)])
+def test_the_page_is_served_where_it_says_and_a_signal_ends_it_with_whole_results(
+    clip: Path, tmp_path: Path, host: str, number: signal.Signals
+) -> None:
+    out = tmp_path / "live"
+    with running("--web", "--source", clip, "--host", host, "--port", 0, "--out", out) as process:
         assert process.stdout is not None
-        found = re.search(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
+        found = re.search(r"Open http://(\S+):(\d+)/(\?token=\S+)? ", process.stdout.readline())
         assert found
-        with urllib.request.urlopen(found[0], timeout=20) as page:
+        address, token = f"http://127.0.0.1:{found[2]}/", found[3] or ""
+        assert bool(token) == (host != "127.0.0.1")
+        if token:
+            with pytest.raises(urllib.error.HTTPError) as refusal:
+                urllib.request.urlopen(address, timeout=20)
+            assert refusal.value.code == 403
+        with urllib.request.urlopen(address + token, timeout=20) as page:
             assert b"<title>siamtrack live" in page.read()
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert "Traceback" not in errors
-
-
-def test_another_address_asks_for_a_token(tmp_path: Path) -> None:
-    with running("--web", "--host", "0.0.0.0", "--port", 0, "--out", tmp_path / "live") as process:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+:(\d+)/\?token=(\S+)", process.stdout.readline())
-        assert found
-        address = f"http://127.0.0.1:{found[1]}/"
-        with pytest.raises(urllib.error.HTTPError) as refusal:
-            urllib.request.urlopen(address, timeout=20)
-        assert refusal.value.code in (401, 403)
-        with urllib.request.urlopen(f"{address}?token={found[2]}", timeout=20) as page:
-            assert page.status == 200
-        os.kill(process.pid, signal.SIGTERM)
-        process.communicate(timeout=30)
-    assert process.returncode == 0
+        with WebClient(address + token, "source") as own, WebClient(address + token, "camera") as camera:
+            own.picture()
+            own.ask("add", box=box(0))
+            own.say("step")
+            own.picture()
+            camera.track(frame(0))
+            camera.ask("add", box=box(0))
+            camera.ask("record", on=True)
+            for i in range(1, 4):
+                camera.track(frame(i))
+            camera.film(frame(4))
+            process.send_signal(number)
+            _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    for folder, frames in ((out / "server/target-1", 2), (out / "browser-1/target-1", 4)):
+        assert len(rows_of(folder / "boxes.csv")) >= frames
+        assert json.loads((folder / "run.json").read_text())["ended"] == "the server was stopped"
+    assert (out / "browser-1/recording-1.mp4").stat().st_size > 0

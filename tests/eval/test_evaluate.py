@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,22 +137,3 @@ def test_names_choose_sequences() -> None:
     assert len(subset(several, [])) == 3
     with pytest.raises(DataError, match="no sequence 'bike-2'; did you mean 'bike-1'"):
         subset(several, ["bike-2"])
-
-
-def test_the_scoring_tool_prints_and_writes(tmp_path: Path, write_clip: Callable[..., Path]) -> None:
-    (tmp_path / "data").mkdir()
-    write_clip(tmp_path / "data/clip.mp4", 6)
-    lines = [",".join(map(str, box)) for box in TRUTH[:6]]
-    (tmp_path / "data/clip.txt").write_text("\n".join([*lines[:3], "0,0,0,0", *lines[4:]]) + "\n")
-    tool = Path(__file__).parents[2] / "tools/score_sequences.py"
-    command = [sys.executable, tool, tmp_path / "data", "siamfc", "siamfc,window_influence=0.4", "--json", tmp_path / "s.json"]
-    command += ["--set", "scale_count=1", "--limit", "5", "--threads", "1"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False, env=os.environ)
-    assert done.returncode == 0, done.stderr
-    assert "(1 sequences, 3 frames)" in done.stdout
-    rows = json.loads((tmp_path / "s.json").read_text())
-    assert list(rows) == ["siamfc", "siamfc,window_influence=0.4"]
-    for row in rows.values():
-        assert len(row["overlaps"]["clip"]) == len(row["scores"]["clip"]) == 3
-        assert min(row["overlaps"]["clip"]) > 0.5
-        assert row["fps"] > 0

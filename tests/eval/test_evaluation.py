@@ -1,23 +1,28 @@
 import dataclasses
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from siamtrack.boxes import iou
-from siamtrack.eval.evaluation import Evaluation, Outcome, TrackerOutcome
+from siamtrack.errors import DataError
+from siamtrack.eval.evaluate import SequenceRun
+from siamtrack.eval.evaluation import Evaluation, TrackerRuns, about_run, success_line, trackers_of
+from siamtrack.eval.results import ResultStore
 
 
-def random_outcome(seed: int, frames: int) -> Outcome:
+def random_run(seed: int, frames: int) -> SequenceRun:
     rng = np.random.default_rng(seed)
     truth = np.concatenate([rng.uniform(0, 60, (frames, 2)), rng.uniform(10, 30, (frames, 2))], axis=1)
     boxes = truth + rng.normal(0, 6, truth.shape)
     truth[3] = 0  # absent
     seconds = rng.uniform(0.01, 0.05, frames - 1)
-    return Outcome(f"s{seed}", boxes, truth, (100, 100), seconds, np.ones(frames))
+    return SequenceRun(f"s{seed}", boxes, truth, (100, 100), seconds, np.ones(frames))
 
 
-def by_hand(item: Outcome) -> list[tuple[float, float]]:
+def by_hand(item: SequenceRun) -> list[tuple[float, float]]:
     """(overlap, centre error) of the frames that count, one after the other, no arrays."""
     found = []
     for index in range(1, len(item.truth_xywh)):
@@ -36,8 +41,8 @@ def by_hand(item: Outcome) -> list[tuple[float, float]]:
 
 
 def test_figures_equal_those_counted_by_hand() -> None:
-    parts = [random_outcome(0, 30), random_outcome(1, 9)]
-    tracker = TrackerOutcome("t", tuple(parts))
+    parts = [random_run(0, 30), random_run(1, 9)]
+    tracker = TrackerRuns("t", tuple(parts))
     counted = [by_hand(item) for item in parts]
     pooled = [overlap for part in counted for overlap, _ in part]
     assert (tracker.scores.frames, tracker.scores.sequences) == (28 + 7, 2)
@@ -56,11 +61,11 @@ def test_figures_equal_those_counted_by_hand() -> None:
 
 
 def test_frames_without_cover_do_not_count() -> None:
-    whole = random_outcome(0, 12)
+    whole = random_run(0, 12)
     cover = np.full(12, 8.0)
     cover[[5, 7]] = 0
     part = dataclasses.replace(whole, cover=cover)
-    assert np.flatnonzero(~part.counted).tolist() == [2, 4, 6]  # frame 3 is absent, 5 and 7 are hidden; the first is not there
+    assert np.flatnonzero(~part.counted).tolist() == [0, 3, 5, 7]  # the first was given, 3 is absent, 5 and 7 are hidden
     assert part.overlaps == pytest.approx([overlap for overlap, _ in by_hand(part)])
     assert part.center_errors == pytest.approx([error for _, error in by_hand(part)])
     assert len(whole.overlaps) == 10
@@ -71,28 +76,28 @@ def test_frames_without_cover_do_not_count() -> None:
 
 def test_perfect_and_hopeless_boxes() -> None:
     truth = np.tile([10.0, 10.0, 20.0, 20.0], (5, 1))
-    right = Outcome("s", truth, truth, (100, 100), np.zeros(0), np.ones(5))
-    best = TrackerOutcome("best", (right,))
+    right = SequenceRun("s", truth, truth, (100, 100), np.zeros(0), np.ones(5))
+    best = TrackerRuns("best", (right,))
     assert (best.scores.ao, best.scores.sr75, best.precision[0]) == (1.0, 1.0, 1.0)
     # Above a threshold of 1 there is nothing: OTB's area ends at 20/21.
     assert best.success_auc == pytest.approx(20 / 21)
-    worst = TrackerOutcome("worst", (dataclasses.replace(right, boxes_xywh=truth + np.array([60, 0, 0, 0])),))
+    worst = TrackerRuns("worst", (dataclasses.replace(right, boxes_xywh=truth + np.array([60, 0, 0, 0])),))
     assert (worst.scores.ao, worst.success_auc, worst.success[0], worst.precision[50]) == (0.0, 0.0, 0.0, 0.0)
-    assert iou(worst.outcomes[0].boxes_xywh, truth).max() == 0
+    assert iou(worst.runs[0].boxes_xywh, truth).max() == 0
 
 
 def test_fps_is_frames_over_seconds() -> None:
-    parts = [random_outcome(0, 30), random_outcome(1, 9)]
+    parts = [random_run(0, 30), random_run(1, 9)]
     seconds = sum(float(item.seconds.sum()) for item in parts)
-    assert TrackerOutcome("t", tuple(parts)).fps == pytest.approx((29 + 8) / seconds)
+    assert TrackerRuns("t", tuple(parts)).fps == pytest.approx((29 + 8) / seconds)
     silent = dataclasses.replace(parts[0], seconds=np.zeros(0))
-    assert math.isnan(TrackerOutcome("t", (silent,)).fps)
+    assert math.isnan(TrackerRuns("t", (silent,)).fps)
 
 
 def test_a_sequence_of_which_no_frame_counts_does_not_spoil_the_others() -> None:
-    good = random_outcome(0, 30)
-    hidden = dataclasses.replace(random_outcome(1, 9), cover=np.zeros(9))
-    alone, both = TrackerOutcome("t", (good,)), TrackerOutcome("t", (good, hidden))
+    good = random_run(0, 30)
+    hidden = dataclasses.replace(random_run(1, 9), cover=np.zeros(9))
+    alone, both = TrackerRuns("t", (good,)), TrackerRuns("t", (good, hidden))
     assert both.success_auc == alone.success_auc
     assert np.array_equal(both.precision, alone.precision)
     assert both.scores.ao == alone.scores.ao
@@ -100,8 +105,70 @@ def test_a_sequence_of_which_no_frame_counts_does_not_spoil_the_others() -> None
 
 def test_trackers_are_ranked_by_their_protocols_figure() -> None:
     # Long and bad, short and perfect: a mean over frames and one over sequences disagree.
-    long, short = random_outcome(0, 40), random_outcome(1, 8)
+    long, short = random_run(0, 40), random_run(1, 8)
     perfect = dataclasses.replace(short, boxes_xywh=short.truth_xywh)
-    item = TrackerOutcome("t", (long, perfect))
+    item = TrackerRuns("t", (long, perfect))
     assert Evaluation("d", "s", (item,)).rank(item) == item.scores.ao
     assert Evaluation("d", "s", (item,), protocol="otb").rank(item) == item.success_auc != item.scores.ao
+
+
+STANDING = np.tile([20.0, 20.0, 20.0, 20.0], (5, 1))
+
+
+def standing(name: str, shifts_px: list[float], seconds: float = 0.02) -> SequenceRun:
+    """A target that stands still, and a box that lies so many pixels beside it in the frames after the first."""
+    boxes = STANDING.copy()
+    boxes[1:, 0] += shifts_px
+    return SequenceRun(name, boxes, STANDING, (320, 240), np.full(4, seconds) if seconds else np.zeros(0), np.ones(5))
+
+
+def lines_of(protocol: str) -> list[str]:
+    parts = (standing("a", [0, 0, 10, 30]), standing("b", [0, 0, 0, 0]))
+    silent = tuple(standing(item.name, [0, 0, 0, 0], seconds=0) for item in parts)
+    trackers = (TrackerRuns("ours", parts), TrackerRuns("theirs", silent))
+    return success_line(Evaluation("Made up", "all", trackers, protocol=protocol))
+
+
+def test_a_line_has_the_figures_of_its_protocol() -> None:
+    ours, theirs = lines_of("got10k")
+    assert ours.split(maxsplit=1) == [
+        "ours",
+        "Made up all: AO 0.792  SR0.50 0.750  SR0.75 0.750  (2 sequences, 8 frames)  50.0 fps",
+    ]
+    assert theirs.endswith("AO 1.000  SR0.50 1.000  SR0.75 1.000  (2 sequences, 8 frames)")  # nobody measured its speed
+    ours, theirs = lines_of("otb")
+    # Overlaps of `a` are 1, 1, 1/3, 0: above 20, 20, 7, 0 of the 21 thresholds. Those of `b` are 1.
+    area = ((20 + 20 + 7) / 21 / 4 + 20 / 21) / 2
+    figures = f"success AUC {area:.3f}  precision at 20 px 0.875  (2 sequences, 8 frames)  50.0 fps"
+    assert ours.split(maxsplit=1) == ["ours", f"Made up all: {figures}"]
+    assert theirs.endswith("success AUC 0.952  precision at 20 px 1.000  (2 sequences, 8 frames)")
+
+
+def test_small_print_says_where_and_with_what_weights(tmp_path: Path) -> None:
+    old = {"tracker": "w.pth", "threads": 2, "device": "cpu", "precision": "bfloat16", "weights_sha256": "ab" * 32}
+    new = {**old, "tracker": "v.pth", "precision": "float32", "runtime": "onnx"}
+    for identity in (old, new, {"tracker": "identity", "threads": 2}):
+        ResultStore(tmp_path, str(identity["tracker"])).claim(identity)
+    about = about_run(["w.pth", "v.pth", "identity"], tmp_path)
+    assert about["w.pth"] == "cpu, bfloat16, eager, weights abababababab"
+    assert about["v.pth"] == "cpu, float32, onnx, weights abababababab"
+    assert about["threads"] == "2"
+    assert "identity" not in about
+    assert "torch" in about
+
+
+def test_whose_results_a_folder_holds(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="give a folder that siamtrack eval wrote"):
+        trackers_of(tmp_path)
+    (tmp_path / "results").mkdir()
+    with pytest.raises(DataError, match="holds no tracker's results"):
+        trackers_of(tmp_path)
+    store = ResultStore(tmp_path, "cv2:mil")
+    store.claim({"tracker": "cv2:mil"})
+    assert trackers_of(tmp_path) == ["cv2:mil"]
+    for text in (json.dumps(["cv2:mil"]), "{}"):
+        store.identity_path.write_text(text)
+        with pytest.raises(DataError, match=r"tracker\.json does not say which tracker it is of"):
+            trackers_of(tmp_path)
+        with pytest.raises(DataError, match=r"tracker\.json does not say which tracker it is of"):
+            store.claim({"tracker": "cv2:mil"})

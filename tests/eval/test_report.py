@@ -13,10 +13,10 @@ import pytest
 
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import OutputError
-from siamtrack.eval.evaluation import Evaluation, Outcome, TrackerOutcome
+from siamtrack.eval.evaluate import SequenceRun
+from siamtrack.eval.evaluation import Evaluation, TrackerRuns, changes
 from siamtrack.eval.report import draw, plain_scores, write_report
-from siamtrack.eval.report_changes import changes
-from siamtrack.eval.report_charts import Bar, Dot, bar_charts, look, scatter, shortened
+from siamtrack.eval.report_charts import COLOURS, Bar, Dot, bar_charts, scatter, shortened, style
 from siamtrack.eval.report_sheets import SHEET_BYTES, make_sheet
 
 FILES = ("curves.png", "report.html", "scores.csv", "scores.json")
@@ -59,26 +59,31 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def outcome(name: str, shift_px: float, frames: int = 11, fps: float = 50.0) -> Outcome:
+def outcome(name: str, shift_px: float, frames: int = 11, fps: float = 50.0) -> SequenceRun:
     """A target of 20 x 20 px that stands still, and a box that lies beside it from the second frame on."""
     truth = np.tile([10.0, 10.0, 20.0, 20.0], (frames, 1))
     boxes = truth + np.array([shift_px, 0, 0, 0])
     boxes[0] = truth[0]
     seconds = np.full(frames - 1, 1 / fps) if fps else np.zeros(0)
-    return Outcome(name, boxes, truth, (96, 64), seconds, np.full(frames, math.nan))
+    return SequenceRun(name, boxes, truth, (96, 64), seconds, np.full(frames, math.nan))
 
 
 def evaluation(names: tuple[str, str] = ("ours", "theirs"), shift_px: float = 0.0) -> Evaluation:
     """Six sequences; the first tracker is right on all but `s0`, nobody measured the second."""
     ours = [outcome(f"s{i}", 10.0 if i == 0 else shift_px) for i in range(6)]
     theirs = [outcome(f"s{i}", 5.0 + i, fps=0) for i in range(6)]
-    trackers = (TrackerOutcome(names[1], tuple(theirs)), TrackerOutcome(names[0], tuple(ours)))
+    trackers = (TrackerRuns(names[1], tuple(theirs)), TrackerRuns(names[0], tuple(ours)))
     return Evaluation("Made up", "val", trackers[::-1], {"device": "none"}, {"s0": ("blur",), "s1": ("blur", "night")})
 
 
 @pytest.fixture(autouse=True)
 def _no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("siamtrack.eval.report.draw", lambda _: b"a picture takes half a second")
+
+
+def test_the_page_has_the_colours_of_the_picture(tmp_path: Path) -> None:
+    text = write_report(evaluation(), tmp_path).read_text(encoding="utf-8")
+    assert re.findall(r"--c\d: (#\w{6})", text)[: len(COLOURS)] == list(COLOURS)
 
 
 def test_picture_of_the_curves() -> None:
@@ -108,12 +113,12 @@ def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
     evil = "<script>alert('x')</script>\"&"
     made = evaluation((evil, "theirs"))
     trackers = tuple(
-        TrackerOutcome(item.tracker, tuple(dataclasses.replace(one, sequence=evil + one.sequence) for one in item.outcomes))
+        TrackerRuns(item.tracker, tuple(dataclasses.replace(one, name=evil + one.name) for one in item.runs))
         for item in made.trackers
     )
     made = Evaluation(evil, evil, trackers, {evil: evil}, {evil + "s0": (evil,)})
-    sequences = {evil + "s0": Sequence(evil, tmp_path / evil.replace("/", ""), trackers[0].outcomes[0].truth_xywh)}
-    before = dataclasses.replace(made, trackers=(TrackerOutcome(evil, trackers[0].outcomes[1:]), trackers[1]))
+    sequences = {evil + "s0": Sequence(evil, tmp_path / evil.replace("/", ""), trackers[0].runs[0].truth_xywh)}
+    before = dataclasses.replace(made, trackers=(TrackerRuns(evil, trackers[0].runs[1:]), trackers[1]))
     text = write_report(made, tmp_path / "out", sequences, before).read_text(encoding="utf-8")
     assert "<script" not in text
     page = Page(text)
@@ -152,8 +157,8 @@ def test_json_and_csv_equal_the_figures(tmp_path: Path) -> None:
         assert (found["success_auc"], found["precision20"]) == (item.success_auc, item.precision[20])
         assert found["success_curve"] == item.success.tolist()
         assert found["precision_curve"] == item.precision.tolist()
-        for one in item.outcomes:
-            assert found["sequences"][one.sequence]["ao"] == one.overlaps.mean()
+        for one in item.runs:
+            assert found["sequences"][one.name]["ao"] == one.overlaps.mean()
     assert plain["trackers"]["theirs"]["fps"] is None
     assert plain["trackers"]["ours"]["sequences"]["s3"] == pytest.approx(
         {"ao": 1.0, "sr50": 1.0, "sr75": 1.0, "frames": 10, "fps": 50.0}
@@ -170,7 +175,7 @@ def test_json_and_csv_equal_the_figures(tmp_path: Path) -> None:
 def test_sequence_without_a_frame_that_counts_has_no_figures(tmp_path: Path) -> None:
     whole = outcome("gone", 0.0)
     gone = dataclasses.replace(whole, cover=np.zeros(len(whole.truth_xywh)))
-    tracker = TrackerOutcome("ours", (outcome("s0", 5.0), gone))
+    tracker = TrackerRuns("ours", (outcome("s0", 5.0), gone))
     text = write_report(Evaluation("Made up", "", (tracker,)), tmp_path).read_text(encoding="utf-8")
     found = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))["trackers"]["ours"]
     assert found["sequences"]["gone"] == {"ao": None, "sr50": None, "sr75": None, "frames": 0, "fps": pytest.approx(50.0)}
@@ -202,14 +207,14 @@ def test_nothing_to_report_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="0 trackers"):
         write_report(Evaluation("Made up", "val", ()), tmp_path)
     with pytest.raises(ValueError, match="of which 1 on no sequence"):
-        write_report(Evaluation("Made up", "val", (TrackerOutcome("ours", ()),)), tmp_path)
+        write_report(Evaluation("Made up", "val", (TrackerRuns("ours", ()),)), tmp_path)
 
 
 def test_comparison_pairs_sequences_and_names_the_others(tmp_path: Path) -> None:
     before = evaluation(shift_px=2.0)
     ours = before.trackers[0]
-    parts = (*ours.outcomes[:4], outcome("s4", 2.0, frames=7), outcome("old", 2.0))
-    before = dataclasses.replace(before, trackers=(TrackerOutcome("ours", parts),))
+    parts = (*ours.runs[:4], outcome("s4", 2.0, frames=7), outcome("old", 2.0))
+    before = dataclasses.replace(before, trackers=(TrackerRuns("ours", parts),))
     (found,) = changes(evaluation(), before)
     assert found.left_out == ("s4", "s5", "old")
     gain = 1 - 18 / 22
@@ -224,7 +229,7 @@ def test_comparison_pairs_sequences_and_names_the_others(tmp_path: Path) -> None
 
 def test_comparison_says_how_sure_it_is() -> None:
     assert changes(evaluation(), evaluation())[0].verdict == "not told apart"
-    better = [dataclasses.replace(item, outcomes=item.outcomes[1:]) for item in evaluation().trackers[:1]]
+    better = [dataclasses.replace(item, runs=item.runs[1:]) for item in evaluation().trackers[:1]]
     worse = dataclasses.replace(evaluation(shift_px=2.0), trackers=evaluation(shift_px=2.0).trackers[:1])
     now = dataclasses.replace(evaluation(), trackers=tuple(better))
     assert changes(now, worse)[0].verdict == "higher"
@@ -245,9 +250,9 @@ def test_sheets_show_frames_or_say_why_not(tmp_path: Path) -> None:
     for index in range(11):
         cv2.imwrite(str(folder / f"{index:04d}.png"), noise)
     made = evaluation()
-    truth = made.trackers[0].outcomes[0].truth_xywh
+    truth = made.trackers[0].runs[0].truth_xywh
     good = Sequence("s0", folder, truth)
-    sheet = make_sheet(made.trackers[0].outcomes[0], good, "#D55E00")
+    sheet = make_sheet(made.trackers[0].runs[0], good, "#D55E00")
     assert [frame.index for frame in sheet.frames] == [1, 3, 5, 6, 8, 10]
     assert sum(len(frame.jpeg) for frame in sheet.frames) <= SHEET_BYTES
     picture = cv2.imdecode(np.frombuffer(sheet.frames[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
@@ -272,21 +277,21 @@ def test_boxes_that_are_no_boxes_are_not_drawn(tmp_path: Path) -> None:
 
 
 def test_many_bars_go_to_several_charts_and_none_is_lost() -> None:
-    bars = [Bar(f"s{i}", "ours", look(0), i / 50, ()) for i in range(50)]
+    bars = [Bar(f"s{i}", "ours", style(0), i / 50, ()) for i in range(50)]
     charts = bar_charts("bars", "title", bars)
     assert len(charts) == 3
     assert re.findall(r"<g><title>(s\d+):", "".join(charts)) == [bar.name for bar in bars]
     assert bar_charts("bars", "title", []) == []
 
 
-def test_looks_differ_and_names_are_shortened_in_the_middle() -> None:
-    assert len({(item.colour, item.dash) for item in map(look, range(30))}) == 30
+def test_styles_differ_and_names_are_shortened_in_the_middle() -> None:
+    assert len({(item.colour, item.dash) for item in map(style, range(30))}) == 30
     assert shortened("short", 10) == "short"
     assert shortened("ILSVRC2015_val_00000042", 12) == "ILSVR…000042"
 
 
 def test_labels_in_the_scatter_do_not_cover_each_other() -> None:
-    dots = [Dot(f"tracker {i}", look(i), 50.0 + i, 0.5 + i / 500) for i in range(6)]
+    dots = [Dot(f"tracker {i}", style(i), 50.0 + i, 0.5 + i / 500) for i in range(6)]
     svg = scatter("speed", "title", dots)
     found = re.findall(r'y="([\d.]+)"><title>.*?<text class="name" x="(-?[\d.]+)" y="(-?[\d.]+)" text-anchor="(\w+)"', svg)
     assert len(found) == 6
@@ -294,4 +299,4 @@ def test_labels_in_the_scatter_do_not_cover_each_other() -> None:
         heights = sorted(float(y) + float(dy) for y, _, dy, side in found if side == anchor)
         assert all(b - a >= 13 for a, b in itertools.pairwise(heights))
     with pytest.raises(ValueError, match="leave out"):
-        scatter("speed", "title", [Dot("a", look(0), math.nan, 0.5)])
+        scatter("speed", "title", [Dot("a", style(0), math.nan, 0.5)])

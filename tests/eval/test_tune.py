@@ -16,9 +16,19 @@ import pytest
 from siamtrack.boxes import Box
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import ConfigError, DataError, SiamtrackError
-from siamtrack.eval.tune import MIN_COMPLETE, Trial, falls_behind, tune
+from siamtrack.eval.tune import (
+    MIN_COMPLETE,
+    Choices,
+    Range,
+    Space,
+    Trial,
+    default_space,
+    falls_behind,
+    plain_space,
+    read_space,
+    tune,
+)
 from siamtrack.eval.tune_report import make_report, write_report
-from siamtrack.eval.tune_space import Choices, Range, Space, default_space, plain_space, read_space
 from siamtrack.eval.tune_study import NAME, import_optuna, locked
 from siamtrack.frames import Image
 from siamtrack.tracking.config import TrackerConfig

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,13 +17,8 @@ FRAMES = 6
 
 
 @pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("label_clips", Path(__file__).parents[2] / "tools/label_clips.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return import_tool("tools/label_clips")
 
 
 class Staying:
@@ -123,3 +117,14 @@ def test_frames_come_back_from_the_shelf(tool: ModuleType, tmp_path: Path) -> No
     assert np.abs(shelf[2].astype(int) - rendered_frame(2)[0]).mean() < 4
     with pytest.raises(OSError, match="cannot be read again"):
         shelf[3]
+
+
+def test_labels_are_made_anew_beside_the_old_ones(
+    clips: Path, call: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = "60,80,40,50\n" * (FRAMES - 2) + "0,0,0,0\n" + "10,10,40,50\n"
+    (clips / "cat.txt").write_text(old)
+    assert call(clips, "--out", tmp_path / "labels", "--tracker", "one", "two", "three") == 0
+    assert (clips / "cat.txt").read_text() == old
+    assert (tmp_path / "labels/cat.txt").read_text() == "60.00,80.00,40.00,50.00\n" * FRAMES
+    assert f"of {FRAMES - 1} that had labels 1 are disputed" in capsys.readouterr().out

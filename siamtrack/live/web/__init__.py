@@ -1,1 +1,1 @@
-"""The live page: its server, the rooms that tabs are in, and what may come in."""
+"""The live page: its server, the sessions that clients see, and what may come in."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
-from urllib.parse import urlsplit
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MIN_TOKEN = 16
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
@@ -72,6 +76,57 @@ class Access:
         return not self.token or secrets.compare_digest(token.encode(), self.token.encode())
 
 
+class Guard:
+    """Lets nobody past who may not come in, and gives every answer the headers that keep a page to itself.
+
+    Args:
+        app: what is guarded. access: the rules. cookie: name of the cookie that keeps the token.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, cookie: str) -> None:
+        self._app, self._access, self._cookie = app, access, cookie
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or let the application do it."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        host = _header(scope, b"host")
+        problem = self._access.refuse_host(host)
+        if not problem and scope["type"] == "websocket":
+            problem = self._access.refuse_origin(_header(scope, b"origin"), host)
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        known = self._access.admits(given) or self._access.admits(self._from_cookie(scope))
+        if not problem and not known:
+            problem = "this page needs its token: open the whole address that the server printed when it started"
+        if problem and scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        # Set again at every visit with the token: the one before may be of an earlier start.
+        cookie = f"{self._cookie}={given}; Path=/; HttpOnly; SameSite=Strict" if known and given else ""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *_headers(host if not problem else "")]
+                if cookie and self._access.token:
+                    message["headers"].append((b"set-cookie", cookie.encode("latin-1")))
+            await send(message)
+
+        if problem:
+            await PlainTextResponse(problem + "\n", 403)(scope, receive, send_with_headers)
+        elif scope["type"] == "websocket":
+            await self._app(scope, receive, send)
+        else:
+            await self._app(scope, receive, send_with_headers)
+
+    def _from_cookie(self, scope: Scope) -> str:
+        try:
+            found = SimpleCookie(_header(scope, b"cookie")).get(self._cookie)
+        except CookieError:
+            return ""
+        return found.value if found is not None else ""
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address means this machine, and no name server is asked about it."""
     name = host.lower()
@@ -87,3 +142,27 @@ def _with_port(host: str, default: str) -> str:
     """A host in lower case, with its port even if that is the scheme's own."""
     found = _HOST.fullmatch(host)
     return f"{found['name'].lower()}:{found['port'] or default}" if found else ""
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    """A header's value; "" if it is missing, or came more than once: then nobody can say which one counts."""
+    values = [value for key, value in scope["headers"] if key.lower() == name]
+    return values[0].decode("latin-1") if len(values) == 1 else ""
+
+
+def _headers(host: str) -> list[tuple[bytes, bytes]]:
+    # Older browsers do not count a WebSocket of the same server as 'self'.
+    sockets = f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
+    policy = (
+        f"default-src 'self'; connect-src 'self'{sockets}; img-src 'self' blob: data:; media-src 'self' blob:; "
+        "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    values = {
+        "content-security-policy": policy,
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(self), microphone=(), geolocation=()",
+        "cache-control": "no-store",
+    }
+    return [(key.encode(), value.encode()) for key, value in values.items()]

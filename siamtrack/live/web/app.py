@@ -1,67 +1,76 @@
-"""The web application: the page, the downloads, the WebSocket, and the guard in front of them."""
+"""The web application: the page, the downloads, and the WebSocket."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import io
+import os
+import time
+import zipfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from http.cookies import CookieError, SimpleCookie
 from importlib import resources
-from urllib.parse import parse_qs
+from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request, WebSocket
-from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi.responses import FileResponse, Response, StreamingResponse
+from starlette.types import ASGIApp
 
 from siamtrack import __version__
-from siamtrack.live.web.access import Access
-from siamtrack.live.web.bundle import result_files, zip_stream
-from siamtrack.live.web.connection import CLOSE_REFUSED, Connection
-from siamtrack.live.web.hub import Hub
+from siamtrack.live.web.access import Access, Guard
+from siamtrack.live.web.client import CLOSE_REFUSED
+from siamtrack.live.web.connection import serve_client
 from siamtrack.live.web.protocol import MAX_MESSAGE, pack_text
-from siamtrack.live.web.room import Room
+from siamtrack.live.web.sessions import Sessions
 
 STOP_S = 3
 """Seconds that connections get to end when the server is stopped."""
 
-_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-_PLAIN_HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]+")
+CHUNK = 2**18
+"""Bytes of a download that are read and packed at a time."""
+
+_KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+_PACKED = (".mp4", ".png")
+_UNFINISHED = (".part", ".partial.mp4")
 
 
-def make_app(hub: Hub, access: Access, port: int) -> FastAPI:
+def make_app(sessions: Sessions, access: Access, port: int) -> FastAPI:
     """The application of one server.
 
     Args:
-        hub: its rooms; started with the application, closed by whoever made it.
+        sessions: started with the application, closed by whoever made them.
         access: who may come in.
         port: that it listens on: its cookie is named by it, because browsers share cookies among ports.
     """
 
     @asynccontextmanager
     async def alive(_: FastAPI) -> AsyncIterator[None]:
-        hub.start()
+        sessions.start()
         yield
 
     app = FastAPI(title="siamtrack live", lifespan=alive, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, access=access, cookie=f"siamtrack-{port}")
-    for name, content in _assets().items():
-        kind = _KINDS["." + name.rpartition(".")[2]]
-        path = "/" if name == "live.html" else f"/{name}"
-        app.add_api_route(path, _fixed(content, kind), methods=["GET", "HEAD"])
+    folder = resources.files("siamtrack") / "assets"
+    page = {item.name: item.read_bytes() for item in folder.iterdir() if item.name.startswith("live") and "." in item.name}
+
+    def files_of(name: str) -> tuple[Path, dict[str, Path]]:
+        session = sessions.named(name)
+        if session is None:
+            raise HTTPException(404, "there is no such session; it may have ended")
+        return session.session.out, result_files(session.session.out)
 
     @app.get("/about")
     async def about() -> dict[str, str]:
-        return {"server": hub.instance, "source": hub.source_name, "version": __version__}
+        return {"server": sessions.instance, "source": sessions.source_name, "version": __version__}
 
     @app.api_route("/sessions/{name}/results.zip", methods=["GET", "HEAD"])
     async def results(request: Request, name: str) -> Response:
-        room = _room(hub, name)
-        files = await asyncio.to_thread(result_files, room.session.out)
+        out, files = await asyncio.to_thread(files_of, name)
         if not files:
             raise HTTPException(404, "there are no results yet; draw a target first")
-        headers = {"Content-Disposition": f'attachment; filename="siamtrack-{room.session.out.name}.zip"'}
+        headers = {"Content-Disposition": f'attachment; filename="siamtrack-{out.name}.zip"'}
         if request.method == "HEAD":  # the page asks first; nothing is packed for that
             return Response(media_type="application/zip", headers=headers)
         return StreamingResponse(zip_stream(files), media_type="application/zip", headers=headers)
@@ -69,22 +78,29 @@ def make_app(hub: Hub, access: Access, port: int) -> FastAPI:
     @app.get("/sessions/{name}/files/{file}")
     async def one_file(name: str, file: str) -> Response:
         # Looked up in our own listing: a path made of what the caller says would be his to choose.
-        files = await asyncio.to_thread(result_files, _room(hub, name).session.out)
+        _, files = await asyncio.to_thread(files_of, name)
         if file not in files:
             raise HTTPException(404, "there is no such file")
         return FileResponse(files[file], filename=file)
 
+    @app.api_route("/", methods=["GET", "HEAD"])
+    @app.api_route("/{name}", methods=["GET", "HEAD"])
+    async def asset(name: str = "live.html") -> Response:
+        if name not in page:
+            raise HTTPException(404)
+        return Response(page[name], media_type=_KINDS[name.rpartition(".")[2]])
+
     @app.websocket("/ws")
     async def connect(websocket: WebSocket) -> None:
-        if not hub.admit():
+        if not sessions.admit():
             await websocket.accept()
-            await websocket.send_text(pack_text("refused", message="busy: too many tabs are connected; close one"))
+            await websocket.send_text(pack_text("refused", message="busy: too many pages are connected; close one"))
             await websocket.close(CLOSE_REFUSED, "busy")
             return
         try:
-            await Connection(websocket, hub).run()
+            await serve_client(websocket, sessions)
         finally:
-            hub.dismiss()
+            sessions.dismiss()
 
     return app
 
@@ -119,96 +135,56 @@ def make_server(app: ASGIApp, max_clients: int) -> Server:
     return Server(config)
 
 
-class Guard:
-    """Lets nobody past who may not come in, and gives every answer the headers that keep a page to itself.
+def result_files(folder: Path) -> dict[str, Path]:
+    """The finished files of a session, and the rows of targets that are still followed, by their names in the zip.
 
-    Args:
-        app: what is guarded. access: the rules. cookie: name of the cookie that keeps the token.
+    Links are left out, so nothing outside the folder can be reached.
     """
-
-    def __init__(self, app: ASGIApp, access: Access, cookie: str) -> None:
-        self._app, self._access, self._cookie = app, access, cookie
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or let the application do it."""
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        host = _header(scope, b"host")
-        problem = self._access.refuse_host(host)
-        if not problem and scope["type"] == "websocket":
-            problem = self._access.refuse_origin(_header(scope, b"origin"), host)
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        known = self._access.admits(given) or self._access.admits(self._from_cookie(scope))
-        if not problem and not known:
-            problem = "this page needs its token: open the whole address that the server printed when it started"
-        if problem and scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-            return
-        # Set again at every visit with the token: the one before may be of an earlier start.
-        cookie = f"{self._cookie}={given}; Path=/; HttpOnly; SameSite=Strict" if known and given else ""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *_headers(host if not problem else "")]
-                if cookie and self._access.token:
-                    message["headers"].append((b"set-cookie", cookie.encode("latin-1")))
-            await send(message)
-
-        if problem:
-            await PlainTextResponse(problem + "\n", 403)(scope, receive, send_with_headers)
-        elif scope["type"] == "websocket":
-            await self._app(scope, receive, send)
-        else:
-            await self._app(scope, receive, send_with_headers)
-
-    def _from_cookie(self, scope: Scope) -> str:
-        try:
-            found = SimpleCookie(_header(scope, b"cookie")).get(self._cookie)
-        except CookieError:
-            return ""
-        return found.value if found is not None else ""
+    found = {}
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not Path(parent, name).is_symlink())
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not name.endswith(_UNFINISHED) and path.is_file() and not path.is_symlink():
+                found[path.relative_to(folder).as_posix()] = path
+    return found
 
 
-def _header(scope: Scope, name: bytes) -> str:
-    """A header's value; "" if it is missing, or came more than once: then nobody can say which one counts."""
-    values = [value for key, value in scope["headers"] if key.lower() == name]
-    return values[0].decode("latin-1") if len(values) == 1 else ""
+def zip_stream(files: dict[str, Path]) -> Iterator[bytes]:
+    """The bytes of a zip of files, by their names in it, made while they are sent: nothing is gathered in memory or on the
+    disk. A file that has gone meanwhile is left out."""
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", allowZip64=True) as archive:
+        for name, path in files.items():
+            try:
+                source = path.open("rb")
+            except OSError:
+                continue
+            with source:
+                status = os.stat(source.fileno())
+                entry = zipfile.ZipInfo(name, time.localtime(status.st_mtime)[:6])
+                entry.compress_type = zipfile.ZIP_STORED if name.endswith(_PACKED) else zipfile.ZIP_DEFLATED
+                with archive.open(entry, "w", force_zip64=status.st_size > 2**31) as target:
+                    while chunk := source.read(CHUNK):
+                        target.write(chunk)
+                        yield sink.taken()
+            yield sink.taken()
+    yield sink.taken()
 
 
-def _headers(host: str) -> list[tuple[bytes, bytes]]:
-    # Older browsers do not count a WebSocket of the same server as 'self'.
-    sockets = f" ws://{host} wss://{host}" if _PLAIN_HOST.fullmatch(host) else ""
-    policy = (
-        f"default-src 'self'; connect-src 'self'{sockets}; img-src 'self' blob: data:; media-src 'self' blob:; "
-        "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    values = {
-        "content-security-policy": policy,
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer",
-        "cross-origin-resource-policy": "same-origin",
-        "permissions-policy": "camera=(self), microphone=(), geolocation=()",
-        "cache-control": "no-store",
-    }
-    return [(key.encode(), value.encode()) for key, value in values.items()]
+class _Sink(io.RawIOBase):
+    """A stream that cannot go back, and gives away what was written."""
 
+    def __init__(self) -> None:
+        self._data = bytearray()
 
-def _assets() -> dict[str, bytes]:
-    """The page's files, out of the package."""
-    folder = resources.files("siamtrack") / "assets"
-    return {item.name: item.read_bytes() for item in folder.iterdir() if item.name.startswith("live") and "." in item.name}
+    def write(self, data: Any) -> int:
+        """Keep bytes until they are taken."""
+        self._data += data
+        return len(data)
 
-
-def _fixed(content: bytes, kind: str) -> Callable[[], Awaitable[Response]]:
-    async def give() -> Response:
-        return Response(content, media_type=kind)
-
-    return give
-
-
-def _room(hub: Hub, name: str) -> Room:
-    room = hub.room(name)
-    if room is None:
-        raise HTTPException(404, "there is no such session; it may have ended")
-    return room
+    def taken(self) -> bytes:
+        """What was written since the last time."""
+        data = bytes(self._data)
+        self._data.clear()
+        return data

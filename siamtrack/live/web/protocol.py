@@ -1,18 +1,19 @@
-"""What the page and the server say to each other over a WebSocket.
+"""The messages between page and server over a WebSocket.
 
 Text is one JSON object with a `type`. A picture is binary. From the page: four bytes, big-endian, the picture's
 sequence number, then its JPEG. From the server: four bytes, big-endian, the length of a JSON object, that object, then
-the JPEG. Everything that comes from outside is checked here, field by field, before anybody acts on it.
+the JPEG. Everything that comes from outside is checked here, field by field, before it is acted on.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import struct
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
-from typing import Any
+from dataclasses import fields
+from typing import Annotated, Any, get_args
+
+from pydantic import ConfigDict, Field, Strict, ValidationError
+from pydantic.dataclasses import dataclass
 
 from siamtrack.errors import SiamtrackError
 from siamtrack.live.session import Scene
@@ -25,109 +26,118 @@ MAX_TEXT = 4096
 """Characters of a text to the server; what the page says is far shorter."""
 
 _MAX_BRACKETS = 4
-_MAX_NAME = 64
-_LARGEST = 1e6
-_NAME = re.compile(r"[A-Za-z0-9_-]*")
+_STRICT = ConfigDict(strict=True, extra="forbid")
+
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Name = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{0,64}$")]
+Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+BoxXYWH = Annotated[tuple[Coordinate, Coordinate, Coordinate, Coordinate], Strict(False)]
+"""A box in frame pixels, of any direction of drawing. JSON has lists, no tuples: hence not strict."""
 
 
 class ProtocolError(SiamtrackError, ValueError):
     """A message that no page of ours would send."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Hello:
-    """The first message: which video this tab wants.
+    """The first message: which video this client wants.
 
     Attributes:
         version: of this protocol.
-        mode: `source`, the server's own video, or `camera`, the tab's.
-        session: id of the camera session that the tab had before; "" for a new one.
+        mode: `source`, the server's own video, or `camera`, the client's.
+        session: id of the camera session that the client had before; "" for a new one.
     """
 
-    version: int
-    mode: str
-    session: str = ""
+    version: Count
+    mode: Name
+    session: Name = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Ack:
-    """The tab has drawn picture `seq`: it can take another one."""
+    """The client has drawn picture `seq`: it can take another one."""
 
-    seq: int
+    seq: Count
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Hold:
-    """The tab stands still at picture `seq`: keep it, a box will be drawn on it."""
+    """The client stands still at picture `seq`: keep it, a box will be drawn on it."""
 
-    seq: int
+    seq: Count
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Release:
     """The held picture is not needed any more."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Add:
     """Follow a new target, drawn on picture `seq`; without one, on the newest frame."""
 
-    box: tuple[float, float, float, float]
-    seq: int | None = None
+    box: BoxXYWH
+    seq: Count | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Reselect:
     """Learn target `name` anew."""
 
-    name: str
-    box: tuple[float, float, float, float]
-    seq: int | None = None
+    name: Name
+    box: BoxXYWH
+    seq: Count | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Remove:
     """Stop following a target."""
 
-    name: str
+    name: Name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Pause:
     """Let the server's video wait, for all who watch it, or go on."""
 
     on: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Step:
     """One frame of the server's video, then wait."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Record:
     """Begin or end a recording."""
 
     on: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Screenshot:
     """Write the newest frame with its boxes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_STRICT)
 class Ping:
-    """To measure the way there and back; `t` comes back as it is."""
+    """To measure the round trip; `t` comes back as it is."""
 
-    t: float
+    t: Annotated[float, Field(allow_inf_nan=False)]
 
 
 Message = Hello | Ack | Hold | Release | Add | Reselect | Remove | Pause | Step | Record | Screenshot | Ping
 
-_TYPES: dict[str, type[Message]] = {
-    kind.__name__.lower(): kind
-    for kind in (Hello, Ack, Hold, Release, Add, Reselect, Remove, Pause, Step, Record, Screenshot, Ping)
+_KINDS: dict[str, type[Message]] = {kind.__name__.lower(): kind for kind in get_args(Message)}
+
+_WANTED = {
+    "box": "[x, y, w, h] in numbers of at most a million",
+    "seq": "a whole number from 0 on",
+    "version": "a whole number from 0 on",
+    "on": "true or false",
+    "t": "a number",
 }
 
 
@@ -149,19 +159,20 @@ def parse_text(text: str) -> Message:
     if not isinstance(data, dict):
         raise ProtocolError("the message is not an object with a type")
     named = data.pop("type", None)
-    kind = _TYPES.get(named) if isinstance(named, str) else None
+    kind = _KINDS.get(named) if isinstance(named, str) else None
     if kind is None:
-        raise ProtocolError(f"no message type {_short(named)}; known are {', '.join(_TYPES)}")
-    known = {field.name: field for field in fields(kind)}
-    if unknown := sorted(set(data) - set(known)):
+        raise ProtocolError(f"no message type {_short(named)}; known are {', '.join(_KINDS)}")
+    if unknown := sorted(data.keys() - {field.name for field in fields(kind)}):
         raise ProtocolError(f"{named} has no field {_short(unknown[0])}")
-    values = {}
-    for name, field in known.items():
-        if name in data:
-            values[name] = _CHECKS[str(field.type)](f"{named}.{name}", data[name])
-        elif field.default is MISSING:
-            raise ProtocolError(f"{named} lacks the field {name!r}")
-    return kind(**values)
+    try:
+        return kind(**data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = first["loc"][0]
+        if name not in data:
+            raise ProtocolError(f"{named} lacks the field {name!r}") from error
+        wanted = _WANTED.get(str(name), "at most 64 letters, digits, - and _")
+        raise ProtocolError(f"{named}.{name} is {_short(first['input'])}; send {wanted}") from error
 
 
 def parse_picture(data: bytes) -> tuple[int, bytes]:
@@ -212,54 +223,8 @@ def scene_data(scene: Scene) -> dict[str, Any]:
     }
 
 
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ProtocolError(f"{name} is {_short(value)}; send true or false")
-    return value
-
-
-def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**53:
-        raise ProtocolError(f"{name} is {_short(value)}; send a whole number from 0 on")
-    return value
-
-
-def _count_or_none(name: str, value: Any) -> int | None:
-    return None if value is None else _count(name, value)
-
-
-def _number(name: str, value: Any, largest: float = 2.0**53) -> float:
-    # A whole number of a thousand digits is valid JSON, and no float.
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -largest <= value <= largest:
-        raise ProtocolError(f"{name} is {_short(value)}; send a number between -{largest:g} and {largest:g}")
-    return float(value)
-
-
-def _name(name: str, value: Any) -> str:
-    if not isinstance(value, str) or len(value) > _MAX_NAME or not _NAME.fullmatch(value):
-        raise ProtocolError(f"{name} is {_short(value)}; send at most {_MAX_NAME} letters, digits, - and _")
-    return value
-
-
-def _box(name: str, value: Any) -> tuple[float, float, float, float]:
-    if not isinstance(value, list) or len(value) != 4:
-        raise ProtocolError(f"{name} is {_short(value)}; send [x, y, w, h]")
-    x, y, w, h = (_number(name, item, _LARGEST) for item in value)
-    return x, y, w, h
-
-
-_CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "bool": _flag,
-    "int": _count,
-    "int | None": _count_or_none,
-    "float": _number,
-    "str": _name,
-    "tuple[float, float, float, float]": _box,
-}
-
-
 def _short(value: Any) -> str:
-    """A stranger's value, for a message to that stranger."""
+    """A value from outside, for a message to its sender."""
     try:
         text = json.dumps(value)
     except ValueError:  # a whole number with more digits than Python will print

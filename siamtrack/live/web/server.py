@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import errno
 import logging
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from siamtrack.errors import needs
 from siamtrack.live.capture import Capture
-from siamtrack.live.web.access import Access
 from siamtrack.video.source import Source, open_source
 
 if TYPE_CHECKING:
-    from siamtrack.live.web.hub import MakeSession
+    from siamtrack.live.web.sessions import MakeSession
 
 _BACKLOG = 128
 
@@ -30,14 +25,14 @@ class ServerSettings:
     """What a live server is told.
 
     Attributes:
-        out: folder of the results: `server` in it for its own video, `browser-N` for tabs' cameras.
-        source: its own video, as for `open_source`; None for tabs' cameras alone.
+        out: folder of the results: `server` in it for its own video, `browser-N` for clients' cameras.
+        source: its own video, as for `open_source`; None for clients' cameras alone.
         host: name or address to listen on. Others than loopback ones need a token.
         port: 0 takes any free one.
         token: what callers must know; "" makes one where one is needed.
-        grace_s: seconds that the session of a tab's camera waits for its tab to come back.
-        max_clients: tabs at a time.
-        max_sessions: tabs' cameras that are tracked at a time.
+        grace_s: seconds that the session of a client's camera waits for the client to come back.
+        max_clients: clients at a time.
+        max_sessions: clients' cameras that are tracked at a time.
     """
 
     out: Path
@@ -55,7 +50,7 @@ class LiveServer:
 
     Args:
         settings: see there.
-        make_session: makes the sessions; all must use the same engine.
+        make_session: makes the sessions; all must use the same network.
         opener: opens the server's own video.
 
     Attributes:
@@ -73,8 +68,9 @@ class LiveServer:
         try:
             import websockets  # noqa: F401 (uvicorn looks for it only when the first one comes)
 
+            from siamtrack.live.web.access import Access
             from siamtrack.live.web.app import make_app, make_server
-            from siamtrack.live.web.hub import Hub
+            from siamtrack.live.web.sessions import Sessions
         except ModuleNotFoundError as error:
             raise needs("live", f"the live page needs {error.name}") from error
 
@@ -85,13 +81,13 @@ class LiveServer:
             source = settings.source
             capture = None if source is None else lambda: Capture(lambda: opener(source))
             limits = (settings.grace_s, settings.max_sessions, settings.max_clients)
-            self._hub = Hub(settings.out, make_session, capture, *limits)
+            self._sessions = Sessions(settings.out, make_session, capture, *limits)
         except BaseException:
             self._socket.close()
             raise
         port: int = self._socket.getsockname()[1]
         self.url = _url(settings.host, port, access.token)
-        self._server = make_server(make_app(self._hub, access, port), settings.max_clients)
+        self._server = make_server(make_app(self._sessions, access, port), settings.max_clients)
 
     def run(self) -> None:
         """Serve until `stop`, then finish the files of all sessions.
@@ -103,52 +99,13 @@ class LiveServer:
             self._server.run([self._socket])
         finally:
             self._socket.close()
-            self._hub.close()
+            self._sessions.close()
 
     def stop(self) -> None:
         """Let `run` end soon; may be called from any thread and from a signal's handler."""
         # What is cut off from here on is cut off on purpose, and no error.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._server.should_exit = True
-
-
-def serve(
-    settings: ServerSettings,
-    make_session: MakeSession,
-    announce: Callable[[str], None],
-    opener: Callable[[str | int | Path], Source] = open_source,
-) -> None:
-    """Serve the live page until SIGINT or SIGTERM; then every session's results are complete.
-
-    Args:
-        settings, make_session, opener: as for `LiveServer`.
-        announce: told the whole address to open, token and all, once it can be opened.
-
-    Raises:
-        As `LiveServer` and its `run`.
-    """
-    server = LiveServer(settings, make_session, opener)
-    with _stopped_by_signals(server):
-        announce(server.url)
-        server.run()
-
-
-@contextmanager
-def _stopped_by_signals(server: LiveServer) -> Iterator[None]:
-    """Stop a server at SIGINT and SIGTERM; elsewhere than in the main thread, signals are not ours to take."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        server.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:

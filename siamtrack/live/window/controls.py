@@ -7,10 +7,9 @@ from collections.abc import Callable
 from siamtrack.errors import OutputError
 from siamtrack.live.session import Scene, Session
 from siamtrack.live.window.keys import Action, action_of, digit_of
-from siamtrack.live.window.picture import target_at
+from siamtrack.live.window.picture import View, target_at
 from siamtrack.live.window.screen import KeyPress, Pointer
 from siamtrack.live.window.selection import Clicked, Drawn, Refused, Selection
-from siamtrack.live.window.view import View
 from siamtrack.video.overlay import SeenTarget
 
 NOTICE_S = 5.0

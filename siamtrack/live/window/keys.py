@@ -104,8 +104,3 @@ def digit_of(code: int) -> int:
 def help_rows() -> list[tuple[str, str]]:
     """Every row of the help: what to press, and what it does."""
     return [*MOUSE, *((key.names, key.help) for key in KEYS)]
-
-
-def markdown() -> str:
-    """The help as a table in Markdown."""
-    return "| key | what it does |\n| --- | --- |\n" + "".join(f"| {names} | {text} |\n" for names, text in help_rows())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import cv2
 
@@ -35,32 +35,8 @@ class Pointer:
     y: int
 
 
-class Screen(Protocol):
-    """A window that shows pictures, pixel for pixel, and tells what the user does in it."""
-
-    @property
-    def size_wh(self) -> tuple[int, int]:
-        """Size that a picture should have now: users resize windows."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether the user closed it."""
-
-    def show(self, picture: Image) -> None:
-        """Show a picture; `events` brings it to the screen."""
-
-    def events(self, wait_s: float) -> list[KeyPress | Pointer]:
-        """What happened since the last call, in order; waits for so long for something to happen."""
-
-    def toggle_full_screen(self) -> None:
-        """Fill the screen, or stop filling it."""
-
-    def close(self) -> None:
-        """Take it from the screen. May be called twice."""
-
-
-class HighguiScreen:
-    """A `Screen` in OpenCV's highgui.
+class Screen:
+    """A window of OpenCV's highgui, that shows pictures pixel for pixel and tells what the user does in it.
 
     Where no window can be opened, OpenCV may abort the whole process: ask `siamtrack.video.window.require_display` first.
 
@@ -81,7 +57,7 @@ class HighguiScreen:
 
     @property
     def size_wh(self) -> tuple[int, int]:
-        """Size that a picture should have now; see `Screen.size_wh`."""
+        """Size that a picture should have now: users resize windows."""
         _, _, width, height = cv2.getWindowImageRect(self._title)
         # Some backends tell nothing useful before the first picture.
         if width > 0 and height > 0:
@@ -94,22 +70,23 @@ class HighguiScreen:
         return self._property(cv2.WND_PROP_VISIBLE) < 1
 
     def show(self, picture: Image) -> None:
-        """Show a picture; see `Screen.show`."""
+        """Show a picture; `events` brings it to the screen."""
         cv2.imshow(self._title, picture)
 
     def events(self, wait_s: float) -> list[KeyPress | Pointer]:
-        """What happened; see `Screen.events`. The mouse comes before a key: a key ends the waiting."""
+        """What happened since the last call; waits for so long for something to happen. The mouse comes before a key, which
+        ends the waiting."""
         code = cv2.waitKeyEx(max(1, round(1000 * wait_s)))
         happened, self._pointer = self._pointer, []
         return [*happened, KeyPress(code)] if code != -1 else happened
 
     def toggle_full_screen(self) -> None:
-        """Fill the screen; see `Screen.toggle_full_screen`."""
+        """Fill the screen, or stop filling it."""
         full = self._property(cv2.WND_PROP_FULLSCREEN) == cv2.WINDOW_FULLSCREEN
         cv2.setWindowProperty(self._title, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_NORMAL if full else cv2.WINDOW_FULLSCREEN)
 
     def close(self) -> None:
-        """Take it from the screen; see `Screen.close`."""
+        """Take it from the screen. May be called twice."""
         if self._property(cv2.WND_PROP_AUTOSIZE) >= 0:
             cv2.destroyWindow(self._title)
             cv2.waitKey(1)  # some backends need a moment to do so

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from siamtrack.boxes import MIN_SIDE_PX, Box, clip_box
-from siamtrack.live.window.view import View
+from siamtrack.live.window.picture import View
 
 CLICK_PX = 4
 """A press that moved by less than so many window pixels, in both directions, was a click."""

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from rendered import rendered_frame
-from webtab import CORNER_WH, Served, WatchedSession
+from webclient import CORNER_WH, Served, WatchedSession
 
 from siamtrack.live.session import Session
 from siamtrack.live.web.server import LiveServer, ServerSettings

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 from rendered import rendered_frame
-from webtab import CORNER_WH, Served
+from webclient import CORNER_WH, Served
 
 from siamtrack.boxes import iou
+
+pytestmark = pytest.mark.slow
 
 Serve = Callable[..., Served]
 Open = Callable[..., "Web"]

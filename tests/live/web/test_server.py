@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 import pytest
-from webtab import Served, Tab, box, frame, get, rows
+from webclient import Served, get
 
 from siamtrack.errors import SiamtrackError
 from siamtrack.live.session import Session
@@ -98,52 +94,3 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setitem(sys.modules, "websockets", None)
     with pytest.raises(SiamtrackError, match=r"pip install '\.\[live\]'"):
         LiveServer(ServerSettings(tmp_path, port=0), no_session)
-
-
-PROGRAM = """
-import sys
-from pathlib import Path
-import siamtrack
-from siamtrack.live.web.server import ServerSettings, serve
-from siamtrack.live.session import Session
-from siamtrack.video.source import Frame, Source
-tracker = siamtrack.load("siamfc", device="cpu", precision="float32")
-source = sys.argv[2] if len(sys.argv) > 2 else None
-serve(
-    ServerSettings(Path(sys.argv[1]), source, port=0),
-    lambda out, source, fps: Session(tracker.engine, tracker.config, out, source, fps),
-    lambda url: print(url, flush=True),
-)
-print("done", flush=True)
-"""
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly_with_every_result_written(tmp_path: Path, clip: Path, number: signal.Signals) -> None:
-    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "out"), str(clip)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
-    try:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        with Tab(url, "source") as own, Tab(url, "camera") as tab:
-            own.picture()
-            own.ask("add", box=box(0))
-            own.say("step")
-            own.picture()
-            tab.track(frame(0))
-            tab.ask("add", box=box(0))
-            tab.ask("record", on=True)
-            for i in range(1, 4):
-                tab.track(frame(i))
-            tab.film(frame(4))
-            process.send_signal(number)
-            began = time.monotonic()
-            out, errors = process.communicate(timeout=20)
-            assert time.monotonic() - began < 6
-        assert (process.returncode, out, errors) == (0, "done\n", "")
-    finally:
-        process.kill()
-    for folder, frames in ((tmp_path / "out/server/target-1", 2), (tmp_path / "out/browser-1/target-1", 4)):
-        assert len(rows(folder)) >= frames
-        assert json.loads((folder / "run.json").read_text())["ended"] == "the server was stopped"
-    assert (tmp_path / "out/browser-1/recording-1.mp4").stat().st_size > 0

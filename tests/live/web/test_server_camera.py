@@ -1,4 +1,4 @@
-"""Tabs' own cameras: pictures go to a real server, results come back."""
+"""Clients' own cameras: pictures go to a real server, results come back."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from webtab import Served, Tab, box, closed, frame, get, overlap, rows
+from webclient import Served, WebClient, box, closed, frame, get, overlap, rows
 
 Serve = Callable[..., Served]
 
 
 def test_a_camera_is_followed_and_found_again_after_a_reload(serve_live: Serve) -> None:
     served = serve_live(grace_s=30)
-    with Tab(served.url, "camera") as tab:
-        assert not tab.welcome["resumed"]
-        session = tab.welcome["session"]
+    with WebClient(served.url, "camera") as client:
+        assert not client.welcome["resumed"]
+        session = client.welcome["session"]
         assert len(session) >= 20
-        tab.track(frame(0))
-        assert tab.ask("add", box=box(0), seq=1)["name"] == "target-1"
-        assert all(overlap(tab.track(frame(i))["targets"][0], i) > 0.6 for i in range(1, 5))
-    with Tab(served.url, "camera", session) as tab:
-        assert (tab.welcome["resumed"], tab.welcome["session"]) == (True, session)
-        assert tab.welcome["scene"]["targets"][0]["name"] == "target-1"
-        assert all(overlap(tab.track(frame(i))["targets"][0], i) > 0.6 for i in range(5, 9))
+        client.track(frame(0))
+        assert client.ask("add", box=box(0), seq=1)["name"] == "target-1"
+        assert all(overlap(client.track(frame(i))["targets"][0], i) > 0.6 for i in range(1, 5))
+    with WebClient(served.url, "camera", session) as client:
+        assert (client.welcome["resumed"], client.welcome["session"]) == (True, session)
+        assert client.welcome["scene"]["targets"][0]["name"] == "target-1"
+        assert all(overlap(client.track(frame(i))["targets"][0], i) > 0.6 for i in range(5, 9))
     served.stop()
     assert len(rows(served.out / "browser-1" / "target-1")) == 9
 
 
 def test_a_browser_that_does_not_come_back_leaves_whole_files(serve_live: Serve) -> None:
     served = serve_live(grace_s=0.3, max_sessions=1)
-    with Tab(served.url, "camera") as tab:
-        session = tab.welcome["session"]
-        tab.track(frame(0))
-        tab.ask("add", box=box(0))
-        tab.ask("record", on=True)
-        tab.track(frame(1))
-        with Tab(served.url, None) as busy:
+    with WebClient(served.url, "camera") as client:
+        session = client.welcome["session"]
+        client.track(frame(0))
+        client.ask("add", box=box(0))
+        client.ask("record", on=True)
+        client.track(frame(1))
+        with WebClient(served.url, None) as busy:
             busy.say("hello", version=1, mode="camera")
             assert "busy: 1 cameras" in busy.wait("refused")["message"]
-        tab.socket.socket.shutdown(socket.SHUT_RDWR)  # killed: it does not say goodbye
+        client.socket.socket.shutdown(socket.SHUT_RDWR)  # killed: it does not say goodbye
     done = served.out / "browser-1" / "target-1" / "run.json"
     until = time.monotonic() + 10
     while not done.exists() and time.monotonic() < until:
@@ -50,29 +50,29 @@ def test_a_browser_that_does_not_come_back_leaves_whole_files(serve_live: Serve)
     assert json.loads(done.read_text())["ended"] == "the browser was gone for 0.3 s"
     assert (served.out / "browser-1" / "recording-1.mp4").exists()
     assert get(served, f"/sessions/{session}/results.zip")[0] == 404
-    with Tab(served.url, "camera", session) as tab:
-        assert not tab.welcome["resumed"]
-        assert tab.welcome["folder"] == str(served.out / "browser-2")
+    with WebClient(served.url, "camera", session) as client:
+        assert not client.welcome["resumed"]
+        assert client.welcome["folder"] == str(served.out / "browser-2")
 
 
-def test_a_session_goes_on_in_the_tab_that_asked_last(serve_live: Serve) -> None:
+def test_a_session_goes_on_in_the_client_that_asked_last(serve_live: Serve) -> None:
     served = serve_live()
-    with Tab(served.url, "camera") as first:
+    with WebClient(served.url, "camera") as first:
         first.track(frame(0))
         first.ask("add", box=box(0))
-        with Tab(served.url, "camera", first.welcome["session"]) as second:
+        with WebClient(served.url, "camera", first.welcome["session"]) as second:
             assert closed(first) == 4001
             assert overlap(second.track(frame(1))["targets"][0], 1) > 0.6
 
 
 def test_pictures_that_come_too_fast_are_dropped_and_each_is_answered(serve_live: Serve) -> None:
     served = serve_live()
-    with Tab(served.url, "camera") as tab:
-        tab.track(frame(0))
+    with WebClient(served.url, "camera") as client:
+        client.track(frame(0))
         for _ in range(4):
-            tab.ask("add", box=box(0))
-        sent = [tab.film(frame(i)) for i in range(1, 9)]
-        answers = [tab.wait(("result", "skipped")) for _ in sent]
+            client.ask("add", box=box(0))
+        sent = [client.film(frame(i)) for i in range(1, 9)]
+        answers = [client.wait(("result", "skipped")) for _ in sent]
         # Each frame has its own number, though later ones came while it was worked on; the dropped ones count too.
         assert all(answer["scene"]["index"] == answer["seq"] - 1 for answer in answers if answer["type"] == "result")
         assert sorted(answer["seq"] for answer in answers) == sent
@@ -81,22 +81,22 @@ def test_pictures_that_come_too_fast_are_dropped_and_each_is_answered(serve_live
 
 def test_a_turned_phone_is_told_to_draw_again(serve_live: Serve) -> None:
     served = serve_live()
-    with Tab(served.url, "camera") as tab:
-        tab.track(frame(0))
-        tab.ask("add", box=box(0))
+    with WebClient(served.url, "camera") as client:
+        client.track(frame(0))
+        client.ask("add", box=box(0))
         turned = np.ascontiguousarray(np.rot90(frame(1)))
-        assert tab.track(turned)["targets"] == []
-        assert "draw the targets again" in next(message for message in tab.heard if message["type"] == "error")["message"]
-        assert tab.track(turned)["notice"] == ""
+        assert client.track(turned)["targets"] == []
+        assert "draw the targets again" in next(message for message in client.heard if message["type"] == "error")["message"]
+        assert client.track(turned)["notice"] == ""
 
 
 def test_two_cameras_do_not_disturb_each_other(serve_live: Serve) -> None:
     served = serve_live()
-    with Tab(served.url, "camera") as one, Tab(served.url, "camera") as two:
+    with WebClient(served.url, "camera") as one, WebClient(served.url, "camera") as two:
         assert one.welcome["session"] != two.welcome["session"]
-        for tab, start in ((one, 0), (two, 20)):
-            tab.track(frame(start))
-            tab.ask("add", box=box(start))
+        for client, start in ((one, 0), (two, 20)):
+            client.track(frame(start))
+            client.ask("add", box=box(start))
         for i in range(1, 5):
             assert overlap(one.track(frame(i))["targets"][0], i) > 0.6
             assert overlap(two.track(frame(20 + i))["targets"][0], 20 + i) > 0.6
@@ -105,8 +105,8 @@ def test_two_cameras_do_not_disturb_each_other(serve_live: Serve) -> None:
 def test_a_full_disk_is_told_and_the_video_goes_on(serve_live: Serve, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     served = serve_live(out=tmp_path / "file" / "out")
-    with Tab(served.url, "camera") as tab:
-        tab.track(frame(0))
-        assert "cannot be written" in tab.ask("add", box=box(0))["message"]
-        assert "cannot be" in tab.ask("screenshot")["message"]
-        assert tab.track(frame(1))["targets"] == []
+    with WebClient(served.url, "camera") as client:
+        client.track(frame(0))
+        assert "cannot be written" in client.ask("add", box=box(0))["message"]
+        assert "cannot be" in client.ask("screenshot")["message"]
+        assert client.track(frame(1))["targets"] == []

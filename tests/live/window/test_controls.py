@@ -10,8 +10,8 @@ from siamtrack.boxes import Box
 from siamtrack.live.capture import Captured
 from siamtrack.live.session import Session
 from siamtrack.live.window.controls import NOTICE_S, Controls
+from siamtrack.live.window.picture import View
 from siamtrack.live.window.screen import KeyPress, Pointer
-from siamtrack.live.window.view import View
 from siamtrack.tracking.tracker import Tracker
 
 VIEW = View.fit((320, 240), (960, 720))

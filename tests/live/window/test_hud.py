@@ -6,8 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from siamtrack.live.window.hud import Status, draw_help, draw_hud, layout, margins
-from siamtrack.live.window.text import Label, Style, wrap
+from siamtrack.live.window.hud import Label, Status, Style, draw_help, draw_hud, layout, margins, wrap
 
 SIZES = [(320, 240), (480, 640), (640, 480), (960, 720), (1280, 720), (1920, 1080), (3840, 2160)]
 

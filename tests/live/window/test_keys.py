@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from siamtrack.live.window.keys import KEYS, Action, action_of, digit_of, help_rows, markdown
+from siamtrack.live.window.keys import KEYS, Action, action_of, digit_of, help_rows
 
 
 def test_no_code_asks_for_two_things_and_every_action_has_a_row() -> None:
@@ -45,18 +45,12 @@ def test_digits() -> None:
     assert [digit_of(code) for code in (ord("1"), ord("9"), 0xFFB1, 0xFFB9)] == [1, 9, 1, 9]
 
 
-def test_the_table_for_the_documentation_has_every_key() -> None:
-    lines = markdown().splitlines()
-    assert lines[:2] == ["| key | what it does |", "| --- | --- |"]
-    assert len(lines) == 2 + len(help_rows())
-    assert all(len(line.split(" | ")) == 2 for line in lines)
-    assert all(any(line.startswith(f"| {key.names} | ") for line in lines) for key in KEYS)
-
-
 def test_help_is_plain_ascii_for_every_opencv_can_write_that() -> None:
     assert all((keys + text).isascii() for keys, text in help_rows())
 
 
 def test_the_documentation_has_the_same_table() -> None:
-    page = Path(__file__).parents[3] / "docs" / "live.md"
-    assert markdown().strip() in page.read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "live.md").read_text(encoding="utf-8")
+    table = page[page.index("| key | what it does |") :].split("\n\n")[0]
+    rows = [tuple(line.strip("| ").split(" | ")) for line in table.splitlines()]
+    assert rows == [("key", "what it does"), ("---", "---"), *help_rows()]

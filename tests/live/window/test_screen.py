@@ -1,4 +1,4 @@
-"""What the window's adapter makes of OpenCV's mouse events; a real window is in `test_window.py`."""
+"""What the window's adapter makes of OpenCV's mouse events; a real window is in `test_live_window_on_screen.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import pytest
 
 import siamtrack.live
-from siamtrack.live.window.screen import HighguiScreen, KeyPress, Pointer
+from siamtrack.live.window.screen import KeyPress, Pointer, Screen
 
 LEFT = cv2.EVENT_FLAG_LBUTTON
 
@@ -50,11 +50,11 @@ def highgui(monkeypatch: pytest.MonkeyPatch) -> Highgui:
 
 
 @pytest.fixture
-def screen(highgui: Highgui) -> HighguiScreen:
-    return HighguiScreen("a title", (640, 480))
+def screen(highgui: Highgui) -> Screen:
+    return Screen("a title", (640, 480))
 
 
-def test_events_come_in_order_and_once(highgui: Highgui, screen: HighguiScreen) -> None:
+def test_events_come_in_order_and_once(highgui: Highgui, screen: Screen) -> None:
     highgui.do(
         (cv2.EVENT_MOUSEMOVE, 5, 6, 0),
         (cv2.EVENT_LBUTTONDOWN, 5, 6, LEFT),
@@ -71,12 +71,12 @@ def test_events_come_in_order_and_once(highgui: Highgui, screen: HighguiScreen) 
     assert screen.events(0) == []
 
 
-def test_a_second_press_counts_though_windows_calls_it_a_double_click(highgui: Highgui, screen: HighguiScreen) -> None:
+def test_a_second_press_counts_though_windows_calls_it_a_double_click(highgui: Highgui, screen: Screen) -> None:
     highgui.do((cv2.EVENT_LBUTTONDBLCLK, 3, 4, LEFT), (cv2.EVENT_LBUTTONUP, 3, 4, LEFT))
     assert screen.events(0) == [Pointer("press", 3, 4), Pointer("release", 3, 4)]
 
 
-def test_a_button_that_went_up_unseen_went_up_where_it_was_seen_last(highgui: Highgui, screen: HighguiScreen) -> None:
+def test_a_button_that_went_up_unseen_went_up_where_it_was_seen_last(highgui: Highgui, screen: Screen) -> None:
     highgui.do(
         (cv2.EVENT_LBUTTONDOWN, 10, 10, LEFT),
         (cv2.EVENT_MOUSEMOVE, 50, 60, LEFT),
@@ -89,25 +89,25 @@ def test_a_button_that_went_up_unseen_went_up_where_it_was_seen_last(highgui: Hi
 @pytest.mark.parametrize(("framework", "told"), [("QT5", True), ("QT6", True), ("GTK3", False), ("WIN32", False)])
 def test_only_qt_enlarges_its_window_by_the_wheel(monkeypatch: pytest.MonkeyPatch, framework: str, told: bool) -> None:
     highgui = Highgui(monkeypatch, framework)
-    screen = HighguiScreen("a title", (640, 480))
+    screen = Screen("a title", (640, 480))
     highgui.do((cv2.EVENT_MOUSEWHEEL, 3, 4, 0))
     assert (screen.events(0) == [Pointer("zoom", 3, 4)]) is told
 
 
-def test_its_size_is_the_windows_as_soon_as_that_is_known(highgui: Highgui, screen: HighguiScreen) -> None:
+def test_its_size_is_the_windows_as_soon_as_that_is_known(highgui: Highgui, screen: Screen) -> None:
     assert screen.size_wh == (640, 480)
     highgui.rect = (10, 20, 300, 200)
     assert screen.size_wh == (300, 200)
 
 
-def test_full_screen_and_back(highgui: Highgui, screen: HighguiScreen) -> None:
+def test_full_screen_and_back(highgui: Highgui, screen: Screen) -> None:
     screen.toggle_full_screen()
     assert highgui.properties[cv2.WND_PROP_FULLSCREEN] == cv2.WINDOW_FULLSCREEN
     screen.toggle_full_screen()
     assert highgui.properties[cv2.WND_PROP_FULLSCREEN] == cv2.WINDOW_NORMAL
 
 
-def test_closed_is_closed_though_qt_raises_when_asked(highgui: Highgui, screen: HighguiScreen) -> None:
+def test_closed_is_closed_though_qt_raises_when_asked(highgui: Highgui, screen: Screen) -> None:
     assert not screen.closed
     screen.close()
     assert highgui.gone

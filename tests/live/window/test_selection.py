@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siamtrack.boxes import MIN_SIDE_PX
+from siamtrack.live.window.picture import View
 from siamtrack.live.window.selection import CLICK_PX, Clicked, Drawn, Refused, Selection
-from siamtrack.live.window.view import View
 
 VIEW = View.fit((320, 240), (960, 720))
 """Three window pixels to a frame pixel."""

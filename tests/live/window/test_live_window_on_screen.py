@@ -18,12 +18,11 @@ from screens import close_window, needs_screen, virtual_screen, xdotool
 
 from siamtrack.boxes import iou
 
-PROGRAM = Path(__file__).with_name("window_program.py")
 FRAMES = 40
 SCALE = 3
 """Window pixels to a pixel of the rendered clip."""
 
-pytestmark = needs_screen
+pytestmark = [needs_screen, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +32,11 @@ def screen() -> Iterator[dict[str, str]]:
 
 
 class Desk:
-    """The program with its window, and a user before it."""
+    """`siamtrack live` with its window, and a user before it."""
 
     def __init__(self, screen: dict[str, str], source: Path, out: Path, *boxes: str) -> None:
         self.screen, self.out = screen, out
-        command = [sys.executable, str(PROGRAM), str(source), str(out), *boxes]
+        command = [sys.executable, "-m", "siamtrack", "live", "--source", str(source), "--out", str(out), *boxes]
         self.process = subprocess.Popen(command, env=screen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.window = ""
         self.wait_for(self._find)
@@ -102,9 +101,10 @@ class Desk:
         return len(self.rows(name)) == before
 
     def ended(self) -> str:
+        """What it printed, once it has ended by itself."""
         output, errors = self.process.communicate(timeout=40)
         assert self.process.returncode == 0, errors
-        return output.splitlines()[-1]
+        return output
 
 
 @pytest.fixture(scope="module")
@@ -164,9 +164,10 @@ def test_targets_are_drawn_followed_and_removed_by_mouse_and_keys(desk: Callable
     user.key("space")
     user.wait_for(lambda: len(user.rows("target-1")) >= seen + 6)
     user.key("q")
-    assert user.ended() == "closed by the user"
+    output = user.ended()
 
     rows = user.rows("target-1")
+    assert f"{len(rows)} frames: {user.out / 'target-1' / 'boxes.csv'}" in output
     assert [int(row["frame"]) for row in rows] == list(range(len(rows)))
     boxes = np.array([[float(row[key]) for key in "xywh"] for row in rows])
     truth = np.array([rendered_frame(i)[1] for i in range(len(rows))])
@@ -183,11 +184,12 @@ def test_targets_are_drawn_followed_and_removed_by_mouse_and_keys(desk: Callable
 
 def test_closing_the_window_leaves_whole_results(desk: Callable[..., Desk], screen: dict[str, str]) -> None:
     x, y, w, h = rendered_frame(0)[1]
-    user = desk(f"{x},{y},{w},{h}")
+    user = desk("--box", f"{x},{y},{w},{h}")
     user.wait_for(lambda: len(user.rows("target-1")) >= 4)
     close_window(screen, int(user.window))
-    assert user.ended() == "closed by the user"
+    user.ended()
     rows = user.rows("target-1")
+    assert json.loads((user.out / "target-1" / "run.json").read_text())["ended"] == "closed by the user"
     assert (user.out / "target-1" / "boxes.csv").is_file()
     assert [int(row["frame"]) for row in rows] == list(range(len(rows)))
     assert len((user.out / "target-1" / "boxes.txt").read_text().splitlines()) == len(rows) >= 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from siamtrack.boxes import Box
@@ -12,14 +13,14 @@ from siamtrack.live.capture import Capture, Captured
 from siamtrack.live.session import Session
 from siamtrack.live.window.controls import Controls
 from siamtrack.live.window.hud import Status, draw_help, draw_hud, layout, margins
-from siamtrack.live.window.magnifier import Magnifier
-from siamtrack.live.window.meter import Meter
-from siamtrack.live.window.picture import draw_aim, draw_box, draw_scene
-from siamtrack.live.window.screen import HighguiScreen, Screen
-from siamtrack.live.window.view import LARGEST_WH, View, opening_size
+from siamtrack.live.window.picture import LARGEST_WH, Magnifier, View, draw_aim, draw_box, draw_scene, opening_size
+from siamtrack.live.window.screen import Screen
 
 CLOSED = "closed by the user"
 """How a session ended that the user ended."""
+
+RECENT = 30
+"""Pictures over which rate and age are taken: enough to stand still, few enough to follow."""
 
 _WAIT_S = 0.02  # for a frame, or for the user: short enough for the box to keep up with the mouse
 
@@ -57,7 +58,7 @@ class LiveWindow:
         title: str = "siamtrack live",
         largest_wh: tuple[int, int] = LARGEST_WH,
         clock: Callable[[], float] = time.perf_counter,
-        open_screen: Callable[[str, tuple[int, int]], Screen] = HighguiScreen,
+        open_screen: Callable[[str, tuple[int, int]], Screen] = Screen,
     ) -> None:
         self._capture, self._session, self._boxes = capture, session, boxes
         self._hold, self._title, self._largest_wh = hold, title, largest_wh
@@ -186,3 +187,36 @@ class LiveWindow:
         if controls.help:
             draw_help(canvas)
         return canvas
+
+
+class Meter:
+    """Rate and age of the pictures shown lately. Times are seconds of one clock."""
+
+    def __init__(self) -> None:
+        self._shown: deque[float] = deque(maxlen=RECENT)
+        self._ages: deque[float] = deque(maxlen=RECENT)
+        self._since = 0.0
+
+    def add(self, captured_at: float, shown_at: float) -> None:
+        """Count a picture."""
+        self._shown.append(shown_at)
+        # A frame that lay waiting through a pause is old by the user's wish.
+        if captured_at >= self._since:
+            self._ages.append(shown_at - captured_at)
+
+    def restart(self, now: float) -> None:
+        """Forget what was: it was interrupted, so it says nothing of what comes."""
+        self._shown.clear()
+        self._ages.clear()
+        self._since = now
+
+    @property
+    def fps(self) -> float:
+        """Pictures per second; 0 as long as nobody can know."""
+        span = self._shown[-1] - self._shown[0] if len(self._shown) > 1 else 0.0
+        return (len(self._shown) - 1) / span if span else 0.0
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Mean age; None as long as nobody can know."""
+        return 1000 * sum(self._ages) / len(self._ages) if self._ages else None

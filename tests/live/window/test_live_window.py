@@ -1,4 +1,4 @@
-"""The loop of the window, with a screen that is played; `test_window.py` has a real one."""
+"""The loop of the window, with a screen that is played; `test_live_window_on_screen.py` has a real one."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
 from siamtrack.live.capture import Capture
 from siamtrack.live.session import Session
-from siamtrack.live.window import window
-from siamtrack.live.window.hud import Status, layout
+from siamtrack.live.window import live_window
+from siamtrack.live.window.hud import Label, Status, layout
+from siamtrack.live.window.live_window import CLOSED, RECENT, LiveWindow, Meter
 from siamtrack.live.window.screen import KeyPress, Pointer
-from siamtrack.live.window.text import Label
-from siamtrack.live.window.window import CLOSED, LiveWindow
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.source import Frame, Source
 
@@ -117,7 +116,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[Status]:
         statuses.append(status)
         return layout(status, size_wh)
 
-    monkeypatch.setattr(window, "layout", note)
+    monkeypatch.setattr(live_window, "layout", note)
     return statuses
 
 
@@ -313,3 +312,35 @@ def test_another_picture_size_is_told_and_shown(session: Session, said: list[Sta
 
     assert run(session, Film(6), user(), (FIRST,)) == "done"
     assert rows(session) == [0, 1, 2]
+
+
+def test_rate_and_age() -> None:
+    meter = Meter()
+    assert (meter.fps, meter.latency_ms) == (0.0, None)
+    for i in range(1, 101):
+        meter.add(i / 20, i / 20 + 0.08)
+    assert meter.fps == pytest.approx(20)
+    assert meter.latency_ms == pytest.approx(80)
+
+
+def test_only_the_latest_count() -> None:
+    meter = Meter()
+    for i in range(1, 101):
+        meter.add(i, i + 2)
+    for i in range(1, RECENT + 1):
+        meter.add(200 + i / 10, 200 + i / 10 + 0.5)
+    assert meter.fps == pytest.approx(10)
+    assert meter.latency_ms == pytest.approx(500)
+
+
+def test_a_pause_does_not_count() -> None:
+    meter = Meter()
+    for i in range(10):
+        meter.add(i / 10, i / 10 + 0.01)
+    meter.restart(100.0)
+    assert (meter.fps, meter.latency_ms) == (0.0, None)
+    meter.add(1.0, 100.1)  # lay waiting through the pause
+    assert meter.latency_ms is None
+    meter.add(100.15, 100.2)
+    assert meter.fps == pytest.approx(10)
+    assert meter.latency_ms == pytest.approx(50)

@@ -1,4 +1,4 @@
-"""For tests of live servers: one in a thread, a tab without a browser, requests, and the truth of rendered frames."""
+"""For tests of live servers: one in a thread, a client without a browser, requests, and the truth of rendered frames."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Served:
         assert problems == []
 
 
-class Tab:
+class WebClient:
     """One connection; `with` closes it.
 
     Attributes:
@@ -88,7 +88,7 @@ class Tab:
         settings = {
             "origin": at[0].rstrip("/"),
             "open_timeout": 20,
-            "close_timeout": 0.3,
+            "close_timeout": 0.05,  # one that has unread messages never sees the answer
             "max_size": None,
             "compression": None,
             **options,
@@ -168,7 +168,7 @@ class Tab:
     def close(self) -> None:
         self._open.close()
 
-    def __enter__(self) -> Tab:
+    def __enter__(self) -> WebClient:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -212,8 +212,8 @@ def knock(served: Served, path: str = "/ws", **headers: str) -> int:
     return get(served, path, sec_websocket_key="AAAAAAAAAAAAAAAAAAAAAA==", **opening, **headers)[0]
 
 
-def closed(tab: Tab) -> int | None:
+def closed(client: WebClient) -> int | None:
     """The code that a connection was closed with, after all that was told before; None if it was cut off."""
     with pytest.raises(ConnectionClosed) as caught:
-        tab.hear_for(10)
+        client.hear_for(10)
     return int(caught.value.rcvd.code) if caught.value.rcvd is not None else None

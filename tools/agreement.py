@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -87,6 +87,35 @@ def label_clip(
         closed //= 2
     sure &= (forward[:, 2:] >= MIN_SIDE_PX).all(axis=1)
     return Labels(np.where(sure[:, None], forward, 0.0), closed)
+
+
+def agreed(labels_xywh: Sequence[NDArray[np.float64]], min_iou: float = 0.5) -> NDArray[np.float64]:
+    """One set of labels out of several teachers': the mean of those that are near the median, where most of them are.
+
+    Args:
+        labels_xywh: (N, 4) of each teacher for the same frames; zeros where it is unsure.
+        min_iou: a teacher's box counts where its overlap with the median box is larger.
+
+    Returns:
+        (N, 4); zeros where no more than half of the teachers agree. Of one teacher, its own labels.
+
+    Raises:
+        ValueError: there are no teachers, or their labels are of different numbers of frames.
+    """
+    if not labels_xywh or len({len(each) for each in labels_xywh}) > 1:
+        raise ValueError(f"labels of {[len(each) for each in labels_xywh]} frames; teachers must label the same frames")
+    boxes = np.stack(labels_xywh)
+    sure = (boxes[..., 2:] > 0).all(axis=-1)
+    corners = np.where(sure[..., None], np.concatenate([boxes[..., :2], boxes[..., :2] + boxes[..., 2:]], axis=-1), np.nan)
+    found = np.zeros(boxes.shape[1:])
+    for index in np.flatnonzero(2 * sure.sum(axis=0) > len(boxes)):
+        x1, y1, x2, y2 = np.nanmedian(corners[:, index], axis=0)
+        median = np.tile([x1, y1, x2 - x1, y2 - y1], (len(boxes), 1))
+        near = sure[:, index] & (iou(boxes[:, index], median) > min_iou)
+        if 2 * near.sum() > len(boxes):
+            x1, y1, x2, y2 = corners[near, index].mean(axis=0)
+            found[index] = x1, y1, x2 - x1, y2 - y1
+    return found
 
 
 def _track_back(tracker: BoxTracker, shelf: Shelf, forward: NDArray[np.float64]) -> NDArray[np.float64] | None:

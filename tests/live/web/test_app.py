@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from siamtrack.live.web.bundle import CHUNK, result_files, zip_stream
+from siamtrack.live.web.app import CHUNK, result_files, zip_stream
 
 
 @pytest.fixture

@@ -1,0 +1,159 @@
+"""One client as a session sees it: what it is sent, no more than it can take, and why it has to go."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import WebSocket
+
+from siamtrack.live.capture import Captured
+from siamtrack.live.web.jpeg import encode_jpeg
+from siamtrack.live.web.protocol import pack_picture, pack_text
+
+WINDOW = 2
+"""Pictures on their way to a client at most. One would leave the line idle while the client draws; more would be delay."""
+
+KEPT = WINDOW + 2
+"""Frames that a client may name in `hold`: those on their way, the one it shows, and the one before."""
+
+STRIKES = 10
+"""Broken messages, less one a second, until a connection is closed."""
+
+MAX_WAITING = 256
+"""Texts that may wait for a client that does not read them."""
+
+CLOSE_BROKEN, CLOSE_TAKEN_OVER, CLOSE_REFUSED, CLOSE_SLOW, CLOSE_FAILED = 4000, 4001, 4002, 4003, 4011
+"""WebSocket's close codes. The page does not come back by itself after `CLOSE_TAKEN_OVER`."""
+
+LONGEST_SIDE = 1280
+"""Longest side of the pictures that are sent; boxes and targets are of the whole frame all the same."""
+QUALITY = 80
+
+
+class Picture:
+    """A frame for all clients: made into a JPEG once, when the first of them wants it.
+
+    Args:
+        frame: without boxes; the page draws those itself.
+        header: what is known of the frame; called when the picture is sent, so that it is as new as can be.
+    """
+
+    def __init__(self, frame: Captured, header: Callable[[], dict[str, Any]]) -> None:
+        self.frame, self.header = frame, header
+        self._jpeg: asyncio.Future[bytes] | None = None
+
+    async def jpeg(self) -> bytes:
+        """The frame as a JPEG."""
+        if self._jpeg is None:
+            self._jpeg = asyncio.ensure_future(asyncio.to_thread(encode_jpeg, self.frame.image, LONGEST_SIDE, QUALITY))
+        # Others wait for it too: a client that goes away must not take it with it.
+        return await asyncio.shield(self._jpeg)
+
+
+class Client:
+    """The sending side of one WebSocket. All methods are called from the event loop, and only `send` waits.
+
+    Args:
+        websocket: accepted.
+
+    Attributes:
+        ended: set once the connection is to be closed; nothing new is sent from then on.
+    """
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self.ended = asyncio.Event()
+        self._websocket = websocket
+        self._wake = asyncio.Event()
+        self._texts: deque[str] = deque()
+        self._closing = (CLOSE_FAILED, "")
+        # The newest picture that was not sent, the numbers of those under way, and the frames that can be drawn on.
+        self._next: Picture | None = None
+        self._under_way: set[int] = set()
+        self._sent = self._skipped = 0
+        self._kept: OrderedDict[int, Captured] = OrderedDict()
+        self._held: tuple[int, Captured] | None = None
+        self._strikes, self._blamed_at = 0.0, time.monotonic()
+
+    async def send(self) -> None:
+        """Send what there is, as it comes, until the connection is closed."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._texts:
+                await self._websocket.send_text(self._texts.popleft())
+            if self.ended.is_set():
+                await self._websocket.close(*self._closing)
+                return
+            if self._next is not None and len(self._under_way) < WINDOW:
+                picture, self._next = self._next, None
+                jpeg = await picture.jpeg()
+                self._sent += 1
+                self._under_way.add(self._sent)
+                self.keep(self._sent, picture.frame)
+                header = {"seq": self._sent, "skipped": self._skipped, **picture.header()}
+                await self._websocket.send_bytes(pack_picture(jpeg, **header))
+                self._wake.set()  # there may be more by now
+
+    def tell(self, kind: str, **values: Any) -> None:
+        """Send a text of `protocol.pack_text`, when its turn comes."""
+        if len(self._texts) >= MAX_WAITING:
+            self.end(CLOSE_SLOW, "too many messages were not read")
+        elif not self.ended.is_set():
+            self._texts.append(pack_text(kind, **values))
+            self._wake.set()
+
+    def offer(self, picture: Picture) -> None:
+        """Send a picture, if the client can take it before a newer one comes."""
+        self._skipped += self._next is not None
+        self._next = picture
+        self._wake.set()
+
+    def drawn(self, seq: int) -> None:
+        """A picture that was sent has been drawn: there is room for another one."""
+        self._under_way.discard(seq)
+        self._wake.set()
+
+    def keep(self, seq: int, frame: Captured) -> None:
+        """Remember a frame that the client shows or soon will, so that boxes can be drawn on it."""
+        self._kept[seq] = frame
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+
+    def hold(self, seq: int | None) -> None:
+        """Remember a frame, if it is kept yet, until another one is held or None."""
+        frame = self._kept.get(seq) if seq is not None else None
+        self._held = (seq, frame) if seq is not None and frame is not None else None
+
+    def frame(self, seq: int | None) -> Captured | None:
+        """The frame that a box was drawn on; None for None, which means the newest.
+
+        Raises:
+            ValueError: it is not kept any more.
+        """
+        if seq is None:
+            return None
+        if self._held is not None and self._held[0] == seq:
+            return self._held[1]
+        if seq not in self._kept:
+            raise ValueError("the picture that the box was drawn on is not there any more; draw it again")
+        return self._kept[seq]
+
+    def blame(self, problem: str) -> None:
+        """Tell the client that its message was broken; one that goes on like this is closed."""
+        now = time.monotonic()
+        self._strikes = max(0.0, self._strikes - (now - self._blamed_at)) + 1
+        self._blamed_at = now
+        self.tell("error", message=problem, about="message")
+        if self._strikes > STRIKES:
+            self.end(CLOSE_BROKEN, "too many broken messages")
+
+    def end(self, code: int, reason: str) -> None:
+        """Close the connection, after what was told before."""
+        if not self.ended.is_set():
+            self._closing = (code, reason)
+            self.ended.set()
+            self._wake.set()

@@ -1,0 +1,240 @@
+"""A live session that clients see: what all of these have in common, and the one that tracks a client's own camera."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from siamtrack.errors import SiamtrackError
+from siamtrack.live.capture import Captured
+from siamtrack.live.session import Session
+from siamtrack.live.web.client import CLOSE_FAILED, CLOSE_TAKEN_OVER, Client
+from siamtrack.live.web.jpeg import PictureError, decode_jpeg
+from siamtrack.live.web.protocol import ProtocolError, scene_data
+
+T = TypeVar("T")
+
+REPEAT_S = 5.0
+"""The same complaint (a full disk, say) is told once in so many seconds, though every frame meets it."""
+
+
+class ServedSession:
+    """A session and its clients. Its methods are called from the event loop, unless they say otherwise.
+
+    Args:
+        name: part of the address of its downloads; whoever knows it may have them.
+        session: what tracks.
+        engine: one thread, which runs everything that uses the network, one call after another. Two at once on the same
+            processor would each be slower, and so callers are served in the order in which they came.
+
+    Attributes:
+        clients: who is there.
+        closed: why no more can be done here, in one line; "" as long as it can.
+    """
+
+    mode: str
+
+    def __init__(self, name: str, session: Session, engine: Executor) -> None:
+        self.name, self.session, self.engine = name, session, engine
+        self.clients: set[Client] = set()
+        self.closed = ""
+        self._complaint = ("", 0.0)
+
+    def enter(self, client: Client) -> None:
+        """A client comes in."""
+        self.clients.add(client)
+        self.show_status()
+
+    def leave(self, client: Client) -> None:
+        """A client goes; nothing happens if it has gone before."""
+        if client in self.clients:
+            self.clients.discard(client)
+            self.show_status()
+
+    def take(self, client: Client, seq: int, jpeg: bytes) -> None:
+        """A client's own picture came.
+
+        Raises:
+            ProtocolError: this session takes none.
+        """
+        raise ProtocolError("a picture, though this client watches the server's video")
+
+    async def change(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Call a method of `session` that changes its targets, and show that to all clients; raises as the method."""
+        done = await self._in_turn(work, *arguments)
+        self.show_again()
+        return done
+
+    async def record(self, on: bool) -> Path | None:
+        """Begin or end a recording; raises as `Session.record`."""
+        path = await self._in_turn(self.session.record, on)
+        self.show_status()
+        return path
+
+    async def screenshot(self) -> Path:
+        """Write the newest scene as a picture; raises as `Session.screenshot`."""
+        return await asyncio.to_thread(self._while_open, self.session.screenshot)
+
+    def pause(self, on: bool) -> None:
+        """Let the video wait, or go on.
+
+        Raises:
+            ValueError: it cannot be paused from here.
+        """
+        raise ValueError("a client's own camera is paused in its page")
+
+    def step(self) -> None:
+        """Give one frame, then wait; raises as `pause`."""
+        self.pause(True)
+
+    def show_again(self) -> None:
+        """Tell all clients what changed between two frames."""
+        if (scene := self.session.scene) is not None:
+            self.tell_all("scene", scene=scene_data(scene))
+
+    def show_status(self) -> None:
+        """Tell all clients how the session is doing."""
+        self.tell_all("status", **self.status())
+
+    def status(self) -> dict[str, Any]:
+        """How the session is doing, as plain data."""
+        return {"recording": self.session.recording, "clients": len(self.clients)}
+
+    def complain(self, problem: str) -> None:
+        """Tell all clients of a problem that frames meet, not more often than people can read."""
+        now, line = time.monotonic(), " ".join(problem.split())
+        told, at = self._complaint
+        if line != told or now - at >= REPEAT_S:
+            self._complaint = (line, now)
+            self.tell_all("error", message=line, about="")
+
+    def tell_all(self, kind: str, **values: Any) -> None:
+        """Send a text of `protocol.pack_text` to all clients."""
+        for client in list(self.clients):
+            client.tell(kind, **values)
+
+    def close(self, ended: str) -> None:
+        """Finish all files. From any thread but the engine's.
+
+        Raises:
+            OutputError: a file cannot be written; the others were.
+        """
+        self.closed = self.closed or "this session has ended"
+        # In its turn, behind what clients asked for before.
+        self.engine.submit(self.session.close, ended).result()
+
+    async def _in_turn(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.engine, self._while_open, work, *arguments)
+
+    def _while_open(self, work: Callable[..., T], *arguments: Any) -> T:
+        # Asked here, in the engine's thread: a target that came after the end would never be finished.
+        if self.closed:
+            raise ValueError(self.closed)
+        return work(*arguments)
+
+
+@dataclass(frozen=True)
+class _Arrived:
+    """A picture that came: from whom, its number there, its number here, and the time."""
+
+    client: Client
+    seq: int
+    jpeg: bytes
+    index: int
+    at: float
+
+
+class CameraSession(ServedSession):
+    """Tracks what one client films.
+
+    A client may go and come back (a reload, a lost network) and finds its targets. A session that nobody comes back to
+    ends.
+
+    Args:
+        name, session, engine: as for `ServedSession`.
+        grace_s: seconds that it may be without a client.
+        on_empty: called with the session when they are over.
+    """
+
+    mode = "camera"
+
+    def __init__(
+        self, name: str, session: Session, engine: Executor, grace_s: float, on_empty: Callable[[CameraSession], None]
+    ) -> None:
+        super().__init__(name, session, engine)
+        self._grace_s, self._on_empty = grace_s, on_empty
+        self._waiting: _Arrived | None = None
+        self._tracking: asyncio.Task[None] | None = None
+        self._frames = 0
+        self._began_at = 0.0
+        self._end: asyncio.TimerHandle | None = None
+
+    def enter(self, client: Client) -> None:
+        """The client comes in, or comes back. Another one that is still there has to go: its session went on here."""
+        for other in list(self.clients):
+            other.end(CLOSE_TAKEN_OVER, "this session goes on in another tab")
+            self.clients.discard(other)
+        if self._end is not None:
+            self._end.cancel()
+        self._waiting = None
+        super().enter(client)
+
+    def leave(self, client: Client) -> None:
+        """The client goes; from now on nobody is here, unless another one took the session over."""
+        was_here = client in self.clients
+        super().leave(client)
+        if was_here and not self.clients:
+            self._waiting = None
+            self._end = asyncio.get_running_loop().call_later(self._grace_s, self._on_empty, self)
+
+    def take(self, client: Client, seq: int, jpeg: bytes) -> None:
+        """A picture came. If the one before is still waiting, it is dropped: nobody wants it any more."""
+        if client not in self.clients:
+            return
+        if self._waiting is not None:
+            client.tell("skipped", seq=self._waiting.seq)
+        now = time.perf_counter()
+        self._began_at = self._began_at or now
+        self._waiting = _Arrived(client, seq, jpeg, self._frames, now)
+        self._frames += 1
+        if self._tracking is None or self._tracking.done():
+            self._tracking = asyncio.create_task(self._track_all())
+
+    async def _track_all(self) -> None:
+        """Track the pictures that wait, until none does."""
+        while self._waiting is not None:
+            arrived, self._waiting = self._waiting, None
+            client = arrived.client
+            try:
+                await self._track(arrived)
+            except PictureError as error:
+                client.tell("skipped", seq=arrived.seq)
+                client.blame(str(error))
+            except (SiamtrackError, ValueError) as error:  # a full disk, say: the next frame may do
+                client.tell("skipped", seq=arrived.seq)
+                self.complain(str(error))
+            except Exception:  # nobody would answer this client any more
+                client.end(CLOSE_FAILED, "tracking broke off")
+                raise
+
+    async def _track(self, arrived: _Arrived) -> None:
+        taken_at = time.perf_counter()
+        image = await asyncio.to_thread(decode_jpeg, arrived.jpeg)
+        frame = Captured(arrived.index, arrived.at - self._began_at, image, arrived.at)
+        scene = await self._in_turn(self.session.step, frame)
+        arrived.client.keep(arrived.seq, frame)
+        if scene.notice:
+            self.complain(scene.notice)
+        # The client sends its next picture when this one is done, not before.
+        arrived.client.tell(
+            "result",
+            seq=arrived.seq,
+            waited_ms=round(1000 * (taken_at - arrived.at), 1),
+            worked_ms=round(1000 * (time.perf_counter() - taken_at), 1),
+            scene=scene_data(scene),
+        )

@@ -1,0 +1,184 @@
+"""The server's own video: one capture and one session, which all clients watch and steer together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import suppress
+from typing import Any
+
+from siamtrack.errors import SiamtrackError
+from siamtrack.live.capture import Capture, Captured
+from siamtrack.live.session import Scene, Session
+from siamtrack.live.web.client import Client, Picture
+from siamtrack.live.web.protocol import scene_data
+from siamtrack.live.web.served_session import ServedSession
+
+_POLL_S = 0.25
+_MAX_STEPS = 100
+
+
+class SourceSession(ServedSession):
+    """Tracks the server's video in a task of its own.
+
+    A camera or stream runs at once. A file waits at its first frame: its first target should be drawn there. At its end
+    its results are finished, and it can be played again.
+
+    Args:
+        session, engine: as for `ServedSession`.
+        capture: of the video; closed here.
+        open_capture: gives another one, to play a file again.
+    """
+
+    mode = "source"
+
+    def __init__(self, session: Session, engine: Executor, capture: Capture, open_capture: Callable[[], Capture]) -> None:
+        super().__init__("server", session, engine)
+        self._capture, self._open_capture = capture, open_capture
+        self._picture: Picture | None = None
+        self._changed: Scene | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._steered = asyncio.Event()
+        self._paused = not capture.live
+        self._steps = int(self._paused)
+        self._again = False
+        self._end = ""
+        self._told: tuple[str, str | None] = ("running", None)
+
+    def start(self) -> None:
+        """Begin to track; called in the event loop."""
+        self._task = asyncio.create_task(self._run())
+
+    def enter(self, client: Client) -> None:
+        """A client comes in, and sees the newest picture at once."""
+        super().enter(client)
+        if self._picture is not None:
+            client.offer(self._picture)
+
+    def pause(self, on: bool) -> None:
+        """Let the video wait, or go on; at the end of a file, go to its beginning."""
+        self._again = bool(self._end) and not on
+        self._paused, self._steps = on, 0
+        self._steered.set()
+        self.show_status()
+
+    def step(self) -> None:
+        """Give one frame, then wait."""
+        self._steps = min(self._steps + 1, _MAX_STEPS) if self._paused else 1
+        self._paused = True
+        self._steered.set()
+        self.show_status()
+
+    def show_again(self) -> None:
+        """Tell all clients what changed between two frames, and those that get the frame's picture later too."""
+        self._changed = self.session.scene
+        super().show_again()
+
+    def status(self) -> dict[str, Any]:
+        """How the session and its video are doing, as plain data."""
+        capture = self._capture.status
+        # What was read is not yet tracked: it ends here when the last frame was.
+        state = "ended" if self._end else "reconnecting" if capture.state == "reconnecting" else "running"
+        return {
+            **super().status(),
+            "state": state,
+            "problem": self._end or (capture.problem if state == "reconnecting" else "") or "",
+            "paused": self._paused,
+            "live": self._capture.live,
+        }
+
+    def close(self, ended: str) -> None:
+        """Close the capture and finish all files; raises as `ServedSession.close`."""
+        self._capture.close()
+        super().close(ended)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._play()
+                self._end = "the video has ended; its results are finished"
+            except SiamtrackError as error:
+                self._end = _line(error)
+            # Anything: else the page would stand still and nobody knew why.
+            except Exception as error:
+                self._end = f"tracking broke off: {type(error).__name__}: {_line(error)}"
+            await asyncio.to_thread(self._capture.close)
+            await self._finish()
+            await self._open_again()
+
+    async def _play(self) -> None:
+        """Track frames until the video ends."""
+        while True:
+            status = self._capture.status
+            if (status.state, status.problem) != self._told:
+                self._told = (status.state, status.problem)
+                self.show_status()
+            if self._paused and not self._steps:
+                self._steered.clear()
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._steered.wait(), _POLL_S)
+                continue
+            try:
+                captured = await asyncio.to_thread(self._capture.take, _POLL_S)
+            except TimeoutError:
+                continue
+            if captured is None:
+                return
+            await self._track(captured)
+            self._steps = max(0, self._steps - 1)
+
+    async def _track(self, captured: Captured) -> None:
+        # A file's frame waits for its turn without growing old: it is of no time of its own.
+        due_at = captured.captured_at if self._capture.live else time.perf_counter()
+        try:
+            scene = await self._in_turn(self.session.step, captured)
+        except (SiamtrackError, ValueError) as error:  # a full disk, a frame that cannot be used: the next one may do
+            self.complain(str(error))
+            return
+
+        def header() -> dict[str, Any]:
+            changed, capture = self._changed, self._capture.status
+            return {
+                "frames": capture.frames,
+                "dropped": capture.dropped,
+                # A target may have come while the picture waited.
+                "scene": scene_data(changed if changed is not None and changed.frame is captured else scene),
+                "age_ms": round(1000 * (time.perf_counter() - due_at), 1),
+            }
+
+        self._picture = Picture(captured, header)
+        if scene.notice:  # told apart from its frame, which a slow client may never see
+            self.complain(scene.notice)
+        for client in list(self.clients):
+            client.offer(self._picture)
+
+    async def _finish(self) -> None:
+        self.closed = self._end if self._capture.live else f"{self._end}; play it again to draw targets"
+        try:
+            await asyncio.get_running_loop().run_in_executor(self.engine, self.session.close, "done")
+        except SiamtrackError as error:
+            self.complain(str(error))
+        self.show_status()
+
+    async def _open_again(self) -> None:
+        """Wait until somebody wants to see a file again."""
+        while True:
+            while self._capture.live or not self._again:
+                self._steered.clear()
+                await self._steered.wait()
+            self._again, self._paused, self._steps = False, True, 1
+            try:
+                self._capture = await asyncio.to_thread(self._open_capture)
+            except (SiamtrackError, OSError) as error:
+                self._end = _line(error)
+                continue
+            self._end = self.closed = ""
+            self.show_status()
+            return
+
+
+def _line(error: Exception) -> str:
+    """An error in one line."""
+    return " ".join(str(error).split())
