@@ -56,6 +56,9 @@ setup(
     license="MIT",
     license_files=["LICENSE", "NOTICE", "LICENSES/*.txt"],
     python_requires=">=3.10",
+    # Makes an editable install put the clone on the path. Else Python takes a clone named siamtrack, in the folder where it
+    # is started, for the package.
+    package_dir={"": "."},
     packages=find_packages(include=["siamtrack", "siamtrack.*"]),
     package_data={"siamtrack": ["assets/*.safetensors", "assets/live*", "assets/report.css", "py.typed"]},
     install_requires=[

@@ -1,4 +1,4 @@
-"""The `batch` command: parsing and printing only, like `siamtrack.cli`."""
+"""`siamtrack batch`."""
 
 from __future__ import annotations
 
@@ -9,21 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import (
-    ConfigOption,
-    DeviceOption,
-    ModelOption,
-    PrecisionOption,
-    RedetectOption,
-    RuntimeOption,
-    note,
-    settings_of,
-)
-from siamtrack.cli.signals import Signals, interrupt
+from siamtrack.cli import options
+from siamtrack.cli.terminal import Bar, Signals, interrupt, note
 from siamtrack.errors import SiamtrackError
 from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from siamtrack.batch.engine import Event
     from siamtrack.batch.target_folder import TargetResult
 
@@ -40,12 +33,12 @@ def batch(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for results; the same command goes on in it.")],
-    model: ModelOption = DEFAULT_MODEL,
-    config: ConfigOption = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    runtime: RuntimeOption = "auto",
-    redetect: RedetectOption = True,
+    model: options.Model = DEFAULT_MODEL,
+    config: options.Config = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    runtime: options.Runtime = "auto",
+    redetect: options.Redetect = True,
     jobs: Annotated[int | None, typer.Option(min=1, help="Videos at a time. Default: as many as fill the machine.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process. Default: the cores, shared.")] = None,
     video: Annotated[bool, typer.Option("--video", help="Also write an overlay.mp4 a video, with all its targets.")] = False,
@@ -83,7 +76,7 @@ def batch(
     from siamtrack.batch.run import batch as run_batch
 
     check_labels(labels or [])
-    constants = settings_of(config, redetect)
+    constants = options.settings_of(config, redetect)
     with Signals(interrupt) as signals, _Bars() as bars:
         run = run_batch(
             jobs_path,
@@ -157,7 +150,7 @@ def _table(results: Sequence[TargetResult]) -> None:
         typer.echo(f"... and {len(results) - ROWS} more")
 
 
-class _Bars:
+class _Bars(Bar):
     """Progress on stderr: a bar a running video and one over all; a log file gets a line a target instead.
 
     Attributes:
@@ -166,24 +159,13 @@ class _Bars:
     """
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        columns = [
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.fields[count]}", markup=False),
-            TextColumn("{task.fields[fps]:.1f} fps", markup=False),
-        ]
+        super().__init__("all", transient=True)
         self.results: list[TargetResult] = []
         self.planned = False
-        self._bars = Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
         self._tasks: dict[str, TaskID] = {}
         self._shares: dict[str, float] = {}
         self._fps: dict[str, float] = {}
         self._ended = self._targets = 0
-        self._all: TaskID | None = None
 
     def tell(self, event: Event) -> None:
         """Show what goes on."""
@@ -191,21 +173,20 @@ class _Bars:
 
         if isinstance(event, Planned):
             self.planned, self._targets = True, event.targets
-            self._all = self._bars.add_task("all", total=event.videos, count="", fps=0.0)
+            self.rows.update(self.row, total=event.videos)
             if event.videos:
                 todo = f"{event.targets - event.settled} of {event.targets} targets to track in {event.videos} videos"
                 self._say(f"{todo}; {event.workers} at a time, {event.threads} threads each")
         elif isinstance(event, VideoProgress):
             if event.video not in self._tasks:
-                self._tasks[event.video] = self._bars.add_task(event.video[:40], total=None, count="", fps=0.0)
+                self._tasks[event.video] = self.rows.add_task("")
             total = event.total and max(event.total, event.frames)
-            count = f"{event.frames}/{total or '?'}"
-            task = self._tasks[event.video]
-            self._bars.update(task, completed=event.frames, total=total, count=count, fps=event.fps)
+            text = f"{event.video[:40]}  {event.fps:.1f} fps"
+            self.rows.update(self._tasks[event.video], completed=event.frames, total=total, description=text)
             self._shares[event.video], self._fps[event.video] = event.frames / total if total else 0.0, event.fps
         else:
             if event.video in self._tasks:
-                self._bars.remove_task(self._tasks.pop(event.video))
+                self.rows.remove_task(self._tasks.pop(event.video))
             self._shares.pop(event.video, None)
             self._fps.pop(event.video, None)
             self._ended += isinstance(event, Ended)
@@ -216,27 +197,19 @@ class _Bars:
     def settled(self, result: TargetResult) -> None:
         """Count a target."""
         self.results.append(result)
-        if self._bars.disable and not result.earlier:
+        if not result.earlier:
             count = f"{len(self.results)}/{self._targets}"
             speed = f"  {result.fps:.1f} fps" if result.fps else ""
-            typer.echo(f"{count}  {result.video}  {result.target}  {result.outcome}  {result.frames} frames{speed}", err=True)
+            self.line(f"{count}  {result.video}  {result.target}  {result.outcome}  {result.frames} frames{speed}")
         self._show_all()
 
     def _show_all(self) -> None:
-        if self._all is not None:
-            done = self._ended + sum(self._shares.values())
-            count = f"{len(self.results)}/{self._targets} targets"
-            self._bars.update(self._all, completed=done, count=count, fps=sum(self._fps.values()))
+        done = self._ended + sum(self._shares.values())
+        text = f"{len(self.results)}/{self._targets} targets  {sum(self._fps.values()):.1f} fps"
+        self.rows.update(self.row, completed=done, description=text)
 
     def _say(self, text: str) -> None:
-        if self._bars.disable:
-            note(text)
+        if self.shown:
+            self.rows.console.print(text, markup=False, highlight=False)
         else:
-            self._bars.console.print(text, markup=False, highlight=False)
-
-    def __enter__(self) -> _Bars:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+            note(text)

@@ -1,4 +1,4 @@
-"""The command that measures speed: parsing and printing only, like `siamtrack.cli`."""
+"""`siamtrack bench`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import DeviceOption, PrecisionOption, note
+from siamtrack.cli import options
+from siamtrack.cli.terminal import Bar, note
 
 if TYPE_CHECKING:
     from siamtrack.eval.speed import Figures, SpeedReport
@@ -40,8 +41,8 @@ def bench(
     frames: Annotated[int, typer.Option(min=2, help="Of each round, after the first.")] = 60,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds that count; a short one before them warms up.")] = 5,
     threads: Annotated[int | None, typer.Option(min=1, help="To compute with. Default: as PyTorch chooses.")] = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures.")] = None,
 ) -> int:
     """Measure speed on this machine: frames per second, times of a frame, and memory.
@@ -72,8 +73,8 @@ def bench(
         raise ValueError(f"--against {against!r} is not measured; {nearest(against, labels)}")
     own = None if video is None or box is None else speed_clip.video_clip(video, parse_box(box))
     make = partial(speed.make_contender, device=device, precision=precision, onnx_dir=onnx_dir)
-    with _Bar(len(wanted) * (rounds + 1)) as bar:
-        report = speed.bench(wanted, make, own or speed_clip.render_clip(), frames, rounds, against, threads, bar.step)
+    with Bar("loading", len(wanted) * (rounds + 1), transient=True) as bar:
+        report = speed.bench(wanted, make, own or speed_clip.render_clip(), frames, rounds, against, threads, bar.advance)
     _print(report)
     if json_file is not None:
         speed.write_json(json_file, report)
@@ -121,27 +122,3 @@ def _fps(figures: Figures | None) -> str:
 
 def _ms(ms: float) -> str:
     return f"{ms:.1f}" if ms >= 10 else f"{ms:.2f}"
-
-
-class _Bar:
-    """A progress bar on stderr, where somebody looks."""
-
-    def __init__(self, steps: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as RichProgress
-
-        console = Console(stderr=True)
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        self._bar = RichProgress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task("loading", total=steps)
-
-    def step(self, done: str) -> None:
-        self._bar.update(self._task, advance=1, description=done)
-
-    def __enter__(self) -> _Bar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()

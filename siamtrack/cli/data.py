@@ -1,4 +1,4 @@
-"""The commands that look after data sets: parsing and printing only, like `siamtrack.cli`."""
+"""`siamtrack data`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from siamtrack.cli.terminal import Bar
 
 if TYPE_CHECKING:
     from siamtrack.data.dataset import Bad
@@ -75,37 +77,17 @@ def _name(found: Iterable[Bad]) -> None:
         typer.echo(f"bad: {bad.name}: {bad.reason}")
 
 
-class _ItemBar:
-    """A bar of items on a terminal; a line every tenth of the way elsewhere."""
+class _ItemBar(Bar):
+    """A bar of items; a log file gets a line every tenth of the way."""
 
     def __init__(self, verb: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        console = Console(stderr=True)
-        self._bar = RichProgress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
+        super().__init__(verb)
         self._verb, self._tenth = verb, 0
-        self._task = self._bar.add_task(verb, total=None)
 
     def update(self, name: str, done: int, total: int) -> None:
-        self._bar.update(self._task, description=f"{self._verb} {name[:40]}", completed=done, total=total)
+        """Show that an item is done."""
+        self.rows.update(self.row, description=f"{self._verb} {name[:40]}", completed=done, total=total)
         tenth = 10 * done // total
-        if self._bar.disable and tenth > self._tenth:
-            typer.echo(f"{self._verb} {done}/{total}", err=True)
+        if tenth > self._tenth:
+            self.line(f"{self._verb} {done}/{total}")
         self._tenth = tenth
-
-    def __enter__(self) -> _ItemBar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()

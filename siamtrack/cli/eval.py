@@ -1,4 +1,4 @@
-"""The `eval` command: parsing and printing only, like `siamtrack.cli`."""
+"""`siamtrack eval`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import DeviceOption, PrecisionOption, RuntimeOption
+from siamtrack.cli import options
+from siamtrack.cli.terminal import Bar
 from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def evaluate(
     compare: Annotated[Path | None, typer.Option(metavar="DIR", help="Another evaluation, compared in the report.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only look for faults in the data set, and name each.")] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="With --check: decode every image.")] = False,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    runtime: RuntimeOption = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    runtime: options.Runtime = "auto",
 ) -> int:
     """Run trackers on a benchmark by its protocol, and write a report. Stopped, the same command goes on.
 
@@ -91,8 +92,17 @@ def evaluate(
     other = score(data, trackers_of(compare), compare, {"folder": compare.name}) if compare is not None else None
     # One pass as the benchmarks mean it; a name's own settings come later and win: siamfc-lite,redetect=true
     specs = [TrackerSpec(name, ("redetect=false",), onnx, device, precision, threads, runtime) for name in names]
-    with _FrameBar(specs, data) as bar:
-        run_benchmark(specs, data, out, jobs or usual_jobs(threads), bar.done, _toolkit_root(benchmark, place, data))
+    frames, runs = sum(len(video.boxes_xywh) for video in data.sequences), len(specs) * len(data.sequences)
+    count = iter(range(1, runs + 1))
+    with Bar("starting", len(specs) * frames) as bar:
+
+        def done(tracker: str, sequence: str, frames: int, fresh: bool) -> None:
+            number = next(count)
+            bar.advance(f"{tracker} {sequence}"[:48], frames)
+            if fresh:
+                bar.line(f"{number}/{runs}  {tracker}  {sequence}")
+
+        run_benchmark(specs, data, out, jobs or usual_jobs(threads), done, _toolkit_root(benchmark, place, data))
     return _pack(data, specs, out) if data.hidden else _report(data, list(names), out, other)
 
 
@@ -139,32 +149,3 @@ def _check(benchmark: str, root: Path, subset: str | None, thorough: bool) -> in
         typer.echo(f"bad: {finding.sequence}: {finding.reason}")
     typer.echo(str(report))
     return 1 if report.findings else 0
-
-
-class _FrameBar:
-    """A bar on stderr over the frames of all runs; a log file gets a line a sequence instead."""
-
-    def __init__(self, specs: Sequence[TrackerSpec], data: Benchmark) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        console = Console(stderr=True)
-        columns = [TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-        self._bar = RichProgress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
-        frames = len(specs) * sum(len(video.boxes_xywh) for video in data.sequences)
-        self._task = self._bar.add_task("starting", total=frames)
-        self._count, self._of = 0, len(specs) * len(data.sequences)
-
-    def done(self, tracker: str, sequence: str, frames: int, fresh: bool) -> None:
-        self._count += 1
-        self._bar.update(self._task, description=f"{tracker} {sequence}"[:48], advance=frames)
-        if self._bar.disable and fresh:
-            typer.echo(f"{self._count}/{self._of}  {tracker}  {sequence}", err=True)
-
-    def __enter__(self) -> _FrameBar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()

@@ -1,4 +1,4 @@
-"""The `export-labels` command: parsing and printing only, like `siamtrack.cli`."""
+"""`siamtrack export-labels`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli.options import note
+from siamtrack.cli.terminal import note
 
 
 def export_labels(

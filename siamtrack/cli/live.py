@@ -1,4 +1,4 @@
-"""The `live` command: parsing and printing only, like `siamtrack.cli`."""
+"""`siamtrack live`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.options import (
-    ConfigOption,
-    DeviceOption,
-    ModelOption,
-    PrecisionOption,
-    RedetectOption,
-    RuntimeOption,
-    note,
-    tracker_of,
-)
-from siamtrack.cli.signals import Signals, interrupt
+from siamtrack.cli import options
+from siamtrack.cli.terminal import Signals, interrupt, note
 from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -53,12 +44,12 @@ def live(
     token: Annotated[
         str | None, typer.Option(help="With --web: the token to ask for. Default: a new one where needed.")
     ] = None,
-    model: ModelOption = DEFAULT_MODEL,
-    config: ConfigOption = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    runtime: RuntimeOption = "auto",
-    redetect: RedetectOption = True,
+    model: options.Model = DEFAULT_MODEL,
+    config: options.Config = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    runtime: options.Runtime = "auto",
+    redetect: options.Redetect = True,
 ) -> int:
     """Follow things live: in a window, in a browser, or without either.
 
@@ -93,7 +84,7 @@ def live(
     from siamtrack.live.session import Session
     from siamtrack.video.source import open_source
 
-    tracker, about = tracker_of(model, config, device, precision, runtime, redetect)
+    tracker, about = options.tracker_of(model, config, device, precision, runtime, redetect)
     with Capture(lambda: open_source(source or "0")) as capture:
         session = Session(tracker.engine, tracker.config, out, capture.name, capture.fps, about)
         if record:
@@ -110,7 +101,7 @@ def _web(settings: ServerSettings, of: tuple[str, Path | None, str, str, str, bo
     from siamtrack.live.session import Session
     from siamtrack.live.web.server import LiveServer
 
-    tracker, about = tracker_of(*of)
+    tracker, about = options.tracker_of(*of)
 
     def make_session(out: Path, source: str, fps: float) -> Session:
         return Session(tracker.engine, tracker.config, out, source, fps, about)

@@ -7,18 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-ModelOption = Annotated[str, typer.Option(help="siamfc-lite, siamfc-box, siamfc, or a .safetensors or .pth file.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
-RuntimeOption = Annotated[
+from siamtrack.cli.terminal import note
+
+Model = Annotated[str, typer.Option(help="siamfc-lite, siamfc-box, siamfc, or a .safetensors or .pth file.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Runtime = Annotated[
     str,
     typer.Option(
         help="auto, eager (PyTorch), compile (torch.compile), onnx, openvino, cuda-graph, or fastest, which measures them "
         "once; see docs/speed.md."
     ),
 ]
-ConfigOption = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-lite.yaml.")]
-RedetectOption = Annotated[
+Config = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-lite.yaml.")]
+Redetect = Annotated[
     bool, typer.Option("--redetect/--no-redetect", help="Whether a target that is LOST is looked for in the whole frame.")
 ]
 
@@ -44,8 +46,3 @@ def settings_of(config: Path | None, redetect: bool) -> dict[str, Any]:
     from siamtrack.config import load_yaml
 
     return {**(load_yaml(config) if config else {}), **({} if redetect else {"redetect": False})}
-
-
-def note(text: str, kind: str = "note") -> None:
-    """One line on stderr."""
-    typer.echo(f"siamtrack: {kind}: {' '.join(text.split())}", err=True)

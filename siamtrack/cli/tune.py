@@ -1,4 +1,4 @@
-"""The command that searches tracker constants: parsing and printing only, like `siamtrack.cli`."""
+"""`siamtrack tune`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from siamtrack.cli.options import DeviceOption, PrecisionOption, RuntimeOption
+from siamtrack.cli import options
+from siamtrack.cli.terminal import Bar
 from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ def tune(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the order of sequences, the sampler and the bootstrap.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for report.json and report.png. Default: beside the study.")] = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    runtime: RuntimeOption = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    runtime: options.Runtime = "auto",
 ) -> int:
     """Search tracker constants by tracking, and say whether any beat the present ones. Needs the extra `tune`.
 
@@ -123,36 +124,23 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-class _TrialBar:
-    """A bar on stderr over the sequences of all trials; a log file gets a line a trial instead."""
+class _TrialBar(Bar):
+    """A bar over the sequences of all trials; a log file gets a line a trial."""
 
     def __init__(self, trials: int, sequences: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        console = Console(stderr=True)
-        columns = [BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
-        self._bar = RichProgress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
-        self._task = self._bar.add_task("sequences", total=trials * sequences)
+        super().__init__("sequences", trials * sequences)
         self._trials, self._sequences = trials, sequences
         self._best = 0.0
 
     def sequence(self, number: int, done: int, ao: float) -> None:
+        """Show that a trial has tracked a sequence."""
         text = f"trial {number}/{self._trials}  AO so far {ao:.3f}  best {self._best:.3f}"
-        self._bar.update(self._task, description=text, completed=(number - 1) * self._sequences + done)
+        self.rows.update(self.row, description=text, completed=(number - 1) * self._sequences + done)
 
     def trial(self, trial: Trial) -> None:
+        """Show that a trial has ended."""
         if not trial.pruned:
             self._best = max(self._best, trial.ao)
-        if self._bar.disable:
-            ending = f"given up after {len(trial.frames)} sequences at" if trial.pruned else "AO"
-            constants = "  ".join(f"{key} {_short(value)}" for key, value in trial.constants.items())
-            typer.echo(f"trial {trial.number}/{self._trials}  {ending} {trial.ao:.3f}  {constants}", err=True)
-
-    def __enter__(self) -> _TrialBar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        ending = f"given up after {len(trial.frames)} sequences at" if trial.pruned else "AO"
+        constants = "  ".join(f"{key} {_short(value)}" for key, value in trial.constants.items())
+        self.line(f"trial {trial.number}/{self._trials}  {ending} {trial.ao:.3f}  {constants}")

@@ -1,4 +1,4 @@
-"""The `verify` command: parsing and printing only, like `siamtrack.cli`."""
+"""`siamtrack verify`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from siamtrack.cli.options import DeviceOption
+from siamtrack.cli import options
+from siamtrack.cli.terminal import Bar
 
 if TYPE_CHECKING:
     from siamtrack.verify.verifier import Verdict, Verifier
@@ -39,7 +40,7 @@ def verify(
         Path | None, typer.Option(metavar="FILE.safetensors", help="With --gallery DIR: keep the enrolled gallery.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON a result.")] = False,
-    device: DeviceOption = "auto",
+    device: options.Device = "auto",
 ) -> int:
     """Are two items the same? Distance, score and verdict; status 0 for the same, 1 for different.
 
@@ -118,12 +119,11 @@ def _identify(verifier: Verifier, gallery: Path, probes: list[Path], count: int,
 
 def _enroll(verifier: Verifier, folder: Path) -> None:
     import numpy as np
-    from rich.console import Console
-    from rich.progress import track
 
     from siamtrack.data.labelled import open_classes
 
     data = open_classes(folder, to_learn=False)
-    console = Console(stderr=True)
-    for k, name in enumerate(track(data.names, "enrolling", console=console, transient=True, disable=not console.is_terminal)):
-        verifier.enroll(name, [data.items[item] for item in np.flatnonzero(data.classes == k)])
+    with Bar("enrolling", len(data.names), transient=True) as bar:
+        for k, name in enumerate(data.names):
+            verifier.enroll(name, [data.items[item] for item in np.flatnonzero(data.classes == k)])
+            bar.advance("enrolling")

@@ -245,6 +245,12 @@ def test_help_and_version() -> None:
     assert heavy == "[]"
 
 
+def test_it_runs_beside_a_clone_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "siamtrack/docs").mkdir(parents=True)
+    result = siam("--version", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
 def test_train_and_use_what_came_out(here: Command, tmp_path: Path, write_clip: Callable[..., Path], clip: Path) -> None:
     data = tmp_path / "data/videos"
     data.mkdir(parents=True)

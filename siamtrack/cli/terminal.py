@@ -1,0 +1,93 @@
+"""What commands share on the terminal: lines on stderr, a progress bar, and what signals mean."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, TypeVar
+
+import typer
+
+B = TypeVar("B", bound="Bar")
+
+
+def note(text: str, kind: str = "note") -> None:
+    """One line on stderr."""
+    typer.echo(f"siamtrack: {kind}: {' '.join(text.split())}", err=True)
+
+
+class Bar:
+    """A progress bar on stderr, where somebody looks; a log file gets what `line` is given instead.
+
+    Args:
+        text: before the bar. total: of its steps; None if nobody knows.
+        transient: take it away at the end.
+        silent: show nothing, whoever looks.
+
+    Attributes:
+        shown: whether somebody looks.
+        rows: rich's progress bars; the first is `row`.
+    """
+
+    def __init__(self, text: str = "", total: float | None = None, *, transient: bool = False, silent: bool = False) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        self.shown = console.is_terminal and not silent
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        times = (TimeElapsedColumn(), TimeRemainingColumn())
+        self.rows = Progress(*columns, *times, console=console, transient=transient, disable=not self.shown)
+        self.row = self.rows.add_task(text, total=total)
+        self._silent = silent
+
+    def advance(self, text: str, steps: int = 1) -> None:
+        """Go on by some steps."""
+        self.rows.update(self.row, description=text, advance=steps)
+
+    def line(self, text: str) -> None:
+        """Write a line, if there is no bar."""
+        if not self.shown and not self._silent:
+            typer.echo(text, err=True)
+
+    def __enter__(self: B) -> B:
+        self.rows.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rows.stop()
+
+
+class Signals:
+    """SIGINT and SIGTERM end a command with its results written, instead of the process without them.
+
+    Args:
+        act: called when one comes, in the main thread.
+
+    Attributes:
+        caught: the signal's number, once there was one.
+    """
+
+    def __init__(self, act: Callable[[], object] = lambda: None) -> None:
+        self.caught: int | None = None
+        self._act = act
+
+    def _catch(self, number: int, _: FrameType | None) -> None:
+        self.caught = number
+        self._act()
+
+    def __enter__(self) -> Signals:
+        self._before: dict[int, Callable[..., Any] | int | None] = {
+            number: signal.signal(number, self._catch) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def interrupt() -> None:
+    """What `Signals` does for a loop that asks nobody whether to go on."""
+    raise KeyboardInterrupt
