@@ -105,7 +105,7 @@ def agreed(labels_xywh: Sequence[NDArray[np.float64]], min_iou: float = 0.5) -> 
     if not labels_xywh or len({len(each) for each in labels_xywh}) > 1:
         raise ValueError(f"labels of {[len(each) for each in labels_xywh]} frames; teachers must label the same frames")
     boxes = np.stack(labels_xywh)
-    sure = (boxes[..., 2:] > 0).all(axis=-1)
+    sure: NDArray[np.bool_] = np.asarray((boxes[..., 2:] > 0).all(axis=-1))
     corners = np.where(sure[..., None], np.concatenate([boxes[..., :2], boxes[..., :2] + boxes[..., 2:]], axis=-1), np.nan)
     found = np.zeros(boxes.shape[1:])
     for index in np.flatnonzero(2 * sure.sum(axis=0) > len(boxes)):

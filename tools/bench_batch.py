@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""What a batch costs: targets in one video, videos at a time, memory over a long video. Prints JSON.
+"""What a batch costs: videos at a time, memory over a long video. Prints JSON.
 
-    tools/bench_batch.py                            all three; the long video has 2,000 frames
+    tools/bench_batch.py                            both; the long video has 2,000 frames
     tools/bench_batch.py --only memory --frames 20000 --search-size 159
     tools/bench_batch.py --only engines             the local engine beside Ray on this machine
 
-Clips are rendered: noise with a moving patch. Every figure is a median of --rounds, taken in turns.
+Clips are rendered: noise with a moving patch. Every figure is a median of --rounds, taken in turns. What more targets cost
+says experiments/speed/costs.py.
 """
 
 from __future__ import annotations
@@ -15,14 +16,12 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-import siamtrack
 from siamtrack.batch.engine import Event, VideoProgress
 from siamtrack.batch.jobs import TargetJob, VideoJob
 from siamtrack.batch.run import batch
@@ -34,18 +33,16 @@ WIDTH, HEIGHT = 640, 360
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["targets", "videos", "memory", "engines"])
+    parser.add_argument("--only", choices=["videos", "memory", "engines"])
     parser.add_argument("--model", default="siamfc-lite")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--frames", type=int, default=2000, help="of the long video")
     parser.add_argument("--search-size", type=int, default=255, help="in pixels: smaller is quicker, for the long video")
     args = parser.parse_args()
-    wanted = [args.only] if args.only else ["targets", "videos", "memory"]
+    wanted = [args.only] if args.only else ["videos", "memory"]
     figures: dict[str, Any] = {"model": args.model, "rounds": args.rounds}
     with tempfile.TemporaryDirectory(prefix="bench-batch-") as folder:
         place = Path(folder)
-        if "targets" in wanted:
-            figures["targets"] = cost_of_targets(args.model, args.rounds)
         if "videos" in wanted:
             runs: dict[str, dict[str, Any]] = {
                 "one_worker": {"workers": 1, "threads": 1},
@@ -59,25 +56,6 @@ def main() -> None:
         if "memory" in wanted:
             figures["memory"] = memory(place, args.model, args.frames, args.search_size)
     print(json.dumps(figures, indent=1))
-
-
-def cost_of_targets(model: str, rounds: int, counts: Iterable[int] = (1, 2, 4, 8), frames: int = 10) -> dict[str, float]:
-    """Milliseconds a frame of 1, 2, 4 and 8 targets in one video, without decoding."""
-    from siamtrack.tracking.group import MultiTracker
-
-    tracker = siamtrack.load(model)
-    pictures = [frame(index) for index in range(frames + 1)]
-    found: dict[int, list[float]] = {count: [] for count in counts}
-    for _ in range(rounds):
-        for count, seconds in found.items():
-            group: MultiTracker[int] = MultiTracker(tracker.engine, tracker.config)
-            for number in range(count):
-                group.add(number, pictures[0], box(number))
-            for picture in pictures[1:]:
-                began = time.perf_counter()
-                group.update(picture)
-                seconds.append(time.perf_counter() - began)
-    return {f"{count}_ms": round(1e3 * median(seconds), 1) for count, seconds in found.items()}
 
 
 def seconds_of(place: Path, model: str, rounds: int, runs: dict[str, dict[str, Any]]) -> dict[str, float]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from siamtrack.live.capture import Capture, Captured
+from siamtrack.system import resident_mb
 from siamtrack.video.source import Frame, Source, open_source
 
 WARM_UP = 10
@@ -71,11 +71,11 @@ def main() -> None:
             work(captured)
             time.sleep(max(0.0, period_s - (time.perf_counter() - now)))
             if taken == WARM_UP:
-                memory_start = memory_mb()
+                memory_start = resident_mb()
             if taken >= WARM_UP:
                 to_taken.append(now - captured.captured_at)
                 to_done.append(time.perf_counter() - captured.captured_at)
-        status, memory_end = capture.status, memory_mb()
+        status, memory_end = capture.status, resident_mb()
     figures = {
         "source": capture.name,
         "seconds": seconds,
@@ -117,18 +117,6 @@ def summary(seconds: list[float]) -> dict[str, float]:
         return {}
     p50, p95 = np.percentile(seconds, [50, 95])
     return {"p50": round(1e3 * p50, 1), "p95": round(1e3 * p95, 1), "max": round(1e3 * max(seconds), 1)}
-
-
-def memory_mb() -> float:
-    """Resident memory of this process, MB; where there is no /proc, the most that it ever was."""
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-    import resource
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 if __name__ == "__main__":

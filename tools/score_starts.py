@@ -40,7 +40,7 @@ from siamtrack.eval.runner import shared
 from siamtrack.eval.scores import bootstrap_gain, overlaps
 from siamtrack.frames import Image
 from siamtrack.model.weights import load_weights
-from siamtrack.video.results import write_whole
+from siamtrack.system import write_whole
 
 STARTS = (0.0, 0.2, 0.4, 0.6)
 MIN_FRAMES = 20
