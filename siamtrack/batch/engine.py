@@ -29,9 +29,9 @@ class RunSettings:
         out: folder of all results, absolute.
         model: as for `siamtrack.load`; a file's path is absolute.
         constants: the tracker's constants that were given.
-        identity: what all results of a batch share: weights, constants, device, precision, runtime.
+        identity: what all results of a batch share: weights, constants, device, precision, runtime; nothing is `auto`,
+            which machines could understand differently.
         devices: one for each worker in turn, such as `cuda:0`, `cuda:1`.
-        precision, runtime: never `auto`, which machines could understand differently.
         workers: processes.
         threads: of torch and OpenCV in each. Sums in another order round differently: it goes into run.json.
         video: write overlay.mp4.
@@ -43,8 +43,6 @@ class RunSettings:
     constants: dict[str, Any]
     identity: dict[str, Any]
     devices: tuple[str, ...]
-    precision: str
-    runtime: str
     workers: int = 1
     threads: int = 1
     video: bool = False
@@ -84,7 +82,7 @@ def settings_for(
         "runtime": exact.runtime,
     }
     name = os.path.abspath(model) if Path(model).is_file() else str(model)
-    return RunSettings(str(out), name, dict(constants), identity, devices, exact.precision, exact.runtime, **more)
+    return RunSettings(str(out), name, dict(constants), identity, devices, **more)
 
 
 def make_tracker(settings: RunSettings, device: str) -> Tracker:
@@ -105,7 +103,8 @@ def make_tracker(settings: RunSettings, device: str) -> Tracker:
     weights = load_weights(settings.model)
     if weights.sha256 != settings.identity["weights_sha256"]:
         raise WeightsError(f"the weights of {settings.model} were replaced while the batch ran; start it again")
-    return tracker_from(weights, device, settings.precision, settings.runtime, **settings.constants)
+    exact = settings.identity
+    return tracker_from(weights, device, exact["precision"], exact["runtime"], **settings.constants)
 
 
 def share_machine(videos: int, devices: tuple[str, ...], workers: int | None, threads: int | None) -> tuple[int, int]:

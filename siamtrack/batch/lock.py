@@ -32,10 +32,9 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / NAME
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a+", encoding="utf-8")
+            self._file = (folder / NAME).open("a+", encoding="utf-8")
         except OSError as error:
             raise OutputError(f"{folder} cannot be written ({error.strerror}); give --out a folder that can") from error
         try:
@@ -43,11 +42,12 @@ class FolderLock:
             self._file.truncate(0)
             self._file.write(json.dumps({"pid": os.getpid(), "host": platform.node()}))
             self._file.flush()
+        except OutputError:
+            self._file.close()
+            raise
         except OSError as error:
             self._file.close()
-            if isinstance(error, OutputError):
-                raise
-            raise OutputError(f"{self.path} cannot be written ({error.strerror}); give --out a folder that can") from error
+            raise OutputError(f"{folder / NAME} cannot be written ({error.strerror}); give --out a folder that can") from error
 
     def fileno(self) -> int:
         """File descriptor that holds the lock."""
@@ -109,8 +109,6 @@ else:
     def _alive(pid: int) -> bool:
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-        except OSError:
-            return True
+        except OSError as error:
+            return error.errno != errno.ESRCH
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,6 @@ class Session:
         source: name of the source, for run.json.
         fps: frame rate of recordings.
         about: more plain data for run.json (model, weights' sha256).
-        clock: seconds, monotonic.
 
     Attributes:
         scene: what the newest frame showed; None before the first.
@@ -98,7 +97,6 @@ class Session:
         source: str = "",
         fps: float = 30.0,
         about: dict[str, Any] | None = None,
-        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.out = out
         self.scene: Scene | None = None
@@ -106,7 +104,7 @@ class Session:
         self._group: MultiTracker[str] = MultiTracker(engine, config)
         self._tracks: dict[str, _Track] = {}
         self._about = {"source": source, **conditions(self._group), **(about or {})}
-        self._fps, self._clock = fps, clock
+        self._fps = fps
         self._lock = threading.RLock()
         self._recording: Recording | None = None
         self._steps: deque[float] = deque(maxlen=30)
@@ -121,11 +119,12 @@ class Session:
         """
         with self._lock:
             self._check_size(frame)
-            self._steps.append(self._clock())
+            before = self._steps[-1] if self._steps else time.perf_counter()
             results, (network_s, tracker_s) = timed_update(self._group, frame.image)
+            self._steps.append(time.perf_counter())
             for name, result in results.items():
                 self._tracks[name].take(frame, result)
-                self._tracks[name].recorder.times.add(network_s, tracker_s, self._steps[-1] - self._steps[-2])
+                self._tracks[name].recorder.times.add(network_s, tracker_s, self._steps[-1] - before)
             self.scene = self._scene(frame, results, tracker_s if results else 0.0)
             self._notice = ""
             if self._recording is not None:
@@ -258,9 +257,9 @@ class Session:
 
     def _check_size(self, frame: Captured) -> None:
         """End all targets if frames have another size: a turned phone, or a camera that came back in another mode."""
-        if self._tracks and self.scene is not None and self.scene.frame.image.shape != frame.image.shape:
-            (height, width), (was_height, was_width) = frame.image.shape[:2], self.scene.frame.image.shape[:2]
-            self._notice = f"the picture went from {was_width}x{was_height} to {width}x{height}: draw the targets again"
+        (height, width), (h, w) = frame.image.shape[:2], (self.scene.frame if self.scene else frame).image.shape[:2]
+        if self._tracks and (h, w) != (height, width):
+            self._notice = f"the picture went from {w}x{h} to {width}x{height}: draw the targets again"
             for name in list(self._tracks):
                 self.remove(name, self._notice)
 

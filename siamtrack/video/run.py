@@ -111,15 +111,11 @@ def run(
                 if not watch(progress):
                     ended = "interrupted"
                     break
-        except (SourceError, ValueError) as error:
+        except (SourceError, ValueError, KeyboardInterrupt) as error:
             # Nothing tracked yet: the caller's mistake. Later: the source's end came early, and results are kept.
             if recorder is None:
                 raise
-            ended = str(error)
-        except KeyboardInterrupt:
-            if recorder is None:
-                raise
-            ended = "interrupted"
+            ended = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         if recorder is None:
             raise SourceError(f"{source.name} gave no frame from {start} on; nothing was tracked")
         if encoder is not None and sink is not None:

@@ -60,6 +60,7 @@ def outcomes(results: list[TargetResult]) -> dict[tuple[str, str], str]:
     return {(Path(result.video).stem, result.target): result.outcome for result in results}
 
 
+@pytest.mark.slow
 def test_a_batch_from_beginning_to_end_and_again(jobs: list[VideoJob], tmp_path: Path) -> None:
     out, told = tmp_path / "out", list[Event]()
     results = list(siamtrack.batch(jobs, out, workers=2, on_event=told.append, **OPTIONS))
@@ -92,7 +93,7 @@ def test_a_batch_from_beginning_to_end_and_again(jobs: list[VideoJob], tmp_path:
 
     # What failed is tried again when asked, what is done is not.
     before = (out / "a/one/run.json").stat().st_mtime_ns
-    retried = list(siamtrack.batch(jobs, out, retry_failed=True, **OPTIONS))
+    retried = list(siamtrack.batch(jobs, out, retry_failed=True, workers=1, **OPTIONS))
     assert outcomes(retried) == expected
     assert {result.target: result.earlier for result in retried if result.outcome == "failed"} == {"bad": False, "gone": False}
     assert (out / "a/one/run.json").stat().st_mtime_ns == before
@@ -112,6 +113,7 @@ def test_a_batch_from_beginning_to_end_and_again(jobs: list[VideoJob], tmp_path:
     assert changed["a/one/boxes.csv"] != written["a/one/boxes.csv"]
 
 
+@pytest.mark.slow
 def test_dead_workers_are_replaced_and_a_video_that_kills_them_fails_alone(
     jobs: list[VideoJob], tmp_path: Path, tracker: Tracker, settings_in: Callable[..., RunSettings]
 ) -> None:
@@ -139,6 +141,7 @@ def test_dead_workers_are_replaced_and_a_video_that_kills_them_fails_alone(
     assert again == boxes_of(tmp_path / "here")
 
 
+@pytest.mark.slow
 def test_closing_the_iterator_ends_the_workers(jobs: list[VideoJob], tmp_path: Path) -> None:
     run = siamtrack.batch(jobs, tmp_path, workers=1, **OPTIONS)
     next(run)
@@ -152,6 +155,7 @@ def test_closing_the_iterator_ends_the_workers(jobs: list[VideoJob], tmp_path: P
     assert summary["unfinished"] > 0
 
 
+@pytest.mark.slow
 def test_a_script_needs_no_main_guard_and_its_workers_end_with_it(clips: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     manifest = clips / "once.csv"

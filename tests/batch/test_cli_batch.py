@@ -124,6 +124,7 @@ def test_mistakes_are_one_line_and_status_2(manifest: Path, tmp_path: Path, batc
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_batch_keeps_what_is_done(manifest: Path, whole: Path, tmp_path: Path, number: signal.Signals) -> None:
     out = tmp_path / "out"
@@ -141,6 +142,7 @@ def test_a_stopped_batch_keeps_what_is_done(manifest: Path, whole: Path, tmp_pat
     assert not (out / "long/all/boxes.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_driver_killed_at_any_moment_goes_on_to_the_same_bytes(
     batch: Command, manifest: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -157,12 +159,13 @@ def test_a_driver_killed_at_any_moment_goes_on_to_the_same_bytes(
             stream.close()
     assert kills >= 1
     # At once: workers of the killed driver may still be there, and are waited for.
-    last = batch(manifest, "--out", out, "--jobs", 2, *OPTIONS)
+    last = batch(manifest, "--out", out, "--jobs", 1, *OPTIONS)
     assert last.returncode == 0, last.stderr
     assert files_of(out) == files_of(whole)
     assert all(path.stat().st_mtime_ns == was for path, was in done.items())
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(
     manifest: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: Command
 ) -> None:

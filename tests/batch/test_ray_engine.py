@@ -19,6 +19,8 @@ from siamtrack.batch.jobs import TargetJob, VideoJob  # noqa: E402
 from siamtrack.batch.run import batch  # noqa: E402
 from siamtrack.errors import SiamtrackError  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 BOX = (60.0, 80.0, 40.0, 50.0)
 CORNER = (2.0, 3.0, 50.0, 40.0)
 COMMON: dict[str, Any] = {"model": "siamfc", "device": "cpu", "precision": "float32", "threads": 1}

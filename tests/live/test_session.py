@@ -55,6 +55,16 @@ def test_targets_are_followed_and_written_as_everywhere(session: Session) -> Non
     assert run["box"] == pytest.approx(list(box(0)))
     assert run["frame_wh"] == [320, 240]
     assert run["fps"]["tracker"]["frames"] == 2  # five updates, the first three are warm-up
+    rates = [run["fps"][name]["fps"] for name in ("network", "tracker", "end_to_end")]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] > 0
+
+
+def test_a_target_may_be_drawn_in_a_frame_that_was_never_stepped_through(session: Session) -> None:
+    name = session.add(box(0), captured(0))
+    assert [seen.name for seen in session.step(captured(1)).targets] == [name]
+    session.close()
+    assert [row["frame"] for row in rows(session.out / name)] == ["0", "1"]
 
 
 def test_nothing_is_written_before_there_is_a_target(session: Session) -> None:

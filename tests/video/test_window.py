@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from screens import close_window, needs_screen, virtual_screen, xdotool
 
-pytestmark = needs_screen
+pytestmark = [needs_screen, pytest.mark.slow]
 
 
 @pytest.fixture
