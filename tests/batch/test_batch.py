@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -146,9 +145,7 @@ def test_closing_the_iterator_ends_the_workers(jobs: list[VideoJob], tmp_path: P
     run = siamtrack.batch(jobs, tmp_path, workers=1, **OPTIONS)
     next(run)
     assert children(os.getpid())
-    began = time.monotonic()
     run.close()
-    assert time.monotonic() - began < 8
     assert children(os.getpid()) == []
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["targets"] == 5

@@ -19,7 +19,7 @@ def test_labels_lie_beside_the_results(
     write_clip(tmp_path / "clips" / "a.mp4", frames=6)
     (tmp_path / "clips" / "a.csv").write_text("target,start,x,y,w,h,end\none,0,60,80,40,50,\ntwo,2,2,3,50,40,4\n")
     out = tmp_path / "out"
-    command = ["siamtrack", "batch", str(tmp_path / "clips"), "--out", str(out), "--model", "siamfc", "--jobs", "1"]
+    command = ["siamtrack", "batch", str(tmp_path / "clips"), "--out", str(out), "--jobs", "1"]
     monkeypatch.setattr(sys, "argv", [*command, "--labels", "mot", "--labels", "coco", "--labels", "parquet"])
     with pytest.raises(SystemExit) as ended:
         main()

@@ -13,7 +13,7 @@ import pytest
 from rendered import rendered_frame
 
 from siamtrack.errors import SourceError
-from siamtrack.live.capture import CLOSE_S, Capture, Captured
+from siamtrack.live.capture import Capture, Captured, _Pace
 from siamtrack.video.source import Frame, Source, StreamSource, open_source
 
 LONG_S = 10.0
@@ -103,11 +103,9 @@ def take_until_quiet(capture: Capture) -> list[Captured]:
     return taken
 
 
-def closes_in_time(capture: Capture) -> bool:
-    """Close it; whether that was quick, and its thread has ended."""
-    began = time.perf_counter()
+def ends_by_closing(capture: Capture) -> bool:
+    """Close it; whether its thread has ended when that returns."""
     capture.close()
-    assert time.perf_counter() - began < CLOSE_S + 0.6
     return not capture._thread.is_alive()
 
 
@@ -277,25 +275,23 @@ def test_a_file_is_paced_by_its_own_times(clip: Path) -> None:
     assert [captured.index for captured in taken] == list(range(20))
     # 20 frames at 25 a second; the first is due at once. Later than due happens, earlier never.
     assert all(c.captured_at - taken[0].captured_at >= c.time_s - 0.002 for c in taken)
-    assert taken[-1].captured_at - taken[0].captured_at < 0.76 + 3
 
 
 def test_without_pacing_a_file_goes_as_fast_as_it_is_taken() -> None:
-    began = time.perf_counter()
-    with Capture(lambda: Recording(100, fps=1), pace=False) as capture:
-        assert len(list(capture)) == 100
-    assert time.perf_counter() - began < LONG_S
+    with Capture(lambda: Recording(4, fps=0.01), pace=False) as capture:
+        taken = list(capture)
+    assert [captured.index for captured in taken] == list(range(4))
+    assert taken[-1].captured_at - taken[0].captured_at < taken[-1].time_s == 300
 
 
-def test_lateness_is_not_made_up_by_a_burst() -> None:
-    with Capture(lambda: Recording(20, fps=50)) as capture:
-        head = list(islice(capture, 3))
-        time.sleep(0.4)
-        tail = list(capture)
-    assert [captured.index for captured in head + tail] == list(range(20))
-    # The two that were waiting come at once, the rest again a fiftieth of a second apart, but for little lateness.
-    rest = tail[2:]
-    assert rest[-1].captured_at - rest[0].captured_at >= (len(rest) - 1) / 50 - 0.12
+def test_little_lateness_is_made_up_and_much_is_forgiven() -> None:
+    pace = _Pace()
+    assert pace.wait_s(0.0, 100.0) == 0  # the first is due at once
+    assert pace.wait_s(0.04, 100.01) == pytest.approx(0.03)
+    assert pace.wait_s(0.08, 100.13) == pytest.approx(-0.05)
+    assert pace.wait_s(0.12, 100.13) == pytest.approx(-0.01)
+    assert pace.wait_s(0.16, 100.5) == 0  # no burst follows
+    assert pace.wait_s(0.2, 100.5) == pytest.approx(0.04)
 
 
 @pytest.mark.parametrize("pace", [True, False])
@@ -337,7 +333,7 @@ def test_close_while_a_file_waits_for_its_consumer() -> None:
     source = Recording(5)
     capture = Capture(lambda: source, pace=False)
     wait_until(lambda: capture.status.frames == 2)
-    assert closes_in_time(capture)
+    assert ends_by_closing(capture)
     assert source.closed.is_set()
     left = capture.take()
     assert left is not None
@@ -350,28 +346,28 @@ def test_close_while_a_file_waits_for_its_consumer() -> None:
 def test_close_while_a_file_waits_for_its_time() -> None:
     capture = Capture(lambda: Recording(5, fps=0.01))
     assert next(iter(capture)).index == 0
-    assert closes_in_time(capture)
+    assert ends_by_closing(capture)
 
 
 def test_close_while_a_file_is_paused() -> None:
     capture = Capture(lambda: Recording(50, fps=1000))
     capture.pause()
     take_until_quiet(capture)
-    assert closes_in_time(capture)
+    assert ends_by_closing(capture)
 
 
 def test_close_while_a_camera_runs_and_nobody_takes() -> None:
     camera = Camera(fps=200)
     capture = Capture(lambda: camera)
     wait_until(lambda: capture.status.frames > 3)
-    assert closes_in_time(capture)
+    assert ends_by_closing(capture)
     assert camera.closed.is_set()
 
 
 def test_close_while_it_waits_to_reconnect() -> None:
     capture = Capture(Shelf(Camera(1), SourceError("away")), first_delay_s=LONG_S, longest_delay_s=LONG_S)
     wait_until(lambda: capture.status.state == "reconnecting")
-    assert closes_in_time(capture)
+    assert ends_by_closing(capture)
     assert capture.status.state == "ended"
 
 
@@ -381,7 +377,7 @@ def test_close_while_somebody_waits_to_take() -> None:
     ends: list[Captured | None] = []
     consumer = threading.Thread(target=lambda: ends.append(capture.take()), daemon=True)
     consumer.start()
-    assert not closes_in_time(capture)
+    assert not ends_by_closing(capture)
     consumer.join(LONG_S)
     assert ends == [None]
     # The driver comes back: now the thread ends, and lets go of the source.
@@ -408,7 +404,7 @@ def test_close_while_it_is_being_opened_again() -> None:
     first: list[Source] = []
     capture = Capture(reopen, first_delay_s=0.001)
     assert opening.wait(LONG_S)
-    assert not closes_in_time(capture)
+    assert not ends_by_closing(capture)
     go_on.set()
     capture._thread.join(LONG_S)
     assert late.closed.is_set()
