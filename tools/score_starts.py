@@ -21,7 +21,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from rich.table import Table
 
 from siamtrack.boxes import Box
 from siamtrack.data.layout import find_sequences
-from siamtrack.eval.evaluate import subset
+from siamtrack.eval.evaluate import MIN_FRAMES, STARTS, many_starts, subset
 from siamtrack.eval.named import is_ours, tracker_by_name
 from siamtrack.eval.peers import BoxTracker, box_of
 from siamtrack.eval.runner import shared
@@ -41,10 +41,6 @@ from siamtrack.eval.scores import bootstrap_gain, overlaps
 from siamtrack.frames import Image
 from siamtrack.model.weights import load_weights
 from siamtrack.system import write_whole
-
-STARTS = (0.0, 0.2, 0.4, 0.6)
-MIN_FRAMES = 20
-"""Shorter runs say nothing that longer ones of the same sequence do not."""
 
 Found = dict[str, NDArray[np.float64]]
 """Overlaps by the name of the sequence."""
@@ -132,36 +128,12 @@ def follow_all(
     """Overlaps of one sequence's runs by each tracker, one behind the other; {} if it is too short for any run."""
     sequence = {one.name: one for one in find_sequences(root)}[name]
     frames, boxes = list(sequence.frames()), sequence.boxes_xywh
-    tries = list(runs(boxes, jitter, starts))
+    tries = list(many_starts(boxes, jitter, starts))
     found = {}
     for label in trackers if tries else ():
         tracker = tracker_by_name(label, ["redetect=false"], onnx_dir)
         found[label] = np.concatenate([follow(tracker, frames, boxes, order, first) for order, first in tries])
     return found
-
-
-def runs(
-    boxes: NDArray[np.float64], jitter: float, starts: Sequence[float] = STARTS
-) -> Iterator[tuple[range, NDArray[np.float64]]]:
-    """Frames of each run in its order, and the box that it starts with; a run that starts without one is left out.
-
-    Args:
-        boxes: (N, 4) of the sequence. jitter: largest shift, and change of size, as a share of the sides.
-        starts: how far into the sequence, as shares of it.
-    """
-    last, rng = len(boxes) - 1, np.random.default_rng(len(boxes))
-    visible: NDArray[np.bool_] = np.asarray((boxes[:, 2:] > 0).all(axis=1))
-    for share in starts:
-        start = round(share * last)
-        for order in (range(start, last + 1), range(last - start, -1, -1)):
-            moves = rng.uniform(-jitter, jitter, 4)
-            if len(order) < MIN_FRAMES or not visible[order[0]]:
-                continue
-            box = boxes[order[0]].copy()
-            if order[0]:
-                size = box[2:] * (1 + moves[2:])
-                box = np.concatenate([box[:2] + box[2:] * (0.5 + moves[:2]) - size / 2, size])
-            yield order, box
 
 
 def follow(

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Fit score_weights and score_offset of a model: what its evidence says of "the box overlaps the target by more than 0.5".
 
-    experiments/lost/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only 'TLP_*' --features value,peak,gap --jobs 2
+    experiments/lost/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only 'TLP_*' --features value,gap --jobs 2
+    experiments/lost/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only @configs/dev.txt --starts --jobs 2
 
 The tracker follows the targets of labelled sequences that the network must not have been trained on (it knows the others
 by heart, and would promise too little for new ones), as they are and in the clips that make_absences.py makes of them. A
@@ -9,6 +10,11 @@ logistic regression with every sequence, and every kind of clip, of equal weight
 learn is in the clips. The offset is fitted again with the sequences worth as much as all their clips: in the
 clips the target is away half of the time, and by them alone a score would be too cautious on ordinary video. Printed
 beside are AUROC and expected calibration error (ECE) of each sequence's frames by a fit to the other sequences.
+
+With --starts there are no clips: the sequences are followed from eight starts each, so that the tracker fails by itself,
+which is harder to tell. A third feature is compared there, `similarity`: the cosine between the first exemplar and an
+exemplar cut at the box that was found. Printed too is how many frames whose box is off the target (overlap below 0.05)
+have a score above the one that 95 % of the good frames exceed.
 """
 
 from __future__ import annotations
@@ -30,16 +36,29 @@ from siamtrack.api import load
 from siamtrack.boxes import iou
 from siamtrack.config import load_yaml
 from siamtrack.data.layout import find_sequences
+from siamtrack.eval.evaluate import many_starts
 from siamtrack.eval.runner import shared
+from siamtrack.tracking.crop import context_side, mean_color
 from siamtrack.tracking.evidence import Evidence
+from siamtrack.tracking.exemplar import embed_exemplars
+from siamtrack.tracking.locator import View
 from siamtrack.tracking.tracker import Tracker
+
+FEATURES = (*Evidence._fields, "similarity")
+"""The last one is known with --starts alone."""
+
+OFF = 0.05
+"""A box that overlaps less with the target's is off it."""
+
+JITTER = 0.06
+"""Largest shift, and change of size, of a first box, as in tools/score_starts.py."""
 
 RIDGE = 1e-2
 """Pull of the weights of standardised features towards 0, per unit of the frames' mean weight."""
 
 
 class Frames(NamedTuple):
-    """What was seen: features (N, 5) in the order of `Evidence`, overlaps (N,), each frame's sequence and kind of clip."""
+    """What was seen: features (N, F) in the order of `FEATURES`, overlaps (N,), each frame's sequence and kind of clip."""
 
     evidence: NDArray[np.float64]
     overlaps: NDArray[np.float64]
@@ -73,8 +92,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
     parser.add_argument("model")
-    parser.add_argument("--only", nargs="*", default=["*"], help="patterns of the sequences' names")
-    parser.add_argument("--features", default="", help=f"of {','.join(Evidence._fields)}; default: every choice is compared")
+    parser.add_argument("--only", nargs="*", default=["*"], help="patterns of names, or @FILE with a name a line")
+    parser.add_argument("--features", default="", help=f"of {','.join(FEATURES)}; default: every choice is compared")
+    parser.add_argument("--starts", action="store_true", help="follow from eight starts instead of making clips")
     parser.add_argument("--config", type=Path, default=None, help="tracker constants; default: the model's own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="sequences at a time, one thread each")
@@ -83,20 +103,27 @@ def main() -> None:
     seen = collect(args)
     print(f"{len(seen.overlaps)} frames of {len(set(seen.sequence))} sequences, {seen.good.mean():.3f} of them good")
     names = tuple(args.features.split(",")) if args.features else ()
-    for features in [names] if names else choices():
+    for features in [names] if names else choices(seen.evidence.shape[1]):
         weights, offset = fit(seen, features)
         scores = leave_one_out(seen, features)
         parts = (np.ones_like(seen.good), seen.kind == "plain")
         quality = [(auroc(scores[one], seen.good[one]), calibration_error(scores[one], seen.good[one])) for one in parts]
         of_all, of_plain = (f"AUROC {found[0]:.3f}  ECE {found[1]:.3f}" for found in quality)
-        print(f"{','.join(features):28} {of_all}   as they are: {of_plain}")
+        off = f"off the target above: {share_above(scores, seen):.1%} of {(seen.overlaps < OFF).sum()}" if args.starts else ""
+        print(f"{','.join(features):28} {of_all}   {off or 'as they are: ' + of_plain}")
     print(f"score_weights: {[round(float(weight), 4) for weight in weights]}\nscore_offset: {offset:.4f}")
 
 
-def choices() -> Iterator[tuple[str, ...]]:
-    """Every set of features."""
-    for count in range(1, len(Evidence._fields) + 1):
-        yield from combinations(Evidence._fields, count)
+def choices(known: int) -> Iterator[tuple[str, ...]]:
+    """Every set of the first `known` features."""
+    for count in range(1, known + 1):
+        yield from combinations(FEATURES[:known], count)
+
+
+def share_above(scores: NDArray[np.float64], seen: Frames) -> float:
+    """Share of the frames off the target whose score is above the one that 95 % of the good frames exceed."""
+    off = scores[seen.overlaps < OFF]
+    return float((off > np.quantile(scores[seen.good], 0.05)).mean()) if len(off) and seen.good.any() else 0.0
 
 
 def collect(args: argparse.Namespace) -> Frames:
@@ -104,11 +131,14 @@ def collect(args: argparse.Namespace) -> Frames:
     if args.keep and args.keep.is_file():
         with np.load(args.keep, allow_pickle=False) as file:
             return Frames(*(file[name] for name in Frames._fields))
-    names = [one.name for one in find_sequences(args.root) if any(fnmatchcase(one.name, pattern) for pattern in args.only)]
-    rows: list[tuple[Evidence, float, str, str]] = []
+    patterns = [
+        pattern for word in args.only for pattern in (Path(word[1:]).read_text().split("\n") if word[0] == "@" else [word])
+    ]
+    names = [one.name for one in find_sequences(args.root) if any(fnmatchcase(one.name, pattern) for pattern in patterns)]
+    rows: list[tuple[Sequence[float], float, str, str]] = []
     settings = {**(load_yaml(args.config) if args.config else {}), "redetect": False}
-    calls = [(args.root, name, args.model, settings, args.seed) for name in names]
-    for found in track(shared(observe, calls, args.jobs), "sequences", total=len(calls)):
+    calls = [(args.root, name, args.model, settings, *(() if args.starts else (args.seed,))) for name in names]
+    for found in track(shared(observe_starts if args.starts else observe, calls, args.jobs), "sequences", total=len(calls)):
         rows += found
     evidence, overlaps, sequences, kinds = zip(*rows, strict=True)
     seen = Frames(np.array(evidence), np.array(overlaps), np.array(sequences), np.array(kinds))
@@ -125,6 +155,33 @@ def observe(root: Path, name: str, model: str, settings: dict[str, Any], seed: i
     for clip in make_clips(sequence, sequences.values(), seed):
         rows += [(*row, name, clip.kind) for row in follow(tracker, clip.frames, clip.boxes, unsure=False)]
     return rows
+
+
+def observe_starts(
+    root: Path, name: str, model: str, settings: dict[str, Any]
+) -> list[tuple[Sequence[float], float, str, str]]:
+    """Evidence with similarity, overlap, sequence and kind of each frame of one sequence, from eight starts."""
+    sequence = {one.name: one for one in find_sequences(root)}[name]
+    tracker, frames, boxes = load(model, **settings), list(sequence.frames()), sequence.boxes_xywh
+    rows = []
+    for order, first in many_starts(boxes, JITTER):
+        tracker.init(frames[order[0]], first)
+        exemplar = embedded(tracker, frames[order[0]], first)
+        for index in order[1:]:
+            box, evidence = tracker.update(frames[index]).box, tracker.evidence
+            assert evidence is not None
+            if (boxes[index, 2:] > 0).all():
+                similarity = float(exemplar @ embedded(tracker, frames[index], box))
+                rows.append(((*evidence, similarity), float(iou(box, boxes[index])), name, "plain"))
+    return rows
+
+
+def embedded(tracker: Tracker, frame: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.float32]:
+    """The embedding of an exemplar cut around a box, as a vector of length 1."""
+    x, y, w, h = (float(value) for value in box)
+    view = View(frame, (x + w / 2, y + h / 2), (w, h), context_side((w, h)), mean_color(frame))
+    vector = embed_exemplars(tracker.engine, tracker.config, view).cpu().numpy().ravel()
+    return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
 def follow(
@@ -144,8 +201,8 @@ def follow(
 
 
 def fit(seen: Frames, features: Sequence[str]) -> tuple[NDArray[np.float64], float]:
-    """Weights (5,), 0 for features that are left out, by a logistic regression (Newton's method), and the offset for them."""
-    columns = [Evidence._fields.index(name) for name in features]
+    """Weights (F,), 0 for features that are left out, by a logistic regression (Newton's method), and the offset for them."""
+    columns = [FEATURES.index(name) for name in features]
     chosen = seen.evidence[:, columns]
     mean, spread = chosen.mean(0), np.maximum(chosen.std(0), 1e-9)
     known = np.column_stack([(chosen - mean) / spread, np.ones(len(chosen))])
@@ -156,7 +213,7 @@ def fit(seen: Frames, features: Sequence[str]) -> tuple[NDArray[np.float64], flo
         slope = known.T @ (share * (likely - seen.good)) + pull @ found
         bend = (known * (share * likely * (1 - likely))[:, None]).T @ known + pull + 1e-9 * np.eye(len(found))
         found -= np.linalg.solve(bend, slope)
-    weights = np.zeros(len(Evidence._fields))
+    weights = np.zeros(seen.evidence.shape[1])
     weights[columns] = found[:-1] / spread
     return weights, offset_for(seen, weights)
 

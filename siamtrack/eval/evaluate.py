@@ -138,6 +138,42 @@ def run_together(trackers: Mapping[str, BoxTracker], sequence: Sequence, limit: 
     }
 
 
+STARTS = (0.0, 0.2, 0.4, 0.6)
+"""Where runs of one sequence begin, as shares of it, in both directions."""
+
+MIN_FRAMES = 20
+"""Shorter runs say nothing that longer ones of the same sequence do not."""
+
+
+def many_starts(
+    boxes_xywh: NDArray[np.float64], jitter: float, starts: Iterable[float] = STARTS
+) -> Iterator[tuple[range, NDArray[np.float64]]]:
+    """Runs from many places of a sequence, forward and backward; one that starts without a box is left out.
+
+    Args:
+        boxes_xywh: (N, 4) of the sequence.
+        jitter: largest shift, and change of size, of a first box as a share of its sides; the sequence's own first box
+            stays as it is.
+        starts: how far into the sequence, as shares of it.
+
+    Yields:
+        Frame numbers in the run's order, and the box that it starts with. The same for every tracker.
+    """
+    last, rng = len(boxes_xywh) - 1, np.random.default_rng(len(boxes_xywh))
+    visible: NDArray[np.bool_] = np.asarray((boxes_xywh[:, 2:] > 0).all(axis=1))
+    for share in starts:
+        start = round(share * last)
+        for order in (range(start, last + 1), range(last - start, -1, -1)):
+            moves = rng.uniform(-jitter, jitter, 4)
+            if len(order) < MIN_FRAMES or not visible[order[0]]:
+                continue
+            box = boxes_xywh[order[0]].copy()
+            if order[0]:
+                size = box[2:] * (1 + moves[2:])
+                box = np.concatenate([box[:2] + box[2:] * (0.5 + moves[:2]) - size / 2, size])
+            yield order, box
+
+
 def pool_runs(runs: Iterable[SequenceRun]) -> Scores:
     """Scores over all frames of all runs together, each frame with the same weight."""
     return pooled(run.overlaps for run in runs)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from rendered import rendered_frame
 
 FEATURES = ("value", "gap")
 
@@ -48,3 +50,30 @@ def test_the_offset_makes_scores_right_on_the_whole(tool: ModuleType, weights: t
     seen = frames(tool, 500, shift=0.7)
     scores = 1 / (1 + np.exp(-(seen.evidence @ weights + tool.offset_for(seen, np.array(weights)))))
     assert seen.halves() @ scores == pytest.approx(seen.halves() @ seen.good, abs=1e-4)
+
+
+def test_a_third_feature_is_fitted_where_it_was_seen(tool: ModuleType) -> None:
+    seen = frames(tool, 200)
+    more = tool.Frames(np.column_stack([seen.evidence, seen.good.astype(float)]), *seen[1:])
+    assert [len(list(tool.choices(count))) for count in (2, 3)] == [3, 7]
+    weights, _ = tool.fit(more, ("value", "similarity"))
+    assert weights[1] == 0
+    assert weights[2] > 1
+
+
+def test_the_share_above_is_of_frames_off_the_target(tool: ModuleType) -> None:
+    overlaps = np.concatenate([np.full(100, 0.8), np.zeros(10), np.full(10, 0.3)])
+    scores = np.concatenate([np.linspace(0.5, 1, 100), np.full(4, 0.9), np.full(6, 0.1), np.ones(10)])
+    seen = tool.Frames(np.zeros((120, 2)), overlaps, np.full(120, "one"), np.full(120, "plain"))
+    assert tool.share_above(scores, seen) == pytest.approx(0.4)
+
+
+def test_a_sequence_is_followed_from_many_starts(tool: ModuleType, tmp_path: Path, write_clip: Callable[..., Path]) -> None:
+    write_clip(tmp_path / "one.mp4", 24)
+    boxes = (",".join(f"{value:.2f}" for value in rendered_frame(i)[1]) for i in range(24))
+    (tmp_path / "one.txt").write_text("\n".join(boxes))
+    rows = tool.observe_starts(tmp_path, "one", "siamfc-lite", {"redetect": False})
+    assert len(rows) == 2 * 23  # from both ends; later starts leave too few frames
+    similarity = np.array([evidence[2] for evidence, *_ in rows])
+    assert (np.abs(similarity) <= 1 + 1e-6).all()
+    assert similarity.mean() > 0.5

@@ -16,29 +16,6 @@ def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
     return import_tool("tools/score_starts")
 
 
-def test_runs_start_at_fifths_and_go_both_ways(tool: ModuleType) -> None:
-    boxes = np.tile([10.0, 20.0, 30.0, 40.0], (101, 1))
-    orders = [order for order, _ in tool.runs(boxes, 0.06)]
-    assert [(order[0], order[-1]) for order in orders] == [
-        (start, end) for first in (0, 20, 40, 60) for start, end in ((first, 100), (100 - first, 0))
-    ]
-    # The first frame's box is what a person drew; others are moved, never further than was said.
-    firsts = [first for _, first in tool.runs(boxes, 0.06)]
-    assert firsts[0].tolist() == boxes[0].tolist()
-    for first in firsts[1:]:
-        assert (np.abs(first[2:] / boxes[0, 2:] - 1) <= 0.06).all()
-        assert (np.abs((first[:2] + first[2:] / 2 - boxes[0, :2] - boxes[0, 2:] / 2) / boxes[0, 2:]) <= 0.06 + 1e-9).all()
-    assert len({tuple(first) for first in firsts}) == len(firsts)
-    # Every tracker starts with the same boxes.
-    assert [first.tolist() for _, first in tool.runs(boxes, 0.06)] == [first.tolist() for first in firsts]
-
-
-def test_no_run_starts_without_a_box_or_close_to_the_end(tool: ModuleType) -> None:
-    boxes = np.tile([10.0, 20.0, 30.0, 40.0], (41, 1))
-    boxes[8] = 0
-    assert [order[0] for order, _ in tool.runs(boxes, 0.0)] == [0, 40, 32, 16, 24]
-
-
 def test_it_scores_trackers_compares_them_and_names_what_is_too_short(
     tool: ModuleType,
     tmp_path: Path,
