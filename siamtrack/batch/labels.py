@@ -8,9 +8,9 @@ from pathlib import Path
 from siamtrack.config import nearest
 from siamtrack.errors import ConfigError
 from siamtrack.labels.export import FORMS
-from siamtrack.labels.folder import load_tracks
-from siamtrack.labels.options import LabelOptions
-from siamtrack.labels.parquet import load_pyarrow
+from siamtrack.labels.results_folder import load_tracks
+from siamtrack.labels.selection import LabelOptions
+from siamtrack.labels.tables import load_pyarrow
 
 KINDS = tuple(name for name, form in FORMS.items() if form.ending and name != "cvat")
 """One file a video, for programs; what people annotate with is `siamtrack export-labels`'s."""

@@ -6,18 +6,16 @@
     for video in results.videos:
         write_mot(video, f"labels/{video.name}.txt")
 
-Every form has one function in a file of its own, and all have one signature: the tracks of a video, where to write,
-and options; they return how many boxes were written. `export` does the same for a whole folder of results.
+Every form has one function, and all have one signature: the tracks of a video, where to write, and options; they return
+how many boxes were written. `export` does the same for a whole folder of results.
 """
 
-from siamtrack.labels.coco import write_coco
 from siamtrack.labels.cvat import write_cvat
 from siamtrack.labels.export import FORMS, Exported, export
-from siamtrack.labels.folder import load_tracks
-from siamtrack.labels.labelme import write_labelme
-from siamtrack.labels.mot import write_mot
-from siamtrack.labels.options import LabelOptions
-from siamtrack.labels.parquet import write_parquet
+from siamtrack.labels.json_labels import write_coco, write_labelme
+from siamtrack.labels.results_folder import load_tracks
+from siamtrack.labels.selection import LabelOptions
+from siamtrack.labels.tables import write_mot, write_parquet
 from siamtrack.labels.tracks import Results, Skipped, Track, VideoTracks
 
 __all__ = [

@@ -18,11 +18,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from siamtrack.labels.files import clean_label, write_file
 from siamtrack.labels.footage import frame_counts, frame_size
-from siamtrack.labels.names import clean_label
-from siamtrack.labels.options import DEFAULTS, LabelOptions
-from siamtrack.labels.output import write_file
-from siamtrack.labels.selection import Chosen, choose
+from siamtrack.labels.selection import DEFAULTS, Chosen, LabelOptions, choose
 from siamtrack.labels.tracks import VideoTracks
 from siamtrack.tracking.result import State
 

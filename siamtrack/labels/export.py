@@ -8,16 +8,12 @@ from pathlib import Path
 
 from siamtrack.config import nearest
 from siamtrack.errors import OutputError
-from siamtrack.labels.coco import write_coco
 from siamtrack.labels.cvat import write_cvat
+from siamtrack.labels.files import check_free, check_no_frames, safe_names
 from siamtrack.labels.footage import frame_size, write_frames
-from siamtrack.labels.labelme import write_labelme
-from siamtrack.labels.mot import write_mot
-from siamtrack.labels.names import safe_names
-from siamtrack.labels.options import DEFAULTS, LabelOptions
-from siamtrack.labels.output import check_free, check_no_frames
-from siamtrack.labels.parquet import load_pyarrow, write_parquet
-from siamtrack.labels.selection import by_frame, choose
+from siamtrack.labels.json_labels import write_coco, write_labelme
+from siamtrack.labels.selection import DEFAULTS, LabelOptions, by_frame, choose
+from siamtrack.labels.tables import load_pyarrow, write_mot, write_parquet
 from siamtrack.labels.tracks import Results, VideoTracks
 
 Writer = Callable[[VideoTracks, Path, LabelOptions], int]

@@ -1,10 +1,16 @@
-"""Names that come from results, made fit for file names and labels: a stranger's results may hold any text."""
+"""The files that an export writes: their names, and never over others unasked.
+
+A stranger's results may hold any text: names and labels are made fit for files before they are used.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
+
+from siamtrack.errors import OutputError
+from siamtrack.system import make_folder, write_whole
 
 MAX_BYTES = 150
 """Longest file name without its ending; file systems take 255 bytes with ending and temporary suffix."""
@@ -64,3 +70,42 @@ def video_name(source: str | None, folder: Path) -> str:
 def frame_name(index: int, suffix: str) -> str:
     """File name of a frame, by its 0-based number: as CVAT names those that it exports."""
     return f"frame_{index:06d}.{suffix}"
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Make sure that a file is not there yet, unless it may be written over.
+
+    Raises:
+        OutputError: it is.
+    """
+    if not force and path.exists():
+        raise OutputError(f"{path} exists; give --force to write over it, or another --out")
+
+
+def check_no_frames(folder: Path, suffix: str, force: bool) -> None:
+    """Make sure that a folder holds no file that is named as a frame is, unless they may be written over.
+
+    Raises:
+        OutputError: it does.
+    """
+    if not force and (there := frame_files(folder, suffix)):
+        raise OutputError(f"{there[0]} exists; give --force to write over it, or another --out")
+
+
+def frame_files(folder: Path, suffix: str) -> list[Path]:
+    """Files such as `frame_000012.json` in a folder, in order; none if there is no folder."""
+    if not folder.is_dir():
+        return []
+    name = re.compile(rf"frame_\d{{6,}}\.{suffix}")
+    return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
+
+
+def write_file(path: Path, data: str | bytes, force: bool) -> None:
+    """Write a file whole or not at all, making its folder if need be.
+
+    Raises:
+        OutputError: it exists and `force` is False, or it cannot be written.
+    """
+    check_free(path, force)
+    make_folder(path.parent)
+    write_whole(path, data)
