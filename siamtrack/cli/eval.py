@@ -38,11 +38,11 @@ def evaluate(
             "--tracker",
             "--model",
             metavar="NAME",
-            help="siamfc-lite, siamfc-box, siamfc, a weights file, cv2:mil|kcf|csrt|nano|vit, identity; may be repeated. "
-            "A model may carry constants of its own: siamfc,window_influence=0.25.",
+            help="siamfc-lite, siamfc-box, siamfc, a weights file, cv2:mil|kcf|csrt|nano|vit, onnx:nanotrackv3|fear_xs, "
+            "identity; may be repeated. A model may carry constants of its own: siamfc,window_influence=0.25.",
         ),
     ] = None,
-    onnx_dir: Annotated[Path | None, typer.Option(help="Folder of the ONNX files of cv2:nano and cv2:vit.")] = None,
+    onnx_dir: Annotated[Path | None, typer.Option(help="Folder of the ONNX files of cv2:nano, cv2:vit and onnx:...")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes. Default: as many as there are cores.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each process; results can depend on it.")] = 1,
     only: Annotated[str, typer.Option(metavar="NAMES", help="Sequences to use, parted by commas. Default: all.")] = "",
