@@ -20,7 +20,7 @@ from rich.progress import track
 from siamtrack.data.layout import find_sequences
 from siamtrack.eval.evaluate import SequenceRun, pool_runs, run_together, subset
 from siamtrack.eval.named import tracker_by_name
-from siamtrack.eval.speed import computing_with
+from siamtrack.eval.runner import computing_with
 from siamtrack.system import write_whole
 
 

@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from siamtrack.eval.named import our_tracker
-from siamtrack.eval.speed import Contender, Figures, computing_with, figures, run_round
+from siamtrack.eval.runner import computing_with
+from siamtrack.eval.speed import Contender, Figures, figures, run_round
 from siamtrack.eval.speed_clip import Clip, RenderedClip, render_clip
 from siamtrack.system import resident_mb
 from siamtrack.tracking.group import MultiTracker

@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from siamtrack.eval.named import our_tracker
-from siamtrack.eval.speed import WARM_UP_FRAMES, computing_with
+from siamtrack.eval.runner import computing_with
+from siamtrack.eval.speed import WARM_UP_FRAMES
 from siamtrack.eval.speed_clip import Clip, render_clip
 from siamtrack.tracking.tracker import Tracker
 

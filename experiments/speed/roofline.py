@@ -22,7 +22,8 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from siamtrack.eval.named import our_tracker
-from siamtrack.eval.speed import Contender, computing_with, run_round
+from siamtrack.eval.runner import computing_with
+from siamtrack.eval.speed import Contender, run_round
 from siamtrack.eval.speed_clip import render_clip
 from siamtrack.model.backbone import EXEMPLAR_SIZE, embedding_size
 from siamtrack.model.graphs import make_graphs

@@ -6,7 +6,9 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -96,7 +98,7 @@ def run_benchmark(
         specs: the trackers.
         data: the sequences; the first box is all that a tracker sees of the labels.
         out: folder of the evaluation.
-        jobs: processes.
+        jobs: processes; 1 runs in this one.
         progress: called for every finished run, those of earlier calls first.
         toolkit_root: GOT-10k's folder, to run through its own toolkit; None for our own loop.
 
@@ -133,23 +135,19 @@ def run_benchmark(
 def _results(
     waiting: list[tuple[TrackerSpec, Video]], out: Path, jobs: int, toolkit: Toolkit | None
 ) -> Iterator[tuple[TrackerSpec, Video, SiamtrackError | None]]:
-    if not waiting:
+    jobs = min(jobs, len(waiting))
+    if jobs <= 1:
+        made: dict[TrackerSpec, BoxTracker] = {}
+        for spec, video in waiting:
+            yield spec, video, _failure(partial(run_one, spec, video, out, toolkit, made))
         return
     # Forked processes would inherit torch's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(waiting)), context, leave_with_parent) as pool:
+    with ProcessPoolExecutor(jobs, context, leave_with_parent) as pool:
         asked = {pool.submit(run_one, spec, video, out, toolkit): (spec, video) for spec, video in waiting}
         try:
             for future in as_completed(asked):
-                spec, video = asked[future]
-                try:
-                    future.result()
-                except OutputError:
-                    raise  # the other sequences would find the disk as full
-                except SiamtrackError as error:
-                    yield spec, video, error
-                else:
-                    yield spec, video, None
+                yield *asked[future], _failure(future.result)
         except BrokenProcessPool as error:
             raise SiamtrackError(
                 "a process was ended from outside (out of memory?); finished sequences are kept, and the same command "
@@ -160,6 +158,17 @@ def _results(
             raise
 
 
+def _failure(run: Callable[[], None]) -> SiamtrackError | None:
+    """Why a sequence cannot be run; None if it was. A full disk is raised: the other sequences would find it as full."""
+    try:
+        run()
+    except OutputError:
+        raise
+    except SiamtrackError as error:
+        return error
+    return None
+
+
 def shared(work: Callable[..., Result], calls: Sequence[tuple[Any, ...]], jobs: int) -> Iterator[Result]:
     """Results of work that processes share, one a call, in the order of the calls and as soon as they are there.
 
@@ -168,38 +177,59 @@ def shared(work: Callable[..., Result], calls: Sequence[tuple[Any, ...]], jobs: 
     Args:
         work: a function of a module. calls: its arguments, one tuple a call. jobs: processes.
     """
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _start_alone) as pool:
-        for one in [pool.submit(work, *call) for call in calls]:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), leave_with_parent) as pool:
+        for one in [pool.submit(_alone, work, *call) for call in calls]:
             yield one.result()
 
 
-def _start_alone() -> None:
-    leave_with_parent()
-    _set_threads(1)
+def _alone(work: Callable[..., Result], *arguments: Any) -> Result:
+    with computing_with(1):
+        return work(*arguments)
 
 
-def _set_threads(threads: int) -> None:
+@contextmanager
+def computing_with(threads: int | None) -> Iterator[int]:
+    """Compute with so many threads inside, in PyTorch, OpenCV and whatever runtime is made inside; yields their number.
+
+    Args:
+        threads: None for as many as PyTorch would take.
+    """
     import torch
 
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    used = threads or before[0]
+    try:
+        torch.set_num_threads(used)
+        cv2.setNumThreads(used)
+        yield used
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 _made: dict[TrackerSpec, BoxTracker] = {}
+"""Trackers of a process of the pool."""
 
 
-def run_one(spec: TrackerSpec, video: Video, out: Path, toolkit: Toolkit | None) -> None:
-    """Run one tracker over one sequence and keep the result. Called in a process of the pool."""
-    _set_threads(spec.threads)
-    if spec not in _made:
-        _made[spec] = spec.make()
+def run_one(
+    spec: TrackerSpec, video: Video, out: Path, toolkit: Toolkit | None, made: dict[TrackerSpec, BoxTracker] = _made
+) -> None:
+    """Run one tracker over one sequence and keep the result.
+
+    Args:
+        spec, video: which. out: folder of the evaluation. toolkit: see `run_benchmark`.
+        made: trackers that were made before; by default those of this process of the pool.
+    """
     store = ResultStore(out, spec.name)
-    if toolkit is not None:
+    with computing_with(spec.threads):
+        if spec not in made:
+            made[spec] = spec.make()
+        if toolkit is None:
+            store.write(run_sequence(made[spec], video))
+            return
         from siamtrack.eval.toolkit import run_toolkit
 
-        run_toolkit(_made[spec], toolkit.root, toolkit.subset, video.name, store)
-        return
-    store.write(run_sequence(_made[spec], video))
+        run_toolkit(made[spec], toolkit.root, toolkit.subset, video.name, store)
 
 
 def usual_jobs(threads: int) -> int:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
@@ -25,6 +23,7 @@ from siamtrack.errors import SiamtrackError
 from siamtrack.eval.named import is_ours, our_tracker, tracker_by_name
 from siamtrack.eval.peers import BoxTracker, OpenCVTracker
 from siamtrack.eval.results import write_folder
+from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed_clip import Clip
 from siamtrack.system import forget_peak, peak_mb, processor_name, resident_mb, versions
 from siamtrack.tracking.engine import Engine
@@ -231,24 +230,6 @@ def write_json(path: Path, report: SpeedReport) -> None:
     """
     text = json.dumps(asdict(report), indent=1, allow_nan=False) + "\n"
     write_folder(path.parent, {path.name: text}, "give --json a place that can")
-
-
-@contextmanager
-def computing_with(threads: int | None) -> Iterator[int]:
-    """Compute with so many threads inside, in PyTorch, OpenCV and whatever runtime is made inside; yields their number.
-
-    Args:
-        threads: None for as many as PyTorch would take.
-    """
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    used = threads or before[0]
-    try:
-        torch.set_num_threads(used)
-        cv2.setNumThreads(used)
-        yield used
-    finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
 
 
 def warm_up(

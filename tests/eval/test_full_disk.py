@@ -108,6 +108,7 @@ def state_of(*folders: Path) -> dict[Path, tuple[int, bytes]]:
     return {path: (path.stat().st_mtime_ns, path.read_bytes()) for folder in folders for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_there_is_room_again(here: Command, data: Path, whole: Path, disk: Disk) -> None:
     out = disk.folder / "out"
     results = out / "results/identity"
@@ -143,6 +144,7 @@ def test_a_run_goes_on_when_there_is_room_again(here: Command, data: Path, whole
     assert sorted(path.name for path in reports) == sorted(path.name for path in out.iterdir() if path.is_file())
 
 
+@pytest.mark.slow
 def test_a_report_that_does_not_fit_loses_neither_the_old_one_nor_results(
     data: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def files_of(store: ResultStore) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(store.folder.glob("*/*.txt")) if "_time" not in path.name}
 
 
+@pytest.mark.slow
 def test_one_process_two_and_the_toolkit_give_the_same_bytes(got10k: Path, whole: Path, tmp_path: Path) -> None:
     data = open_benchmark("got10k", got10k, "val")
     run_benchmark([SIAMFC], data, tmp_path, 2, toolkit_root=got10k)
@@ -98,6 +99,7 @@ def test_our_scores_are_the_toolkits(got10k: Path, tmp_path: Path, monkeypatch: 
     assert trackers_of(tmp_path) == ["identity", "siamfc"]
 
 
+@pytest.mark.slow
 def test_a_killed_evaluation_goes_on_and_loses_nothing(got10k: Path, whole: Path, tmp_path: Path) -> None:
     data = open_benchmark("got10k", got10k, "val")
     command = [sys.executable, "-m", "siamtrack", "eval", "got10k", "--root", str(got10k), "--subset", "val"]
@@ -118,6 +120,7 @@ def test_a_killed_evaluation_goes_on_and_loses_nothing(got10k: Path, whole: Path
     assert files_of(store) == files_of(ResultStore(whole, "siamfc"))
 
 
+@pytest.mark.slow
 def test_no_process_outlives_a_killed_driver(got10k: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "siamtrack", "eval", "got10k", "--root", str(got10k), "--subset", "val"]
     command += ["--out", str(tmp_path), "--jobs", "2", "--precision", "float32"]

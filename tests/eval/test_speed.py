@@ -15,12 +15,12 @@ import torch
 from siamtrack.boxes import Box, iou
 from siamtrack.errors import SiamtrackError
 from siamtrack.eval.peers import IdentityTracker
+from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed import (
     Contender,
     Entry,
     bench,
     compare,
-    computing_with,
     entries,
     figures,
     run_round,

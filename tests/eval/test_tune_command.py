@@ -51,6 +51,7 @@ def states(study: Path) -> list[str]:
         return [state for (state,) in database.execute("SELECT state FROM trials ORDER BY number")]
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_by_the_same_command(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -249,6 +249,7 @@ def exchange() -> Iterator[Callable[..., Exchange]]:
         one.process.wait()
 
 
+@pytest.mark.slow
 def test_a_real_client_gets_the_trackers_boxes(tmp_path: Path, tracker: Tracker, exchange: Callable[..., Exchange]) -> None:
     trax = pytest.importorskip("trax")
     talk = exchange()
@@ -283,6 +284,7 @@ def test_a_real_client_gets_the_trackers_boxes(tmp_path: Path, tracker: Tracker,
     assert talk.end() == (0, "")
 
 
+@pytest.mark.slow
 def test_what_a_tracker_prints_stays_out_of_the_protocol(exchange: Callable[..., Exchange]) -> None:
     trax = pytest.importorskip("trax")
     noisy = """
@@ -309,6 +311,7 @@ sys.exit(main(["noisy"]))
     assert talk.end() == (0, "half a line@@TRAX:quit" * 2)
 
 
+@pytest.mark.slow
 def test_an_error_ends_the_exchange_with_its_reason(tmp_path: Path, exchange: Callable[..., Exchange]) -> None:
     trax = pytest.importorskip("trax")
     talk = exchange()

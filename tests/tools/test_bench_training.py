@@ -50,6 +50,7 @@ def test_only_the_largest_views_are_measured(tool: ModuleType) -> None:
     assert tool.as_measured(recipe, 20).sizes() == [223] * 20
 
 
+@pytest.mark.slow
 def test_it_trains_with_the_trainers_own_loop_and_says_how_fast(
     tool: ModuleType,
     tmp_path: Path,
