@@ -62,3 +62,11 @@ def test_what_is_frozen_stays_and_the_rest_learns(stores: list[CropStore], tmp_p
     statistics = [name for name in after if name.startswith("backbone.stage4") and "running" in name]
     assert statistics
     assert all(torch.equal(after[name], before[name]) for name in statistics)
+
+
+def test_a_run_with_blocks_ahead_resumes_to_the_bit(stores: list[CropStore], tmp_path: Path) -> None:
+    recipe = replace(RECIPE, steps=3, epoch_steps=1, ema=0.9, search_size_order="mixed")
+    whole = train_tracker(recipe, stores, tmp_path / "whole", workers=0).state_dict()
+    train_tracker(recipe, stores, tmp_path / "parts", workers=0, stop_after=1)
+    parts = train_tracker(recipe, stores, tmp_path / "parts", workers=1).state_dict()
+    assert all(torch.equal(value, whole[name]) for name, value in parts.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,22 @@ def test_wrong_recipes_are_refused_with_the_nearest_right_key() -> None:
         build(Recipe, {"ema": 1.5})
     with pytest.raises(ConfigError, match="jpeg_quality is 0"):
         build(Recipe, {"augment": {"jpeg_quality": 0}})
+
+
+def test_the_learning_rate_stays_or_falls_in_a_line_after_the_warm_up() -> None:
+    stays = Recipe(steps=100, lr=1e-3, lr_end=1e-5, warmup_steps=10, schedule="constant")
+    falls = replace(stays, schedule="linear")
+    assert [recipe.lr_at(4) for recipe in (stays, falls)] == pytest.approx([5e-4, 5e-4])
+    assert [recipe.lr_at(55) for recipe in (stays, falls)] == pytest.approx([1e-3, (1e-3 + 1e-5) / 2])
+    assert [recipe.lr_at(100) for recipe in (stays, falls)] == pytest.approx([1e-3, 1e-5])
+
+
+def test_sizes_of_views_grow_or_are_drawn_by_the_seed() -> None:
+    growing = Recipe(steps=400, search_size_start=191, search_size=239)
+    assert growing.sizes() == sorted(growing.sizes())
+    mixed = replace(growing, search_size_order="mixed")
+    assert set(mixed.sizes()[:50]) == {191, 207, 223, 239}
+    assert mixed.sizes() == mixed.sizes()
+    assert mixed.sizes() != replace(mixed, seed=1).sizes()
+    # A run that is made longer has drawn the same until then.
+    assert replace(mixed, steps=500).sizes()[:400] == mixed.sizes()
