@@ -34,9 +34,8 @@ from rich.progress import track
 from rich.table import Table
 
 from siamtrack.boxes import Box, iou
-from siamtrack.data.dataset import BAD_INPUT, reason
 from siamtrack.data.layout import find_sequences
-from siamtrack.data.sequence import Sequence
+from siamtrack.data.sequence import BAD_INPUT, Sequence, reason
 from siamtrack.eval.evaluate import run_together, subset
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.runner import shared

@@ -33,7 +33,7 @@ from agreement import Labels, agreed, label_clip
 from rich.progress import Progress
 
 from siamtrack.boxes import Box, iou, parse_box
-from siamtrack.data.videos import VIDEO_SUFFIXES
+from siamtrack.data.sequence_folders import VIDEO_SUFFIXES
 from siamtrack.errors import DataError, OutputError
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.peers import BoxTracker

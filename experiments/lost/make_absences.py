@@ -36,9 +36,8 @@ from absences.clip import AbsenceClip, Boxes, Lengths
 from absences.making import try_kinds
 from rich.progress import track
 
-from siamtrack.data.dataset import BAD_INPUT, Bad, reason
 from siamtrack.data.layout import find_sequences
-from siamtrack.data.sequence import Sequence
+from siamtrack.data.sequence import BAD_INPUT, Bad, Sequence, reason
 from siamtrack.errors import DataError
 from siamtrack.system import make_folder, write_whole
 from siamtrack.video.sink import VideoSink

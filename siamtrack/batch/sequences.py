@@ -18,9 +18,9 @@ from pathlib import Path
 from siamtrack.batch.jobs import JobList, Refusal, TargetJob, VideoJob, completed
 from siamtrack.batch.manifest import SUFFIXES, read_manifest
 from siamtrack.boxes import parse_box
-from siamtrack.data.labels import below, folders, read_text
+from siamtrack.data.label_files import below, folders, read_text
 from siamtrack.data.pictures import holds_pictures
-from siamtrack.data.videos import VIDEO_SUFFIXES
+from siamtrack.data.sequence_folders import VIDEO_SUFFIXES
 from siamtrack.errors import DataError
 
 ONLY = "target"

@@ -11,7 +11,7 @@ import typer
 from siamtrack.cli.terminal import Bar
 
 if TYPE_CHECKING:
-    from siamtrack.data.dataset import Bad
+    from siamtrack.data.sequence import Bad
 
 app = typer.Typer(help="Check a data set, or make its training crops.", no_args_is_help=True, rich_markup_mode=None)
 

@@ -110,7 +110,7 @@ def _toolkit_root(benchmark: str, root: Path, data: Benchmark) -> Path | None:
     """The folder that GOT-10k's toolkit wants: the one above the subset's."""
     if benchmark != "got10k":
         return None
-    from siamtrack.data.benchmarks import got10k_folder
+    from siamtrack.data.benchmark_readers import got10k_folder
 
     folder = got10k_folder(root, data.subset).resolve()
     return folder.parent if folder.name == data.subset else None

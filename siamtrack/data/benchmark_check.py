@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from siamtrack.data.benchmarks import Entry, find_problem, got10k_folder, got10k_items, load_sequences, read_cover, resolve
-from siamtrack.data.dataset import BAD_INPUT, Item, reason
-from siamtrack.data.labels import folders
+from siamtrack.data.benchmark_readers import got10k_folder, got10k_items
+from siamtrack.data.benchmarks import Entry, find_problem, load_sequences, read_cover, resolve
+from siamtrack.data.label_files import folders
 from siamtrack.data.pictures import Picture
-from siamtrack.data.sequence import Sequence
+from siamtrack.data.sequence import BAD_INPUT, Item, Sequence, reason
 
 
 class Finding(NamedTuple):

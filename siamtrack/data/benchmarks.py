@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.config import nearest
-from siamtrack.data import dtb70, got10k, lasot, layout, nfs, otb, tcolor128, uav123
-from siamtrack.data.dataset import BAD_INPUT, Item, reason
-from siamtrack.data.labels import folders, read_boxes, read_flags
-from siamtrack.data.pictures import list_pictures
-from siamtrack.data.sequence import Sequence
+from siamtrack.data import benchmark_readers as readers
+from siamtrack.data import layout, otb
+from siamtrack.data.label_files import read_flags
+from siamtrack.data.sequence import BAD_INPUT, Item, Sequence, reason
+from siamtrack.data.sequence_folders import GOT10K, LASOT
 from siamtrack.errors import DataError
 
 SHOWN = 3
@@ -76,37 +77,6 @@ class Entry:
         return not self.hidden
 
 
-def got10k_folder(root: Path, subset: str) -> Path:
-    """The folder of a subset of GOT-10k: `root/val`, or the root itself if it has a `list.txt`.
-
-    Raises:
-        DataError: there is neither, or the root is the folder of another subset.
-    """
-    if (root / subset).is_dir():
-        return root / subset
-    if not (root / "list.txt").is_file():
-        raise DataError(f"{root} holds neither {subset}/ nor list.txt; give the folder that holds val/ and test/")
-    if root.resolve().name in {"train", "val", "test"} - {subset}:
-        raise DataError(f"{root} is not GOT-10k's {subset}, which is wanted; give the folder that holds {subset}/")
-    return root
-
-
-def got10k_items(folder: Path, subset: str) -> list[Item]:
-    """GOT-10k as its toolkit scores it: `groundtruth.txt` as it is, neither absence nor cover takes a box away.
-
-    Args:
-        folder: of the sequences; without a `list.txt` every folder with labels or images counts.
-        subset: of `test` only the first box is known.
-
-    Raises:
-        DataError: `list.txt` is empty, or names something outside the folder.
-    """
-    load = _load_hidden if subset == "test" else _load_labelled
-    return [
-        Item(i.name, partial(load, i.name, folder / i.name, folder / i.name / "groundtruth.txt")) for i in got10k.find(folder)
-    ]
-
-
 def read_cover(sequence: Sequence) -> NDArray[np.float64] | None:
     """(N,) eighths of the target that show in each frame, from `cover.label`; None if there is no such file.
 
@@ -116,10 +86,7 @@ def read_cover(sequence: Sequence) -> NDArray[np.float64] | None:
     path = sequence.path / "cover.label"
     if not path.is_file():
         return None
-    eighths = read_flags(path, len(sequence.boxes_xywh))
-    if eighths.size and (eighths.min() < 0 or eighths.max() > 8):
-        raise DataError(f"{path}: covers are 0 to 8, found {eighths.min()} to {eighths.max()}")
-    return eighths.astype(np.float64)
+    return read_flags(path, len(sequence.boxes_xywh), most=8).astype(np.float64)
 
 
 def open_benchmark(name: str, root: str | Path, subset: str | None = None) -> Benchmark:
@@ -208,89 +175,59 @@ def find_problem(sequence: Sequence) -> str:
     return ""
 
 
-def _load_labelled(name: str, folder: Path, labels: Path) -> list[Sequence]:
-    if not folder.is_dir():
-        raise DataError(f"{folder} not found; list.txt names it")
-    return [Sequence(name, folder, read_boxes(labels), list_pictures(folder))]
-
-
-def _load_hidden(name: str, folder: Path, labels: Path) -> list[Sequence]:
-    if not folder.is_dir():
-        raise DataError(f"{folder} not found; the benchmark has a sequence {name} there")
-    images, known = list_pictures(folder), read_boxes(labels)
-    if len(known) != 1:
-        raise DataError(f"{labels} holds {len(known)} boxes; one is wanted, the first frame's: the others are withheld")
-    boxes = np.zeros((len(images), 4))
-    boxes[:1] = known
-    return [Sequence(name, folder, boxes, images)]
-
-
-def _find_got10k(root: Path, subset: str) -> list[Item]:
-    folder = got10k_folder(root, subset)
-    if not (folder / "list.txt").is_file():
-        raise DataError(f"{folder}/list.txt not found; it says which sequences count, one a line: get it with the data")
-    return got10k_items(folder, subset)
-
-
-def _find_lasot(root: Path, _: str) -> list[Item]:
-    return [_lasot_item(root, str(name)) for name in uav123.read_toolkit_table("lasot.json")["test"]]
-
-
-def _lasot_item(root: Path, name: str) -> Item:
-    # The whole set is divided by class, the archive of the test set alone is not.
-    places = (root / name.rpartition("-")[0] / name, root / name)
-    folder = next((path for path in places if path.is_dir()), None)
-    if folder is None:
-        return Item.broken(name, f"{places[0]} not found; it belongs to the test set of LaSOT")
-    return Item(name, partial(lasot.load, folder))
-
-
-def _find_trackingnet(root: Path, _: str) -> list[Item]:
-    chunk = root / "TEST" if (root / "TEST").is_dir() else root
-    if not (chunk / "anno").is_dir() or not (chunk / "frames").is_dir():
-        raise DataError(f"{root} holds no TEST/ with anno/ and frames/; give the folder that holds TEST/")
-    names = {path.stem for path in (chunk / "anno").glob("*.txt")} | {path.name for path in folders(chunk / "frames")}
-    return [Item(n, partial(_load_hidden, n, chunk / "frames" / n, chunk / "anno" / f"{n}.txt")) for n in sorted(names)]
-
-
 def _find_any(root: Path, _: str) -> list[Item]:
-    if layout.find_kind(root) == got10k.KIND:
-        return got10k_items(root, "all")
+    if layout.find_kind(root) == GOT10K.kind:
+        return readers.got10k_items(root, "all")
     dataset = layout.open_dataset(root)
     if dataset.stills:
         raise DataError(f"{root} holds stills ({dataset.kind}); sequences are wanted")
     return list(dataset.items)
 
 
-def _otb(title: str, names: Iterable[str]) -> Entry:
-    return Entry(title, ("all",), lambda root, _: otb.find(root, names), "otb", otb.LAYOUT, attributes=otb.ATTRIBUTES)
-
-
-def _uav(title: str) -> Entry:
-    return Entry(title, ("all",), lambda root, _: uav123.find(root, title), "otb", uav123.LAYOUT)
+def _entry(title: str, find: Callable[[Path], list[Item]], layout: str, count: int | None = None, **more: Any) -> Entry:
+    """A benchmark that is scored as OTB is, and not divided."""
+    return Entry(title, ("all",), lambda root, _: find(root), "otb", layout, count=count, **more)
 
 
 def _nfs(fps: int) -> Entry:
-    return Entry(f"NfS {fps} fps", ("all",), lambda root, _: nfs.find(root, fps), "otb", nfs.LAYOUT, count=nfs.COUNT)
+    below = "NAME/30/NAME/00001.jpg with NAME/30/NAME.txt, or NAME/240/... (100 of them)"
+    return _entry(f"NfS {fps} fps", partial(readers.find_nfs, fps=fps), below, 100)
+
+
+def _uav(title: str) -> Entry:
+    below = "data_seq/UAV123/bike1/000001.jpg with anno/UAV123/bike1.txt (anno/UAV20L/bike1.txt for UAV20L)"
+    return _entry(title, partial(readers.find_uav123, version=title), below)
+
+
+def _otb(title: str, names: tuple[str, ...]) -> Entry:
+    return _entry(title, partial(otb.find, names=names), otb.LAYOUT, attributes=otb.ATTRIBUTES)
 
 
 _GOT10K = "val/ and test/, each with list.txt and NAME/00000001.jpg with NAME/groundtruth.txt"
+_DTB70 = "NAME/img/00001.jpg with NAME/groundtruth_rect.txt (70 of them)"
+_TCOLOR = "NAME/img/0001.jpg with NAME/NAME_gt.txt and NAME/NAME_frames.txt (128 of them)"
 _TRACKINGNET = "TEST/frames/NAME/0.jpg with TEST/anno/NAME.txt"
 
 BENCHMARKS: Mapping[str, Entry] = {
-    "got10k": Entry("GOT-10k", ("val", "test"), _find_got10k, "got10k", _GOT10K, hidden=("test",)),
+    "got10k": Entry("GOT-10k", ("val", "test"), readers.find_got10k_benchmark, "got10k", _GOT10K, hidden=("test",)),
     "otb2013": _otb("OTB-2013", otb.OTB_2013),
     "otb2015": _otb("OTB-2015", otb.OTB_2015),
     "uav123": _uav("UAV123"),
     "uav20l": _uav("UAV20L"),
-    "dtb70": Entry("DTB70", ("all",), lambda root, _: dtb70.find(root), "otb", dtb70.LAYOUT, count=dtb70.COUNT),
+    "dtb70": _entry("DTB70", readers.find_dtb70, _DTB70, 70),
     "nfs30": _nfs(30),
     "nfs240": _nfs(240),
-    "tcolor128": Entry(
-        "TColor-128", ("all",), lambda root, _: tcolor128.find(root), "otb", tcolor128.LAYOUT, count=tcolor128.COUNT
+    "tcolor128": _entry("TColor-128", readers.find_tcolor128, _TCOLOR, 128),
+    "lasot": Entry("LaSOT", ("test",), lambda root, _: readers.find_lasot_test(root), "otb", LASOT.expected),
+    "trackingnet": Entry(
+        "TrackingNet",
+        ("test",),
+        lambda root, _: readers.find_trackingnet_test(root),
+        "otb",
+        _TRACKINGNET,
+        hidden=("test",),
+        count=511,
     ),
-    "lasot": Entry("LaSOT", ("test",), _find_lasot, "otb", lasot.LAYOUT),
-    "trackingnet": Entry("TrackingNet", ("test",), _find_trackingnet, "otb", _TRACKINGNET, hidden=("test",), count=511),
     "folder": Entry("folder", ("all",), _find_any, "got10k", "sequences in any layout that siamtrack knows, such as GOT-10k's"),
 }
 """All benchmarks by the names that people give them."""

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.data.labels import folders
+from siamtrack.data.label_files import folders
 from siamtrack.errors import DataError
 from siamtrack.video.source import IMAGE_SUFFIXES
 

@@ -1,34 +1,56 @@
-"""Which layout a data set on disk has."""
+"""Which layout a data set on disk has, and what it holds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
 
 from siamtrack.config import nearest
-from siamtrack.data import coco, got10k, imagenet_vid, lasot, tarred, trackingnet, videos, voc
-from siamtrack.data.dataset import Dataset, Item, loaded
-from siamtrack.data.sequence import Sequence
+from siamtrack.data.sequence import BAD_INPUT, Bad, Item, Layout, Sequence, loaded, reason
+from siamtrack.data.sequence_folders import GOT10K, LASOT, TRACKINGNET, VIDEOS
+from siamtrack.data.stills import COCO, TAR
+from siamtrack.data.voc import IMAGENET_VID, VOC
 from siamtrack.errors import DataError, SiamtrackError
 
-
-class Reader(Protocol):
-    """What a reader module has. `find` may raise DataError, and gives an empty list where nothing is found."""
-
-    KIND: str
-    LAYOUT: str
-    STILLS: bool
-
-    def fits(self, root: Path) -> bool:
-        """Whether a root has this layout; cheap."""
-
-    def find(self, root: Path) -> list[Item]:
-        """The items of a root."""
-
-
-READERS: tuple[Reader, ...] = (tarred, coco, voc, imagenet_vid, trackingnet, lasot, videos, got10k)
+LAYOUTS = (TAR, COCO, VOC, IMAGENET_VID, TRACKINGNET, LASOT, VIDEOS, GOT10K)
 """Asked in this order: what can be told by the name of a folder comes before what any folder may hold."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What `open_dataset` found.
+
+    Attributes:
+        root: the folder or file that was opened.
+        kind: its layout, see `LAYOUTS`.
+        stills: whether its items are stills; otherwise they are videos.
+        items: sorted by name.
+    """
+
+    root: Path
+    kind: str
+    stills: bool
+    items: tuple[Item, ...]
+
+    def check(self, fast: bool = False) -> Iterator[tuple[str, Bad | None]]:
+        """Read all items, one after the other.
+
+        Args:
+            fast: labels and files are looked at, but no frame is decoded.
+
+        Yields:
+            Each item's name, and what is wrong with it.
+        """
+        for item in self.items:
+            try:
+                for part in loaded(item):
+                    part.check(fast)
+            except BAD_INPUT as error:
+                yield item.name, Bad(item.name, reason(error))
+            else:
+                yield item.name, None
 
 
 def open_dataset(root: str | Path, kind: str = "auto") -> Dataset:
@@ -38,7 +60,7 @@ def open_dataset(root: str | Path, kind: str = "auto") -> Dataset:
 
     Args:
         root: a folder; a .tar of stills; or the JSON table of a COCO set.
-        kind: one of `READERS` by its `KIND`, or auto.
+        kind: one of `LAYOUTS` by its kind, or auto.
 
     Raises:
         FileNotFoundError: nothing is there.
@@ -46,18 +68,18 @@ def open_dataset(root: str | Path, kind: str = "auto") -> Dataset:
     """
     root = Path(root)
     try:
-        reader = _reader(root, kind)
-        items = sorted(reader.find(root), key=lambda item: item.name)
+        layout = _layout(root, kind)
+        items = sorted(layout.find(root), key=lambda item: item.name)
     except (SiamtrackError, FileNotFoundError):
         raise
     except OSError as error:
         raise DataError(f"{root} cannot be read ({error.strerror})") from error
     if not items:
-        raise DataError(f"{root} holds no data of kind {reader.KIND}; expected {reader.LAYOUT}")
+        raise DataError(f"{root} holds no data of kind {layout.kind}; expected {layout.expected}")
     for one, other in pairwise(items):
         if one.name == other.name:
             raise DataError(f"{root} names {one.name} twice; names must differ")
-    return Dataset(root, reader.KIND, reader.STILLS, tuple(items))
+    return Dataset(root, layout.kind, layout.stills, tuple(items))
 
 
 def find_kind(root: str | Path, kind: str = "auto") -> str:
@@ -66,7 +88,7 @@ def find_kind(root: str | Path, kind: str = "auto") -> str:
     Raises:
         FileNotFoundError, DataError: as `open_dataset` does.
     """
-    return _reader(Path(root), kind).KIND
+    return _layout(Path(root), kind).kind
 
 
 def find_sequences(root: str | Path, kind: str = "auto") -> list[Sequence]:
@@ -81,16 +103,16 @@ def find_sequences(root: str | Path, kind: str = "auto") -> list[Sequence]:
     return [part for item in dataset.items for part in loaded(item) if isinstance(part, Sequence)]
 
 
-def _reader(root: Path, kind: str) -> Reader:
+def _layout(root: Path, kind: str) -> Layout:
     if not root.exists():
         raise FileNotFoundError(f"data {root} not found; give a folder, a .tar of stills or a COCO .json")
-    kinds = {reader.KIND: reader for reader in READERS}
+    kinds = {layout.kind: layout for layout in LAYOUTS}
     if kind in kinds:
         return kinds[kind]
     if kind != "auto":
         raise DataError(f"unknown kind of data {kind!r}; {nearest(kind, ['auto', *kinds])}")
-    for reader in READERS:
-        if (root.is_dir() or reader.STILLS) and reader.fits(root):
-            return reader
-    looked = "; ".join(f"{reader.KIND}: {reader.LAYOUT}" for reader in READERS)
+    for layout in LAYOUTS:
+        if (root.is_dir() or layout.stills) and layout.fits(root):
+            return layout
+    looked = "; ".join(f"{layout.kind}: {layout.expected}" for layout in LAYOUTS)
     raise DataError(f"{root} has no layout that is known. Looked for {looked}")

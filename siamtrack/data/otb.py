@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from siamtrack.data.dataset import Item
-from siamtrack.data.labels import read_boxes
+from siamtrack.data.label_files import read_boxes
 from siamtrack.data.pictures import list_pictures
-from siamtrack.data.sequence import Sequence
+from siamtrack.data.sequence import Item, Sequence
 from siamtrack.errors import DataError
 
 LAYOUT = "NAME/img/0001.jpg with NAME/groundtruth_rect.txt for every name of the benchmark (Basketball/, Biker/, ...)"

@@ -1,11 +1,14 @@
-"""What a labelled data set is made of: sequences of one target each, and boxed stills."""
+"""What a labelled data set is made of: sequences of one target each, boxed stills, and the items that load them."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple, NoReturn
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +17,9 @@ from siamtrack.data.pictures import Picture, list_pictures
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
 from siamtrack.video.source import open_source
+
+BAD_INPUT = (OSError, ValueError, ArithmeticError, cv2.error)
+"""What reading a damaged item may raise; DataError and SourceError are ValueErrors."""
 
 
 @dataclass(frozen=True)
@@ -137,3 +143,69 @@ class Still:
             self.picture.read()
         elif not self.picture.path.is_file():
             raise DataError(f"{self.picture.path} not found")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One unit of a data set: a video with its targets, or one still. Finding it reads none of its labels.
+
+    Attributes:
+        name: unique within its data set.
+        load: reads the labels; the frames stay on disk. It can be pickled, so that other processes can read.
+    """
+
+    name: str
+    load: Callable[[], Iterable[Sequence | Still]]
+
+    @classmethod
+    def broken(cls, name: str, reason: str) -> Item:
+        """An item known to be bad when it is found: it is named with all others, when it is read."""
+        return cls(name, partial(_refuse, reason))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One layout of labelled data on disk, and its reader.
+
+    Attributes:
+        kind: its name, as options and recipes give it.
+        expected: what lies below its root, for messages.
+        stills: whether its items are stills; otherwise they are videos.
+        fits: whether a root has this layout; cheap.
+        find: the items of a root; none where nothing is found. It may raise DataError.
+    """
+
+    kind: str
+    expected: str
+    stills: bool
+    fits: Callable[[Path], bool]
+    find: Callable[[Path], list[Item]]
+
+
+class Bad(NamedTuple):
+    """An item that cannot be used, and why, in one line."""
+
+    name: str
+    reason: str
+
+
+def loaded(item: Item) -> list[Sequence | Still]:
+    """The parts of an item.
+
+    Raises:
+        DataError and others of `BAD_INPUT`: the labels cannot be read, or no frame of a video has a usable box.
+    """
+    parts = list(item.load())
+    sequences = [part for part in parts if isinstance(part, Sequence)]
+    if len(sequences) == len(parts) and not any(sequence.visible.any() for sequence in sequences):
+        raise DataError(f"no frame has a box with sides of {MIN_SIDE_PX:g} px or more")
+    return parts
+
+
+def reason(error: Exception) -> str:
+    """An error as one line of a report."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _refuse(text: str) -> NoReturn:
+    raise DataError(text)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from siamtrack.data.dataset import Bad
+from siamtrack.data.sequence import Bad
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
 

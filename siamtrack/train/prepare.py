@@ -26,9 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from siamtrack.data.dataset import BAD_INPUT, Bad, Dataset, Item, loaded, reason
-from siamtrack.data.layout import find_kind, open_dataset
-from siamtrack.data.sequence import Sequence, Still
+from siamtrack.data.layout import Dataset, find_kind, open_dataset
+from siamtrack.data.sequence import BAD_INPUT, Bad, Item, Sequence, Still, loaded, reason
 from siamtrack.errors import DataError, OutputError, SiamtrackError
 from siamtrack.frames import Image
 from siamtrack.system import leave_with_parent, replace_file

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.data.label_files import read_text
 from siamtrack.data.labelled import check_size
-from siamtrack.data.labels import read_text
 from siamtrack.data.pictures import Picture
 from siamtrack.errors import DataError
 from siamtrack.frames import as_bgr

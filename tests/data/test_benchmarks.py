@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from siamtrack.data import otb, uav123
+from siamtrack.data import benchmark_readers, otb
 from siamtrack.data.benchmark_check import CheckReport, Finding, check_benchmark
 from siamtrack.data.benchmarks import BENCHMARKS, open_benchmark
 from siamtrack.errors import DataError
@@ -105,7 +105,7 @@ def test_the_folder_of_a_subset_will_do(got10k: Path, monkeypatch: pytest.Monkey
         ("groundtruth.txt", BOX + "1,2,x,4\n" + BOX * 2, r"groundtruth.txt, line 2: '1,2,x,4'"),
         ("groundtruth.txt", "0,0,0,0\n" + BOX * 3, "the first box is absent or has no area"),
         ("cover.label", "8\n8\n", "2 flags, 4 boxes"),
-        ("cover.label", "8\n8\n9\n8\n", "covers are 0 to 8, found 8 to 9"),
+        ("cover.label", "8\n8\n9\n8\n", "numbers are 0 to 8, found 8 to 9"),
     ],
 )
 def test_a_bad_sequence_is_named_with_its_reason(name: str, text: str, message: str, got10k: Path) -> None:
@@ -194,7 +194,9 @@ def test_otb_has_attributes_and_must_be_complete(
 
 def test_uav_sequences(tmp_path: Path, write_images: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     row = {"folder_name": "bike1", "start_frame": 2, "end_frame": 3}
-    monkeypatch.setattr(uav123, "read_toolkit_table", lambda name: {"UAV123": {"bike1": row}, "UAV20L": {"bike1": row}})
+    monkeypatch.setattr(
+        benchmark_readers, "read_toolkit_table", lambda name: {"UAV123": {"bike1": row}, "UAV20L": {"bike1": row}}
+    )
     write_images(tmp_path / "data_seq/UAV123/bike1", 4, "{:06d}.jpg")
     for version, title in (("uav123", "UAV123"), ("uav20l", "UAV20L")):
         (tmp_path / "anno" / title).mkdir(parents=True)
@@ -225,8 +227,8 @@ def test_sequences_without_an_official_list_are_counted(tmp_path: Path, write_im
 
 
 def test_lasot_takes_its_test_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(uav123.read_toolkit_table("lasot.json")["test"]) == 280
-    monkeypatch.setattr(uav123, "read_toolkit_table", lambda name: {"train": ["cat-2"], "test": ["cat-1", "dog-3"]})
+    assert len(benchmark_readers.read_toolkit_table("lasot.json")["test"]) == 280
+    monkeypatch.setattr(benchmark_readers, "read_toolkit_table", lambda name: {"train": ["cat-2"], "test": ["cat-1", "dog-3"]})
     for name in ("cat/cat-1", "cat/cat-2", "dog-3"):
         (tmp_path / name / "img").mkdir(parents=True)
         for number in (1, 2):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from siamtrack.data.layout import READERS, find_kind, find_sequences, open_dataset
+from siamtrack.data.layout import LAYOUTS, find_kind, find_sequences, open_dataset
+from siamtrack.data.sequence import Layout
 from siamtrack.errors import DataError
 
 
@@ -15,17 +16,17 @@ def test_what_is_not_there_or_not_known_is_said(tmp_path: Path) -> None:
         open_dataset(tmp_path / "none")
     with pytest.raises(DataError, match="Looked for") as caught:
         open_dataset(tmp_path)
-    for reader in READERS:
-        assert f"{reader.KIND}: {reader.LAYOUT}" in str(caught.value)
+    for layout in LAYOUTS:
+        assert f"{layout.kind}: {layout.expected}" in str(caught.value)
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match="unknown kind of data 'lasso'; did you mean 'lasot'"):
         open_dataset(tmp_path, "lasso")
 
 
-@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.KIND)
-def test_a_kind_that_is_named_but_not_there_is_said(reader: object, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=f"no data of kind {reader.KIND}; expected"):  # type: ignore[attr-defined]
-        open_dataset(tmp_path, reader.KIND)  # type: ignore[attr-defined]
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.kind)
+def test_a_kind_that_is_named_but_not_there_is_said(layout: Layout, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"no data of kind {layout.kind}; expected"):
+        open_dataset(tmp_path, layout.kind)
 
 
 def test_a_kind_may_be_named(tmp_path: Path, write_images: Callable) -> None:

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from siamtrack.data.dataset import Dataset, loaded
-from siamtrack.data.layout import open_dataset
-from siamtrack.data.sequence import Still
+from siamtrack.data.layout import Dataset, open_dataset
+from siamtrack.data.sequence import Still, loaded
 from siamtrack.errors import DataError
 
 

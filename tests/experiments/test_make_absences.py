@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from siamtrack.data.dataset import Bad
 from siamtrack.data.layout import find_sequences
-from siamtrack.data.sequence import Sequence
+from siamtrack.data.sequence import Bad, Sequence
 from siamtrack.frames import Image
 
 TARGET_BGR = (250, 5, 250)

@@ -13,8 +13,7 @@ from absences.inserted import black, cut
 from absences.leaves import leaves
 from absences.occluded import occluded
 from absences.removed import removed
-from siamtrack.data.dataset import BAD_INPUT, Bad, reason
-from siamtrack.data.sequence import Sequence
+from siamtrack.data.sequence import BAD_INPUT, Bad, Sequence, reason
 
 KINDS: dict[str, Callable[[Scene, np.random.Generator], Made]] = {
     "removed": removed,

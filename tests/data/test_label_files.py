@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from siamtrack.data.labels import below, clean_boxes, read_boxes, read_flags
+from siamtrack.data.label_files import below, clean_boxes, read_boxes, read_flags
 from siamtrack.errors import DataError
 
 

@@ -76,11 +76,11 @@ def clean_boxes(boxes_xywh: ArrayLike) -> NDArray[np.float64]:
     return boxes
 
 
-def read_flags(path: Path, count: int) -> NDArray[np.int64]:
+def read_flags(path: Path, count: int, most: int | None = None) -> NDArray[np.int64]:
     """Whole numbers of a text file, one a frame, parted by commas, blanks or line ends.
 
     Raises:
-        DataError: missing, not whole numbers, or not `count` of them.
+        DataError: missing, not whole numbers, not `count` of them, or, with `most`, not all from 0 to `most`.
     """
     try:
         flags = np.array([int(part) for part in read_text(path).replace(",", " ").split()], dtype=np.int64)
@@ -88,6 +88,8 @@ def read_flags(path: Path, count: int) -> NDArray[np.int64]:
         raise DataError(f"{path}: expected whole numbers: {error}") from error
     if len(flags) != count:
         raise DataError(f"{path}: {len(flags)} flags, {count} boxes; every frame needs one of each")
+    if most is not None and flags.size and (flags.min() < 0 or flags.max() > most):
+        raise DataError(f"{path}: numbers are 0 to {most}, found {flags.min()} to {flags.max()}")
     return flags
 
 
