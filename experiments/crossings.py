@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Measure how often a look-alike that crosses the target steals the box.
+"""Measure how often a distractor that crosses the target steals the box.
 
     experiments/crossings.py ROOT --tracker siamfc-lite --tracker siamfc --jobs 2
     experiments/crossings.py ROOT --tracker siamfc-lite --only OTB_Bolt OTB_Deer --clips 4 --sheet crossings.jpg
 
-Of each labelled sequence of ROOT a few clips are made in memory, the same ones for every tracker: into its first frames a twin
-of the target is painted, the target's own picture of the first frame, mirrored. It comes from one side, passes over or behind
-the target on a straight line relative to it, and stops at the other side. --sheet writes frames of some clips, the target
-outlined green and the twin purple: look at them before you trust a figure.
+Of each labelled sequence of ROOT a few clips are made in memory, the same ones for every tracker: into its first frames a
+distractor is painted, the target's own picture of the first frame, mirrored. It comes from one side, passes over or behind the
+target on a straight line relative to it, and stops at the other side. --sheet writes frames of some clips, the target outlined
+green and the distractor purple: see them before you trust a figure.
 
-    kept, stolen, lost    where the box is in the end: on the target, nearer to the twin than to the target, or elsewhere
+    kept, stolen, lost    where the box is in the end: on the target, nearer to the distractor than to the target, or elsewhere
     AO                    mean overlap with the target, all frames of all clips together
 
 As in siamtrack eval, a LOST target is not looked for in the whole frame unless a tracker's name says redetect=true.
@@ -44,50 +44,51 @@ from siamtrack.frames import Image
 from siamtrack.system import write_whole
 from siamtrack.tracking.crop import SearchRegion, mean_color
 from siamtrack.tracking.result import State, TrackResult
-from siamtrack.video.overlay import COLORS, RIVAL_COLOR, contact_sheet, draw_outline, put_text
+from siamtrack.video.overlay import COLORS, contact_sheet, draw_outline, put_text
 
 MIN_FRAMES, MAX_FRAMES, MIN_SIZE_PX = 40, 70, 16.0
 """What a sequence needs, and what is used of it: smaller targets, mirrored and blended, are blots that resemble nothing."""
 
 REACH, STOP, ASIDE = 2.2, 1.1, 0.8
-"""Distance of both ends of the twin's way, of the end where it stays near, and the largest at which it passes the target's
-centre; in sizes of the target, sqrt(w * h)."""
+"""Distance of both ends of the distractor's way, of the end where it stays near, and the largest at which it passes the
+target's centre; in sizes of the target, sqrt(w * h)."""
 
 START, ARRIVAL = 3, 10
-"""The frame from which the twin moves, and the one from which it rests, counted from the end."""
+"""The frame from which the distractor moves, and the one from which it rests, counted from the end."""
 
 END, KEPT = 6, 0.2
 """Last frames that say where the box is, and mean overlap in them above which it is kept: a loose box is no lost one."""
 
 MARGIN, FEATHER = 1.2, 0.25
-"""Edge of the twin's picture and width of its soft rim, in half sides of its box; labels are often tight."""
+"""Edge of the distractor's picture and width of its soft rim, in half sides of its box; labels are often tight."""
 
 SHEET_CLIPS, SHEET_FRAMES, SHEET_TILE_PX = 8, 7, 260
+PURPLE = (167, 121, 204)
 OUTCOMES = ("kept", "stolen", "lost")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crossing(Sequence):
-    """A clip whose target is crossed by a twin; its frames are painted as they are asked for.
+    """A clip whose target is crossed by a distractor; its frames are painted as they are asked for.
 
     Attributes:
         plain: N frames as they were, (H, W, 3) BGR uint8.
-        twins_xywh: (N, 4) boxes of the twin, frame pixels; zeros in the first frame, where it is not there yet.
-        behind: whether the twin passes behind the target rather than over it.
+        distractors_xywh: (N, 4) boxes of the distractor, frame pixels; zeros in the first frame, where it is not there yet.
+        behind: whether the distractor passes behind the target rather than over it.
     """
 
     plain: tuple[Image, ...]
-    twins_xywh: NDArray[np.float64]
+    distractors_xywh: NDArray[np.float64]
     behind: bool
 
     def frames_at(self, wanted: Container[int]) -> Iterator[tuple[int, Image]]:
-        """Some of the frames with the twin in them, in order, each with its number from 0; each is the caller's own."""
+        """Some of the frames with the distractor in them, in order, each with its number from 0; each is the caller's own."""
         for index, image in enumerate(self.plain):
             if index in wanted:
-                yield index, self._painted(image.copy(), self.twins_xywh[index], self.boxes_xywh[index])
+                yield index, self._painted(image.copy(), self.distractors_xywh[index], self.boxes_xywh[index])
 
-    def _painted(self, image: Image, twin: NDArray[np.float64], target: NDArray[np.float64]) -> Image:
-        (x, y, w, h), source = twin, self.boxes_xywh[0]
+    def _painted(self, image: Image, distractor: NDArray[np.float64], target: NDArray[np.float64]) -> Image:
+        (x, y, w, h), source = distractor, self.boxes_xywh[0]
         rim, (height, width) = (MARGIN - 1) / 2, image.shape[:2]
         left, top = math.floor(max(x - rim * w, 0)), math.floor(max(y - rim * h, 0))
         right, bottom = math.ceil(min(x + (1 + rim) * w, width)), math.ceil(min(y + (1 + rim) * h, height))
@@ -100,7 +101,7 @@ class Crossing(Sequence):
 
         # Distance of columns (1, w) and rows (h, 1) from the centre of each box, in half sides.
         columns, rows = np.arange(left, right)[None, :] + 0.5, np.arange(top, bottom)[:, None] + 0.5
-        own, other = ((abs((columns - x) / w * 2 - 1), abs((rows - y) / h * 2 - 1)) for x, y, w, h in (twin, target))
+        own, other = ((abs((columns - x) / w * 2 - 1), abs((rows - y) / h * 2 - 1)) for x, y, w, h in (distractor, target))
         opacity = np.clip((MARGIN - np.maximum(*own)) / FEATHER, 0, 1)
         if self.behind:  # hidden inside a super-ellipse with a soft edge: few targets fill the corners of their boxes
             opacity *= np.clip((other[0] ** 4 + other[1] ** 4 - 0.8) / 0.4, 0, 1)
@@ -168,13 +169,15 @@ def make_crossings(sequence: Sequence, clips: int, seed: int) -> list[Crossing]:
     for draw in range(clips):
         rng = np.random.default_rng([seed, crc32(sequence.name.encode()), draw])
         boxes = sequence.boxes_xywh[: len(plain)]
-        twins, behind = twin_path(boxes, rng), bool(rng.random() < 0.4)
-        made.append(Crossing(f"{sequence.name}#{draw}", sequence.path, boxes, plain=plain, twins_xywh=twins, behind=behind))
+        distractors, behind = distractor_path(boxes, rng), bool(rng.random() < 0.4)
+        made.append(
+            Crossing(f"{sequence.name}#{draw}", sequence.path, boxes, plain=plain, distractors_xywh=distractors, behind=behind)
+        )
     return made
 
 
-def twin_path(boxes_xywh: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """(N, 4) boxes of the twin for those of the target: in sizes of the target, it moves on a straight line past it."""
+def distractor_path(boxes_xywh: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """(N, 4) boxes of the distractor for those of the target: in sizes of the target, it moves on a straight line past it."""
     sizes = np.sqrt(boxes_xywh[:, 2:].prod(axis=1, keepdims=True))
     # Most of what crosses a target walks or drives, as it does: to the left or to the right.
     level = rng.random() >= 0.3
@@ -186,9 +189,9 @@ def twin_path(boxes_xywh: NDArray[np.float64], rng: np.random.Generator) -> NDAr
         way = np.minimum(way, STOP)
     centers = boxes_xywh[:, :2] + boxes_xywh[:, 2:] / 2 + (way[:, None] * along + aside * across) * sizes
     sides = boxes_xywh[0, 2:] * sizes / sizes[0]
-    twins = np.concatenate([centers - sides / 2, sides], axis=1)
-    twins[0] = 0  # the tracker learns its target without it
-    return np.asarray(twins)
+    distractors = np.concatenate([centers - sides / 2, sides], axis=1)
+    distractors[0] = 0  # the tracker learns its target without it
+    return np.asarray(distractors)
 
 
 def run_crossings(sequence: Sequence, clips: int, seed: int, trackers: Iterable[str]) -> list[Row]:
@@ -200,7 +203,7 @@ def run_crossings(sequence: Sequence, clips: int, seed: int, trackers: Iterable[
 
 def outcome(boxes_xywh: NDArray[np.float64], clip: Crossing) -> str:
     """Where a tracker's (N, 4) boxes are in the end: one of `OUTCOMES`."""
-    own, other = (float(iou(boxes_xywh[-END:], boxes[-END:]).mean()) for boxes in (clip.boxes_xywh, clip.twins_xywh))
+    own, other = (float(iou(boxes_xywh[-END:], boxes[-END:]).mean()) for boxes in (clip.boxes_xywh, clip.distractors_xywh))
     if other > own:
         return "stolen"
     return "kept" if own > KEPT else "lost"
@@ -218,7 +221,7 @@ def table(rows: Iterable[Row], trackers: Iterable[str]) -> Table:
 
 
 def sheet(sequences: list[Sequence], clips: int, seed: int) -> Image:
-    """A row of frames for each of some clips, cut out around the target, which is outlined green; the twin purple."""
+    """A row of frames for each of some clips, cut out around the target, which is outlined green; the distractor purple."""
     tiles = []
     picked = np.linspace(0, len(sequences) - 1, min(SHEET_CLIPS, len(sequences))).round().astype(int)
     for row, index in enumerate(picked):
@@ -228,7 +231,7 @@ def sheet(sequences: list[Sequence], clips: int, seed: int) -> Image:
             target = Box(*clip.boxes_xywh[number])
             window = SearchRegion(target.center_xy, 2 * (REACH + 1) * math.sqrt(target.w * target.h), SHEET_TILE_PX)
             tile = window.extract(frame, mean_color(frame))
-            for (x, y, w, h), color in ((clip.twins_xywh[number], RIVAL_COLOR), (target, COLORS[State.TRACKING])):
+            for (x, y, w, h), color in ((clip.distractors_xywh[number], PURPLE), (target, COLORS[State.TRACKING])):
                 box = Box(*window.to_crop(x, y), w / window.scale, h / window.scale)
                 if w:  # an empty one would be drawn as a dot
                     draw_outline(tile, TrackResult(box, 1.0, State.TRACKING), color, 1)

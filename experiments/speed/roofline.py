@@ -115,12 +115,12 @@ def counted(modules: Iterable[nn.Module], call: Callable[[], Any]) -> Work:
     """Work of a call that runs these modules."""
     values = 0
 
-    def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal values
         values += inputs[0].numel() + output.numel() + sum(weight.numel() for weight in module.parameters(recurse=False))
 
     layers = [part for module in modules for part in module.modules() if isinstance(part, nn.Conv2d | nn.Linear)]
-    hooks = [layer.register_forward_hook(look) for layer in layers]
+    hooks = [layer.register_forward_hook(note) for layer in layers]
     try:
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             call()

@@ -73,7 +73,7 @@ def table(
 
 
 def _is_best(cell: str, peers: Sequence[str]) -> bool:
-    """Judged by what is printed: figures that look the same are the best together."""
+    """Judged by what is printed: figures that are printed alike are the best together."""
     figures = [float(peer) for peer in peers if peer != NOTHING]
     return len(figures) > 1 and cell != NOTHING and float(cell) == max(figures)
 

@@ -133,7 +133,7 @@ def test_table_is_sorted_and_its_best_figures_are_bold(tmp_path: Path) -> None:
     # An overlap of 1 in five sequences, of a third in one.
     assert rows[1] == ["ours", "0.889", "0.833", "0.833", f"{ours.success_auc:.3f}", "1.000", "50.0"]
     assert rows[2] == ["theirs", f"{theirs.scores.ao:.3f}", "0.333", "0.000", f"{theirs.success_auc:.3f}", "1.000", "–"]
-    assert text.count('class="best"') == 5 + 1 + 2  # 1.000 is shared; the only speed has no rival; two attributes
+    assert text.count('class="best"') == 5 + 1 + 2  # 1.000 is shared; the only speed has no other; two attributes
     assert ["blur", "2", "0.667", f"{np.mean([15 / 25, 14 / 26]):.3f}"] in rows
     assert "2 trackers on 6 sequences, 60 frames counted" in text
 

@@ -65,16 +65,16 @@ def test_a_seed_gives_the_same_clips_and_another_seed_others(tool: ModuleType, s
     again, other = tool.make_crossings(sequence, 2, 0), tool.make_crossings(sequence, 1, 1)
     for one, same in zip(clips, again, strict=False):
         assert (one.name, one.behind) == (same.name, same.behind)
-        np.testing.assert_array_equal(one.twins_xywh, same.twins_xywh)
+        np.testing.assert_array_equal(one.distractors_xywh, same.distractors_xywh)
         assert [frame.tobytes() for frame in one.frames()] == [frame.tobytes() for frame in same.frames()]
-    assert not np.allclose(clips[0].twins_xywh, clips[1].twins_xywh)
-    assert not np.allclose(clips[0].twins_xywh, other[0].twins_xywh)
+    assert not np.allclose(clips[0].distractors_xywh, clips[1].distractors_xywh)
+    assert not np.allclose(clips[0].distractors_xywh, other[0].distractors_xywh)
 
 
-def test_the_twin_goes_from_one_side_to_the_other_and_is_as_large_as_the_target(clips: list[Any]) -> None:
+def test_the_distractor_goes_from_one_side_to_the_other_and_is_as_large_as_the_target(clips: list[Any]) -> None:
     for clip in clips:
-        assert not clip.twins_xywh[0].any()
-        own, other = clip.boxes_xywh[1:], clip.twins_xywh[1:]
+        assert not clip.distractors_xywh[0].any()
+        own, other = clip.boxes_xywh[1:], clip.distractors_xywh[1:]
         np.testing.assert_allclose(other[:, 2:], own[:, 2:], rtol=1e-3)
         offsets = (other[:, :2] - own[:, :2]) / np.sqrt(own[:, 2:].prod(axis=1))[:, None]
         assert 2.2 <= np.hypot(*offsets[0]) <= np.hypot(2.2, 0.8)
@@ -85,32 +85,37 @@ def test_the_twin_goes_from_one_side_to_the_other_and_is_as_large_as_the_target(
     assert {clip.behind for clip in clips} == {True, False}
 
 
-def test_the_twin_is_drawn_mirrored_where_its_box_says_and_nowhere_else(clips: list[Any]) -> None:
+def test_the_distractor_is_drawn_mirrored_where_its_box_says_and_nowhere_else(clips: list[Any]) -> None:
     checked = 0
     for clip in clips:
         frames = list(clip.frames())
         np.testing.assert_array_equal(frames[0], clip.plain[0])
         picture = cells(clip.plain[0], clip.boxes_xywh[0])
-        for frame, plain, twin, target in zip(frames, clip.plain, clip.twins_xywh, clip.boxes_xywh, strict=True):
+        for frame, plain, distractor, target in zip(frames, clip.plain, clip.distractors_xywh, clip.boxes_xywh, strict=True):
             height, width = frame.shape[:2]
-            whole = twin[0] >= 0 and twin[1] >= 0 and twin[0] + twin[2] < width and twin[1] + twin[3] < height
-            if not twin[2] or not whole or iou(twin, target) > 0:
+            whole = (
+                distractor[0] >= 0
+                and distractor[1] >= 0
+                and distractor[0] + distractor[2] < width
+                and distractor[1] + distractor[3] < height
+            )
+            if not distractor[2] or not whole or iou(distractor, target) > 0:
                 continue
-            drawn = cells(frame, twin)
+            drawn = cells(frame, distractor)
             assert np.abs(drawn - picture[:, ::-1]).max() < 12
             assert np.abs(drawn - picture).mean() > 30  # which is how it would be unmirrored
             changed = (frame != plain).any(axis=2)
-            assert changed[inside(twin, 0.9)].mean() > 0.9
-            changed[inside(twin, 1.3)] = False
+            assert changed[inside(distractor, 0.9)].mean() > 0.9
+            changed[inside(distractor, 1.3)] = False
             assert not changed.any()
             checked += 1
     assert checked > 20
 
 
-def test_behind_the_target_the_twin_is_hidden_and_beside_it_seen(clips: list[Any]) -> None:
+def test_behind_the_target_the_distractor_is_hidden_and_beside_it_seen(clips: list[Any]) -> None:
     checked = 0
     for clip in clips:
-        at = int(iou(clip.twins_xywh, clip.boxes_xywh).argmax())
+        at = int(iou(clip.distractors_xywh, clip.boxes_xywh).argmax())
         target = clip.boxes_xywh[at]
         _, hidden = next(replace(clip, behind=True).frames_at({at}))
         _, over = next(replace(clip, behind=False).frames_at({at}))
@@ -125,15 +130,15 @@ def test_behind_the_target_the_twin_is_hidden_and_beside_it_seen(clips: list[Any
 
 
 def test_the_end_says_who_has_the_box(tool: ModuleType, clips: list[Any]) -> None:
-    clip = next(clip for clip in clips if not iou(clip.boxes_xywh[-6:], clip.twins_xywh[-6:]).any())
+    clip = next(clip for clip in clips if not iou(clip.boxes_xywh[-6:], clip.distractors_xywh[-6:]).any())
     loose = clip.boxes_xywh.copy()
     loose[:, :2] += 0.2 * loose[:, 2:]
-    swapped = np.concatenate([clip.twins_xywh[:-6], clip.boxes_xywh[-6:]])
+    swapped = np.concatenate([clip.distractors_xywh[:-6], clip.boxes_xywh[-6:]])
     for boxes, wanted in (
         (clip.boxes_xywh, "kept"),
         (loose, "kept"),
         (swapped, "kept"),  # only the end counts
-        (clip.twins_xywh, "stolen"),
+        (clip.distractors_xywh, "stolen"),
         (np.full_like(clip.boxes_xywh, 5.0), "lost"),
     ):
         assert tool.outcome(boxes, clip) == wanted

@@ -231,7 +231,7 @@ def test_nothing_is_borrowed_from_the_same_video(absences: ModuleType, tmp_path:
     scene = absences.clip.look_at(walker, found, absences.clip.Lengths())
     assert [other.name for other in scene.others] == ["lake"]
     numbered = [Sequence(f"GOT-10k_Val_{i:06d}", tmp_path / str(i), walker.boxes_xywh) for i in (1, 2)]
-    assert absences.clip.family(numbered[0]) != absences.clip.family(numbered[1])
+    assert absences.clip.video_name(numbered[0]) != absences.clip.video_name(numbered[1])
 
 
 def test_a_set_is_written_and_can_be_read(

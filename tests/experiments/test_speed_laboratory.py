@@ -50,22 +50,22 @@ def test_the_plain_recipe_finds_what_the_paper_s_form_finds(plain_recipe: Module
     plain = plain_recipe.make(Entry("plain", "auto", False, "plain"), "cpu")
     assert plain.engine is not None
     assert (plain.engine.runtime, plain.engine.precision) == ("plain", "float32")
-    usual, _ = our_tracker("siamfc", ["scale_search=search", "scale_count=3"], "cpu", "float32", "eager")
+    reference, _ = our_tracker("siamfc", ["scale_search=search", "scale_count=3"], "cpu", "float32", "eager")
     images = list(rendered.read(4))
-    for one in (plain.tracker, usual):
+    for one in (plain.tracker, reference):
         one.init(images[0], rendered.box)
     for image in images[1:]:
-        assert plain.tracker.update(image).box == pytest.approx(usual.update(image).box, abs=0.05)
+        assert plain.tracker.update(image).box == pytest.approx(reference.update(image).box, abs=0.05)
 
 
 def test_the_plain_recipe_runs_a_box_head_too(plain_recipe: ModuleType, rendered: RenderedClip) -> None:
-    usual, _ = our_tracker("siamfc-lite", (), "cpu", "float32", "eager")
-    plain = Tracker(plain_recipe.PlainEngine(load_weights("siamfc-lite").net, "cpu"), usual.config)
+    reference, _ = our_tracker("siamfc-lite", (), "cpu", "float32", "eager")
+    plain = Tracker(plain_recipe.PlainEngine(load_weights("siamfc-lite").net, "cpu"), reference.config)
     images = list(rendered.read(3))
-    for one in (plain, usual):
+    for one in (plain, reference):
         one.init(images[0], rendered.box)
     for image in images[1:]:
-        assert plain.update(image).box == pytest.approx(usual.update(image).box, abs=0.05)
+        assert plain.update(image).box == pytest.approx(reference.update(image).box, abs=0.05)
 
 
 def test_work_of_known_layers(roofline: ModuleType) -> None:

@@ -156,7 +156,7 @@ def look_at(sequence: Sequence, others: Iterable[Sequence], lengths: Lengths) ->
         most = max(map(len, runs), default=0)
         raise CannotMakeError(f"{most} frames in a row are labelled, {MIN_LABELLED} are wanted")
     _, image = next(sequence.frames_at({0}))
-    foreign = tuple(other for other in others if other.path != sequence.path and family(other) != family(sequence))
+    foreign = tuple(other for other in others if other.path != sequence.path and video_name(other) != video_name(sequence))
     return Scene(sequence, foreign, (image.shape[1], image.shape[0]), run, lengths)
 
 
@@ -166,6 +166,6 @@ def labelled_runs(visible: NDArray[np.bool_]) -> list[range]:
     return [range(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
-def family(sequence: Sequence) -> str:
+def video_name(sequence: Sequence) -> str:
     """A name less its number: Jogging-1 and Jogging-2 are two targets of one video, each visible beside the other."""
     return re.sub(r"(?<!\d)[-_]?\d{1,2}$", "", sequence.name)  # longer numbers are all that some sets have as names
