@@ -43,6 +43,7 @@ def export(
 
     weights = load_weights(model)
     config = config_of(weights, search_sizes=(), **({"search_size": search_size} if search_size else {}))
+    examples = calibration_crops(int8, config, crops) if int8 is not None else None
     graphs = export_graphs(weights.net, config.search_size)
     sessions = onnx_sessions(1)
     differences = largest_differences(
@@ -54,8 +55,8 @@ def export(
     if not worst.relative < TOLERANCE:
         note(f"{worst.output} differs by {worst.relative:.1e}, more than {TOLERANCE}; nothing was written", kind="error")
         return 1
-    if int8 is not None:
-        graphs = {**graphs, "embed": quantised(graphs["embed"], calibration_crops(int8, config, crops))}
+    if examples is not None:
+        graphs = {**graphs, "embed": quantised(graphs["embed"], examples)}
     write_folder(out, weights.net, graphs, config.search_size, "int8" if int8 else "float32", to_plain(config))
     sizes = ", ".join(f"{name}.onnx {len(data) / 1e6:.1f} MB" for name, data in graphs.items())
     typer.echo(f"{out}: {sizes}")

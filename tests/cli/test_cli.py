@@ -1,6 +1,6 @@
 """The real command line: what a user sees, exit statuses, killed runs, no screen.
 
-Every command has its real process here or in the tests of its own; variants of it run in this one (`here`).
+Every command has its real process here or in the tests of its own; what else is to be seen of it runs in this one (`here`).
 """
 
 from __future__ import annotations
@@ -121,9 +121,9 @@ def test_mistakes_are_one_line_and_status_2(
     assert not (tmp_path / "run").exists()
 
 
-def test_an_output_folder_that_cannot_be_written(clip: Path, tmp_path: Path) -> None:
+def test_an_output_folder_that_cannot_be_written(here: Command, clip: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    refused(siam("track", clip, "--box", BOX, "--out", tmp_path / "file/run"), "cannot be written")
+    refused(here("track", clip, "--box", BOX, "--out", tmp_path / "file/run"), "cannot be written")
 
 
 def test_a_frame_size_that_changes_keeps_what_came_before(here: Command, tmp_path: Path) -> None:
@@ -173,6 +173,7 @@ def long_run(long_clip: Path, tmp_path: Path) -> tuple[subprocess.Popen[str], Pa
     return process, out
 
 
+@pytest.mark.slow
 def test_a_killed_run_keeps_every_frame_and_the_next_one_says_so(
     here: Command, long_run: tuple[subprocess.Popen[str], Path], clip: Path
 ) -> None:
@@ -190,6 +191,7 @@ def test_a_killed_run_keeps_every_frame_and_the_next_one_says_so(
     assert len(rows_of(out / "boxes.csv")) == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_finishes_its_files(long_run: tuple[subprocess.Popen[str], Path], number: signal.Signals) -> None:
     process, out = long_run
@@ -204,6 +206,7 @@ def test_an_interrupted_run_finishes_its_files(long_run: tuple[subprocess.Popen[
     assert not (out / "boxes.partial.csv").exists()
 
 
+@pytest.mark.slow
 def test_the_demo_follows_a_real_clip(here: Command, tmp_path: Path) -> None:
     result = siam("demo", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -263,7 +266,7 @@ def test_train_and_use_what_came_out(here: Command, tmp_path: Path, write_clip: 
         "search_size: 159\nsearch_size_start: 159\n"
     )
     out = tmp_path / "out"
-    result = siam("train", recipe, "--data", tmp_path / "data", "--out", out, "--workers", 0)
+    result = here("train", recipe, "--data", tmp_path / "data", "--out", out, "--workers", 0)
     assert result.returncode == 0, result.stderr
     assert (out / "checkpoint.pt").is_file()
     tracked = here("track", clip, "--box", BOX, "--model", out / "model.safetensors", "--out", tmp_path / "run")

@@ -7,6 +7,7 @@ import re
 import shutil
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from commands import Command, refused, siam
 from rendered import rendered_frame
 
+from siamtrack.eval import runner
 from siamtrack.model.weights import load_weights, save_weights
 
 
@@ -35,10 +37,37 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+class InlinePool:
+    """A `ProcessPoolExecutor` that works in this process: each of its own takes seconds to import what it needs."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def submit(self, work: Callable[..., object], *arguments: object) -> Future[object]:
+        future: Future[object] = Future()
+        try:
+            future.set_result(work(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def __enter__(self) -> InlinePool:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def inline(here: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """`here`, with the evaluation's processes in this one, too."""
+    monkeypatch.setattr(runner, "ProcessPoolExecutor", InlinePool)
+    return here
+
+
 def contents(out: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_a_folder_ends_in_a_report(here: Command, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = ("eval", "folder", folder, "--out", out, "--tracker", "siamfc", "--tracker", "identity", "--jobs", 1)
@@ -58,12 +87,12 @@ def test_a_folder_ends_in_a_report(here: Command, folder: Path, tmp_path: Path) 
     assert json.loads((out / "scores.json").read_text())["trackers"] == scores["trackers"]
 
 
-def test_a_test_set_ends_in_an_archive(here: Command, folder: Path, tmp_path: Path) -> None:
+def test_a_test_set_ends_in_an_archive(inline: Command, folder: Path, tmp_path: Path) -> None:
     root = tmp_path / "GOT-10k" / "test"
     shutil.copytree(folder, root)
     for path in root.glob("*/groundtruth.txt"):
         path.write_text(path.read_text().splitlines()[0] + "\n")
-    result = here(
+    result = inline(
         "eval",
         "got10k",
         "--root",
@@ -169,10 +198,10 @@ def test_bad_data_is_named_before_anything_is_run(
     assert not out.exists()
 
 
-def test_a_result_that_was_cut_is_named_and_not_scored(here: Command, folder: Path, tmp_path: Path) -> None:
+def test_a_result_that_was_cut_is_named_and_not_scored(inline: Command, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = ("eval", "folder", folder, "--out", out, "--tracker", "identity", "--jobs", 1)
-    assert here(*command).returncode == 0
+    assert inline(*command).returncode == 0
     boxes = out / "results/identity/first/first_001.txt"
     whole = boxes.read_bytes()
     lines = whole.splitlines(keepends=True)
@@ -183,50 +212,52 @@ def test_a_result_that_was_cut_is_named_and_not_scored(here: Command, folder: Pa
     ):
         boxes.write_bytes(cut)
         before = contents(out)
-        refused(here(*command), str(boxes), words)
+        refused(inline(*command), str(boxes), words)
         assert contents(out) == before
     boxes.unlink()
-    again = here(*command)
+    again = inline(*command)
     assert again.returncode == 0, again.stderr
     assert "second" not in again.stderr  # which was not run again
     assert boxes.read_bytes() == whole
 
 
-def test_results_of_others_are_neither_used_nor_lost(here: Command, folder: Path, tmp_path: Path) -> None:
+def test_results_of_others_are_neither_used_nor_lost(inline: Command, folder: Path, tmp_path: Path) -> None:
     weights, out = tmp_path / "mine.safetensors", tmp_path / "out"
     shipped = load_weights("siamfc")
     save_weights(weights, shipped.net, shipped.header)
     command = ("eval", "folder", folder, "--out", out, "--tracker", weights, "--only", "first", "--device", "cpu")
-    assert here(*command).returncode == 0
+    assert inline(*command).returncode == 0
     (store,) = (out / "results").iterdir()
     before = contents(out)
-    refused(here(*command, "--threads", 2), f"{store} holds results of another tracker", "threads differ", "give another --out")
-    refused(here(*command, "--precision", "float16"), "results of another tracker", "precision: ", "'float16' now")
+    refused(
+        inline(*command, "--threads", 2), f"{store} holds results of another tracker", "threads differ", "give another --out"
+    )
+    refused(inline(*command, "--precision", "float16"), "results of another tracker", "precision: ", "'float16' now")
     # The same name, but other weights with other constants.
     save_weights(weights, shipped.net, replace(shipped.header, tracker={**shipped.header.tracker, "window_influence": 0.1}))
-    refused(here(*command), "results of another tracker: settings, weights_sha256 differ", "remove that folder")
+    refused(inline(*command), "results of another tracker: settings, weights_sha256 differ", "remove that folder")
     assert contents(out) == before
     (store / "tracker.json").unlink()
     del before[store / "tracker.json"]
-    refused(here(*command), f"{store} holds results that do not say whose they are; give another --out")
+    refused(inline(*command), f"{store} holds results that do not say whose they are; give another --out")
     assert contents(out) == before
 
 
 def test_another_evaluation_that_lacks_a_sequence_is_named_before_anything_is_run(
-    here: Command, folder: Path, tmp_path: Path
+    inline: Command, folder: Path, tmp_path: Path
 ) -> None:
     command = ("eval", "folder", folder, "--tracker", "identity", "--out")
-    assert here(*command, tmp_path / "part", "--only", "first").returncode == 0
-    refused(here(*command, tmp_path / "out", "--compare", tmp_path / "part"), "second_001.txt not found")
+    assert inline(*command, tmp_path / "part", "--only", "first").returncode == 0
+    refused(inline(*command, tmp_path / "out", "--compare", tmp_path / "part"), "second_001.txt not found")
     assert not (tmp_path / "out").exists()
 
 
-def test_sets_of_otbs_protocol_print_its_figures(here: Command, folder: Path, tmp_path: Path) -> None:
+def test_sets_of_otbs_protocol_print_its_figures(inline: Command, folder: Path, tmp_path: Path) -> None:
     boxes = np.loadtxt(folder / "first/groundtruth.txt", delimiter=",")
     (tmp_path / "BMX2").mkdir()
     shutil.copytree(folder / "first", tmp_path / "BMX2/img", ignore=shutil.ignore_patterns("*.txt"))
     np.savetxt(tmp_path / "BMX2/groundtruth_rect.txt", boxes + np.array([1, 1, 0, 0]), fmt="%.4f", delimiter=",")
-    done = here("eval", "dtb70", tmp_path, "--out", tmp_path / "out", "--tracker", "identity")
+    done = inline("eval", "dtb70", tmp_path, "--out", tmp_path / "out", "--tracker", "identity")
     assert done.returncode == 0, done.stderr
     assert re.match(
         r"identity +DTB70 all: success AUC 0\.\d{3}  precision at 20 px 0\.600  \(1 sequences, 5 frames\)  ", done.stdout

@@ -1,4 +1,4 @@
-"""`siamtrack live` without a screen: what a user sees, and what is left when it ends; a real process whatever is followed."""
+"""`siamtrack live` without a screen: what a user sees, and what is left when it ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from commands import Command, environment, refused, rows_of, siam
+from commands import Command, environment, refused, rows_of
 from webclient import WebClient, box, frame
 
 BOX = ",".join(str(value) for value in box(0))
@@ -47,9 +47,9 @@ def wait_for(condition: Callable[[], bool], within_s: float = 60.0) -> None:
         time.sleep(0.05)
 
 
-def test_a_file_is_followed_without_a_screen(clip: Path, tmp_path: Path) -> None:
+def test_a_file_is_followed_without_a_screen(here: Command, clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "live"
-    result = siam("live", "--source", clip, "--box", BOX, "--box", "2,3,50,40", "--out", out, "--record")
+    result = here("live", "--source", clip, "--box", BOX, "--box", "2,3,50,40", "--out", out, "--record")
     assert result.returncode == 0, result.stderr
     for name in ("target-1", "target-2"):
         assert re.search(rf"^20 frames.*{re.escape(str(out / name / 'boxes.csv'))}$", result.stdout, re.MULTILINE)
@@ -57,6 +57,7 @@ def test_a_file_is_followed_without_a_screen(clip: Path, tmp_path: Path) -> None
     assert (out / "recording-1.mp4").stat().st_size > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_whole_results(number: signal.Signals, long_clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "live"

@@ -152,6 +152,7 @@ def test_there_is_a_limit_on_connections(serve_live: Serve) -> None:
             assert fourth.track(frame(0))["targets"] == []
 
 
+@pytest.mark.slow
 def test_fifty_at_once_of_whom_some_misbehave(serve_live: Serve, write_clip: Callable[..., Path], tmp_path: Path) -> None:
     served = serve_live(source=write_clip(tmp_path / "long.mp4", frames=30))
     with ExitStack() as stack:
