@@ -22,7 +22,6 @@ from typing import Any, Literal
 from siamtrack.batch.jobs import TargetJob, VideoJob
 from siamtrack.errors import OutputError
 from siamtrack.system import make_folder, write_whole
-from siamtrack.video.results import STOPPED
 
 DONE = "boxes.csv"
 FAILED = "error.json"
@@ -124,10 +123,6 @@ class TargetFolder:
                 partial.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"{error.filename} cannot be removed ({error.strerror})") from error
-
-    def tidy(self) -> None:
-        """Remove what an unfinished run left: all its rows are in the finished file as well."""
-        (self.path / STOPPED).unlink(missing_ok=True)
 
     def fail(self, kind: str, reason: str, frames: int = 0) -> TargetResult:
         """Write down that the target failed.

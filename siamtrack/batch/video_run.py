@@ -15,7 +15,7 @@ from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.results import FrameTimes, Recorder
+from siamtrack.video.results import STOPPED, FrameTimes, Recorder
 from siamtrack.video.run import conditions, timed_update
 from siamtrack.video.source import Frame, Source, open_source
 
@@ -212,7 +212,7 @@ class _VideoRun:
         with recorder:
             failed = folder.fail("video", broken, recorder.frames) if broken else None
             recorder.finish(broken or "done")
-        folder.tidy()
+        (folder.path / STOPPED).unlink(missing_ok=True)  # of an unfinished run: all its rows are in boxes.csv as well
         result = folder.outcome() or failed
         if result is None:
             raise OutputError(f"{folder.path} was changed by another program while it was written; run the batch again")

@@ -1,4 +1,4 @@
-"""A live session that nobody watches: on a server, or where there is no screen."""
+"""A live session without a window: on a server, or where there is no screen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from siamtrack.errors import SourceError
 from siamtrack.live.capture import Capture
 from siamtrack.live.session import Scene, Session
 
-_LOOK_S = 0.2
+_POLL_S = 0.2
 
 
 def follow(
@@ -33,7 +33,7 @@ def follow(
     try:
         while not stopped():
             try:
-                captured = capture.take(_LOOK_S)
+                captured = capture.take(_POLL_S)
             except TimeoutError:
                 continue
             if captured is None:

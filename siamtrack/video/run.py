@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -80,11 +80,9 @@ def run(
         SiamtrackError, ValueError: nothing could be tracked at all (bad source, bad box, folder not writable).
     """
     recorder: Recorder | None = None
-    sink: VideoSink | None = None
     encoder: WriteBehind[Progress] | None = None
-    ended = "done"
-    with ExitStack() as stack:
-        began = time.perf_counter()
+    ended, began = "done", 0.0
+    with ExitStack() as stack, ExitStack() as overlay:
         try:
             for frame in stack.enter_context(closing(source.read_ahead(start))):
                 if stop is not None and frame.index >= stop:
@@ -96,8 +94,7 @@ def run(
                     told = {"source": source.name, "box": list(first), **conditions(tracker), **(about or {})}
                     recorder = stack.enter_context(Recorder(out, told))
                     if video:
-                        sink = stack.enter_context(VideoSink(recorder.out / "overlay.mp4", source.fps))
-                        encoder = stack.enter_context(WriteBehind(_drawer(sink)))
+                        encoder = overlay.enter_context(_drawn(recorder.out / "overlay.mp4", source.fps))
                     recorder.add(frame, result)
                     began = time.perf_counter()
                 else:
@@ -118,15 +115,15 @@ def run(
             ended = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         if recorder is None:
             raise SourceError(f"{source.name} gave no frame from {start} on; nothing was tracked")
-        if encoder is not None and sink is not None:
-            encoder.close()
-            sink.close()
+        overlay.close()
         return recorder.finish(ended)
 
 
-def _drawer(sink: VideoSink) -> Callable[[Progress], None]:
-    """Draws and encodes; called in the encoder's thread."""
-    return lambda progress: sink.write(progress.overlay())
+@contextmanager
+def _drawn(path: Path, fps: float) -> Iterator[WriteBehind[Progress]]:
+    """A video of what it is given, drawn and encoded in a thread of its own."""
+    with VideoSink(path, fps) as sink, WriteBehind[Progress](lambda progress: sink.write(progress.overlay())) as encoder:
+        yield encoder
 
 
 class _Tracking(Protocol[Found]):
