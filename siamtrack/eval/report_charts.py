@@ -1,11 +1,13 @@
 """Charts of an evaluation as inline SVG.
 
 Places along x are percentages and places along y pixels, so that a chart is as wide as its column while its text keeps
-its size: what reads well on a screen reads well on a phone. Colours are the page's CSS variables.
+its size: what reads well on a screen reads well on a phone. Colours are the page's CSS variables. What is given as text
+is escaped.
 """
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.eval.report_html import safe, shown
+NOTHING = "–"
+"""Stands where there is no figure."""
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 """Okabe and Ito's, which the colour-blind tell apart, the clearest first; their yellow is left out: it is too faint on
-white. On the page they are
-`var(--c0)` and so on (assets/report.css): black turns to white in the dark."""
+white. On the page they are `var(--c0)` and so on (assets/report.css): black turns to white in the dark."""
 
 DASHES = ("none", "9 4", "2 3", "10 4 2 4", "12 3 2 3 2 3")
 MARKERS = (
@@ -75,6 +77,16 @@ class Dot(NamedTuple):
     style: Style
     fps: float
     ao: float
+
+
+def safe(text: object) -> str:
+    """Text that is neither tag nor end of an attribute, whatever is in it."""
+    return html.escape(str(text))
+
+
+def shown(value: float, digits: int = 3) -> str:
+    """A figure for people; an en dash where there is none (NaN)."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else NOTHING
 
 
 def style(place: int) -> Style:

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
+from typing import Literal
 
 import numpy as np
 
-from siamtrack.data.sequence import Sequence
+from siamtrack.data.sequence import Sequence as Video
 from siamtrack.eval.evaluation import PRECISION_PX, PRECISION_THRESHOLDS_PX, Change, Evaluation, TrackerRuns, changes
 from siamtrack.eval.report_charts import (
     COLOURS,
     NAME_LENGTH,
+    NOTHING,
     Bar,
     Curve,
     Dot,
     bar_charts,
     curve_chart,
     curve_legend,
+    safe,
     scatter,
+    shown,
     style,
     swatch,
 )
-from siamtrack.eval.report_html import many, safe, section, shown, signed, table
 from siamtrack.eval.report_sheets import Sheet, make_sheet, worst
 from siamtrack.eval.scores import pooled
 
@@ -40,7 +43,7 @@ PROTOCOL = (
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def page(evaluation: Evaluation, sequences: Mapping[str, Sequence], other: Evaluation | None = None) -> str:
+def page(evaluation: Evaluation, sequences: Mapping[str, Video], other: Evaluation | None = None) -> str:
     """The whole page; arguments as for `siamtrack.eval.report.write_report`."""
     name = safe(f"{evaluation.dataset} {evaluation.subset}".strip())
     first = evaluation.trackers[0]
@@ -170,7 +173,7 @@ def _attributes(evaluation: Evaluation) -> str:
     return section("Attributes", f"<p>{said}</p>{table(columns, rows, 'AO by attribute', wide=True, best='row')}")
 
 
-def _sheets(first: TrackerRuns, sequences: Mapping[str, Sequence]) -> str:
+def _sheets(first: TrackerRuns, sequences: Mapping[str, Video]) -> str:
     chosen = worst(first, sequences)
     if not chosen:
         return ""
@@ -224,3 +227,64 @@ def _changed(item: Change, opened: bool) -> str:
     label = f"What changed most with {item.tracker}"
     body = f"<summary>{safe(label)}</summary>{table(columns, rows, label, wide=True)}{left_out}"
     return f"<details{' open' if opened else ''}>{body}</details>"
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, three digits."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def many(count: int, noun: str) -> str:
+    """A number of things: `1 frame`, `20 987 frames`."""
+    number = f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{number} {noun}{'' if count == 1 else 's'}"
+
+
+def section(title: str, body: str) -> str:
+    """A heading, given as text, and what it is the heading of, given as HTML."""
+    return f"<section><h2>{safe(title)}</h2>{body}</section>"
+
+
+def table(
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[str]]],
+    label: str,
+    wide: bool = False,
+    best: Literal["column", "row", ""] = "",
+) -> str:
+    """A table that scrolls by itself where it is wider than the screen, by finger or by arrow keys.
+
+    Args:
+        columns: headings, as text; the first is that of the rows' headings.
+        rows: heading, already HTML, and cells as text: figures, or words that begin with a letter.
+        label: for those who do not see it.
+        wide: the headings are names, which may be long and wrap.
+        best: within what the highest figures are bold; in a row its first cell is left out.
+    """
+    worded = {place for _, cells in rows for place, cell in enumerate(cells) if cell[:1].isalpha()}
+    lines = []
+    for heading, cells in rows:
+        marked = []
+        for place, cell in enumerate(cells):
+            peers = [others[place] for _, others in rows] if best == "column" else cells[1:] if best == "row" and place else []
+            kind = "words" if place in worded else "best" if _is_best(cell, peers) else ""
+            marked.append(f"<td{_class(kind)}>{safe(cell)}</td>")
+        lines.append(f'<tr><th scope="row">{heading}</th>{"".join(marked)}</tr>')
+    heads = "".join(
+        f'<th scope="col"{_class("words" if place - 1 in worded or not place else "")}>{safe(column)}</th>'
+        for place, column in enumerate(columns)
+    )
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{safe(label)}"><table{_class("wide" if wide else "")}>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _is_best(cell: str, peers: Sequence[str]) -> bool:
+    """Judged by what is printed: figures that are printed alike are the best together."""
+    figures = [float(peer) for peer in peers if peer != NOTHING]
+    return len(figures) > 1 and cell != NOTHING and float(cell) == max(figures)
+
+
+def _class(name: str) -> str:
+    return f' class="{name}"' if name else ""
