@@ -2,7 +2,7 @@
 """Train variants of a recipe and say what each difference is worth on the val sequences.
 
     tools/ablate.py configs/ablations.yaml --data ROOT --out runs/ablations --device cuda --workers 14
-    tools/ablate.py configs/ablations.yaml --data ROOT --out runs/ablations --only siamfc-box "siamfc-box, seed 1"
+    tools/ablate.py configs/ablations.yaml --data ROOT --out runs/ablations --only siamfc "siamfc, seed 1"
 
 Start it again after a stop and it goes on: finished runs are not trained again, finished scores not computed
 again. `--set steps=200 warmup_steps=20` changes every recipe alike, for a first look; such short runs say little

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Write the measured part of a model card: header, scores of every sequence, and where the worst ones were lost.
 
-    tools/score_sequences.py VAL siamfc-box --json runs/val.json
-    tools/model_card.py siamfc-box runs/val.json --card docs/models/siamfc-box.md
+    tools/score_sequences.py VAL siamfc-lite --json runs/val.json
+    tools/model_card.py siamfc-lite runs/val.json --card docs/models/siamfc-lite.md
 
 Everything between the two `<!-- measured -->` lines of the card is replaced; the words around it are a person's.
 The picture beside it shows the overlap of the worst sequences frame by frame: not their frames, which are not ours.

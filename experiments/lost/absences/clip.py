@@ -1,9 +1,10 @@
-"""What a clip is and what it is made from."""
+"""What a clip is, what it is made from, and how a sequence's frames are played."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from absences.play import forth_and_back
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
@@ -169,3 +169,31 @@ def labelled_runs(visible: NDArray[np.bool_]) -> list[range]:
 def video_name(sequence: Sequence) -> str:
     """A name less its number: Jogging-1 and Jogging-2 are two targets of one video, each visible beside the other."""
     return re.sub(r"(?<!\d)[-_]?\d{1,2}$", "", sequence.name)  # longer numbers are all that some sets have as names
+
+
+def forth_and_back(run: range, count: int) -> list[int]:
+    """`count` numbers of a range in order, then backward, then forward, and so on; an end is not played twice."""
+    period = max(1, 2 * (len(run) - 1))
+    return [run[min(k % period, period - k % period)] if len(run) > 1 else run[0] for k in range(count)]
+
+
+def play(sequence: Sequence, order: list[int]) -> Iterator[Image]:
+    """A sequence's frames in any order, decoded once; those that are needed again are kept until then.
+
+    Each frame given is the caller's own.
+
+    Raises:
+        SourceError, DataError: it cannot be read, or ends before.
+    """
+    uses = Counter(order)
+    kept: dict[int, Image] = {}
+    at = 0
+    for index, image in sequence.frames_at(uses.keys()):
+        kept[index] = image
+        while order[at] in kept:
+            wanted = order[at]
+            uses[wanted] -= 1
+            yield kept[wanted].copy() if uses[wanted] else kept.pop(wanted)
+            at += 1
+            if at == len(order):
+                return

@@ -8,8 +8,7 @@ from itertools import islice
 import cv2
 import numpy as np
 
-from absences.clip import Frames, Made, Scene
-from absences.play import forth_and_back, play
+from absences.clip import Frames, Made, Scene, forth_and_back, play
 from siamtrack.frames import Image
 
 CUT_FOR, BLACK_FOR = (10, 100), (10, 60)

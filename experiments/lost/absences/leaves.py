@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from absences.camera import PAN, Camera, View
-from absences.clip import CannotMakeError, Made, Scene
-from absences.play import play
+from absences.clip import CannotMakeError, Made, Scene, play
 from siamtrack.frames import Image
 from siamtrack.tracking.crop import mean_color
 

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from absences.clip import VISIBLE, Boxes, Made, Scene
-from absences.play import play
+from absences.clip import VISIBLE, Boxes, Made, Scene, play
 from siamtrack.boxes import clip_box
 from siamtrack.frames import Image
 

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from absences.clip import CannotMakeError, Made, Scene
-from absences.play import play
+from absences.clip import CannotMakeError, Made, Scene, play
 from siamtrack.frames import Image
 
 GROWN = 0.3
