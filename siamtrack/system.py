@@ -10,13 +10,14 @@ import re
 import sys
 import tempfile
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from siamtrack.errors import OutputError
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, bring it to the disk, and rename it.
+def replace_file(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write a file, at once or piece by piece, under a temporary name, bring it to the disk, and rename it.
 
     Raises:
         OSError: it cannot be written; nothing is left behind, and what was there before is still there.
@@ -24,7 +25,7 @@ def replace_file(path: Path, data: bytes) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with partial.open("wb") as stream:
-            stream.write(data)
+            stream.writelines((data,) if isinstance(data, bytes) else data)
             stream.flush()
             os.fsync(stream.fileno())  # some file systems say only here that they are full
         os.replace(partial, path)
@@ -32,14 +33,15 @@ def replace_file(path: Path, data: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, data: str | bytes) -> None:
-    """Write a user's file whole or not at all; text as UTF-8.
+def write_whole(path: Path, data: str | bytes | Iterable[str]) -> None:
+    """Write a user's file whole or not at all; text as UTF-8, at once or piece by piece.
 
     Raises:
         OutputError: it cannot be written.
     """
     try:
-        replace_file(path, data.encode() if isinstance(data, str) else data)
+        pieces = (data,) if isinstance(data, (str, bytes)) else data
+        replace_file(path, (piece.encode() if isinstance(piece, str) else piece for piece in pieces))
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error.strerror})") from error
 

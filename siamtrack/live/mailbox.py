@@ -30,12 +30,6 @@ class Mailbox(Generic[T]):
         with self._changed:
             return self._dropped
 
-    @property
-    def closed(self) -> bool:
-        """Whether nothing can be put any more; one item may still be there to take."""
-        with self._changed:
-            return self._closed
-
     def put(self, item: T) -> bool:
         """Leave an item at once, in place of the one before if that is still there.
 

@@ -166,8 +166,8 @@ class Recorder:
             os.fsync(self._file.fileno())  # renamed before it is on the disk, it could be empty after a power cut
             self._file.close()
             with self._partial.open(newline="", encoding="utf-8") as rows:
-                lines = [",".join(row[key] for key in "xywh") for row in csv.DictReader(rows)]
-            write_whole(self.out / "boxes.txt", "".join(line + "\n" for line in lines))
+                lines = (",".join(row[key] for key in "xywh") + "\n" for row in csv.DictReader(rows))
+                write_whole(self.out / "boxes.txt", lines)
             write_whole(self.out / "run.json", json.dumps(run, indent=2, sort_keys=True, default=str) + "\n")
             os.replace(self._partial, self.out / "boxes.csv")
         except OutputError:
@@ -190,7 +190,8 @@ class Recorder:
     def _set_aside(self) -> int | None:
         if not self._partial.is_file():
             return None
-        last = self._partial.read_text(encoding="utf-8").splitlines()[-1:]
+        with self._partial.open(encoding="utf-8") as rows:
+            last = deque(rows, maxlen=1)
         os.replace(self._partial, self.out / STOPPED)
         frame = last[0].split(",")[0] if last else ""
         return int(frame) if frame.isdecimal() else None

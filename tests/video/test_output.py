@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -69,6 +70,21 @@ def test_a_run_that_never_finished_keeps_its_rows_and_is_reported(tmp_path: Path
         assert again.finish("done").stopped_at == 3
     assert len((tmp_path / "boxes.stopped.csv").read_text().splitlines()) == 5
     recorder.close()
+
+
+def test_memory_does_not_grow_with_the_length_of_a_run(tmp_path: Path) -> None:
+    peaks = []
+    for frames in (1000, 5000):
+        with Recorder(tmp_path / str(frames)) as recorder:
+            one = frame(0)
+            for i in range(frames):
+                recorder.add(Frame(i, i / 25, one.image), RESULT)
+            tracemalloc.start()
+            recorder.finish("done")
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert (tmp_path / str(frames) / "boxes.txt").read_text().count("\n") == frames
+    assert peaks[1] < 1.5 * peaks[0]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
