@@ -30,7 +30,7 @@ from siamtrack.errors import ConfigError
 from siamtrack.eval.evaluate import evaluate
 from siamtrack.eval.scores import paired_bootstrap, pooled
 from siamtrack.system import write_whole
-from siamtrack.train.log import StepReport
+from siamtrack.train.bookkeeping import StepReport
 from siamtrack.train.session import Session, train_from_config
 
 

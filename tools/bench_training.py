@@ -29,7 +29,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import Dataset
 
 from siamtrack.tracking.placement import pick_device
-from siamtrack.train.log import StepReport
+from siamtrack.train.bookkeeping import StepReport
 from siamtrack.train.loop import train
 from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Recipe
@@ -111,7 +111,7 @@ def as_measured(recipe: Recipe, steps: int) -> Recipe:
     )
 
 
-def steps_of(task: Task, device: torch.device, workers: int) -> tuple[list[StepReport], float | None]:
+def steps_of(task: Task[Any], device: torch.device, workers: int) -> tuple[list[StepReport], float | None]:
     """What each step reported, and the share of the time in which the GPU was busy."""
     reports: list[StepReport] = []
     with tempfile.TemporaryDirectory() as folder:

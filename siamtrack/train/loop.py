@@ -14,23 +14,19 @@ from typing import Any
 import cv2
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from siamtrack.config import to_plain
 from siamtrack.errors import SiamtrackError
-from siamtrack.train.average import Average
-from siamtrack.train.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from siamtrack.train.bookkeeping import CHECKPOINT, Average, Log, StepReport, check_health, load_checkpoint, save_checkpoint
 from siamtrack.train.distributed import ALONE, Group
-from siamtrack.train.health import check_health
-from siamtrack.train.log import Log, StepReport
-from siamtrack.train.precision import LossScaler
-from siamtrack.train.schedule import Schedule
-from siamtrack.train.task import Task, TrainingBatch, Validate
+from siamtrack.train.task import N, Schedule, Task, TrainingBatch, Validate
 
 
 def train(
-    task: Task,
+    task: Task[N],
     out: str | Path,
     device: str = "cpu",
     workers: int = 1,
@@ -38,7 +34,7 @@ def train(
     report: Callable[[StepReport], None] = lambda _: None,
     validate: Validate | None = None,
     group: Group = ALONE,
-) -> nn.Module:
+) -> N:
     """Train, or go on with, the run in `out`.
 
     Args:
@@ -58,18 +54,19 @@ def train(
         ConfigError: the run in `out` was started with another recipe.
         SiamtrackError: a loss is no longer finite; the message names the step and what went bad first.
     """
-    out = Path(out)
+    out, where = Path(out), torch.device(device)
     out.mkdir(parents=True, exist_ok=True)
-    where = torch.device(device)
-    keep_freed_memory()
+    _keep_freed_memory()
 
+    # What learns, and how.
     schedule, net, objective, helper = task.schedule, task.net, task.objective, task.helper
     objective.to(where, memory_format=torch.channels_last if where.type == "cuda" else torch.contiguous_format)  # type: ignore[call-overload]
     group.sync_norms(objective)
     optimizer = _optimizer(task, where)
+    scaler = GradScaler(where.type, enabled=task.float16)
     average = Average(net, schedule.ema)
-    scaler = LossScaler(where, task.float16)
 
+    # Where an earlier session stopped.
     start, best = 0, {"score": -1.0, "step": 0}
     best_state: dict[str, Tensor] = {}
     state = load_checkpoint(out / CHECKPOINT, schedule)
@@ -78,61 +75,50 @@ def train(
         if helper is not None:
             helper.load_state_dict(state["helper"])
         optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"]:
+            scaler.load_state_dict(state["scaler"])
         average.load(state["average"])
-        scaler.load(state["scaler"])
         start, best, best_state = state["step"], state["best"], state["best_state"]
+    stop = min(schedule.steps, stop_after or schedule.steps)
     log = Log(out, start, task.parts, group.is_main)
 
-    stop = min(schedule.steps, stop_after or schedule.steps)
-    loader: DataLoader[TrainingBatch] = DataLoader(
-        Subset(task.batches, range(start, stop)),
-        batch_size=None,
-        num_workers=workers,
-        pin_memory=where.type == "cuda",
-        prefetch_factor=4 if workers else None,
-    )
+    def tell(numbers: _Numbers) -> None:
+        done = numbers.read(schedule)
+        check_health(done, objective, schedule, out / CHECKPOINT)
+        log.add(done)
+        report(done)
+
     step_module: nn.Module = objective
     if group.size > 1:
         # A helper may be out of use once its weight is zero. Norms are synchronised already.
         step_module = DistributedDataParallel(objective, broadcast_buffers=False, find_unused_parameters=helper is not None)
-
     objective.train()
+    batches = _load(task.batches, range(start, stop), workers, pin=where.type == "cuda")
+    pending: _Numbers | None = None
     clock = time.perf_counter()
-    pending: _Values | None = None
-
-    def settle(values: _Values | None) -> None:
-        """Read a step's numbers off the device, one step late: a GPU never waits for its own bookkeeping."""
-        if values is None:
-            return
-        loss, norm, *parts = values.tensor.tolist()
-        named = dict(zip(values.names, parts, strict=True))
-        check_health(values.step, loss, norm, named, objective, schedule, out / CHECKPOINT)
-        rate, waited = schedule.batch_size / values.seconds, values.waited_s / values.seconds
-        done = StepReport(values.step, schedule.lr_at(values.step), loss, named, norm, rate, waited)
-        log.add(done)
-        report(done)
-
-    batches = _batches(loader)
     for step in range(start, stop):
         asked = time.perf_counter()
         batch = next(batches)
         waited_s = time.perf_counter() - asked
+
         for options in optimizer.param_groups:
             options["lr"] = schedule.lr_at(step) * options["factor"]
         optimizer.zero_grad(set_to_none=True)
-        total, parts = _accumulate(step_module, batch.to(where), schedule, step, scaler)
-        scaler.unscale(optimizer)
-        norm = nn.utils.clip_grad_norm_(objective.parameters(), schedule.clip_norm)
-        norm = scaler.step(optimizer, norm)
+        loss, parts = _accumulate(step_module, batch.to(where), schedule, step, scaler)
+        norm = _update(optimizer, scaler, objective, schedule.clip_norm)
         average.update(net, step)
 
-        settle(pending)
+        # Numbers are read off the device one step late: a GPU never waits for its own bookkeeping.
+        if pending is not None:
+            tell(pending)
         now = time.perf_counter()
-        pending = _Values(step, list(parts), torch.stack([total, norm, *parts.values()]), now - clock, waited_s)
+        pending = _Numbers(step, list(parts), torch.stack([loss, norm, *parts.values()]), now - clock, waited_s)
         clock = now
         if (step + 1) % schedule.epoch_steps and step + 1 != stop:
             continue
-        settle(pending)
+
+        # The end of an epoch.
+        tell(pending)
         pending = None
         epoch = (step + 1) // schedule.epoch_steps
         if validate is not None and (epoch % schedule.validate_epochs == 0 or step + 1 == schedule.steps):
@@ -144,22 +130,21 @@ def train(
                 best_state = {key: value.cpu().clone() for key, value in average.state.items()}
         log.flush()
         if group.is_main:
-            save_checkpoint(
-                out / CHECKPOINT,
-                {
-                    "net": net.state_dict(),
-                    "helper": helper.state_dict() if helper is not None else {},
-                    "optimizer": optimizer.state_dict(),
-                    "average": average.state,
-                    "scaler": scaler.state(),
-                    "best": best,
-                    "best_state": best_state,
-                    "step": step + 1,
-                    "recipe": to_plain(schedule),
-                },
-            )
+            state = {
+                "net": net.state_dict(),
+                "helper": helper.state_dict() if helper is not None else {},
+                "optimizer": optimizer.state_dict(),
+                "scaler": scaler.state_dict(),
+                "average": average.state,
+                "best": best,
+                "best_state": best_state,
+                "step": step + 1,
+                "recipe": to_plain(schedule),
+            }
+            save_checkpoint(out / CHECKPOINT, state)
         group.barrier()
         clock = time.perf_counter()
+
     result = _averaged(net, average)
     if best_state:
         result.load_state_dict(best_state)
@@ -167,18 +152,31 @@ def train(
 
 
 @dataclass(frozen=True)
-class _Values:
-    """A step's numbers, still on the device, the seconds that it took, and those in which it waited for its batch."""
+class _Numbers:
+    """A step's loss, gradient norm and parts, still on the device; its seconds, and those in which it waited for its batch."""
 
     step: int
-    names: list[str]
-    tensor: Tensor
+    parts: list[str]
+    values: Tensor
     seconds: float
     waited_s: float
 
+    def read(self, schedule: Schedule) -> StepReport:
+        loss, norm, *parts = self.values.tolist()
+        named = dict(zip(self.parts, parts, strict=True))
+        rate, waited = schedule.batch_size / self.seconds, self.waited_s / self.seconds
+        return StepReport(self.step, schedule.lr_at(self.step), loss, named, norm, rate, waited)
 
-def _batches(loader: DataLoader[TrainingBatch]) -> Iterator[TrainingBatch]:
-    """The loader's batches. An error in one of its processes is raised as it was, not with that process's traceback in it."""
+
+def _load(data: Dataset[Any], steps: range, workers: int, pin: bool) -> Iterator[TrainingBatch]:
+    """The batches of some steps. An error in a loading process is raised as it was, without that process's traceback."""
+    loader: DataLoader[TrainingBatch] = DataLoader(
+        Subset(data, steps),
+        batch_size=None,
+        num_workers=workers,
+        pin_memory=pin,
+        prefetch_factor=4 if workers else None,
+    )
     # Processes that load data are many, so each has one thread of torch's, and is forked with one of OpenCV's: set in the
     # child, it would wait for ever for the end of threads that only the parent has.
     threads = cv2.getNumThreads()
@@ -194,19 +192,8 @@ def _batches(loader: DataLoader[TrainingBatch]) -> Iterator[TrainingBatch]:
         raise type(error)(text.strip().splitlines()[-1].partition(": ")[2]) from None
 
 
-def keep_freed_memory() -> None:
-    """Let glibc reuse large blocks instead of giving them back after every step: a sixth of a CPU step's time."""
-    mmap_threshold, trim_threshold = -3, -1
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return  # another C library: nothing to gain, nothing lost
-    mallopt(mmap_threshold, 1 << 30)
-    mallopt(trim_threshold, (1 << 31) - 1)
-
-
 def _accumulate(
-    module: nn.Module, batch: TrainingBatch, schedule: Schedule, step: int, scaler: LossScaler
+    module: nn.Module, batch: TrainingBatch, schedule: Schedule, step: int, scaler: GradScaler
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Gradients of a batch, a slice at a time where memory is short; the mean of the slices' losses and parts."""
     losses: list[Tensor] = []
@@ -224,14 +211,29 @@ def _accumulate(
     return torch.stack(losses).mean(), means
 
 
-def _averaged(net: nn.Module, average: Average) -> nn.Module:
+def _update(optimizer: torch.optim.Optimizer, scaler: GradScaler, module: nn.Module, clip_norm: float) -> Tensor:
+    """One step of the optimiser; the norm of the gradients before clipping.
+
+    A step whose float16 gradients overflowed is left out, the factor on the loss halves (arXiv 1710.03740, section 3.2), and
+    the norm is 0. Below a factor of one the gradients themselves are too large: then the norm is told as it is.
+    """
+    scaler.unscale_(optimizer)
+    norm = nn.utils.clip_grad_norm_(module.parameters(), clip_norm)
+    scaler.step(optimizer)
+    scaler.update()
+    if scaler.is_enabled() and scaler.get_scale() >= 1:
+        return torch.where(torch.isfinite(norm), norm, 0.0)
+    return norm
+
+
+def _averaged(net: N, average: Average) -> N:
     """A copy of the network with the averaged weights, on the CPU, in evaluation mode."""
     copied = copy.deepcopy(net).cpu()
     copied.load_state_dict(average.state)
     return copied.eval()
 
 
-def _optimizer(task: Task, where: torch.device) -> torch.optim.Optimizer:
+def _optimizer(task: Task[Any], where: torch.device) -> torch.optim.Optimizer:
     schedule = task.schedule
     slow = {id(parameter) for module in task.backbone for parameter in module.parameters()}
     learning = [parameter for parameter in task.objective.parameters() if parameter.requires_grad]
@@ -250,3 +252,14 @@ def _optimizer(task: Task, where: torch.device) -> torch.optim.Optimizer:
     if schedule.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=schedule.lr, momentum=schedule.momentum, fused=fused)
     return torch.optim.AdamW(groups, lr=schedule.lr, fused=fused)
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc reuse large blocks instead of giving them back after every step: a sixth of a CPU step's time."""
+    mmap_threshold, trim_threshold = -3, -1
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return  # another C library: nothing to gain, nothing lost
+    mallopt(mmap_threshold, 1 << 30)
+    mallopt(trim_threshold, (1 << 31) - 1)

@@ -17,9 +17,9 @@ from siamtrack.model.losses import balanced_logistic_loss, logistic_labels, soft
 from siamtrack.model.siamese import Siamese
 from siamtrack.train.box_objective import box_loss
 from siamtrack.train.distributed import ALONE, Group
+from siamtrack.train.efficientnet import Teacher
 from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Recipe
-from siamtrack.train.teacher import Teacher
 
 PARTS = ("logistic", "softmax", "teacher", "class", "sides", "quality", "soft", "iou", "hit")
 """Every part that this loss can have, with two shares to watch: `iou` of the boxes, `hit` of the peaks."""

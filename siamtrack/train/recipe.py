@@ -11,8 +11,9 @@ from siamtrack.model.backbone import AlexNet
 from siamtrack.model.lite import LiteNet
 from siamtrack.models import HeadName, ModelName
 from siamtrack.train.augment import AugmentConfig
-from siamtrack.train.precision import Precision
-from siamtrack.train.schedule import Schedule
+from siamtrack.train.task import Schedule
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 Strangers = Literal["next", "hardest"]
 """Where the box head learns to find nothing: a view of the next target of the batch, or of the one most alike."""

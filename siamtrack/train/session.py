@@ -16,17 +16,17 @@ from siamtrack.model.siamese import default_input
 from siamtrack.model.weights import WeightsHeader, save_weights, shipped_settings
 from siamtrack.system import usable_cores
 from siamtrack.tracking.placement import pick_device
+from siamtrack.train.bookkeeping import StepReport
 from siamtrack.train.crops import CropStore, PairStore
 from siamtrack.train.distributed import Group, joined
-from siamtrack.train.log import StepReport
+from siamtrack.train.loop import train
 from siamtrack.train.prepare import open_store
 from siamtrack.train.preview import write_preview
 from siamtrack.train.recipe import Recipe, SourceConfig
 from siamtrack.train.soft_targets import NanoTeacher, PeerTeachers, SoftTeacher
 from siamtrack.train.synthesis import KIND as MASKS
 from siamtrack.train.synthesis import Synthesis
-from siamtrack.train.tracker_task import train_tracker
-from siamtrack.train.validation import tracking_validation
+from siamtrack.train.tracker_task import tracker_task, tracking_validation
 
 MAX_LOADERS = 16
 """Each keeps four batches ready, and maps the crops for itself."""
@@ -81,17 +81,16 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
     device = pick_device(session.device)
     with joined(device) as group:
         where = device_of(group, device)
-        net = train_tracker(
-            recipe,
-            _stores(recipe, session, watcher, group),
+        stores = _stores(recipe, session, watcher, group)
+        net = train(
+            tracker_task(recipe, stores, where, group, open_soft_teacher(recipe, session.data)),
             session.out,
             where,
-            workers=loading_processes(session.workers, device),
-            stop_after=session.stop_after,
-            report=lambda report: watcher.step(report, recipe.steps),
-            validate=tracking_validation(recipe, session.data, where, group),
-            group=group,
-            soft_teacher=open_soft_teacher(recipe, session.data),
+            loading_processes(session.workers, device),
+            session.stop_after,
+            lambda report: watcher.step(report, recipe.steps),
+            tracking_validation(recipe, session.data, where, group),
+            group,
         )
         path = session.out / "model.safetensors"
         if group.is_main:

@@ -1,29 +1,34 @@
-"""Training a tracker: the task that a tracker's recipe describes."""
+"""Training a tracker: the task that a tracker's recipe describes, and its validation by what counts, real tracking."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import torch
 
+from siamtrack.config import build
+from siamtrack.data.layout import find_sequences
 from siamtrack.errors import ConfigError
+from siamtrack.eval.evaluate import evaluate, subset
+from siamtrack.model.backbone import AlexNet
+from siamtrack.model.filters import plant_edges
 from siamtrack.model.lite import LiteNet
-from siamtrack.model.siamese import Siamese
+from siamtrack.model.siamese import Siamese, default_input
+from siamtrack.model.weights import load_weights, shipped_settings
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.placement import native_bfloat16
+from siamtrack.tracking.tracker import Tracker
 from siamtrack.train.crops import PairStore
 from siamtrack.train.distributed import ALONE, Group
+from siamtrack.train.efficientnet import NAME, Teacher, start_from_lite0
 from siamtrack.train.frozen import FrozenBlocks
-from siamtrack.train.log import StepReport
-from siamtrack.train.loop import train
 from siamtrack.train.objective import PARTS, Objective
 from siamtrack.train.pairs import PairBatches
-from siamtrack.train.precision import autocast_dtype
-from siamtrack.train.recipe import Recipe
+from siamtrack.train.recipe import Precision, Recipe
 from siamtrack.train.soft_targets import SoftTeacher
-from siamtrack.train.start import start_network
 from siamtrack.train.task import Task, Validate
-from siamtrack.train.teacher import Teacher
 
 
 def tracker_task(
@@ -32,7 +37,7 @@ def tracker_task(
     device: str = "cpu",
     group: Group = ALONE,
     soft_teacher: SoftTeacher | None = None,
-) -> Task:
+) -> Task[Siamese]:
     """The network, loss and batches of a recipe.
 
     Args:
@@ -59,6 +64,32 @@ def tracker_task(
     return Task(recipe, net, objective, batches, PARTS, (net.backbone,), teacher, autocast is torch.float16)
 
 
+def start_network(recipe: Recipe) -> Siamese:
+    """A network with random weights, or with those of `recipe.init` wherever it has them.
+
+    Raises:
+        ConfigError: the weights to start from were trained on another kind of input.
+        FileNotFoundError, WeightsError: they cannot be loaded.
+    """
+    torch.manual_seed(recipe.seed)
+    net = Siamese(default_input(recipe.model, recipe.color_order), recipe.model, recipe.head)
+    if recipe.init == NAME:
+        if not isinstance(net.backbone, LiteNet):
+            raise ConfigError(f"init {NAME}: is the start of a siamfc-lite, the recipe's model is {recipe.model}")
+        start_from_lite0(net.backbone)
+    elif recipe.init:
+        given = load_weights(recipe.init).net
+        if given.input_spec != net.input_spec:
+            raise ConfigError(f"init {recipe.init}: was trained on {given.input_spec}, the recipe wants {net.input_spec}")
+        net.load_state_dict(given.state_dict(), strict=False)
+    if recipe.edge_filters and isinstance(net.backbone, AlexNet):
+        plant_edges(net.backbone, recipe.edge_filters, torch.Generator().manual_seed(recipe.seed))
+    for name in recipe.frozen:
+        # Norms go on following their input: only what a gradient would change is frozen.
+        getattr(net.backbone, name).requires_grad_(False)
+    return net
+
+
 def _frozen_blocks(net: Siamese, recipe: Recipe, device: torch.device) -> FrozenBlocks | None:
     """The first blocks, to be run ahead, where they are frozen with their norms; a GPU is better off running them itself."""
     blocks = net.backbone.blocks[: len(recipe.frozen)]
@@ -68,18 +99,42 @@ def _frozen_blocks(net: Siamese, recipe: Recipe, device: torch.device) -> Frozen
     return FrozenBlocks(net, len(recipe.frozen))
 
 
-def train_tracker(
-    recipe: Recipe,
-    stores: Sequence[PairStore],
-    out: str | Path,
-    device: str = "cpu",
-    workers: int = 1,
-    stop_after: int | None = None,
-    report: Callable[[StepReport], None] = lambda _: None,
-    validate: Validate | None = None,
-    group: Group = ALONE,
-    soft_teacher: SoftTeacher | None = None,
-) -> Siamese:
-    """`tracker_task`, trained: see there and `loop.train` for the arguments, the returned network and the errors."""
-    task = tracker_task(recipe, stores, device, group, soft_teacher)
-    return cast(Siamese, train(task, out, device, workers, stop_after, report, validate, group))
+def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
+    """The number format that the backbone trains in on a device; None for plain float32.
+
+    `auto` takes bfloat16 where the device computes in it natively, float16 on older GPUs, and float32 elsewhere.
+    """
+    if precision == "auto":
+        older = torch.float16 if device.type == "cuda" else None
+        return torch.bfloat16 if native_bfloat16(device) else older
+    return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
+
+
+def tracking_validation(recipe: Recipe, data: Path, device: str, group: Group = ALONE) -> Validate | None:
+    """A function that tracks the recipe's validation sequences with a network; None if the recipe names none.
+
+    The sequences are dealt out to the processes of the group.
+
+    Raises:
+        ConfigError: a validation folder that is also trained on.
+        FileNotFoundError, DataError: as the reader raises them.
+    """
+    chosen = recipe.validation
+    if chosen is None:
+        return None
+    root = (data / chosen.path).resolve()
+    if root in [(data / source.path).resolve() for source in recipe.sources]:
+        raise ConfigError(f"validation path {chosen.path} is also a training source; validate on sequences held out")
+    sequences = subset(find_sequences(root), chosen.only)[group.rank :: group.size]
+    settings = build(TrackerConfig, {**shipped_settings(recipe.model), "redetect": False}, warn=False)
+
+    def validate(net: Siamese) -> dict[str, float]:
+        sums = torch.zeros(4, dtype=torch.float64)
+        for run in evaluate(Tracker(Engine(net, device), settings), sequences, chosen.frames or None):
+            found = run.overlaps
+            sums += torch.tensor([found.sum(), (found > 0.5).sum(), (found > 0.75).sum(), len(found)], dtype=torch.float64)
+        sums = group.mean(sums.float().to(device)).cpu().double() if group.size > 1 else sums
+        ao, sr50, sr75 = (sums[:3] / sums[3].clamp(min=1)).tolist()
+        return {"ao": ao, "sr50": sr50, "sr75": sr75}
+
+    return validate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from siamtrack.train.schedule import Schedule
+from siamtrack.train.task import Schedule
 from siamtrack.verify.header import Metric, TowerSpec
 
 BLOCKS = ("conv1", "conv2", "conv3", "conv4")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,8 +17,8 @@ from siamtrack.errors import ConfigError, DataError
 from siamtrack.model.siamese import InputSpec
 from siamtrack.model.weights import load_weights
 from siamtrack.tracking.placement import pick_device
+from siamtrack.train.bookkeeping import StepReport
 from siamtrack.train.distributed import ALONE, Group, joined
-from siamtrack.train.log import StepReport
 from siamtrack.train.loop import train
 from siamtrack.train.session import Session, Watcher, device_of, loading_processes
 from siamtrack.train.task import Task, Validate
@@ -182,7 +182,7 @@ def train_verifier(
         if unused:
             left_out(unused)
     task = verifier_task(recipe, parts.train, group)
-    net = cast(Siblings, train(task, out, device, workers, stop_after, report, verifier_validation(recipe, parts.test), group))
+    net = train(task, out, device, workers, stop_after, report, verifier_validation(recipe, parts.test), group)
     path = out / "model.safetensors"
     if group.is_main:
         save_verifier(path, net, _header(recipe, net, parts, data))
@@ -190,7 +190,7 @@ def train_verifier(
     return path
 
 
-def verifier_task(recipe: VerifierRecipe, data: Classes | Pairs, group: Group = ALONE) -> Task:
+def verifier_task(recipe: VerifierRecipe, data: Classes | Pairs, group: Group = ALONE) -> Task[Siblings]:
     """The network, loss and batches of a recipe.
 
     Raises:

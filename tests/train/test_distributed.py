@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import nn
 
-from siamtrack.train.checkpoint import CHECKPOINT
+from siamtrack.train.bookkeeping import CHECKPOINT
 from siamtrack.train.distributed import ALONE, SyncedBatchNorm2d
+from siamtrack.train.loop import train
 from siamtrack.train.prepare import open_store
-from siamtrack.train.tracker_task import train_tracker as train
+from siamtrack.train.tracker_task import tracker_task
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -60,17 +61,11 @@ def cache(got10k_root: Path, stills: Path, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def whole(got10k_root: Path, stills: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
     stores = [open_store(source, cache) for source in (got10k_root, stills)]
-    return train(RECIPE, stores, tmp_path_factory.mktemp("whole"), workers=0).state_dict()
+    return train(tracker_task(RECIPE, stores), tmp_path_factory.mktemp("whole"), workers=0).state_dict()
 
 
-def test_two_processes_reach_the_weights_of_one_with_the_whole_batch(
-    got10k_root: Path, stills: Path, cache: Path, whole: dict[str, torch.Tensor], tmp_path: Path
-) -> None:
-    finished(torchrun([got10k_root, stills], cache, tmp_path))
-    assert difference(tmp_path, whole) < 2e-3
-
-
-def test_a_killed_worker_is_started_again_from_the_last_checkpoint(
+@pytest.mark.slow
+def test_two_processes_one_of_them_killed_and_started_again_reach_the_weights_of_one_with_the_whole_batch(
     got10k_root: Path, stills: Path, cache: Path, whole: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
     process = torchrun([got10k_root, stills], cache, tmp_path, "--max-restarts", "2")

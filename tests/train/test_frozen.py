@@ -9,9 +9,10 @@ from torch.utils.data import DataLoader, Subset
 
 from siamtrack.model.lite import LiteNet
 from siamtrack.train.crops import CropStore
+from siamtrack.train.loop import train
 from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Recipe, SourceConfig
-from siamtrack.train.tracker_task import tracker_task, train_tracker
+from siamtrack.train.tracker_task import tracker_task
 
 RECIPE = Recipe(
     sources=(SourceConfig("videos"), SourceConfig("stills")),
@@ -55,7 +56,7 @@ def test_they_run_ahead_only_where_they_do_not_learn(stores: list[CropStore]) ->
 def test_what_is_frozen_stays_and_the_rest_learns(stores: list[CropStore], tmp_path: Path) -> None:
     recipe = replace(RECIPE, backbone_norms="kept", frozen=LiteNet.blocks[:4])
     before = tracker_task(recipe, stores).net.state_dict()
-    after = train_tracker(recipe, stores, tmp_path, workers=0).state_dict()
+    after = train(tracker_task(recipe, stores), tmp_path, workers=0).state_dict()
     changed = {name.split(".")[1] for name, value in after.items() if name[0] == "b" and not torch.equal(value, before[name])}
     assert changed >= {"stage4", "last", "detail"}
     assert not changed & {"stem", "stage1", "stage2", "stage3"}
@@ -66,7 +67,7 @@ def test_what_is_frozen_stays_and_the_rest_learns(stores: list[CropStore], tmp_p
 
 def test_a_run_with_blocks_ahead_resumes_to_the_bit(stores: list[CropStore], tmp_path: Path) -> None:
     recipe = replace(RECIPE, steps=3, epoch_steps=1, ema=0.9, search_size_order="mixed")
-    whole = train_tracker(recipe, stores, tmp_path / "whole", workers=0).state_dict()
-    train_tracker(recipe, stores, tmp_path / "parts", workers=0, stop_after=1)
-    parts = train_tracker(recipe, stores, tmp_path / "parts", workers=1).state_dict()
+    whole = train(tracker_task(recipe, stores), tmp_path / "whole", workers=0).state_dict()
+    train(tracker_task(recipe, stores), tmp_path / "parts", workers=0, stop_after=1)
+    parts = train(tracker_task(recipe, stores), tmp_path / "parts", workers=1).state_dict()
     assert all(torch.equal(value, whole[name]) for name, value in parts.items())

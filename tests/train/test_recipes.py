@@ -26,7 +26,9 @@ def test_every_recipe_is_valid_and_trains_on_the_train_split_alone(path: Path) -
 
 @pytest.mark.parametrize("path", VERIFIERS, ids=lambda path: path.stem)
 def test_every_verifiers_recipe_is_valid(path: Path) -> None:
-    build(VerifierRecipe, load_yaml(path), path.name)
+    recipe = build(VerifierRecipe, load_yaml(path), path.name)
+    assert recipe.loss == "triplet"
+    assert set(load_yaml(path)) > {"model", "tower", "similarity", "loss", "margin", "holdout"}  # none left to its default
 
 
 def test_the_recipes_that_people_expect_are_there() -> None:
@@ -77,3 +79,26 @@ def test_sizes_of_views_grow_or_are_drawn_by_the_seed() -> None:
     assert mixed.sizes() != replace(mixed, seed=1).sizes()
     # A run that is made longer has drawn the same until then.
     assert replace(mixed, steps=500).sizes()[:400] == mixed.sizes()
+
+
+def test_what_is_for_alexnet_alone_is_refused_for_siamfc_lite() -> None:
+    for wrong in ({"edge_filters": 0.5}, {"teacher_weight": 1.0}, {"frozen": ["conv1"]}):
+        with pytest.raises(ConfigError, match=r"for AlexNet|blocks are stem"):
+            build(Recipe, {"model": "siamfc-lite", **wrong})
+
+
+def test_recipes_are_checked() -> None:
+    with pytest.raises(ValueError, match="127 plus a multiple of 16"):
+        Recipe(search_size=200)
+    with pytest.raises(ValueError, match="must be positive"):
+        Recipe(steps=0)
+
+
+def test_sizes_rates_and_the_teachers_weight_follow_the_schedule() -> None:
+    recipe = Recipe(steps=8, search_size_start=175, search_size=223, lr=1.0, lr_end=0.01, schedule="cosine", warmup_steps=2)
+    assert recipe.sizes() == [175, 175, 191, 191, 207, 207, 223, 223]
+    assert [recipe.lr_at(step) for step in (0, 1, 2, 8)] == pytest.approx([0.5, 1.0, 1.0, 0.01])
+    exponential = Recipe(steps=4, lr=1.0, lr_end=0.0001)
+    assert [exponential.lr_at(step) for step in range(5)] == pytest.approx([1, 0.1, 0.01, 0.001, 0.0001])
+    assert Recipe(steps=10, teacher_weight=1.0, teacher_until=0.5).teacher_weight_at(5) == 0
+    assert Recipe(steps=10, teacher_weight=1.0, teacher_until=0.0).teacher_weight_at(0) == 0

@@ -20,7 +20,7 @@ from siamtrack.train.objective import Objective
 from siamtrack.train.pairs import PairBatches
 from siamtrack.train.recipe import Recipe, SourceConfig
 from siamtrack.train.soft_targets import NanoTeacher, PeerTeachers, SoftTargets, asked, on_cells, soft_loss
-from siamtrack.train.start import start_network
+from siamtrack.train.tracker_task import start_network
 
 NANO = Path(__file__).parents[3] / "shared/peers/nanotrack"
 RECIPE = Recipe(

