@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from siamtrack.boxes import Box
     from siamtrack.live.capture import Capture
     from siamtrack.live.session import Scene, Session
-    from siamtrack.live.web.server import ServerSettings
+    from siamtrack.tracking.tracker import Tracker
 
 
 def live(
@@ -67,9 +67,8 @@ def live(
     if web:
         if boxes or record or not window:
             raise ValueError("--web takes no --box, --record or --no-window: draw and record in the page")
-        from siamtrack.live.web.server import ServerSettings
-
-        return _web(ServerSettings(out, source, host, port, token or ""), (model, config, device, precision, runtime, redetect))
+        tracker, about = options.tracker_of(model, config, device, precision, runtime, redetect)
+        return _web(tracker, about, out, source=source, host=host, port=port, token=token or "")
     if host != "127.0.0.1" or port != 8765 or token:
         raise ValueError("--host, --port and --token go with --web")
     headless = not window or (bool(boxes) and _no_screen())
@@ -86,6 +85,7 @@ def live(
 
     tracker, about = options.tracker_of(model, config, device, precision, runtime, redetect)
     with Capture(lambda: open_source(source or "0")) as capture:
+        _warm_up(tracker)
         session = Session(tracker.engine, tracker.config, out, capture.name, capture.fps, about)
         if record:
             session.record(True)
@@ -97,20 +97,28 @@ def live(
         return _report(capture, session, ended)
 
 
-def _web(settings: ServerSettings, of: tuple[str, Path | None, str, str, str, bool]) -> int:
+def _web(tracker: Tracker, about: dict[str, Any], out: Path, **address: Any) -> int:
     from siamtrack.live.session import Session
     from siamtrack.live.web.server import LiveServer
-
-    tracker, about = options.tracker_of(*of)
 
     def make_session(out: Path, source: str, fps: float) -> Session:
         return Session(tracker.engine, tracker.config, out, source, fps, about)
 
-    server = LiveServer(settings, make_session)
+    server = LiveServer(out, make_session, **address)
+    _warm_up(tracker)
     with Signals(server.stop):
-        typer.echo(f"Open {server.url}  (Ctrl-C ends it; results: {settings.out})")
+        typer.echo(f"Open {server.url}  (Ctrl-C ends it; results: {out})")
         server.run()
     return 0
+
+
+def _warm_up(tracker: Tracker) -> None:
+    """Track a target once: what is loaded or compiled on the way would else hold up the first one."""
+    import numpy as np
+
+    frame = np.zeros((240, 320, 3), np.uint8)
+    tracker.init(frame, (140, 100, 40, 40))
+    tracker.update(frame)
 
 
 def _no_screen() -> bool:

@@ -36,14 +36,16 @@ _PACKED = (".mp4", ".png")
 _UNFINISHED = (".part", ".partial.mp4")
 
 
-def make_app(sessions: Sessions, access: Access, port: int) -> FastAPI:
+def make_app(sessions: Sessions, access: Access, port: int, max_clients: int) -> FastAPI:
     """The application of one server.
 
     Args:
         sessions: started with the application, closed by whoever made them.
         access: who may come in.
         port: that it listens on: its cookie is named by it, because browsers share cookies among ports.
+        max_clients: WebSockets at a time.
     """
+    clients: set[WebSocket] = set()
 
     @asynccontextmanager
     async def alive(_: FastAPI) -> AsyncIterator[None]:
@@ -92,15 +94,16 @@ def make_app(sessions: Sessions, access: Access, port: int) -> FastAPI:
 
     @app.websocket("/ws")
     async def connect(websocket: WebSocket) -> None:
-        if not sessions.admit():
+        if len(clients) >= max_clients:
             await websocket.accept()
             await websocket.send_text(pack_text("refused", message="busy: too many pages are connected; close one"))
             await websocket.close(CLOSE_REFUSED, "busy")
             return
+        clients.add(websocket)
         try:
             await serve_client(websocket, sessions)
         finally:
-            sessions.dismiss()
+            clients.discard(websocket)
 
     return app
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import fields
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, Strict, ValidationError
 from pydantic.dataclasses import dataclass
@@ -50,7 +50,7 @@ class Hello:
     """
 
     version: Count
-    mode: Name
+    mode: Literal["source", "camera"]
     session: Name = ""
 
 
@@ -136,6 +136,7 @@ _WANTED = {
     "box": "[x, y, w, h] in numbers of at most a million",
     "seq": "a whole number from 0 on",
     "version": "a whole number from 0 on",
+    "mode": "source or camera",
     "on": "true or false",
     "t": "a number",
 }

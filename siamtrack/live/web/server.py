@@ -1,4 +1,4 @@
-"""The live page's server: settings in, one blocking call, and every result written when it ends."""
+"""The live page's server: one blocking call, and every result written when it ends."""
 
 from __future__ import annotations
 
@@ -6,52 +6,30 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from siamtrack.errors import needs
 from siamtrack.live.capture import Capture
+from siamtrack.live.session import Session
 from siamtrack.video.source import Source, open_source
 
-if TYPE_CHECKING:
-    from siamtrack.live.web.sessions import MakeSession
-
 _BACKLOG = 128
-
-
-@dataclass(frozen=True)
-class ServerSettings:
-    """What a live server is told.
-
-    Attributes:
-        out: folder of the results: `server` in it for its own video, `browser-N` for clients' cameras.
-        source: its own video, as for `open_source`; None for clients' cameras alone.
-        host: name or address to listen on. Others than loopback ones need a token.
-        port: 0 takes any free one.
-        token: what callers must know; "" makes one where one is needed.
-        grace_s: seconds that the session of a client's camera waits for the client to come back.
-        max_clients: clients at a time.
-        max_sessions: clients' cameras that are tracked at a time.
-    """
-
-    out: Path
-    source: str | int | Path | None = None
-    host: str = "127.0.0.1"
-    port: int = 8765
-    token: str = ""
-    grace_s: float = 60.0
-    max_clients: int = 64
-    max_sessions: int = 8
 
 
 class LiveServer:
     """A server that listens already, and serves once it runs.
 
     Args:
-        settings: see there.
-        make_session: makes the sessions; all must use the same network.
-        opener: opens the server's own video.
+        out: folder of the results: `server` in it for the server's own video, `browser-N` for clients' cameras.
+        make_session: makes a session of a folder, a video's name for run.json, and a frame rate for recordings; all must
+            use the same network.
+        source: the server's own video, as for `opener`; None for clients' cameras alone.
+        host: name or address to listen on. Others than loopback ones need a token.
+        port: 0 takes any free one.
+        token: what callers must know; "" makes one where one is needed.
+        grace_s: seconds that the session of a client's camera waits for the client to come back.
+        max_clients: clients at a time. max_sessions: clients' cameras that are tracked at a time.
+        opener: opens `source`.
 
     Attributes:
         url: the whole address to open, token and all.
@@ -63,7 +41,18 @@ class LiveServer:
     """
 
     def __init__(
-        self, settings: ServerSettings, make_session: MakeSession, opener: Callable[[str | int | Path], Source] = open_source
+        self,
+        out: Path,
+        make_session: Callable[[Path, str, float], Session],
+        *,
+        source: str | int | Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 8765,
+        token: str = "",
+        grace_s: float = 60.0,
+        max_clients: int = 64,
+        max_sessions: int = 8,
+        opener: Callable[[str | int | Path], Source] = open_source,
     ) -> None:
         try:
             import websockets  # noqa: F401 (uvicorn looks for it only when the first one comes)
@@ -74,20 +63,18 @@ class LiveServer:
         except ModuleNotFoundError as error:
             raise needs("live", f"the live page needs {error.name}") from error
 
-        access = Access(settings.host, settings.token)
+        access = Access(host, token)
         # Before the video: a camera should not be taken by a server that cannot start.
-        self._socket = _listen(settings.host, settings.port)
+        self._socket = _listen(host, port)
         try:
-            source = settings.source
-            capture = None if source is None else lambda: Capture(lambda: opener(source))
-            limits = (settings.grace_s, settings.max_sessions, settings.max_clients)
-            self._sessions = Sessions(settings.out, make_session, capture, *limits)
+            open_capture = None if source is None else lambda: Capture(lambda: opener(source))
+            self._sessions = Sessions(out, make_session, open_capture, grace_s, max_sessions)
         except BaseException:
             self._socket.close()
             raise
-        port: int = self._socket.getsockname()[1]
-        self.url = _url(settings.host, port, access.token)
-        self._server = make_server(make_app(self._sessions, access, port), settings.max_clients)
+        port = self._socket.getsockname()[1]
+        self.url = _url(host, port, access.token)
+        self._server = make_server(make_app(self._sessions, access, port, max_clients), max_clients)
 
     def run(self) -> None:
         """Serve until `stop`, then finish the files of all sessions.

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
 
 from siamtrack.errors import OutputError, SiamtrackError
 from siamtrack.live.capture import Capture
@@ -19,20 +18,7 @@ from siamtrack.live.web.source_session import SourceSession
 CAMERA_FPS = 30.0
 """Frame rate of recordings of a client's camera; frames are repeated to fill it."""
 
-MODES = ("source", "camera")
-
 _log = logging.getLogger("siamtrack.live")
-
-
-class MakeSession(Protocol):
-    """Makes a session; all of one server must use the same network."""
-
-    def __call__(self, out: Path, source: str, fps: float) -> Session:
-        """A session.
-
-        Args:
-            out: folder of its results. source: name of the video, for run.json. fps: frame rate of recordings.
-        """
 
 
 class Sessions:
@@ -40,12 +26,13 @@ class Sessions:
 
     Args:
         out: folder of the results: `server` in it for the server's own video, `browser-N` for clients' cameras.
-        make_session: makes the sessions.
+        make_session: makes a session of a folder, a video's name and a frame rate.
         open_capture: opens the server's own video; None if it has none.
-        grace_s, max_sessions, max_clients: see `ServerSettings`.
+        grace_s, max_sessions: see `LiveServer`.
 
     Attributes:
         instance: tells this start of the server from every other one.
+        source_name: name of the server's own video; "" if it has none.
 
     Raises:
         FileNotFoundError, SourceError: the video cannot be opened.
@@ -54,17 +41,15 @@ class Sessions:
     def __init__(
         self,
         out: Path,
-        make_session: MakeSession,
+        make_session: Callable[[Path, str, float], Session],
         open_capture: Callable[[], Capture] | None,
         grace_s: float,
         max_sessions: int,
-        max_clients: int,
     ) -> None:
         self.instance = secrets.token_hex(8)
         self._out, self._make_session = out, make_session
-        self._grace_s, self._max_sessions, self._max_clients = grace_s, max_sessions, max_clients
+        self._grace_s, self._max_sessions = grace_s, max_sessions
         self._engine = ThreadPoolExecutor(1, "engine")
-        self._clients = 0
         self._made = 0
         self._cameras: dict[str, CameraSession] = {}
         self._source: SourceSession | None = None
@@ -97,25 +82,12 @@ class Sessions:
         if problem is not None:
             raise problem
 
-    def admit(self) -> bool:
-        """Whether one more client may come in; if so, call `dismiss` when it has gone."""
-        if self._clients >= self._max_clients:
-            return False
-        self._clients += 1
-        return True
-
-    def dismiss(self) -> None:
-        """A client has gone."""
-        self._clients -= 1
-
     def find(self, hello: Hello) -> tuple[ServedSession, bool]:
         """The session that a client wants, and whether it is the one that it had before.
 
         Raises:
             ValueError: there is none, or too many cameras are tracked already.
         """
-        if hello.mode not in MODES:
-            raise ValueError(f"no mode {hello.mode!r}; known are {', '.join(MODES)}")
         if hello.mode == "source":
             if self._source is None:
                 raise ValueError("this server has no video of its own; use this device's camera")

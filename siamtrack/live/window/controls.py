@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from siamtrack.boxes import MIN_SIDE_PX, Box
 from siamtrack.errors import OutputError
 from siamtrack.live.session import Scene, Session
 from siamtrack.live.window.keys import Action, action_of, digit_of
 from siamtrack.live.window.picture import View, target_at
 from siamtrack.live.window.screen import KeyPress, Pointer
-from siamtrack.live.window.selection import Clicked, Drawn, Refused, Selection
+from siamtrack.live.window.selection import Selection
 from siamtrack.video.overlay import SeenTarget
 
 NOTICE_S = 5.0
@@ -146,25 +147,29 @@ class Controls:
             self._actions[action]()
 
     def _let_go(self, at: tuple[int, int] | None) -> None:
-        stroke = self.selection.release(at)
-        if isinstance(stroke, Drawn):
-            self._follow(stroke)
-        elif isinstance(stroke, Refused):
-            self.say(stroke.reason)
-        elif isinstance(stroke, Clicked):
-            seen = None if self.selection.armed else target_at(self.scene.targets, stroke.point_xy)
+        drag = self.selection.release(at)
+        if drag is None:
+            return
+        if drag.is_click:
+            seen = None if self.selection.armed else target_at(self.scene.targets, drag.point_xy)
             if seen is None:
                 self.say("press, drag and let go to draw a box")
             else:
                 self._select(seen)
-
-    def _follow(self, drawn: Drawn) -> None:
-        if drawn.target in self._session.names:
-            assert drawn.target is not None
-            self._session.reselect(drawn.target, drawn.box)
-            self._selected = drawn.target
+        elif min(drag.box.size_wh) < MIN_SIDE_PX:
+            size, least = f"{drag.box.w:.0f} x {drag.box.h:.0f} px", f"{MIN_SIDE_PX:.0f} px"
+            self.say(f"a box of {size} is too small; each side needs {least} or more")
         else:
-            self._selected = self._session.add(drawn.box)
+            target = self.selection.target
+            self.selection.cancel()
+            self._follow(drag.box, target)
+
+    def _follow(self, box: Box, target: str | None) -> None:
+        if target is not None and target in self._session.names:
+            self._session.reselect(target, box)
+            self._selected = target
+        else:
+            self._selected = self._session.add(box)
         self.waiting = False
 
     def _draw(self) -> None:

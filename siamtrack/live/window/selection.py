@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from siamtrack.boxes import MIN_SIDE_PX, Box, clip_box
+from siamtrack.boxes import Box, clip_box
 from siamtrack.live.window.picture import View
 
 CLICK_PX = 4
@@ -30,6 +30,11 @@ class Drag:
         return max(abs(a - b) for a, b in zip(self.start_xy, self.end_xy, strict=True)) < CLICK_PX
 
     @property
+    def point_xy(self) -> tuple[float, float]:
+        """Where it began, frame pixels."""
+        return self.view.to_frame(self.start_xy[0] + 0.5, self.start_xy[1] + 0.5)
+
+    @property
     def box(self) -> Box:
         """What it spans, frame pixels, clipped to the frame.
 
@@ -40,41 +45,6 @@ class Drag:
         left, top = self.view.to_frame(min(ax, bx), min(ay, by))
         right, bottom = self.view.to_frame(max(ax, bx) + 1, max(ay, by) + 1)
         return clip_box((left, top, right - left, bottom - top), self.view.frame_wh)
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A box was drawn.
-
-    Attributes:
-        box: frame pixels.
-        target: name of the target whose box this is to be; None for a new one.
-    """
-
-    box: Box
-    target: str | None
-
-
-@dataclass(frozen=True)
-class Clicked:
-    """The mouse was pressed and let go in one place.
-
-    Attributes:
-        point_xy: frame coordinates of it.
-    """
-
-    point_xy: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Refused:
-    """Something was drawn that is no box.
-
-    Attributes:
-        reason: for the user.
-    """
-
-    reason: str
 
 
 class Selection:
@@ -97,7 +67,7 @@ class Selection:
         return self.armed or self.drag is not None
 
     def arm(self, target: str | None = None) -> None:
-        """Wait for a box, of a new target or in place of a target's."""
+        """Wait for a box, of a new target or in place of a target's, until `cancel`."""
         self.armed, self.target = True, target
 
     def press(self, view: View, xy: tuple[int, int]) -> None:
@@ -109,26 +79,12 @@ class Selection:
         if self.drag is not None:
             self.drag = replace(self.drag, end_xy=xy)
 
-    def release(self, xy: tuple[int, int] | None = None) -> Drawn | Clicked | Refused | None:
-        """The button went up, or the box is taken as it is if no point is given.
-
-        Returns:
-            What was drawn; None if nothing was. A box that was waited for is waited for still unless it was drawn.
-        """
-        if self.drag is None:
-            return None
+    def release(self, xy: tuple[int, int] | None = None) -> Drag | None:
+        """The button went up, or the stroke is taken as it is if no point is given; None if there was none."""
         if xy is not None:
             self.move(xy)
         drag, self.drag = self.drag, None
-        box = drag.box
-        if drag.is_click:
-            x, y = drag.start_xy
-            return Clicked(drag.view.to_frame(x + 0.5, y + 0.5))
-        if min(box.size_wh) < MIN_SIDE_PX:
-            return Refused(f"a box of {box.w:.0f} x {box.h:.0f} px is too small; each side needs {MIN_SIDE_PX:.0f} px or more")
-        drawn = Drawn(box, self.target)
-        self.cancel()
-        return drawn
+        return drag
 
     def cancel(self) -> bool:
         """Give up what is being drawn or waited for; False if that is nothing."""

@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from rendered import rendered_frame
 from webclient import CORNER_WH, Served, WatchedSession
 
 from siamtrack.live.session import Session
-from siamtrack.live.web.server import LiveServer, ServerSettings
+from siamtrack.live.web.server import LiveServer
 from siamtrack.tracking.tracker import Tracker
 
 SEQUENCE = Path(__file__).parents[4] / "shared/data/sequences/val/OTB_Car4"
@@ -30,18 +30,18 @@ then one cell that makes the number of white ones odd."""
 
 @pytest.fixture
 def serve_live(tracker: Tracker, tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """A function that starts a live server; arguments as for `ServerSettings`, or `opener` for another kind of source."""
+    """A function that starts a live server; arguments as for `LiveServer`."""
     with ExitStack() as stack:
 
-        def start(opener: Callable[..., Any] | None = None, **settings: Any) -> Served:
+        def start(**settings: Any) -> Served:
             sessions: list[WatchedSession] = []
 
             def make_session(out: Path, source: str, fps: float) -> Session:
                 sessions.append(WatchedSession(tracker.engine, tracker.config, out, source, fps))
                 return sessions[-1]
 
-            chosen = replace(ServerSettings(tmp_path / "out", port=0), **settings)
-            server = LiveServer(chosen, make_session, *([opener] if opener is not None else []))
+            out = settings.pop("out", tmp_path / "out")
+            server = LiveServer(out, make_session, **{"port": 0, **settings})
 
             def run() -> None:
                 try:
@@ -49,7 +49,7 @@ def serve_live(tracker: Tracker, tmp_path: Path) -> Iterator[Callable[..., Serve
                 except BaseException as error:
                     served.problems.append(error)
 
-            served = Served(server, chosen.out, sessions, threading.Thread(target=run, daemon=True))
+            served = Served(server, out, sessions, threading.Thread(target=run, daemon=True))
             served.thread.start()
             stack.callback(served.stop)
             return served

@@ -102,6 +102,9 @@ def test_frozen_it_waits_for_a_box(hand: Hand) -> None:
     assert hand.controls.hint == "drag a box over the target; Esc: give up"
     hand.click(20, 20)
     assert hand.controls.held
+    hand.drag((20, 20, 3, 60))
+    assert "3 x 60 px is too small" in hand.controls.notice
+    assert hand.controls.held  # still waiting for a box that can be used
     hand.drag(FIRST)
     assert not hand.controls.held
     assert list(hand.boxes) == ["target-1"]
@@ -192,6 +195,8 @@ def test_the_selected_target_is_drawn_anew(hand: Hand) -> None:
     assert hand.boxes["target-1"] == pytest.approx((100, 120, 80, 60), abs=0.5)
     assert hand.boxes["target-2"] == pytest.approx(SECOND, abs=0.5)
     assert not hand.controls.held
+    hand.drag((20, 150, 40, 40))  # that was for one box
+    assert list(hand.boxes) == ["target-1", "target-2", "target-3"]
 
 
 @pytest.mark.parametrize("key", ["x", DELETE])
