@@ -1,4 +1,4 @@
-"""What an engine is: it has the videos of a batch tracked, on one machine or many. Settings go in, events come out."""
+"""The interface of an engine, which has the videos of a batch tracked on one machine or many: settings in, events out."""
 
 from __future__ import annotations
 
@@ -128,11 +128,11 @@ def share_machine(videos: int, devices: tuple[str, ...], workers: int | None, th
 
 @dataclass(frozen=True)
 class Planned:
-    """What is to do, told once.
+    """What is to do; told once.
 
     Attributes:
-        videos: to go through.
-        targets: of the whole batch. settled: how many of them are, by earlier runs or because they cannot be used.
+        videos: with something to do.
+        targets: of the whole batch. settled: how many of them are done or failed already.
         workers, threads: processes, and threads of each.
     """
 
@@ -149,7 +149,7 @@ class VideoProgress:
 
     Attributes:
         video: its folder's name.
-        frames: done. total: to do in all, None if nobody knows; containers only estimate it.
+        frames: done. total: to do in all, as the container estimates it; None if unknown.
         fps: frames per second of this video, end to end.
     """
 
@@ -161,18 +161,14 @@ class VideoProgress:
 
 @dataclass(frozen=True)
 class Ended:
-    """A video that will not be worked on any more, for better or worse."""
+    """A video (its folder's name) that is finished, or has failed."""
 
     video: str
 
 
 @dataclass(frozen=True)
 class Retried:
-    """A video whose worker died, and which begins again; its finished targets are kept.
-
-    Attributes:
-        video: its folder's name. reason: how the worker died.
-    """
+    """A video (its folder's name) that begins again, since its worker died; its finished targets are kept."""
 
     video: str
     reason: str
@@ -183,19 +179,19 @@ OnEvent = Callable[[Event], None]
 
 
 class BatchEngine(Protocol):
-    """Runs `video_run.run_video` for every video, somewhere."""
+    """Runs `siamtrack.batch.video_run.run_video` for every video, somewhere."""
 
     def run(self, videos: Sequence[VideoJob], settings: RunSettings, on_event: OnEvent) -> Generator[TargetResult, None, None]:
         """Have videos tracked.
 
         Args:
-            videos: the ones with something to do, the longest first.
-            settings: what every worker must know.
-            on_event: is told `VideoProgress`, `Ended` and `Retried`, in the thread that reads the iterator.
+            videos: those with something to do, the longest first.
+            settings: of the batch.
+            on_event: called with `VideoProgress`, `Ended` and `Retried`, in the thread that reads the iterator.
 
         Yields:
-            One result for each target that was not settled before, as soon as it is; a target may come twice, and then
-            the first counts. When the iterator is closed, all workers are ended before that returns.
+            A result for each target as soon as it is settled. If a target comes twice, the first result counts. Closing
+            the iterator ends all workers before it returns.
 
         Raises:
             OutputError: a result cannot be written; all workers are ended.

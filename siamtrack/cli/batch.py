@@ -72,10 +72,10 @@ def batch(
     \b
     Exit status: 0 all done, 1 some targets failed or the run broke off, 2 it could not begin.
     """
-    from siamtrack.batch.labels import check_labels, write_labels
     from siamtrack.batch.run import batch as run_batch
+    from siamtrack.labels.export import check_beside, write_beside
 
-    check_labels(labels or [])
+    check_beside(labels or [])
     constants = options.settings_of(config, redetect)
     with Signals(interrupt) as signals, _Bars() as bars:
         run = run_batch(
@@ -101,7 +101,7 @@ def batch(
                 for result in run:
                     bars.settled(result)
             if labels and any(result.frames for result in bars.results):
-                write_labels(out, labels)
+                write_beside(out, labels)
         except KeyboardInterrupt:
             pass
         except SiamtrackError as error:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from siamtrack.config import nearest
-from siamtrack.errors import OutputError
+from siamtrack.errors import ConfigError, OutputError
 from siamtrack.labels.cvat import write_cvat
 from siamtrack.labels.files import check_free, check_no_frames, safe_names
 from siamtrack.labels.footage import frame_size, write_frames
 from siamtrack.labels.json_labels import write_coco, write_labelme
+from siamtrack.labels.results_folder import load_tracks
 from siamtrack.labels.selection import DEFAULTS, LabelOptions, by_frame, choose
 from siamtrack.labels.tables import load_pyarrow, write_mot, write_parquet
 from siamtrack.labels.tracks import Results, VideoTracks
@@ -41,6 +42,9 @@ FORMS = {
     "cvat": Form(write_cvat, ".xml"),
     "labelme": Form(write_labelme, "", images=True),
 }
+
+BESIDE_RESULTS = ("mot", "coco", "parquet")
+"""Forms for programs, a file a video, which `siamtrack batch --labels` writes beside the results."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,35 @@ def export(
         labels = tuple(options.label_of(track.target) for track in video.tracks)
         written.append(Exported(path, video.name, labels, boxes))
     return written
+
+
+def check_beside(forms: Sequence[str]) -> None:
+    """Check that all forms can be written beside a batch's results.
+
+    Raises:
+        ConfigError: there is no such form.
+        SiamtrackError: what it needs is not installed.
+    """
+    for form in forms:
+        if form not in BESIDE_RESULTS:
+            raise ConfigError(f"no labels {form!r} beside a batch's results; {nearest(form, BESIDE_RESULTS)}")
+    if "parquet" in forms:
+        load_pyarrow()
+
+
+def write_beside(out: str | Path, forms: Sequence[str]) -> None:
+    """Write OUT/VIDEO/mot.txt, coco.json or boxes.parquet of every video of a batch, in place of those that are there.
+
+    LOST frames are left out.
+
+    Raises:
+        DataError: results cannot be read. OutputError: a file cannot be written.
+    """
+    for video in load_tracks(out).videos:
+        folder = video.tracks[0].folder.parent
+        for form in forms:
+            name = "boxes" if form == "parquet" else form
+            FORMS[form].write(video, folder / f"{name}{FORMS[form].ending}", LabelOptions(force=True))
 
 
 def _with_images() -> str:

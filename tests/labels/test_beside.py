@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from siamtrack.batch.labels import KINDS, check_labels, write_labels
 from siamtrack.cli import main
 from siamtrack.errors import ConfigError
+from siamtrack.labels.export import BESIDE_RESULTS, check_beside, write_beside
 
 
+@pytest.mark.slow
 def test_labels_lie_beside_the_results(
     write_clip: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -30,11 +31,11 @@ def test_labels_lie_beside_the_results(
     annotations = json.loads((out / "a" / "coco.json").read_text())["annotations"]
     assert len(annotations) == len(lines)
     assert (out / "a" / "boxes.parquet").is_file()
-    write_labels(out, ["mot"])  # again: the same, and no complaint
+    write_beside(out, ["mot"])  # again: the same, and no complaint
     assert len((out / "a" / "mot.txt").read_text().splitlines()) == 9
 
 
 def test_a_form_that_is_none_is_named_before_anything_is_tracked() -> None:
-    assert KINDS == ("mot", "coco", "parquet")
+    assert BESIDE_RESULTS == ("mot", "coco", "parquet")
     with pytest.raises(ConfigError, match="no labels 'mott'"):
-        check_labels(["mott"])
+        check_beside(["mott"])
