@@ -1,9 +1,11 @@
 """Packaging of siamtrack. Tool settings live in pyproject.toml."""
 
 import re
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "siamtrack/__init__.py").read_text(encoding="utf-8"), re.M)
@@ -47,8 +49,20 @@ EXTRAS["dev"] = [
     *EXTRAS["openvino"],
 ]
 
+
+class BuildWithConfigs(build_py):
+    """Puts configs/ into the package that is built: `siamtrack train smoke` then finds its recipe wherever it is installed."""
+
+    def run(self) -> None:
+        """Build, then copy. In a clone and an editable install they are read where they are, beside the package."""
+        super().run()
+        if not self.editable_mode:
+            shutil.copytree(ROOT / "configs", Path(self.build_lib) / "siamtrack/configs", dirs_exist_ok=True)
+
+
 setup(
     name="siamtrack",
+    cmdclass={"build_py": BuildWithConfigs},
     version=VERSION.group(1) if VERSION else "0",
     description="Real-time single-object tracking with a Siamese network: weights inside, one command, an honest score",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),

@@ -17,6 +17,10 @@ from siamtrack.errors import ConfigError, OldKeyWarning
 
 T = TypeVar("T")
 
+_PACKAGE = Path(__file__).parent
+CONFIGS = _PACKAGE / "configs" if (_PACKAGE / "configs").is_dir() else _PACKAGE.parent / "configs"
+"""Recipes and tracker constants in YAML: inside an installed package, beside the package in a clone."""
+
 
 def nearest(word: str, known: typing.Iterable[str]) -> str:
     """A clause that names the known word nearest to `word`, for the end of an error message."""
@@ -104,7 +108,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"config file {path} not found; see configs/ for examples")
+        raise FileNotFoundError(f"config file {path} not found; there are examples in {CONFIGS}")
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -112,6 +116,23 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping of keys to values, got {type(data).__name__}")
     return data
+
+
+def find_recipe(name: str | Path) -> Path:
+    """The YAML file of a recipe, by its path or by the name of one that comes with the package, such as `smoke`.
+
+    Raises:
+        FileNotFoundError: neither; the message lists the names.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    known = {file.stem.removeprefix("train_"): file for file in sorted(CONFIGS.glob("train_*.yaml"))}
+    # As in a clone, where they lie in configs/: `configs/train_smoke.yaml` is `smoke` from any folder.
+    named = path.parent in (Path(), Path("configs")) and known.get(path.name.removesuffix(".yaml").removeprefix("train_"))
+    if not named:
+        raise FileNotFoundError(f"no recipe file {path}, and none of that name: there are {', '.join(known)}")
+    return named
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 import pytest
 
-from siamtrack.config import build, load_yaml, present_keys, replace, to_plain
+from siamtrack.config import CONFIGS, build, find_recipe, load_yaml, present_keys, replace, to_plain
 from siamtrack.errors import ConfigError, OldKeyWarning
 
 
@@ -86,6 +86,20 @@ def test_a_key_under_both_its_names_is_refused() -> None:
     for twice in ({"memory": 1, "update_weight": 1}, {"update_weight": 1, "memory": 1}):
         with pytest.raises(ConfigError, match="'update_weight' is given twice"):
             build(Renamed, twice, warn=False)
+
+
+def test_recipes_are_found_by_path_and_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    smoke = CONFIGS / "train_smoke.yaml"
+    assert smoke.is_file()
+    for name in ("smoke", "train_smoke", "train_smoke.yaml", "configs/train_smoke.yaml", str(smoke)):
+        assert find_recipe(name) == smoke
+    own = tmp_path / "smoke"
+    own.write_text("steps: 1\n")
+    assert find_recipe("smoke") == Path("smoke")  # a file of that name comes first
+    for name in ("smoek", "runs/train_smoke.yaml", "siamfc.yaml.bak"):
+        with pytest.raises(FileNotFoundError, match=r"there are classic, .*siamfc-lite, .*smoke"):
+            find_recipe(name)
 
 
 def test_yaml_files_that_cannot_be_used(tmp_path: Path) -> None:

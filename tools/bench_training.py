@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """How fast a recipe trains on this machine, and how much of the time the device has something to do.
 
-    tools/bench_training.py configs/train_siamfc-box.yaml --data ROOT --cache crops --workers 4 8 14
-    tools/bench_training.py configs/train_siamfc-box.yaml --data ROOT --cache crops --device cpu --workers 0 1 2
+    tools/bench_training.py siamfc-lite --data ROOT --cache crops --workers 4 8 14
+    tools/bench_training.py siamfc-lite --data ROOT --cache crops --device cpu --workers 0 1 2
 
 For each number of loading processes the recipe's largest views go through the trainer's own loop, in a folder that is
 thrown away; nothing is validated or kept. Columns: views a second (median step; the first fifth of the steps is left out);
@@ -28,6 +28,7 @@ from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import Dataset
 
+from siamtrack.config import find_recipe
 from siamtrack.tracking.placement import pick_device
 from siamtrack.train.bookkeeping import StepReport
 from siamtrack.train.loop import train
@@ -68,7 +69,7 @@ class OneBatch(Dataset[Batch]):
 def main() -> None:
     """Measure every number of workers, then print the table and the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", type=Path)
+    parser.add_argument("recipe", help="a YAML file, or the name of one in configs/")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True, help="crops; made if missing, which is not measured")
     parser.add_argument("--workers", type=int, nargs="+", default=None, help="default: as many as `siamtrack train` takes")
@@ -76,7 +77,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
 
-    recipe = as_measured(read_recipe(args.recipe), args.steps)
+    recipe = as_measured(read_recipe(find_recipe(args.recipe)), args.steps)
     device = pick_device(args.device)
     stores = [open_source(item, args.data, args.cache) for item in recipe.sources]
     teacher = open_soft_teacher(recipe, args.data)

@@ -2,7 +2,7 @@
 """Cut labelled tracks into a folder a class, for training and measuring a verifier of objects.
 
     tools/export_tracks.py ROOT/sequences/train OUT --merge 'UAV123_.*(?=_[0-9]$)'
-    siamtrack train configs/train_objects.yaml --data OUT --out runs/objects
+    siamtrack train objects --data OUT --out runs/objects
 
 Every track becomes a class of context crops, as the tracker cuts exemplars, spread over the track's length.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +11,11 @@ import typer
 
 from siamtrack.cli import options
 from siamtrack.cli.terminal import Bar
+from siamtrack.errors import needs
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="A recipe such as configs/train_siamfc.yaml.")],
+    recipe: Annotated[str, typer.Argument(help="A recipe: a YAML file, or the name of one in configs/, such as smoke.")],
     data: Annotated[Path, typer.Option(help="Folder that the recipe's sources lie in; a verifier's classes or pairs.csv.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; the same command again resumes it.")],
     cache: Annotated[Path | None, typer.Option(help="Folder for the crops, made once. Default: OUT/crops.")] = None,
@@ -31,20 +33,24 @@ def train(
 
     Several GPUs: torchrun --nproc-per-node 8 --max-restarts 3 -m siamtrack train RECIPE --data ROOT --out DIR
     """
-    from siamtrack.config import load_yaml
+    from siamtrack.config import find_recipe, load_yaml
+
+    if find_spec("torch") is None:
+        raise needs("train", "training needs PyTorch")
     from siamtrack.train.session import Session, preview_from_config, train_from_config
     from siamtrack.verify.training import verifier_from_config
 
+    path = find_recipe(recipe)
     session = Session(data, out, cache, device, workers, stop_after)
     quiet = os.environ.get("RANK", "0") != "0"
     with _StepBar("reading data", silent=quiet) as bar:
         if preview is not None:
-            typer.echo(f"Views: {preview_from_config(recipe, session, preview, bar)}")
+            typer.echo(f"Views: {preview_from_config(path, session, preview, bar)}")
             return 0
-        make = verifier_from_config if load_yaml(recipe).get("model") == "verifier" else train_from_config
-        path = make(recipe, session, bar)
+        make = verifier_from_config if load_yaml(path).get("model") == "verifier" else train_from_config
+        weights = make(path, session, bar)
     if not quiet:
-        typer.echo(f"Weights: {path}")
+        typer.echo(f"Weights: {weights}")
     return 0
 
 

@@ -51,7 +51,7 @@ def verify(
       siamtrack verify a.jpg b.jpg
       siamtrack verify --gallery people/ probe.jpg --save people.safetensors
       siamtrack verify --tracks runs/monday runs/tuesday
-      siamtrack train configs/train_verifier.yaml --data people/ --out runs/people
+      siamtrack train verifier --data people/ --out runs/people
       siamtrack verify a.jpg b.jpg --model runs/people/model.safetensors
     """
     from siamtrack.verify.verifier import Verifier

@@ -275,6 +275,16 @@ def test_train_and_use_what_came_out(here: Command, tmp_path: Path, write_clip: 
     refused(here("train", recipe, "--data", tmp_path / "data", "--out", out), "unknown key 'stepps'; did you mean 'steps'")
 
 
+def test_train_says_which_recipes_there_are_and_what_to_install(
+    here: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--data", tmp_path / "data", "--out", tmp_path / "out", "--workers", 0)
+    refused(here("train", "smoek", *words), "no recipe file smoek", "siamfc-lite", "smoke")
+    refused(here("train", "smoke", *words), "data/sequences/train")  # the recipe is found; its data is not
+    monkeypatch.setitem(sys.modules, "torch", None)
+    refused(here("train", "smoke", *words), "training needs PyTorch", "pip install '.[train]'")
+
+
 def test_without_redetection_the_settings_say_so(here: Command, clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     result = here("track", clip, "--box", BOX, "--out", out, "--device", "cpu", "--no-redetect")
