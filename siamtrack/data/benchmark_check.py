@@ -31,7 +31,7 @@ class CheckReport:
     """Counts of a check; they grow while it runs and are complete at its end.
 
     Attributes:
-        sequences: looked at. frames: of those whose labels and frames agree. bad: sequences with a finding.
+        sequences: checked. frames: of those whose labels and frames agree. bad: sequences with a finding.
         findings: all, those that concern no single sequence among them.
     """
 
@@ -86,13 +86,13 @@ def _check(entry: Entry, root: Path, subset: str, thorough: bool, report: CheckR
 
 
 def _find_items(entry: Entry, root: Path, subset: str) -> tuple[list[Item], list[Finding]]:
-    """The items, and what is wrong with their list; where it is missing all folders are looked at."""
+    """The items, and what is wrong with their list; where it is missing all folders count."""
     if entry.title != "GOT-10k":
         return entry.reader(root, subset), []
     folder = got10k_folder(root, subset)
     items = got10k_items(folder, subset)
     if not (folder / "list.txt").is_file():
-        return items, [Finding("list.txt", f"{folder}/list.txt not found; all folders are looked at instead")]
+        return items, [Finding("list.txt", f"{folder}/list.txt not found; all folders are checked instead")]
     listed = {item.name for item in items}
     strays = [path.name for path in folders(folder) if path.name not in listed]
     return items, [Finding(stray, f"{folder / stray} is not in list.txt; it will not be used") for stray in strays]

@@ -38,7 +38,7 @@ class Dataset:
         """Read all items, one after the other.
 
         Args:
-            fast: labels and files are looked at, but no frame is decoded.
+            fast: labels and files are checked, but no frame is decoded.
 
         Yields:
             Each item's name, and what is wrong with it.

@@ -5,10 +5,10 @@ What CVAT's importer makes of it decides how it is written:
 - It draws the last box of a track on all frames that follow, so a track ends with a box that is `outside`. A frame that
   the video does not have is refused with the whole file, so that box is left out where the video may be over.
 - It fills the frames between two boxes by interpolation, so a frame in which the target was not seen is not left out:
-  it has an `outside` box. With `every` the fill is welcome: fewer boxes to correct by hand.
+  it has an `outside` box. With `every` that is welcome: fewer boxes to correct by hand.
 - It stops at a track without a box, so a target that was never seen has no track.
 - Labels must exist in the task. Attributes that a label does not have would be dropped, so there are none: scores are
-  lost, and UNCERTAIN frames are `occluded`, which CVAT draws dashed: there a person should look.
+  lost, and UNCERTAIN frames are `occluded`, which CVAT draws dashed: there a person should check.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The files that an export writes: their names, and never over others unasked.
 
-A stranger's results may hold any text: names and labels are made fit for files before they are used.
+Results from elsewhere may hold any text: names and labels are made fit for files before they are used.
 """
 
 from __future__ import annotations

@@ -140,6 +140,6 @@ def _check(header: Header, embeddings: NDArray[Any], classes: NDArray[Any], cell
     if cells.ndim != 2 or cells.shape[1] != header.dim or len(cells) > len(embeddings):
         raise ValueError(f"cells of shape {cells.shape} for embeddings of shape {embeddings.shape}")
     if not (1 <= header.probes <= len(cells) and header.trained_on >= 1):
-        raise ValueError(f"{len(cells)} cells, {header.probes} of them looked into, trained on {header.trained_on} rows")
+        raise ValueError(f"{len(cells)} cells, {header.probes} of them searched, trained on {header.trained_on} rows")
     if not np.isfinite(cells).all():
         raise ValueError("cells hold numbers that are not finite")

@@ -20,12 +20,12 @@ EXACT_ROWS = 10_000
 
 _BLOCK = 1 << 17  # numbers measured at a time: 1 MiB of float64, which stays in a processor's cache
 _LARGEST = 1e15  # squares of larger numbers near the end of float32, where faiss's training aborts the whole process
-_SAMPLE = 400  # rows whose neighbours decide how many cells a search looks into
+_SAMPLE = 400  # rows whose neighbours decide how many cells are searched
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Centres (L, D) of cells, how many rows they were trained on, and how many cells a search looks into."""
+    """Centres (L, D) of cells, how many rows they were trained on, and how many of them a query searches."""
 
     centres: NDArray[np.float32]
     trained_on: int
@@ -33,12 +33,16 @@ class Cells:
 
 
 class Finder:
-    """Finds rows of an array (N, D) that its owner keeps and only ever lengthens; `cells` are those of the rows last seen."""
+    """Finds rows of an array (N, D) that its owner keeps and only ever lengthens.
+
+    Attributes:
+        cells: those of the rows last prepared; None where all rows are measured.
+    """
 
     def __init__(self, metric: str, cells: Cells | None = None) -> None:
         self.cells = cells
         self._metric = metric
-        self._index: Any = None  # faiss's, with the rows seen so far; None while all rows are measured
+        self._index: Any = None  # faiss's, with the rows so far; None while all rows are measured
 
     def search(
         self, query: NDArray[np.float32], rows: NDArray[np.float32], classes: NDArray[np.int32], count: int
@@ -121,11 +125,11 @@ def _nearest_of_classes(distances: NDArray[np.float64], classes: NDArray[np.int3
 
 
 def _choose_probes(index: Any, rows: NDArray[np.float32]) -> int:
-    """How many cells a search must look into to find the nearest row nearly always.
+    """How many cells must be searched to find the nearest row nearly always.
 
-    Some rows look for their nearest other row everywhere; the cell that it is in has a rank among the cells near the
-    asking row. The count covers 99.5 of 100 such ranks, and half as many again: queries were not there in training.
-    It is a sixteenth of the cells at least, for the sake of the classes after the nearest.
+    For some rows the nearest other row is found by searching everything; its cell has a rank among the cells near the first
+    row. The count covers 99.5 of 100 such ranks, and half as many again, as queries were not there in training. It is a
+    sixteenth of the cells at least, for the sake of the classes after the nearest.
     """
     step = max(1, len(rows) // _SAMPLE)
     sample = np.arange(0, len(rows), step)[:_SAMPLE]

@@ -32,7 +32,7 @@ from siamtrack.verify.recipe import VerifierRecipe
 
 MAX_ITEMS = 4000
 MAX_PAIRS = 40_000
-"""Enough for a false-accept rate of one in a thousand; held-out items beyond are not looked at."""
+"""Enough for a false-accept rate of one in a thousand; held-out items beyond are left out."""
 
 RATES = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 
@@ -205,7 +205,7 @@ def verifier_task(recipe: VerifierRecipe, data: Classes | Pairs, group: Group = 
         if recipe.init:
             given = load_weights(recipe.init).net
             if given.input_spec != InputSpec():
-                raise ConfigError(f"init {recipe.init}: was trained on {given.input_spec}, this tower sees {InputSpec()}")
+                raise ConfigError(f"init {recipe.init}: was trained on {given.input_spec}, this tower takes {InputSpec()}")
             net.tower.backbone.load_state_dict(given.backbone.state_dict(), strict=False)  # the tower ends at conv4
         for name in recipe.frozen:
             getattr(net.tower.backbone, name).requires_grad_(False)

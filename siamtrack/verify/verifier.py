@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
-from siamtrack.errors import DataError
+from siamtrack.errors import DataError, needs
 from siamtrack.frames import as_bgr
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 from siamtrack.verify.gallery import Gallery
@@ -65,6 +65,7 @@ class Verifier:
     Raises:
         FileNotFoundError, WeightsError: the weights cannot be loaded.
         ValueError: so strict a false-accept rate was not measured; the message names the strictest.
+        SiamtrackError: PyTorch is not installed.
 
     Example:
         >>> verifier = siamtrack.Verifier()                      # doctest: +SKIP
@@ -73,9 +74,11 @@ class Verifier:
     """
 
     def __init__(self, model: str | Path = "verifier", device: str = "auto", false_accept: float | None = None) -> None:
-        from siamtrack.tracking.placement import pick_device
-        from siamtrack.verify.network import AlexNetTower, load_verifier
-
+        try:
+            from siamtrack.tracking.placement import pick_device
+            from siamtrack.verify.network import AlexNetTower, load_verifier
+        except ModuleNotFoundError as error:
+            raise needs("torch", "a verifier needs PyTorch") from error
         weights = load_verifier(model)
         self.header, self.sha256 = weights.header, weights.sha256
         self._point = self.header.threshold_at(false_accept)

@@ -21,12 +21,12 @@ from siamtrack.video.source import open_source
 def runs(tracker: Tracker, clip: Path, carphone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two runs on the rendered patch, one on the head in the real clip."""
     out = tmp_path_factory.mktemp("runs")
-    for name, source, box, start in (
-        ("patch", clip, (60.0, 80.0, 40.0, 50.0), 0),
-        ("head", carphone, (60.0, 30.0, 50.0, 60.0), 80),
+    for name, source, box, start, stop in (
+        ("patch", clip, (60.0, 80.0, 40.0, 50.0), 0, None),
+        ("head", carphone, (60.0, 30.0, 50.0, 60.0), 80, 90),
     ):
         with open_source(source) as frames:
-            run(tracker, frames, out / name, siamtrack.Box(*box), start)
+            run(tracker, frames, out / name, siamtrack.Box(*box), start, stop)
     shutil.copytree(out / "patch", out / "again")
     return {name: out / name for name in ("patch", "again", "head")}
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -149,6 +150,14 @@ def test_other_files_are_no_verifier(weights: Path, tmp_path: Path) -> None:
     write_tensors(tmp_path / "wrong.safetensors", file.state, wrong)
     with pytest.raises(WeightsError, match=r"has shape .*expected"):
         Verifier(tmp_path / "wrong.safetensors")
+
+
+def test_without_pytorch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("siamtrack.verify.network")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(SiamtrackError, match=r"a verifier needs PyTorch.*\[torch\]"):
+        Verifier()
 
 
 def test_the_header_is_plain_json(weights: Path) -> None:
