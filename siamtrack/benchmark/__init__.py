@@ -1,0 +1,1 @@
+"""The name under which `trackers.ini` files of the VOT toolkit start `siamtrack.cli.vot`."""
