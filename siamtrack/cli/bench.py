@@ -89,7 +89,7 @@ def _print(report: SpeedReport) -> None:
 
     console = Console()
     if not console.is_terminal:
-        console = Console(width=120)  # a file has room for whole names
+        console = Console(width=120)  # whole names in a file
     machine, clip = report.machine, report.clip
     read = "decoded from the file" if clip["decoded"] else "in memory: end to end holds no decoding"
     load = f", load {machine['load']:.1f}" if machine["load"] is not None else ""

@@ -30,7 +30,7 @@ def evaluate(
     ],
     folder: Annotated[Path | None, typer.Argument(metavar="ROOT", help="The data set's folder; the same as --root.")] = None,
     root: Annotated[Path | None, typer.Option(help="The data set's folder; for got10k the one that holds val/, test/.")] = None,
-    subset: Annotated[str | None, typer.Option(help="Such as val or test. Default: the data set's usual one.")] = None,
+    subset: Annotated[str | None, typer.Option(help="Such as val or test. Default: that of its protocol.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results and report; the same command goes on in it.")] = None,
     tracker: Annotated[
         list[str] | None,
@@ -47,7 +47,7 @@ def evaluate(
     threads: Annotated[int, typer.Option(min=1, help="Threads of each process; results can depend on it.")] = 1,
     only: Annotated[str, typer.Option(metavar="NAMES", help="Sequences to use, parted by commas. Default: all.")] = "",
     compare: Annotated[Path | None, typer.Option(metavar="DIR", help="Another evaluation, compared in the report.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Only look for faults in the data set, and name each.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check the data set, and name each fault.")] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="With --check: decode every image.")] = False,
     device: options.Device = "auto",
     precision: options.Precision = "auto",

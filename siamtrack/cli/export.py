@@ -20,7 +20,7 @@ def export(
         Path | None,
         typer.Option(metavar="ROOT", help="Quantise the embedding to 8 bits, by what these labelled sequences show."),
     ] = None,
-    crops: Annotated[int, typer.Option(min=1, help="With --int8: search crops to look at.")] = 64,
+    crops: Annotated[int, typer.Option(min=1, help="With --int8: search crops to measure.")] = 64,
 ) -> int:
     """Write a model's graphs as ONNX files, and check each against PyTorch. Any batch size; crops are BGR bytes.
 

@@ -73,7 +73,7 @@ def live(
         raise ValueError("--host, --port and --token go with --web")
     headless = not window or (bool(boxes) and _no_screen())
     if headless and not boxes:
-        raise ValueError("--no-window needs --box X,Y,W,H: without a window nobody can draw one")
+        raise ValueError("--no-window needs --box X,Y,W,H: a box can be drawn in a window alone")
     if not headless:
         from siamtrack.video.window import require_display
 
@@ -113,7 +113,7 @@ def _web(tracker: Tracker, about: dict[str, Any], out: Path, **address: Any) -> 
 
 
 def _warm_up(tracker: Tracker) -> None:
-    """Track a target once: what is loaded or compiled on the way would else hold up the first one."""
+    """Track a target once, so that nothing is loaded or compiled while the first real one waits."""
     import numpy as np
 
     frame = np.zeros((240, 320, 3), np.uint8)

@@ -18,15 +18,15 @@ def note(text: str, kind: str = "note") -> None:
 
 
 class Bar:
-    """A progress bar on stderr, where somebody looks; a log file gets what `line` is given instead.
+    """A progress bar on stderr, if that is a terminal; a log file gets what `line` is given instead.
 
     Args:
-        text: before the bar. total: of its steps; None if nobody knows.
+        text: before the bar. total: of its steps; None if unknown.
         transient: take it away at the end.
-        silent: show nothing, whoever looks.
+        silent: show neither.
 
     Attributes:
-        shown: whether somebody looks.
+        shown: whether the bar is shown.
         rows: rich's progress bars; the first is `row`.
     """
 
@@ -89,5 +89,5 @@ class Signals:
 
 
 def interrupt() -> None:
-    """What `Signals` does for a loop that asks nobody whether to go on."""
+    """For `Signals` around a loop that does not ask whether to go on."""
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Who may use a live server: what its address, its token, and the page that calls it must be."""
+"""Access control of a live server: host, origin and token of every request."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _DEFAULT_PORTS = {"http": "80", "https": "443"}
 class Access:
     """The rules of one server.
 
-    On a loopback address only this machine can call, but any page in its browser can make it call: so the `Host` must
-    be a loopback name (a foreign name that resolves to 127.0.0.1 is an attack), and the `Origin` of a WebSocket must be
-    the very server. On any other address everybody on the network can call: so a token is needed as well.
+    On a loopback address only this machine can send requests, but any page in its browser can make it do so. Hence the
+    `Host` must be a loopback name (against DNS rebinding), and the `Origin` of a WebSocket must be the server itself.
+    On any other address a token is needed as well.
 
     Args:
         host: name or address that the server listens on.
-        token: what callers must know; "" makes one where one is needed.
+        token: the secret of the address; "" makes one where one is needed.
 
     Attributes:
-        token: what callers must know; "" if nothing.
-        loopback: whether only this machine can call.
+        token: the secret of the address; "" if none is needed.
+        loopback: whether only this machine can send requests.
 
     Raises:
         ValueError: a token that is short, or that cannot stand in an address and a cookie as it is.
@@ -72,12 +72,12 @@ class Access:
         return ""
 
     def admits(self, token: str) -> bool:
-        """Whether a caller who gives this token ("" for none) may come in."""
+        """Whether a token ("" for none) is accepted."""
         return not self.token or secrets.compare_digest(token.encode(), self.token.encode())
 
 
 class Guard:
-    """Lets nobody past who may not come in, and gives every answer the headers that keep a page to itself.
+    """Refuses requests that break the rules, and gives every answer the headers that isolate the page.
 
     Args:
         app: what is guarded. access: the rules. cookie: name of the cookie that keeps the token.
@@ -128,7 +128,7 @@ class Guard:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine, and no name server is asked about it."""
+    """Whether a host name or address is of this machine; no name server is asked."""
     name = host.lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -145,7 +145,7 @@ def _with_port(host: str, default: str) -> str:
 
 
 def _header(scope: Scope, name: bytes) -> str:
-    """A header's value; "" if it is missing, or came more than once: then nobody can say which one counts."""
+    """A header's value; "" if it is missing or ambiguous (sent more than once)."""
     values = [value for key, value in scope["headers"] if key.lower() == name]
     return values[0].decode("latin-1") if len(values) == 1 else ""
 

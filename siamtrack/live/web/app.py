@@ -79,7 +79,7 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int) ->
 
     @app.get("/sessions/{name}/files/{file}")
     async def one_file(name: str, file: str) -> Response:
-        # Looked up in our own listing: a path made of what the caller says would be his to choose.
+        # From our own listing: a path made of the request could lead anywhere.
         _, files = await asyncio.to_thread(files_of, name)
         if file not in files:
             raise HTTPException(404, "there is no such file")

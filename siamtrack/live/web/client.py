@@ -113,7 +113,7 @@ class Client:
         self._wake.set()
 
     def drawn(self, seq: int) -> None:
-        """A picture that was sent has been drawn: there is room for another one."""
+        """A picture that was sent has been drawn: another one may follow."""
         self._under_way.discard(seq)
         self._wake.set()
 

@@ -19,7 +19,7 @@ HELLO_S = 10.0
 CLOSE_S = 3.0
 
 MESSAGES_PER_S, BURST = 120.0, 240.0
-"""What is read of one client. One that says more is read more slowly; it waits, and nobody else does."""
+"""Messages read of one client. One that sends more is read more slowly; the others are not."""
 
 
 async def serve_client(websocket: WebSocket, sessions: Sessions) -> None:
@@ -27,7 +27,7 @@ async def serve_client(websocket: WebSocket, sessions: Sessions) -> None:
 
     Args:
         websocket: not accepted yet.
-        sessions: where the client finds the one that it wants.
+        sessions: of the server.
     """
     await websocket.accept()
     client = Client(websocket)
@@ -39,7 +39,7 @@ async def serve_client(websocket: WebSocket, sessions: Sessions) -> None:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if client.ended.is_set():
             reader.cancel()
-            # What was said last should still be read; but not waited for any longer than this.
+            # The last texts should still be sent; but not waited for any longer than this.
             await asyncio.wait({sender}, timeout=CLOSE_S)
     finally:
         connection.leave()
@@ -86,7 +86,7 @@ class Connection:
         return text if text is not None else event["bytes"]
 
     async def _slow_down(self) -> None:
-        """Wait as long as the client has said more than its share."""
+        """Wait as long as the client is above `MESSAGES_PER_S`."""
         now = time.monotonic()
         self._allowance = min(BURST, self._allowance + (now - self._read_at) * MESSAGES_PER_S) - 1
         self._read_at = now

@@ -1,4 +1,4 @@
-"""JPEG pictures from strangers: looked at before they are decoded, because a few bytes can claim gigabytes of pixels."""
+"""JPEG pictures from clients: checked before they are decoded, because a few bytes can claim gigabytes of pixels."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ _HUFFMAN_8_BIT = (0xC0, 0xC1, 0xC2)
 _OTHER_FRAMES = (0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 _BARE = (0x01, *range(0xD0, 0xD8))
 _TABLES_AND_NOTES = (0xC4, 0xCC, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE)
-"""Segments that may stand before the size. Others are refused, not skipped: a decoder may not skip them as we would, and
-then read another size than we did."""
+"""Segments that may stand before the size. Others are refused: a decoder may skip them otherwise, and read another size."""
 
 
 class PictureError(SiamtrackError, ValueError):

@@ -20,7 +20,7 @@ from siamtrack.live.web.protocol import ProtocolError, scene_data
 T = TypeVar("T")
 
 REPEAT_S = 5.0
-"""The same complaint (a full disk, say) is told once in so many seconds, though every frame meets it."""
+"""Seconds until the same problem (a full disk, say) is told again, though every frame has it."""
 
 
 class ServedSession:
@@ -29,18 +29,18 @@ class ServedSession:
     Args:
         name: part of the address of its downloads; whoever knows it may have them.
         session: what tracks.
-        engine: one thread, which runs everything that uses the network, one call after another. Two at once on the same
-            processor would each be slower, and so callers are served in the order in which they came.
+        thread: one, which runs everything that uses the network in the order of the calls. Two at once on the same
+            processor would each be slower.
 
     Attributes:
         clients: who is there.
-        closed: why no more can be done here, in one line; "" as long as it can.
+        closed: why the session has ended, in one line; "" until then.
     """
 
     mode: str
 
-    def __init__(self, name: str, session: Session, engine: Executor) -> None:
-        self.name, self.session, self.engine = name, session, engine
+    def __init__(self, name: str, session: Session, thread: Executor) -> None:
+        self.name, self.session, self.thread = name, session, thread
         self.clients: set[Client] = set()
         self.closed = ""
         self._complaint = ("", 0.0)
@@ -106,7 +106,7 @@ class ServedSession:
         return {"recording": self.session.recording, "clients": len(self.clients)}
 
     def complain(self, problem: str) -> None:
-        """Tell all clients of a problem that frames meet, not more often than people can read."""
+        """Tell all clients of a problem with frames, the same one not more often than every `REPEAT_S`."""
         now, line = time.monotonic(), " ".join(problem.split())
         told, at = self._complaint
         if line != told or now - at >= REPEAT_S:
@@ -119,20 +119,20 @@ class ServedSession:
             client.tell(kind, **values)
 
     def close(self, ended: str) -> None:
-        """Finish all files. From any thread but the engine's.
+        """Finish all files. From any thread but that one.
 
         Raises:
             OutputError: a file cannot be written; the others were.
         """
         self.closed = self.closed or "this session has ended"
         # In its turn, behind what clients asked for before.
-        self.engine.submit(self.session.close, ended).result()
+        self.thread.submit(self.session.close, ended).result()
 
     async def _in_turn(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.engine, self._while_open, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self.thread, self._while_open, work, *arguments)
 
     def _while_open(self, work: Callable[..., T], *arguments: Any) -> T:
-        # Asked here, in the engine's thread: a target that came after the end would never be finished.
+        # Checked in the network's thread: a target that is added after the end would never be finished.
         if self.closed:
             raise ValueError(self.closed)
         return work(*arguments)
@@ -140,7 +140,7 @@ class ServedSession:
 
 @dataclass(frozen=True)
 class _Arrived:
-    """A picture that came: from whom, its number there, its number here, and the time."""
+    """A picture that came: its client, its number there, its index here, and the time."""
 
     client: Client
     seq: int
@@ -152,11 +152,11 @@ class _Arrived:
 class CameraSession(ServedSession):
     """Tracks what one client films.
 
-    A client may go and come back (a reload, a lost network) and finds its targets. A session that nobody comes back to
-    ends.
+    A client that goes and comes back (a reload, a lost network) gets its targets again. A session without a client ends
+    after a while.
 
     Args:
-        name, session, engine: as for `ServedSession`.
+        name, session, thread: as for `ServedSession`.
         grace_s: seconds that it may be without a client.
         on_empty: called with the session when they are over.
     """
@@ -164,9 +164,9 @@ class CameraSession(ServedSession):
     mode = "camera"
 
     def __init__(
-        self, name: str, session: Session, engine: Executor, grace_s: float, on_empty: Callable[[CameraSession], None]
+        self, name: str, session: Session, thread: Executor, grace_s: float, on_empty: Callable[[CameraSession], None]
     ) -> None:
-        super().__init__(name, session, engine)
+        super().__init__(name, session, thread)
         self._grace_s, self._on_empty = grace_s, on_empty
         self._waiting: _Arrived | None = None
         self._tracking: asyncio.Task[None] | None = None
@@ -185,7 +185,7 @@ class CameraSession(ServedSession):
         super().enter(client)
 
     def leave(self, client: Client) -> None:
-        """The client goes; from now on nobody is here, unless another one took the session over."""
+        """The client goes. Unless another one took the session over, it ends when nobody comes back."""
         was_here = client in self.clients
         super().leave(client)
         if was_here and not self.clients:
@@ -193,7 +193,7 @@ class CameraSession(ServedSession):
             self._end = asyncio.get_running_loop().call_later(self._grace_s, self._on_empty, self)
 
     def take(self, client: Client, seq: int, jpeg: bytes) -> None:
-        """A picture came. If the one before is still waiting, it is dropped: nobody wants it any more."""
+        """A picture came. If the one before is still waiting, it is dropped."""
         if client not in self.clients:
             return
         if self._waiting is not None:
@@ -218,7 +218,7 @@ class CameraSession(ServedSession):
             except (SiamtrackError, ValueError) as error:  # a full disk, say: the next frame may do
                 client.tell("skipped", seq=arrived.seq)
                 self.complain(str(error))
-            except Exception:  # nobody would answer this client any more
+            except Exception:  # without this task the client gets no answers any more
                 client.end(CLOSE_FAILED, "tracking broke off")
                 raise
 

@@ -26,7 +26,7 @@ class LiveServer:
         source: the server's own video, as for `opener`; None for clients' cameras alone.
         host: name or address to listen on. Others than loopback ones need a token.
         port: 0 takes any free one.
-        token: what callers must know; "" makes one where one is needed.
+        token: the secret of the address; "" makes one where one is needed.
         grace_s: seconds that the session of a client's camera waits for the client to come back.
         max_clients: clients at a time. max_sessions: clients' cameras that are tracked at a time.
         opener: opens `source`.
@@ -55,7 +55,7 @@ class LiveServer:
         opener: Callable[[str | int | Path], Source] = open_source,
     ) -> None:
         try:
-            import websockets  # noqa: F401 (uvicorn looks for it only when the first one comes)
+            import websockets  # noqa: F401 (uvicorn imports it only when the first one comes)
 
             from siamtrack.live.web.access import Access
             from siamtrack.live.web.app import make_app, make_server
@@ -90,7 +90,7 @@ class LiveServer:
 
     def stop(self) -> None:
         """Let `run` end soon; may be called from any thread and from a signal's handler."""
-        # What is cut off from here on is cut off on purpose, and no error.
+        # Connections are cut off on purpose from here on; that is no error.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._server.should_exit = True
 
@@ -134,7 +134,7 @@ def _own_address() -> str:
     """This machine's address in its network, as others see it; its name if there is no network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # an address of nobody's; nothing is sent, only a way is looked up
+            probe.connect(("192.0.2.1", 9))  # an address for documentation; nothing is sent, only the route is chosen
             address: str = probe.getsockname()[0]
         except OSError:
             return socket.gethostname()

@@ -22,7 +22,7 @@ _log = logging.getLogger("siamtrack.live")
 
 
 class Sessions:
-    """Where connections find their sessions. One thread runs the network for all of them.
+    """The sessions by their names. One thread runs the network for all of them.
 
     Args:
         out: folder of the results: `server` in it for the server's own video, `browser-N` for clients' cameras.
@@ -49,7 +49,7 @@ class Sessions:
         self.instance = secrets.token_hex(8)
         self._out, self._make_session = out, make_session
         self._grace_s, self._max_sessions = grace_s, max_sessions
-        self._engine = ThreadPoolExecutor(1, "engine")
+        self._thread = ThreadPoolExecutor(1, "network")
         self._made = 0
         self._cameras: dict[str, CameraSession] = {}
         self._source: SourceSession | None = None
@@ -58,7 +58,7 @@ class Sessions:
             capture = open_capture()
             self.source_name = capture.name
             session = make_session(out / "server", capture.name, capture.fps)
-            self._source = SourceSession(session, self._engine, capture, open_capture)
+            self._source = SourceSession(session, self._thread, capture, open_capture)
 
     def start(self) -> None:
         """Begin to track the server's video; called in the event loop."""
@@ -78,7 +78,7 @@ class Sessions:
                     session.close("the server was stopped")
             except OutputError as error:
                 problem = error
-        self._engine.shutdown()
+        self._thread.shutdown()
         if problem is not None:
             raise problem
 
@@ -96,7 +96,7 @@ class Sessions:
             return self._cameras[hello.session], True
         if len(self._cameras) >= self._max_sessions:
             raise ValueError(f"busy: {self._max_sessions} cameras are tracked already; try again when one of them has gone")
-        session = CameraSession(secrets.token_urlsafe(16), self._camera_session(), self._engine, self._grace_s, self._end)
+        session = CameraSession(secrets.token_urlsafe(16), self._camera_session(), self._thread, self._grace_s, self._end)
         self._cameras[session.name] = session
         return session, False
 
@@ -113,11 +113,11 @@ class Sessions:
     def _end(self, session: CameraSession) -> None:
         """A camera's client did not come back."""
         del self._cameras[session.name]
-        self._engine.submit(self._finish, session)
+        self._thread.submit(self._finish, session)
 
     def _finish(self, session: CameraSession) -> None:
         session.closed = "this session has ended"
         try:
             session.session.close(f"the browser was gone for {self._grace_s:g} s")
-        except SiamtrackError as error:  # whom it concerns has gone: the terminal is all that is left
+        except SiamtrackError as error:  # its client has gone; only the log is left
             _log.error("%s", error)

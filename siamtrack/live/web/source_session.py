@@ -27,15 +27,15 @@ class SourceSession(ServedSession):
     its results are finished, and it can be played again.
 
     Args:
-        session, engine: as for `ServedSession`.
+        session, thread: as for `ServedSession`.
         capture: of the video; closed here.
         open_capture: gives another one, to play a file again.
     """
 
     mode = "source"
 
-    def __init__(self, session: Session, engine: Executor, capture: Capture, open_capture: Callable[[], Capture]) -> None:
-        super().__init__("server", session, engine)
+    def __init__(self, session: Session, thread: Executor, capture: Capture, open_capture: Callable[[], Capture]) -> None:
+        super().__init__("server", session, thread)
         self._capture, self._open_capture = capture, open_capture
         self._picture: Picture | None = None
         self._changed: Scene | None = None
@@ -101,7 +101,7 @@ class SourceSession(ServedSession):
                 self._end = "the video has ended; its results are finished"
             except SiamtrackError as error:
                 self._end = _line(error)
-            # Anything: else the page would stand still and nobody knew why.
+            # Any error: else the page would stand still without a reason.
             except Exception as error:
                 self._end = f"tracking broke off: {type(error).__name__}: {_line(error)}"
             await asyncio.to_thread(self._capture.close)
@@ -149,7 +149,7 @@ class SourceSession(ServedSession):
             }
 
         self._picture = Picture(captured, header)
-        if scene.notice:  # told apart from its frame, which a slow client may never see
+        if scene.notice:  # apart from its picture, which a slow client may skip
             self.complain(scene.notice)
         for client in list(self.clients):
             client.offer(self._picture)
@@ -157,13 +157,13 @@ class SourceSession(ServedSession):
     async def _finish(self) -> None:
         self.closed = self._end if self._capture.live else f"{self._end}; play it again to draw targets"
         try:
-            await asyncio.get_running_loop().run_in_executor(self.engine, self.session.close, "done")
+            await asyncio.get_running_loop().run_in_executor(self.thread, self.session.close, "done")
         except SiamtrackError as error:
             self.complain(str(error))
         self.show_status()
 
     async def _open_again(self) -> None:
-        """Wait until somebody wants to see a file again."""
+        """Wait until a client plays the file again."""
         while True:
             while self._capture.live or not self._again:
                 self._steered.clear()

@@ -16,8 +16,6 @@ from siamtrack.video.overlay import SeenTarget
 NOTICE_S = 5.0
 """Seconds for which a notice is shown."""
 
-_LAST_FRAME = "this is the last frame; q closes"
-
 
 class Controls:
     """Carries out what the user does.
@@ -51,26 +49,10 @@ class Controls:
         self.waiting = waiting
         self.paused = self.step = self.ended = self.help = self.quit = False
         self.trails = True
-        self._session, self._clock = session, clock
+        self._session, self._clock, self._full_screen = session, clock, full_screen
         self._selected: str | None = None
         self._notice, self._notice_until = "", 0.0
         self._recorded_from_s = 0.0
-        self._actions: dict[Action, Callable[[], None]] = {
-            Action.DRAW: self._draw,
-            Action.REDRAW: self._redraw,
-            Action.NEXT: self._next,
-            Action.REMOVE: self._remove,
-            Action.PAUSE: self._pause,
-            Action.STEP: self._step_on,
-            Action.RECORD: self._record,
-            Action.SCREENSHOT: lambda: self.say(f"{self._session.screenshot()} written"),
-            Action.TRAILS: self._toggle_trails,
-            Action.FULL_SCREEN: full_screen,
-            Action.HELP: self._toggle_help,
-            Action.TAKE: lambda: self._let_go(None),
-            Action.GIVE_UP: self._give_up,
-            Action.QUIT: self._end,
-        }
 
     @property
     def scene(self) -> Scene:
@@ -139,12 +121,49 @@ class Controls:
             self.say("the wheel enlarges the whole window; turn it back before you draw")
 
     def _on_key(self, code: int) -> None:
-        action = action_of(code)
-        if action is Action.PICK:
-            self._pick(digit_of(code))
+        action, selection = action_of(code), self.selection
         # While the button is down, a key that changes the picture would take it from under the box.
-        elif action is not None and (self.selection.drag is None or action in (Action.TAKE, Action.GIVE_UP, Action.QUIT)):
-            self._actions[action]()
+        if selection.drag is not None and action not in (Action.PICK, Action.TAKE, Action.GIVE_UP, Action.QUIT):
+            return
+        match action:
+            case Action.DRAW:
+                if not selection.cancel():
+                    selection.arm()
+            case Action.REDRAW:
+                if (name := self._chosen()) is not None:
+                    selection.arm(name)
+            case Action.PICK:
+                self._pick(digit_of(code))
+            case Action.NEXT:
+                self._next()
+            case Action.REMOVE:
+                if (name := self._chosen()) is not None:
+                    self.say(f"{name} removed")
+                    self._session.remove(name)
+            case Action.PAUSE | Action.STEP if self.ended:
+                self.say("this is the last frame; q closes")
+            case Action.PAUSE:
+                self._pause()
+            case Action.STEP:
+                self.paused = self.paused or not self.held
+                self.step = True
+            case Action.RECORD:
+                self._record()
+            case Action.SCREENSHOT:
+                self.say(f"{self._session.screenshot()} written")
+            case Action.TRAILS:
+                self.trails = not self.trails
+            case Action.FULL_SCREEN:
+                self._full_screen()
+            case Action.HELP:
+                self.help = not self.help
+            case Action.TAKE:
+                self._let_go(None)
+            case Action.GIVE_UP:
+                if not selection.cancel():
+                    self.quit, self.help = not self.help, False
+            case Action.QUIT:
+                self.quit = True
 
     def _let_go(self, at: tuple[int, int] | None) -> None:
         drag = self.selection.release(at)
@@ -172,15 +191,6 @@ class Controls:
             self._selected = self._session.add(box)
         self.waiting = False
 
-    def _draw(self) -> None:
-        if not self.selection.cancel():
-            self.selection.arm()
-
-    def _redraw(self) -> None:
-        name = self._chosen()
-        if name is not None:
-            self.selection.arm(name)
-
     def _select(self, seen: SeenTarget) -> None:
         self._selected = seen.name
         self.say(f"{seen.name} selected; r: draw it anew, x: stop following it")
@@ -200,12 +210,6 @@ class Controls:
         else:
             self._select(targets[(names.index(self._selected) + 1) % len(names) if self._selected in names else 0])
 
-    def _remove(self) -> None:
-        name = self._chosen()
-        if name is not None:
-            self.say(f"{name} removed")
-            self._session.remove(name)
-
     def _chosen(self) -> str | None:
         """The selected target, or the only one; says what to do if there is neither."""
         names = self._session.names
@@ -214,21 +218,12 @@ class Controls:
         return self.selected or (names[0] if len(names) == 1 else None)
 
     def _pause(self) -> None:
-        if self.ended:
-            self.say(_LAST_FRAME)
-        elif self.selection.cancel():
-            pass  # who lets a frozen picture run wants no box any more
-        elif self.waiting:
+        if self.selection.cancel():
+            return  # to let a frozen picture run is to give up the box
+        if self.waiting:
             self.waiting = False
         else:
             self.paused = not self.paused
-
-    def _step_on(self) -> None:
-        if self.ended:
-            self.say(_LAST_FRAME)
-            return
-        self.paused = self.paused or not self.held
-        self.step = True
 
     def _record(self) -> None:
         begin = not self._session.recording
@@ -238,17 +233,3 @@ class Controls:
             self.say(f"recording to {path}")
         else:
             self.say(f"{path} written" if path is not None else "nothing was recorded: no frame came meanwhile")
-
-    def _toggle_trails(self) -> None:
-        self.trails = not self.trails
-
-    def _toggle_help(self) -> None:
-        self.help = not self.help
-
-    def _give_up(self) -> None:
-        if not self.selection.cancel():
-            self.quit = not self.help
-            self.help = False
-
-    def _end(self) -> None:
-        self.quit = True

@@ -44,13 +44,18 @@ class Style:
 
     @property
     def pad(self) -> int:
-        """Room round a text, pixels."""
+        """Padding around a text, pixels."""
         return round(9 * self.size)
 
     @property
     def row(self) -> int:
-        """Height of a line with its room above and below, pixels."""
+        """Height of a line with its padding, pixels."""
         return _measure("Ag|", self.size, self.line)[1] + self.pad
+
+    @property
+    def dot(self) -> int:
+        """Radius of the dot before a label, pixels."""
+        return max(3, self.row // 4)
 
     def width(self, text: str) -> int:
         """Width of a text, pixels."""
@@ -76,8 +81,8 @@ class Label:
     dot: bool = False
 
 
-def wrap(text: str, style: Style, room: int, most: int = 4) -> list[str]:
-    """A text in lines that are not wider than `room` pixels, broken at blanks where it has some.
+def wrap(text: str, style: Style, width: int, most: int = 4) -> list[str]:
+    """A text in lines that are not wider than `width` pixels, broken at blanks where it has some.
 
     What goes beyond `most` lines is cut, and the last one ends in dots.
     """
@@ -85,9 +90,9 @@ def wrap(text: str, style: Style, room: int, most: int = 4) -> list[str]:
     rest = " ".join(text.split())
     while rest:
         count = len(rest)
-        if style.width(rest) > room:
+        if style.width(rest) > width:
             # Longest start that fits; at least one letter, so that this ends in any window.
-            count = max(1, next((n for n in range(len(rest), 0, -1) if style.width(rest[:n]) <= room), 1))
+            count = max(1, next((n for n in range(len(rest), 0, -1) if style.width(rest[:n]) <= width), 1))
             count = rest.rfind(" ", 1, count + 1) if " " in rest[1 : count + 1] else count
         lines.append(rest[:count].rstrip())
         rest = rest[count:].lstrip()
@@ -103,17 +108,6 @@ def shade(canvas: Image, x: int, y: int, w: int, h: int, left: float = _SHADE) -
         part[:] = cv2.convertScaleAbs(part, alpha=left)
 
 
-def draw_label(canvas: Image, label: Label, style: Style) -> None:
-    """Draw a label, in place."""
-    shade(canvas, label.x, label.y, label.w, label.h)
-    x = label.x + style.pad
-    if label.dot:
-        radius = dot_radius(style)
-        cv2.circle(canvas, (x + radius, label.y + label.h // 2), radius, RED, -1, cv2.LINE_AA)
-        x += 3 * radius
-    put(canvas, label.text, (x, label.y), style, label.color)
-
-
 def put(canvas: Image, text: str, corner: tuple[int, int], style: Style, color: tuple[int, int, int]) -> None:
     """Write a text into a row whose top left corner is given, in place."""
     # By the height of a capital letter, so that rows line up whatever is written in them.
@@ -122,18 +116,13 @@ def put(canvas: Image, text: str, corner: tuple[int, int], style: Style, color: 
     cv2.putText(canvas, text, origin, _FONT, style.size, color, style.line, cv2.LINE_AA)
 
 
-def dot_radius(style: Style) -> int:
-    """Radius of the dot before a label, pixels."""
-    return max(3, style.row // 4)
-
-
 @dataclass(frozen=True)
 class Status:
     """What the lines say.
 
     Attributes:
-        fps: pictures shown a second; 0 if nobody knows.
-        latency_ms: from the arrival of a frame to its picture on the screen; None if nobody knows.
+        fps: pictures shown a second; 0 if unknown.
+        latency_ms: from the arrival of a frame to its picture on the screen; None if unknown.
         dropped: frames that a newer one replaced.
         recording_s: seconds of the recording; None if there is none.
         paused: whether the user paused.
@@ -169,7 +158,12 @@ def draw_hud(canvas: Image, labels: Sequence[Label]) -> None:
     """Draw the lines that `layout` gave for a picture of that size, in place."""
     style = Style.for_picture((canvas.shape[1], canvas.shape[0]))
     for label in labels:
-        draw_label(canvas, label, style)
+        shade(canvas, label.x, label.y, label.w, label.h)
+        x = label.x + style.pad
+        if label.dot:
+            cv2.circle(canvas, (x + style.dot, label.y + label.h // 2), style.dot, RED, -1, cv2.LINE_AA)
+            x += 3 * style.dot
+        put(canvas, label.text, (x, label.y), style, label.color)
 
 
 def draw_help(canvas: Image) -> None:
@@ -204,8 +198,8 @@ def _top(status: Status, style: Style, width: int) -> list[Label]:
     labels: list[Label] = []
     x = y = 0
     for text, color, dot in items:
-        w = style.width(text) + 2 * style.pad + (3 * dot_radius(style) if dot else 0)
-        if x and x + w > width:  # no room beside the one before
+        w = style.width(text) + 2 * style.pad + (3 * style.dot if dot else 0)
+        if x and x + w > width:  # it does not fit beside the one before
             x, y = 0, y + style.row
         labels.append(Label(text, color, x, y, w, style.row, dot))
         x += w

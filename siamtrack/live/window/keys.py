@@ -53,7 +53,7 @@ _F1 = (0xFFBE, 0xF704, 0x700000)
 _ENTER = (10, 13, 0xFF8D)
 
 KEYS = (
-    Key("s", Action.DRAW, "freeze the picture to draw a box in peace; again: run on", _codes("s")),
+    Key("s", Action.DRAW, "freeze the picture to draw a box; again: run on", _codes("s")),
     Key("r", Action.REDRAW, "draw the selected target's box anew", _codes("r")),
     Key("1 ... 9", Action.PICK, "select the target of that number", _codes("123456789")),
     Key("Tab", Action.NEXT, "select the next target", _codes("\t")),

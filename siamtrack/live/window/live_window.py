@@ -139,7 +139,7 @@ class LiveWindow:
         if frame is None:
             controls.ended, controls.quit = True, not self._hold
             return None
-        # A file's frames wait to be taken; that is no delay of what anybody sees.
+        # A file's frames wait to be taken; that is no latency.
         self._arrived_at = frame.captured_at if self._capture.live else self._clock()
         scene = self._session.step(frame)
         if scene.notice:
@@ -212,11 +212,11 @@ class Meter:
 
     @property
     def fps(self) -> float:
-        """Pictures per second; 0 as long as nobody can know."""
+        """Pictures per second; 0 while it is unknown."""
         span = self._shown[-1] - self._shown[0] if len(self._shown) > 1 else 0.0
         return (len(self._shown) - 1) / span if span else 0.0
 
     @property
     def latency_ms(self) -> float | None:
-        """Mean age; None as long as nobody can know."""
+        """Mean age; None while it is unknown."""
         return 1000 * sum(self._ages) / len(self._ages) if self._ages else None

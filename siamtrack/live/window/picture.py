@@ -17,7 +17,7 @@ LARGEST_WH = (1280, 720)
 """Size in which a window opens at most: it fits a laptop's screen. Users may pull it larger."""
 
 NARROWEST_PX = 640
-"""Width in which a window opens at least: in less, the lines of text take the picture's room."""
+"""Width in which a window opens at least: in less, the lines of text cover the picture."""
 
 ZOOM = 4.0
 """How much larger than in the window."""
@@ -51,7 +51,7 @@ class View:
     def fit(cls, frame_wh: tuple[int, int], window_wh: tuple[int, int]) -> View:
         """The view of a frame in a window."""
         factor = min(window_wh[0] / frame_wh[0], window_wh[1] / frame_wh[1])
-        width, height = (max(1, min(round(side * factor), room)) for side, room in zip(frame_wh, window_wh, strict=True))
+        width, height = (max(1, min(round(side * factor), most)) for side, most in zip(frame_wh, window_wh, strict=True))
         return cls(frame_wh, window_wh, ((window_wh[0] - width) // 2, (window_wh[1] - height) // 2, width, height))
 
     @property
@@ -198,8 +198,8 @@ class Magnifier:
         draw_cross(patch, (side // 2, side // 2), arm=side // 12)
         cv2.rectangle(patch, (0, 0), (side - 1, side - 1), _BLACK, 3)
         cv2.rectangle(patch, (0, 0), (side - 1, side - 1), _WHITE, 1)
-        room = canvas[self.y : self.y + side, self.x : self.x + side]
-        room[:] = patch[: room.shape[0], : room.shape[1]]
+        square = canvas[self.y : self.y + side, self.x : self.x + side]
+        square[:] = patch[: square.shape[0], : square.shape[1]]
 
 
 def draw_cross(canvas: Image, xy: tuple[int, int], arm: int) -> None:

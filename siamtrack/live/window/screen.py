@@ -107,7 +107,7 @@ class Screen:
             self._release(x, y)
         elif event == cv2.EVENT_MOUSEMOVE:
             if self._down_at is not None and not flags & cv2.EVENT_FLAG_LBUTTON:
-                self._release(*self._down_at)  # it went up where nobody told us, such as over a menu
+                self._release(*self._down_at)  # it went up unseen, such as over a menu
             elif self._down_at is not None:
                 self._down_at = (x, y)
             self._pointer.append(Pointer("move", x, y))
