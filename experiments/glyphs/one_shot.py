@@ -17,7 +17,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, cast, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -34,7 +34,7 @@ from siamtrack.train.loop import train
 from siamtrack.verify.header import Metric, TowerSpec
 from siamtrack.verify.items import tower_input
 from siamtrack.verify.metrics import Roc, roc, sample_pairs
-from siamtrack.verify.network import Siblings, Similarity
+from siamtrack.verify.network import Similarity
 from siamtrack.verify.recipe import VerifierRecipe
 from siamtrack.verify.training import embed_items, verifier_task
 
@@ -81,7 +81,7 @@ def main() -> None:
     print(f"test: {len(parts.test.items)} items of {len(parts.test.names)} classes", flush=True)
     vectors = pixels(parts.test.items, recipe.tower)
     rows = {"raw pixels": scores(Similarity("euclidean", vectors.shape[1]).distance_matrix, vectors, parts, args)}
-    untrained = cast(Siblings, verifier_task(recipe, parts.train).net).eval()
+    untrained = verifier_task(recipe, parts.train).net.eval()
     vectors = embed_items(untrained, parts.test.items, recipe.tower)
     rows["untrained network"] = scores(untrained.similarity.distance_matrix, vectors, parts, args)
     for loss in args.losses:
@@ -90,9 +90,7 @@ def main() -> None:
                 continue  # contrastive needs distances from 0 up
             name = f"{loss}, {similarity}"
             chosen = replace(recipe, loss=loss, similarity=similarity, margin=MARGINS[loss])
-            net = cast(
-                Siblings, train(verifier_task(chosen, parts.train), args.out / name.replace(", ", "-"), workers=args.workers)
-            )
+            net = train(verifier_task(chosen, parts.train), args.out / name.replace(", ", "-"), workers=args.workers)
             vectors = embed_items(net, parts.test.items, recipe.tower)
             rows[name] = scores(net.similarity.distance_matrix, vectors, parts, args)
             print(line(name, rows[name]), flush=True)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from siamtrack.config import nearest
 from siamtrack.errors import SiamtrackError
-from siamtrack.verify.gallery_file import Header, read_gallery, write_gallery
-from siamtrack.verify.nearest import Finder, Metric, measure
+from siamtrack.verify.gallery_file import GalleryHeader, read_gallery, write_gallery
+from siamtrack.verify.header import Metric
+from siamtrack.verify.nearest import Finder, measure
 
 METRICS: tuple[str, ...] = get_args(Metric)
 
@@ -147,7 +148,7 @@ class Gallery:
         """
         rows, classes = self._merged()
         self._finder.prepare(rows)
-        header = Header(self.dim, self.metric, self.verifier, tuple(self._numbers))
+        header = GalleryHeader(self.dim, self.metric, self.verifier, tuple(self._numbers))
         write_gallery(Path(path), header, rows, classes, self._finder.cells)
 
     @staticmethod

@@ -1,7 +1,7 @@
 """A gallery's file: one safetensors file, of which nothing is believed unchecked.
 
 It holds `embeddings` (N, D) float32, `classes` (N,) int32 into the names, and `cells` (L, D) float32 where many rows are
-searched. The header, under the one metadata key `siamtrack_gallery`, is the JSON of `Header`. faiss's own index format
+searched. The header, under the one metadata key `siamtrack_gallery`, is the JSON of `GalleryHeader`. faiss's own index format
 is never read: its parser trusts what it reads, and galleries get passed around.
 """
 
@@ -22,7 +22,8 @@ from safetensors.numpy import save
 from siamtrack.config import build, to_plain
 from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.system import replace_file
-from siamtrack.verify.nearest import Cells, Metric, measure
+from siamtrack.verify.header import Metric
+from siamtrack.verify.nearest import Cells, measure
 
 MAX_BYTES = 2 * 1024**3
 MAX_HEADER_BYTES = 100_000_000  # what safetensors itself is willing to read
@@ -33,7 +34,7 @@ _TYPES = {"embeddings": ("F32", np.float32), "classes": ("I32", np.int32), "cell
 
 
 @dataclass(frozen=True)
-class Header:
+class GalleryHeader:
     """The JSON of a gallery's file. `write_gallery` fills in the fields that have defaults."""
 
     dim: int
@@ -47,7 +48,7 @@ class Header:
 
 
 def write_gallery(
-    path: Path, header: Header, embeddings: NDArray[np.float32], classes: NDArray[np.int32], cells: Cells | None
+    path: Path, header: GalleryHeader, embeddings: NDArray[np.float32], classes: NDArray[np.int32], cells: Cells | None
 ) -> None:
     """Write a file, whole or not at all.
 
@@ -67,8 +68,8 @@ def write_gallery(
     replace_file(path, data)
 
 
-def read_gallery(path: Path) -> tuple[Header, NDArray[np.float32], NDArray[np.int32], Cells | None]:
-    """Header, embeddings, classes and cells of a file. Nothing in it is executed.
+def read_gallery(path: Path) -> tuple[GalleryHeader, NDArray[np.float32], NDArray[np.int32], Cells | None]:
+    """GalleryHeader, embeddings, classes and cells of a file. Nothing in it is executed.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -88,7 +89,7 @@ def read_gallery(path: Path) -> tuple[Header, NDArray[np.float32], NDArray[np.in
     return header, tensors["embeddings"], tensors["classes"], cells
 
 
-def sign(header: Header, tensors: dict[str, NDArray[Any]]) -> str:
+def sign(header: GalleryHeader, tensors: dict[str, NDArray[Any]]) -> str:
     """A sha256 over the header without its own sha256, and the bytes of the tensors in the order of their names."""
     plain = to_plain(dataclasses.replace(header, sha256=""))
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
@@ -97,8 +98,8 @@ def sign(header: Header, tensors: dict[str, NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def _parse(data: bytes) -> tuple[Header, dict[str, NDArray[Any]]]:
-    """Header and tensors of a file's bytes, of the right names and types and with the right signature."""
+def _parse(data: bytes) -> tuple[GalleryHeader, dict[str, NDArray[Any]]]:
+    """GalleryHeader and tensors of a file's bytes, of the right names and types and with the right signature."""
     deserialize: Any = safetensors.deserialize  # has no annotations
     parts = dict(deserialize(data))
     metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
@@ -107,7 +108,7 @@ def _parse(data: bytes) -> tuple[Header, dict[str, NDArray[Any]]]:
     values = json.loads(metadata[_KEY])
     if isinstance(values, dict) and values.get("version") != _VERSION:
         raise ValueError(f"it has version {values.get('version')!r}, and this siamtrack reads {_VERSION}")
-    header = build(Header, values, "header")
+    header = build(GalleryHeader, values, "header")
     for name, part in parts.items():
         if name not in _TYPES or part["dtype"] != _TYPES[name][0]:
             raise ValueError(f"tensor {name!r} of {part['dtype']} does not belong in a gallery")
@@ -119,7 +120,7 @@ def _parse(data: bytes) -> tuple[Header, dict[str, NDArray[Any]]]:
     return header, tensors
 
 
-def _check(header: Header, embeddings: NDArray[Any], classes: NDArray[Any], cells: NDArray[Any] | None = None) -> None:
+def _check(header: GalleryHeader, embeddings: NDArray[Any], classes: NDArray[Any], cells: NDArray[Any] | None = None) -> None:
     """Refuse what a gallery would not have let in: a signature keeps off accidents, not whoever has read `sign`."""
     known, used = len(header.names), np.unique(classes)
     if header.dim < 1 or embeddings.ndim != 2 or embeddings.shape[1] != header.dim:

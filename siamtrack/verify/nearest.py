@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-Metric = Literal["euclidean", "cosine", "absolute", "correlation"]
 
 EXACT_ROWS = 10_000
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from siamtrack.train.task import Schedule
-from siamtrack.verify.header import Metric, TowerSpec
+from siamtrack.verify.header import Metric, TowerSpec, VerifierHeader
 
 BLOCKS = ("conv1", "conv2", "conv3", "conv4")
 """What an alexnet tower has of the tracker's backbone."""
@@ -82,3 +82,7 @@ class VerifierRecipe(Schedule):
         for name in self.frozen:
             if name not in BLOCKS:
                 raise ValueError(f"frozen names {name!r}; the backbone's blocks are {', '.join(BLOCKS)}")
+
+    def header(self) -> VerifierHeader:
+        """The header of the network that is trained, without thresholds."""
+        return VerifierHeader(tower=self.tower, similarity=self.similarity, normalise=self.normalise)

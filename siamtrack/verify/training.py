@@ -17,16 +17,15 @@ from siamtrack.errors import ConfigError, DataError
 from siamtrack.model.siamese import InputSpec
 from siamtrack.model.weights import load_weights
 from siamtrack.tracking.placement import pick_device
-from siamtrack.train.bookkeeping import StepReport
 from siamtrack.train.distributed import ALONE, Group, joined
 from siamtrack.train.loop import train
 from siamtrack.train.session import Session, Watcher, device_of, loading_processes
-from siamtrack.train.task import Task, Validate
+from siamtrack.train.task import Task
 from siamtrack.verify.batches import ItemBatches, check_kind
 from siamtrack.verify.header import OperatingPoint, TowerSpec, VerifierHeader
 from siamtrack.verify.items import tower_input
 from siamtrack.verify.losses import PARTS, VerifierObjective
-from siamtrack.verify.metrics import Roc, calibrate, roc, sample_pairs
+from siamtrack.verify.metrics import calibrate, roc, sample_pairs
 from siamtrack.verify.network import AlexNetTower, Siblings, as_batch, make_network, save_verifier
 from siamtrack.verify.recipe import VerifierRecipe
 
@@ -119,50 +118,19 @@ def without_broken(
 
 
 def verifier_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> Path:
-    """Train by a YAML recipe. Under torchrun, one call in each process.
-
-    Returns:
-        The path of `model.safetensors` in the run's folder.
-
-    Raises:
-        ConfigError, DataError, FileNotFoundError, SiamtrackError: as the parts raise them.
-    """
-    recipe = build(VerifierRecipe, load_yaml(recipe_path), str(recipe_path))
-    device = pick_device(session.device)
-    with joined(device) as group:
-        return train_verifier(
-            recipe,
-            session.data,
-            session.out,
-            device_of(group, device),
-            loading_processes(session.workers, device),
-            session.stop_after,
-            lambda report: watcher.step(report, recipe.steps),
-            watcher.checking,
-            watcher.left_out,
-            group,
-        )
+    """`train_verifier` by a YAML recipe."""
+    return train_verifier(build(VerifierRecipe, load_yaml(recipe_path), str(recipe_path)), session, watcher)
 
 
-def train_verifier(
-    recipe: VerifierRecipe,
-    data: Path,
-    out: Path,
-    device: str = "cpu",
-    workers: int = 1,
-    stop_after: int | None = None,
-    report: Callable[[StepReport], None] = lambda _: None,
-    checking: Callable[[str], None] = lambda _: None,
-    left_out: Callable[[list[str]], None] = lambda _: None,
-    group: Group = ALONE,
-) -> Path:
+def train_verifier(recipe: VerifierRecipe, session: Session, watcher: Watcher) -> Path:
     """Train on a folder of classes or a CSV of pairs, measure thresholds on what was held out, and write the weights.
 
+    Under torchrun, one call in each process.
+
     Args:
-        recipe: what to compute. data: the folder or the CSV. out: folder of the run.
-        device, workers, stop_after, report, group: as for `loop.train`.
-        checking: called with the name of every item that is opened once before the first step.
-        left_out: called with a line for everything that is not used, if there is any, before the first step.
+        recipe: what to compute.
+        session: data, folder of the run, device.
+        watcher: hears of every item that is opened before the first step, of what is left out, and of every step.
 
     Returns:
         The path of `model.safetensors`. `left_out.txt` beside it names every item that was not used, and why.
@@ -170,23 +138,38 @@ def train_verifier(
     Raises:
         ConfigError, DataError, FileNotFoundError, SiamtrackError: as the parts raise them.
     """
-    found = open_labelled(data)
-    usable, broken = without_broken(found, recipe.tower, checking)
-    parts = split(usable, recipe.holdout, recipe.seed)
-    if isinstance(parts.train, Pairs) and recipe.loss == "triplet":
-        raise ConfigError(f"{data} lists pairs; triplets need a folder a class. Take loss: contrastive or logistic")
-    unused = [*found.left_out, *broken]
-    if group.is_main:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "left_out.txt").write_text("".join(f"{line}\n" for line in unused), encoding="utf-8")
-        if unused:
-            left_out(unused)
-    task = verifier_task(recipe, parts.train, group)
-    net = train(task, out, device, workers, stop_after, report, verifier_validation(recipe, parts.test), group)
-    path = out / "model.safetensors"
-    if group.is_main:
-        save_verifier(path, net, _header(recipe, net, parts, data))
-    group.barrier()
+    device, data, out = pick_device(session.device), session.data, session.out
+    with joined(device) as group:
+        found = open_labelled(data)
+        usable, broken = without_broken(found, recipe.tower, watcher.checking)
+        parts = split(usable, recipe.holdout, recipe.seed)
+        if isinstance(parts.train, Pairs) and recipe.loss == "triplet":
+            raise ConfigError(f"{data} lists pairs; triplets need a folder a class. Take loss: contrastive or logistic")
+        unused = [*found.left_out, *broken]
+        if group.is_main:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "left_out.txt").write_text("".join(f"{line}\n" for line in unused), encoding="utf-8")
+            if unused:
+                watcher.left_out(unused)
+
+        def validate(net: Siblings) -> dict[str, float]:
+            curve = roc(*held_out_distances(net, recipe, parts.test))
+            return {"auc": curve.auc, "eer": curve.eer()[0]}
+
+        net = train(
+            verifier_task(recipe, parts.train, group),
+            out,
+            device_of(group, device),
+            loading_processes(session.workers, device),
+            session.stop_after,
+            lambda report: watcher.step(report, recipe.steps),
+            validate,
+            group,
+        )
+        path = out / "model.safetensors"
+        if group.is_main:
+            save_verifier(path, net, _measured_header(recipe, net, parts, data.name))
+        group.barrier()
     return path
 
 
@@ -198,7 +181,7 @@ def verifier_task(recipe: VerifierRecipe, data: Classes | Pairs, group: Group = 
         FileNotFoundError, WeightsError: the weights to start from cannot be loaded.
     """
     torch.manual_seed(recipe.seed)
-    net = make_network(_untrained_header(recipe))
+    net = make_network(recipe.header())
     backbone: tuple[torch.nn.Module, ...] = ()
     if isinstance(net.tower, AlexNetTower):
         backbone = (net.tower.backbone,)
@@ -210,16 +193,6 @@ def verifier_task(recipe: VerifierRecipe, data: Classes | Pairs, group: Group = 
         for name in recipe.frozen:
             getattr(net.tower.backbone, name).requires_grad_(False)
     return Task(recipe, net, VerifierObjective(net, recipe), ItemBatches(data, recipe, group), PARTS, backbone)
-
-
-def verifier_validation(recipe: VerifierRecipe, data: Classes | Pairs) -> Validate:
-    """A function that measures how well a network tells held-out items apart: area under the ROC curve, equal error rate."""
-
-    def validate(net: Siblings) -> dict[str, float]:
-        curve = roc(*held_out_distances(net, recipe, data))
-        return {"auc": curve.auc, "eer": curve.eer()[0]}
-
-    return validate
 
 
 def held_out_distances(
@@ -248,30 +221,22 @@ def embed_items(net: Siblings, items: Sequence[Path], spec: TowerSpec, batch: in
     return torch.cat([net.embed(*part) for part in inputs])
 
 
-def _header(recipe: VerifierRecipe, net: Siblings, parts: Split, data: Path) -> VerifierHeader:
+def _measured_header(recipe: VerifierRecipe, net: Siblings, parts: Split, data: str) -> VerifierHeader:
+    """The header of trained weights: thresholds, calibration and scores on what was held out."""
     # What is written is what is measured: the file holds float16.
-    rounded = make_network(_untrained_header(recipe))
+    rounded = make_network(recipe.header())
     rounded.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in net.state_dict().items()})
     distances, same = held_out_distances(rounded.eval(), recipe, parts.test)
     curve, fit = roc(distances, same), calibrate(distances, same)
     scores = {"auc": curve.auc, "eer": curve.eer()[0], "pairs": len(same), "held_out": parts.held_out}
     return replace(
-        _untrained_header(recipe),
+        recipe.header(),
         slope=fit.slope,
         midpoint=fit.midpoint,
-        operating_points=operating_points(curve),
-        training={"data": data.name, "recipe": to_plain(recipe), "scores": scores, "torch": torch.__version__},
-    )
-
-
-def _untrained_header(recipe: VerifierRecipe) -> VerifierHeader:
-    return VerifierHeader(tower=recipe.tower, similarity=recipe.similarity, normalise=recipe.normalise)
-
-
-def operating_points(curve: Roc) -> tuple[OperatingPoint, ...]:
-    """Thresholds for the usual false-accept rates, as far as the different pairs of a curve are enough to tell them."""
-    return tuple(
-        OperatingPoint(rate, curve.threshold_at(rate), curve.true_accept_at(rate))
-        for rate in RATES
-        if rate * curve.different_pairs >= 1
+        operating_points=tuple(
+            OperatingPoint(rate, curve.threshold_at(rate), curve.true_accept_at(rate))
+            for rate in RATES
+            if rate * curve.different_pairs >= 1  # fewer cannot tell so low a rate
+        ),
+        training={"data": data, "recipe": to_plain(recipe), "scores": scores, "torch": torch.__version__},
     )

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 import torch
 from glyphs import write_letters
 
 from siamtrack.config import build
+from siamtrack.train.session import Session, Watcher
 from siamtrack.verify.recipe import VerifierRecipe
 from siamtrack.verify.training import train_verifier
 
@@ -39,4 +41,5 @@ def weights(letters: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "lr": 0.003,
         "holdout": 0.4,
     }
-    return train_verifier(build(VerifierRecipe, plain), letters, tmp_path_factory.mktemp("run"), workers=0)
+    session = Session(letters, tmp_path_factory.mktemp("run"), device="cpu", workers=0)
+    return train_verifier(build(VerifierRecipe, plain), session, MagicMock(Watcher))

@@ -12,7 +12,7 @@ from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.model.weights import ASSETS
 from siamtrack.verify import gallery_file
 from siamtrack.verify.gallery import Gallery
-from siamtrack.verify.gallery_file import Header, read_gallery, write_gallery
+from siamtrack.verify.gallery_file import GalleryHeader, read_gallery, write_gallery
 from siamtrack.verify.nearest import Cells
 
 KEY = "siamtrack_gallery"
@@ -28,7 +28,7 @@ def small(metric: str = "euclidean") -> Gallery:
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     path, rows = tmp_path / "gallery.safetensors", np.arange(6, dtype=np.float32).reshape(3, 2)
     cells = Cells(rows[:2], trained_on=3, probes=1)
-    write_gallery(path, Header(2, "absolute", "ab", ("x", "y")), rows, np.array([0, 1, 0], np.int32), cells)
+    write_gallery(path, GalleryHeader(2, "absolute", "ab", ("x", "y")), rows, np.array([0, 1, 0], np.int32), cells)
     header, embeddings, classes, read = read_gallery(path)
     assert (header.dim, header.metric, header.verifier, header.names) == (2, "absolute", "ab", ("x", "y"))
     assert (embeddings.tolist(), classes.tolist()) == (rows.tolist(), [0, 1, 0])
@@ -85,7 +85,7 @@ def forge(path: Path, changes: dict[str, Any] | str, tensors: dict[str, Any], si
     else:
         values = {key: value for key, value in {**values, **changes}.items() if value is not None}
         if sign:
-            values["sha256"] = gallery_file.sign(build(Header, values), held)
+            values["sha256"] = gallery_file.sign(build(GalleryHeader, values), held)
         text = json.dumps(values)
     path.write_bytes(save(held, metadata={KEY: text}))
 

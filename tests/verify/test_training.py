@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from siamtrack.data.labelled import Classes, Pairs, open_classes, open_pairs
 from siamtrack.errors import ConfigError, DataError
 from siamtrack.model.weights import load_weights
 from siamtrack.train.bookkeeping import StepReport
+from siamtrack.train.session import Session, Watcher
 from siamtrack.verify.batches import ItemBatches, augment_picture, augment_sequence
 from siamtrack.verify.header import TowerSpec
 from siamtrack.verify.network import AlexNetTower, load_verifier
@@ -30,6 +32,21 @@ RECIPE = VerifierRecipe(
     batch_size=32,
     lr=3e-3,
 )
+
+
+class Quiet(Watcher):
+    """A watcher that passes reports on."""
+
+    def __init__(self, report: Callable[[StepReport], None] = lambda _: None) -> None:
+        self.report = report
+
+    def step(self, report: StepReport, total: int) -> None:
+        assert total >= 1
+        self.report(report)
+
+
+def on(data: Path, out: Path, workers: int = 0, stop_after: int | None = None) -> Session:
+    return Session(data, out, device="cpu", workers=workers, stop_after=stop_after)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +155,7 @@ def test_items_that_cannot_be_read_are_left_out_and_named(tmp_path: Path) -> Non
 def test_each_loss_teaches_letters_in_fonts(letters: Path, tmp_path: Path, loss: str) -> None:
     reports: list[StepReport] = []
     recipe = replace(RECIPE, loss=loss, margin=0.3 if loss == "triplet" else 1.0)  # type: ignore[arg-type]
-    path = train_verifier(recipe, letters, tmp_path, workers=0, report=reports.append)
+    path = train_verifier(recipe, on(letters, tmp_path), Quiet(reports.append))
     losses = [report.loss for report in reports]
     assert sum(losses[-8:]) < 0.8 * sum(losses[:8])
     assert reports[-1].parts["far"] - reports[-1].parts["near"] > reports[0].parts["far"] - reports[0].parts["near"]
@@ -154,9 +171,9 @@ def test_each_loss_teaches_letters_in_fonts(letters: Path, tmp_path: Path, loss:
 
 def test_a_resumed_run_equals_an_uninterrupted_one(letters: Path, tmp_path: Path) -> None:
     recipe = replace(RECIPE, steps=8, epoch_steps=2, ema=0.9, validate_epochs=2)
-    whole = load_verifier(train_verifier(recipe, letters, tmp_path / "whole", workers=0))
-    train_verifier(recipe, letters, tmp_path / "parts", workers=0, stop_after=3)
-    parts = load_verifier(train_verifier(recipe, letters, tmp_path / "parts", workers=1))
+    whole = load_verifier(train_verifier(recipe, on(letters, tmp_path / "whole"), Quiet()))
+    train_verifier(recipe, on(letters, tmp_path / "parts", stop_after=3), Quiet())
+    parts = load_verifier(train_verifier(recipe, on(letters, tmp_path / "parts", workers=1), Quiet()))
     assert whole.sha256 == parts.sha256  # tensors, thresholds and scores alike
 
 
@@ -170,22 +187,22 @@ def test_an_item_that_vanishes_in_mid_run_is_named_in_one_line(tmp_path: Path, w
 
     recipe = replace(RECIPE, batch_size=8)
     with pytest.raises(FileNotFoundError, match=r"^[^\n]+\.png not found[^\n]*$"):
-        train_verifier(recipe, root, tmp_path / "run", workers=workers, report=vanish)
+        train_verifier(recipe, on(root, tmp_path / "run", workers), Quiet(vanish))
 
 
 def test_sequences_train_a_recurrent_tower(tmp_path: Path) -> None:
     tower = TowerSpec("gru", dim=16, features=2, width=24, length=64)
     recipe = replace(RECIPE, tower=tower, augment=ItemAugmentConfig(noise=0.02), steps=40)
-    path = train_verifier(recipe, write_strokes(tmp_path / "strokes"), tmp_path / "run", workers=0)
+    path = train_verifier(recipe, on(write_strokes(tmp_path / "strokes"), tmp_path / "run"), Quiet())
     assert load_verifier(path).header.training["scores"]["auc"] > 0.7
 
 
 def test_pairs_of_a_csv_train_and_triplets_of_one_are_refused(pairs: Path, tmp_path: Path) -> None:
     recipe = replace(RECIPE, loss="contrastive", margin=1.0, steps=10)
-    path = train_verifier(recipe, pairs, tmp_path / "run", workers=0)
+    path = train_verifier(recipe, on(pairs, tmp_path / "run"), Quiet())
     assert load_verifier(path).header.training["scores"]["held_out"] == "pairs"
     with pytest.raises(ConfigError, match="lists pairs; triplets need a folder a class"):
-        train_verifier(RECIPE, pairs, tmp_path / "other", workers=0)
+        train_verifier(RECIPE, on(pairs, tmp_path / "other"), Quiet())
 
 
 def test_an_alexnet_tower_starts_from_a_tracker(tmp_path: Path) -> None:
@@ -207,7 +224,7 @@ def test_an_alexnet_tower_starts_from_a_tracker(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused(letters: Path, tmp_path: Path) -> None:
     strokes = write_strokes(tmp_path / "strokes", kinds=10, count=2)
     with pytest.raises(ConfigError, match=r"holds sequences; a tower cnn takes pictures, take gru"):
-        train_verifier(RECIPE, strokes, tmp_path / "a", workers=0)
+        train_verifier(RECIPE, on(strokes, tmp_path / "a"), Quiet())
     with pytest.raises(DataError, match=r"rows of finite numbers \(T, 3\) are wanted \(tower.features\), got \(\d+, 2\)"):
         ItemBatches(open_classes(strokes), replace(RECIPE, tower=TowerSpec("gru", features=3)))[0]
     with pytest.raises(ConfigError, match="batch_size 30 must be a multiple of 4"):
