@@ -15,7 +15,7 @@ from siamtrack.errors import OutputError
 
 NAME = ".batch.lock"
 PATIENCE_S = 20.0
-"""How long workers of a driver that was killed are waited for; they end themselves within seconds."""
+"""Seconds to wait for the workers of a killed driver, which end by themselves."""
 
 
 class FolderLock:

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from siamtrack.batch.engine import WORKERS_A_GPU, Ended, OnEvent, Retried, RunSettings, VideoProgress, make_tracker
@@ -21,7 +21,7 @@ from siamtrack.batch.video_run import run_video
 from siamtrack.errors import OutputError, SiamtrackError, needs
 
 TELL_S = 0.5
-"""Seconds between two questions to the cluster."""
+"""Seconds between two reports of progress, and between two questions to the cluster."""
 
 
 class RayEngine:
@@ -57,22 +57,20 @@ class RayEngine:
                 ray.shutdown()
 
 
-@dataclass
-class _Whole:
-    """A video whose parts are under way: `left` of them, and how often each was tried."""
-
-    video: VideoJob
-    left: int
-    tries: Counter[Any] = field(default_factory=Counter)
-
-
 @dataclass(frozen=True)
-class _Piece:
-    """One task: a video with all its targets, or with some."""
+class _Task:
+    """One task of Ray.
+
+    Attributes:
+        video: the whole job. part: what of it this task tracks.
+        pictures: whether it makes the video's pictures, which show all targets.
+        deaths: how many workers it has cost.
+    """
 
     video: VideoJob
-    whole: _Whole
+    part: VideoJob
     pictures: bool
+    deaths: int = 0
 
 
 class _Run:
@@ -80,39 +78,40 @@ class _Run:
 
     def __init__(self, ray: Any, settings: RunSettings, on_event: OnEvent) -> None:
         self._ray, self._settings, self._on_event = ray, settings, on_event
-        # On no machine in particular, and worth nothing: if its machine dies, another one is made.
-        self._board = ray.remote(num_cpus=0, max_restarts=-1)(_Board).remote()
+        # It needs no CPU and may be lost: if its machine dies, Ray makes another one.
+        self._board = ray.remote(num_cpus=0, max_restarts=-1)(_ProgressBoard).remote()
         gpu = settings.devices[0] != "cpu"
         resources = {"num_cpus": settings.threads, "num_gpus": 1 / WORKERS_A_GPU if gpu else 0}
-        # Retries are counted here, so that people are told of them.
-        self._task = ray.remote(max_retries=0, **resources)(_track)
-        self._running: dict[Any, _Piece] = {}
+        # Retries are counted here, so that `Retried` can be sent.
+        self._remote = ray.remote(max_retries=0, **resources)(_track)
+        self._tasks: dict[Any, _Task] = {}
+        self._parts_left: Counter[str] = Counter()
 
     def results(self, videos: Sequence[VideoJob]) -> Iterator[TargetResult]:
         """Start everything, and give what comes; Ray queues what the machines have no room for."""
         for video in videos:
             parts = video.parts()
-            whole = _Whole(video, len(parts))
+            self._parts_left[video.name] = len(parts)
             for part in parts:
-                self._start(_Piece(part, whole, pictures=len(parts) == 1))
+                self._start(_Task(video, part, pictures=len(parts) == 1))
         try:
-            while self._running:
-                ready, _ = self._ray.wait(list(self._running), timeout=TELL_S)
+            while self._tasks:
+                ready, _ = self._ray.wait(list(self._tasks), timeout=TELL_S)
                 self._tell()
                 for reference in ready:
-                    yield from self._settled(reference, self._running.pop(reference))
+                    yield from self._settled(reference, self._tasks.pop(reference))
         finally:
-            for reference in self._running:
+            for reference in self._tasks:
                 with suppress(Exception):  # the cluster may be gone; then so are its tasks
                     self._ray.cancel(reference, force=True)
 
-    def _start(self, piece: _Piece) -> None:
-        self._running[self._task.remote(piece.video, self._settings, piece.pictures, self._board)] = piece
+    def _start(self, task: _Task) -> None:
+        self._tasks[self._remote.remote(task.part, self._settings, task.pictures, self._board)] = task
 
-    def _settled(self, reference: Any, piece: _Piece) -> Iterator[TargetResult]:
+    def _settled(self, reference: Any, task: _Task) -> Iterator[TargetResult]:
         """A task came to an end, for better or worse."""
         errors = self._ray.exceptions
-        whole, video = piece.whole, piece.video
+        name = task.video.name
         try:
             yield from self._ray.get(reference)
         except errors.RayTaskError as error:
@@ -122,30 +121,29 @@ class _Run:
             raise SiamtrackError(f"a worker cannot go on: {error.cause}") from None
         except errors.RayError as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            whole.tries[video.targets] += 1
-            tries = whole.tries[video.targets]
-            if tries <= self._settings.retries:
-                self._on_event(Retried(video.name, reason))
-                self._start(piece)
+            deaths = task.deaths + 1
+            if deaths <= self._settings.retries:
+                self._on_event(Retried(name, reason))
+                self._start(replace(task, deaths=deaths))
                 return
-            yield from give_up(self._settings.out, video, self._settings.identity, f"{reason}, {tries} times")
-        whole.left -= 1
-        if whole.left == 0 and not piece.pictures:
+            yield from give_up(self._settings.out, task.part, self._settings.identity, f"{reason}, {deaths} times")
+        self._parts_left[name] -= 1
+        if self._parts_left[name] == 0 and not task.pictures:
             # All parts are tracked: once more through the video, for the pictures that show all targets.
-            whole.left = 1
-            self._start(_Piece(whole.video, whole, pictures=True))
-        elif whole.left == 0:
-            self._on_event(Ended(video.name))
+            self._parts_left[name] = 1
+            self._start(_Task(task.video, task.video, pictures=True))
+        elif self._parts_left[name] == 0:
+            self._on_event(Ended(name))
 
     def _tell(self) -> None:
-        """Ask how far everything is. A board that does not answer is asked again the next time."""
+        """Report the progress of all tasks; if the board does not answer, that of the next time."""
         with suppress(self._ray.exceptions.RayError):
             for progress in self._ray.get(self._board.read.remote(), timeout=TELL_S):
                 self._on_event(progress)
 
 
-class _Board:
-    """Where tasks note how far they are. Runs as an actor of Ray."""
+class _ProgressBoard:
+    """Collects the progress of all tasks. Runs as an actor of Ray."""
 
     def __init__(self) -> None:
         self._newest: dict[tuple[str, int], VideoProgress] = {}

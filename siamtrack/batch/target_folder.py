@@ -1,4 +1,4 @@
-"""What became of a batch's targets: each one's folder of results, and the summary of all.
+"""Results of a batch: a folder for each target, and the summary of all.
 
     OUT/VIDEO/TARGET/boxes.csv, boxes.txt, run.json     as `siamtrack track` writes them; run.json names the job
     OUT/VIDEO/TARGET/error.json                         why it failed; beside results if some frames were tracked
@@ -96,7 +96,7 @@ class TargetFolder:
         return None if self._differing(run) else self._result(run, str(ended))
 
     def other_job(self) -> str | None:
-        """What tells the finished results in the folder from those of this job; None if they are of this job, or none."""
+        """How finished results in the folder differ from those of this job; None if they do not, or there are none."""
         run = _read(self.path / "run.json") or {}
         if not (self.path / DONE).is_file() or (run and run.get("ended") != "done"):
             return None
@@ -111,7 +111,7 @@ class TargetFolder:
         return f"{self.path} holds results of another job: {', '.join(differing)} differ{shown}"
 
     def clear(self) -> None:
-        """Make the target one that is still to be tracked.
+        """Remove all results, so that the target is tracked again.
 
         Raises:
             OutputError: a file cannot be removed.
@@ -125,7 +125,7 @@ class TargetFolder:
             raise OutputError(f"{error.filename} cannot be removed ({error.strerror})") from error
 
     def fail(self, kind: str, reason: str, frames: int = 0) -> TargetResult:
-        """Write down that the target failed.
+        """Write error.json.
 
         Args:
             kind: `target` (its box or frames), `video` (cannot be read), `worker` (died), `internal` (an error of ours).
@@ -142,7 +142,7 @@ class TargetFolder:
         return TargetResult(self.job["video"], self.target.name, self.path, frames, 0, "failed", line)
 
     def unfinished(self) -> TargetResult:
-        """The target as one that the run did not come to."""
+        """The result of a target that the run did not reach."""
         return TargetResult(self.job["video"], self.target.name, self.path, 0, 0, "unfinished")
 
     def _result(self, found: Mapping[str, Any], error: str | None) -> TargetResult:
@@ -152,7 +152,7 @@ class TargetFolder:
         return TargetResult(self.job["video"], self.target.name, self.path, frames, lost, outcome, error, float(fps))
 
     def _differing(self, found: Mapping[str, Any]) -> list[str]:
-        """Names of facts in which a file is not of this job."""
+        """Keys in which a run.json or error.json differs from this job."""
         there, here = self._facts(found), {**self.job, **self._identity}
         differing = [key for key in here if there.get(key) != here[key]]
         if "video_bytes" in differing and None in (there.get("video_bytes"), here["video_bytes"]):
@@ -166,7 +166,7 @@ class TargetFolder:
 
 
 def give_up(out: str | Path, video: VideoJob, identity: Mapping[str, Any], reason: str) -> Iterator[TargetResult]:
-    """Results of all targets of a video whose workers die; those that are not settled fail."""
+    """Results of all targets of a video whose workers keep dying: targets without a result fail."""
     for target in video.targets:
         folder = TargetFolder(out, video, target, identity)
         yield folder.outcome() or folder.fail("worker", f"{video.label}: {reason}")

@@ -30,7 +30,7 @@ GRACE_S = 3.0
 """How long a worker whose driver is gone may take to come to the end of a frame."""
 
 TELL_S = 0.25
-"""Time between two words about progress."""
+"""Seconds between two reports of progress, at least."""
 
 _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.stdin.buffer.readline()); from siamtrack.batch.worker import main; main()"
@@ -70,7 +70,7 @@ class WorkerProcess:
                 [sys.executable, "-c", _PROGRAM], stdin=pipe, stdout=pipe, stderr=pipe, env=environment, **options
             )
         self._tail = bytearray()
-        self._complaints = _start(self._drain, self._process.stderr)
+        self._stderr = _start(self._drain, self._process.stderr)
         self._send([str(path) for path in sys.path])
         self._send({"settings": to_plain(settings), "device": device})
         _start(self._listen, self._process.stdout, messages)
@@ -97,7 +97,7 @@ class WorkerProcess:
     def how_it_died(self) -> str:
         """The end of a worker that was not asked to end, as half a sentence. Waits for it."""
         self.wait(5.0)
-        self._complaints.join(1.0)
+        self._stderr.join(1.0)
         code = self._process.returncode
         if code < 0:
             number = -code
@@ -107,7 +107,7 @@ class WorkerProcess:
         return f"its process ended with status {code}" + (f": {lines[-1].strip()[:300]}" if lines else "")
 
     def _send(self, message: Any) -> None:
-        # One that is dead is noticed where it is listened to.
+        # A dead worker is noticed by `_listen`.
         with suppress(OSError, ValueError):
             if self._process.stdin:
                 self._process.stdin.write(json.dumps(message).encode() + b"\n")
@@ -124,7 +124,7 @@ class WorkerProcess:
         messages.put((self, None))
 
     def _drain(self, stream: IO[bytes]) -> None:
-        """Keep the last of what it complains of."""
+        """Keep the last bytes of its standard error."""
         with stream:
             while chunk := stream.read1(4096):  # type: ignore[attr-defined]
                 self._tail += chunk
