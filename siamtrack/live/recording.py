@@ -6,6 +6,7 @@ from pathlib import Path
 
 from siamtrack.frames import Image
 from siamtrack.video.sink import VideoSink
+from siamtrack.video.threads import WriteBehind
 
 MAX_REPEATS = 300
 """Longest gap that is filled, frames: a camera gone for an hour must not write an hour of one picture."""
@@ -22,13 +23,14 @@ class Recording:
         fps: frame rate of the file.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written; said by a later call than the one that failed.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
         self.path = path
         self.frames = 0
         self._sink = VideoSink(path, fps)
+        self._encoder: WriteBehind[Image] = WriteBehind(self._sink.write)  # the tracker does not wait for the encoder
         self._fps = fps
         self._last: tuple[Image, float] | None = None
         self._written_s = 0.0
@@ -45,15 +47,15 @@ class Recording:
         """Repeat a frame up to the tick that is nearest to a time."""
         ticks = round((until_s - self._written_s) * self._fps)
         for _ in range(min(ticks, MAX_REPEATS)):
-            self._sink.write(image)
+            self._encoder.add(image)
             self.frames += 1
         if ticks > 0:
             self._written_s += ticks / self._fps
 
     def close(self) -> None:
         """Write the last frame and finish the file; without any frame there is no file."""
-        if self._last is not None:
-            self._sink.write(self._last[0])
-            self.frames += 1
-            self._last = None
-        self._sink.close()
+        with self._sink, self._encoder:
+            if self._last is not None:
+                self._encoder.add(self._last[0])
+                self.frames += 1
+                self._last = None

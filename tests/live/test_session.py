@@ -153,6 +153,20 @@ def test_a_recording_plays_at_the_speed_at_which_it_happened(session: Session) -
     assert int(cv2.VideoCapture(str(session.out / "recording-2.mp4")).get(cv2.CAP_PROP_FRAME_COUNT)) == 1
 
 
+def test_a_recording_that_cannot_be_written_says_so_and_ends(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr("siamtrack.video.sink._open_writer", refuse)
+    session.record(True)
+    session.step(captured(0))
+    with pytest.raises(OutputError, match="the disk is full"):
+        session.record(False)
+    assert not session.recording
+    assert not any(thread.name == "write-behind" for thread in threading.enumerate())
+    session.step(captured(1))
+
+
 def test_a_screenshot_shows_the_boxes(session: Session) -> None:
     with pytest.raises(ValueError, match="no frame yet"):
         session.screenshot()
