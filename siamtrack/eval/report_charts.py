@@ -43,7 +43,7 @@ _NARROW_PX = 300  # that panel on a phone; what does not collide there does not 
 _LINE_PX, _CHAR_PX = 16, 7.2  # a line of text, and a generous letter
 
 
-class Style(NamedTuple):
+class TrackerStyle(NamedTuple):
     """How a tracker is told from the others: by colour, and without it by dashes or marker."""
 
     colour: str
@@ -55,26 +55,26 @@ class Curve(NamedTuple):
     """One line of a chart: values in 0..1 at evenly spaced x, and the figure that its legend gives."""
 
     name: str
-    style: Style
+    style: TrackerStyle
     figure: float
     values: NDArray[np.float64]
 
 
-class Bar(NamedTuple):
+class BarRow(NamedTuple):
     """One row of a chart of bars: a length in 0..1, and other trackers' values as (name, style, value)."""
 
     name: str
     tracker: str
-    style: Style
+    style: TrackerStyle
     value: float
-    others: tuple[tuple[str, Style, float], ...]
+    others: tuple[tuple[str, TrackerStyle, float], ...]
 
 
 class Dot(NamedTuple):
     """One tracker in the scatter: frames per second, above 0, and average overlap in 0..1."""
 
     name: str
-    style: Style
+    style: TrackerStyle
     fps: float
     ao: float
 
@@ -89,12 +89,12 @@ def shown(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else NOTHING
 
 
-def style(place: int) -> Style:
+def style(place: int) -> TrackerStyle:
     """The style of the tracker at a place in the evaluation, from 0; the same in all charts."""
-    return Style(f"var(--c{place % len(COLOURS)})", DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)])
+    return TrackerStyle(f"var(--c{place % len(COLOURS)})", DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)])
 
 
-def swatch(item: Style, marker: bool = False, bar: bool = False) -> str:
+def swatch(item: TrackerStyle, marker: bool = False, bar: bool = False) -> str:
     """A legend's sign: a piece of the line, or the marker, or a piece of the bar."""
     if marker:
         drawn = f'<path d="{item.marker}" transform="translate(8 8)" fill="{item.colour}"/>'
@@ -147,7 +147,7 @@ def curve_legend(figure: str, curves: Sequence[Curve]) -> str:
     return f'<ul class="legend rows" aria-label="{safe(figure)}">{"".join(rows)}</ul>'
 
 
-def bar_charts(name: str, title: str, bars: Sequence[Bar]) -> list[str]:
+def bar_charts(name: str, title: str, bars: Sequence[BarRow]) -> list[str]:
     """A bar a row in the given order, with a marker for every other tracker; a chart for each `ROWS` of them."""
     count = math.ceil(len(bars) / ROWS)
     charts = []
@@ -202,7 +202,7 @@ def shortened(name: str, length: int) -> str:
     return f"{name[:head]}…{name[head + 1 - length :]}"
 
 
-def _bar_chart(name: str, title: str, rows: Sequence[Bar]) -> str:
+def _bar_chart(name: str, title: str, rows: Sequence[BarRow]) -> str:
     left, wide = 41.0, 46.0
     top, row = 22, 22
     height = top + row * len(rows) + 6

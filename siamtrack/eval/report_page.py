@@ -16,7 +16,7 @@ from siamtrack.eval.report_charts import (
     COLOURS,
     NAME_LENGTH,
     NOTHING,
-    Bar,
+    BarRow,
     Curve,
     Dot,
     bar_charts,
@@ -122,7 +122,7 @@ def _bars(evaluation: Evaluation) -> str:
     bars = []
     for name in ranked:
         dots = [(item.tracker, style(i), averages[i][name]) for i, item in enumerate(others, 1) if name in averages[i]]
-        bars.append(Bar(name, first.tracker, style(0), averages[0][name], tuple(dots)))
+        bars.append(BarRow(name, first.tracker, style(0), averages[0][name], tuple(dots)))
     signs = [f"{swatch(style(0), bar=True)}<span>{safe(first.tracker)}</span>"]
     signs += [f"{swatch(style(i), marker=True)}<span>{safe(item.tracker)}</span>" for i, item in enumerate(others, 1)]
     rows = [(safe(name), [shown(found.get(name, math.nan)) for found in averages]) for name in ranked]

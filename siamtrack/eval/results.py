@@ -122,7 +122,7 @@ class ResultStore:
         path = self.boxes_path(sequence)
         if not path.is_file():
             return None
-        boxes = read_boxes(path)
+        boxes = parse_boxes(path.read_bytes(), str(path))
         if len(boxes) != frames:
             raise DataError(
                 f"{path} holds {len(boxes)} boxes for {frames} frames; it was cut or changed: remove it to run it again"
@@ -152,20 +152,11 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], advice: str = "
         raise OutputError(f"{path} cannot be written ({error.strerror or error}); {advice}") from error
 
 
-def read_boxes(path: Path) -> NDArray[np.float64]:
-    """(N, 4) of a file with one `x,y,w,h` line a box.
+def parse_boxes(data: bytes, where: str) -> NDArray[np.float64]:
+    """(N, 4) of a file's content with one `x,y,w,h` line a box.
 
     Raises:
-        DataError: a line that is not four finite numbers, or the last one has no end; the message has its number.
-    """
-    return np.array(parse_boxes(path.read_bytes(), str(path)), dtype=np.float64).reshape(-1, 4)
-
-
-def parse_boxes(data: bytes, where: str) -> list[list[float]]:
-    """Boxes of a file's content, one `x,y,w,h` line each.
-
-    Raises:
-        DataError: as `read_boxes`; `where` names the file.
+        DataError: a line that is not four finite numbers, or the last one has no end; the message has its number, and `where`.
     """
     boxes = []
     *lines, rest = data.decode(errors="replace").split("\n")
@@ -180,7 +171,7 @@ def parse_boxes(data: bytes, where: str) -> list[list[float]]:
     # Cut within its last number, a line is still four numbers.
     if rest:
         raise DataError(f"{where}, line {len(lines) + 1}: {rest[:60]!r} is cut; remove the file to run the sequence again")
-    return boxes
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4)
 
 
 def read_identity(path: Path) -> dict[str, Any]:
@@ -264,8 +255,10 @@ def check_submission(path: Path, videos: Sequence[Video]) -> None:
             frames = len(video.boxes_xywh)
             if len(boxes) != frames:
                 raise DataError(f"{path}: {name} has {len(boxes)} lines for {frames} frames")
-            if np.abs(np.array(boxes[0]) - video.boxes_xywh[0]).max() > FIRST_BOX_TOLERANCE_PX:
-                raise DataError(f"{path}: {name} begins with {boxes[0]}, the given box is {video.boxes_xywh[0].tolist()}")
+            if np.abs(boxes[0] - video.boxes_xywh[0]).max() > FIRST_BOX_TOLERANCE_PX:
+                raise DataError(
+                    f"{path}: {name} begins with {boxes[0].tolist()}, the given box is {video.boxes_xywh[0].tolist()}"
+                )
             times = archive.read(f"{video.name}/{video.name}_time.txt").split()
             if len(times) != frames:
                 raise DataError(f"{path}: {video.name}_time.txt has {len(times)} lines for {frames} frames")

@@ -141,7 +141,7 @@ class Trial:
         return float(self.overlap_sums.sum() / max(self.frames.sum(), 1))
 
 
-class Watcher(Protocol):
+class TuneWatcher(Protocol):
     """Is told how a search goes on."""
 
     def sequence(self, number: int, done: int, ao: float) -> None:
@@ -161,7 +161,7 @@ def tune(
     limit: int | None = None,
     seed: int = 0,
     about: Mapping[str, Any] | None = None,
-    watcher: Watcher | None = None,
+    watcher: TuneWatcher | None = None,
 ) -> list[Trial]:
     """Try constants until the study holds `trials` finished trials; the present constants are the first.
 
@@ -240,7 +240,7 @@ def _run(
     space: Space,
     sequences: list[Sequence],
     limit: int | None,
-    watcher: Watcher | None,
+    watcher: TuneWatcher | None,
 ) -> None:
     states = import_optuna().trial.TrialState
     constants = {

@@ -16,7 +16,7 @@ from siamtrack.errors import OutputError
 from siamtrack.eval.evaluate import SequenceRun
 from siamtrack.eval.evaluation import Evaluation, TrackerRuns, changes
 from siamtrack.eval.report import draw, plain_scores, write_report
-from siamtrack.eval.report_charts import COLOURS, Bar, Dot, bar_charts, scatter, shortened, style
+from siamtrack.eval.report_charts import COLOURS, BarRow, Dot, bar_charts, scatter, shortened, style
 from siamtrack.eval.report_sheets import SHEET_BYTES, make_sheet
 
 FILES = ("curves.png", "report.html", "scores.csv", "scores.json")
@@ -277,7 +277,7 @@ def test_boxes_that_are_no_boxes_are_not_drawn(tmp_path: Path) -> None:
 
 
 def test_many_bars_go_to_several_charts_and_none_is_lost() -> None:
-    bars = [Bar(f"s{i}", "ours", style(0), i / 50, ()) for i in range(50)]
+    bars = [BarRow(f"s{i}", "ours", style(0), i / 50, ()) for i in range(50)]
     charts = bar_charts("bars", "title", bars)
     assert len(charts) == 3
     assert re.findall(r"<g><title>(s\d+):", "".join(charts)) == [bar.name for bar in bars]

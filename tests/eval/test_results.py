@@ -11,7 +11,7 @@ import pytest
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError, OutputError
 from siamtrack.eval.evaluate import SequenceRun
-from siamtrack.eval.results import ResultStore, check_submission, read_boxes, write_submission
+from siamtrack.eval.results import ResultStore, check_submission, parse_boxes, write_submission
 
 BOXES = np.arange(12.0).reshape(3, 4) / 3
 
@@ -116,11 +116,9 @@ def test_a_file_that_was_cut_is_named_and_left_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["1,2,3", "1,2,3,4,5", "1 2 3 4", "1,2,3,nan", "1,2,3,x", ""])
-def test_lines_that_are_no_box(tmp_path: Path, line: str) -> None:
-    path = tmp_path / "boxes.txt"
-    path.write_text(f"1,2,3,4\n{line}\n1,2,3,4\n")
-    with pytest.raises(DataError, match="line 2"):
-        read_boxes(path)
+def test_lines_that_are_no_box(line: str) -> None:
+    with pytest.raises(DataError, match=r"a\.txt, line 2"):
+        parse_boxes(f"1,2,3,4\n{line}\n1,2,3,4\n".encode(), "a.txt")
 
 
 def test_lost_times_do_not_lose_the_boxes(tmp_path: Path) -> None:
