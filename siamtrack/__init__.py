@@ -28,7 +28,7 @@ from siamtrack.errors import (
 
 if TYPE_CHECKING:
     from siamtrack.api import Step, load, track
-    from siamtrack.batch.run import batch
+    from siamtrack.batch.driver import batch
     from siamtrack.boxes import Box
     from siamtrack.tracking.config import TrackerConfig
     from siamtrack.tracking.result import State, TrackResult
@@ -41,7 +41,7 @@ _HOMES = {
     "load": "siamtrack.api",
     "track": "siamtrack.api",
     "Step": "siamtrack.api",
-    "batch": "siamtrack.batch.run",
+    "batch": "siamtrack.batch.driver",
     "Box": "siamtrack.boxes",
     "State": "siamtrack.tracking.result",
     "Tracker": "siamtrack.tracking.tracker",

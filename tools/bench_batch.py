@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from siamtrack.batch.driver import batch
 from siamtrack.batch.engine import Event, VideoProgress
 from siamtrack.batch.jobs import TargetJob, VideoJob
-from siamtrack.batch.run import batch
 from siamtrack.video.sink import VideoSink
 
 WIDTH, HEIGHT = 640, 360

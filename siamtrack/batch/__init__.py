@@ -13,8 +13,8 @@ from typing import Any
 
 class _CallablePackage(ModuleType):
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """As `siamtrack.batch.run.batch`, which has the documentation."""
-        from siamtrack.batch.run import batch
+        """As `siamtrack.batch.driver.batch`, which has the documentation."""
+        from siamtrack.batch.driver import batch
 
         return batch(*arguments, **keywords)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from siamtrack.batch.engine import RunSettings, VideoProgress
 from siamtrack.batch.jobs import VideoJob
-from siamtrack.batch.pictures import FinishedTrack, Pictures, pictures_missing, remove_pictures
+from siamtrack.batch.overlays import FinishedTrack, Pictures, pictures_missing, remove_pictures
 from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult
 from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.group import MultiTracker

@@ -72,7 +72,7 @@ def batch(
     \b
     Exit status: 0 all done, 1 some targets failed or the run broke off, 2 it could not begin.
     """
-    from siamtrack.batch.run import batch as run_batch
+    from siamtrack.batch.driver import batch as run_batch
     from siamtrack.labels.export import check_beside, write_beside
 
     check_beside(labels or [])

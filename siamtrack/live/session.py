@@ -54,7 +54,7 @@ class Scene:
 
 
 @dataclass
-class _Track:
+class _LiveTarget:
     """What a session keeps of one target beside the tracker's own state."""
 
     number: int
@@ -102,7 +102,7 @@ class Session:
         self.scene: Scene | None = None
         self.finished: list[RunSummary] = []
         self._group: MultiTracker[str] = MultiTracker(engine, config)
-        self._tracks: dict[str, _Track] = {}
+        self._tracks: dict[str, _LiveTarget] = {}
         self._about = {"source": source, **conditions(self._group), **(about or {})}
         self._fps = fps
         self._lock = threading.RLock()
@@ -152,7 +152,7 @@ class Session:
             name, number = self._free_name()
             first = self._group.add(name, frame.image, _upright(box))
             try:
-                self._tracks[name] = _Track(number, Recorder(self.out / name, self._about), first)
+                self._tracks[name] = _LiveTarget(number, Recorder(self.out / name, self._about), first)
             except OutputError:
                 self._group.remove(name)
                 raise

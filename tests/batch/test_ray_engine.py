@@ -14,9 +14,9 @@ ray = pytest.importorskip("ray")  # in the extra `cluster`, which `dev` includes
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
+from siamtrack.batch.driver import batch  # noqa: E402
 from siamtrack.batch.engine import Event, Retried, VideoProgress  # noqa: E402
 from siamtrack.batch.jobs import TargetJob, VideoJob  # noqa: E402
-from siamtrack.batch.run import batch  # noqa: E402
 from siamtrack.errors import SiamtrackError  # noqa: E402
 
 pytestmark = pytest.mark.slow
