@@ -11,6 +11,9 @@ from commands import Command, refused, siam
 from glyphs import write_letters
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A folder of letters, and a verifier that the command line trained on it."""

@@ -135,9 +135,13 @@ def test_a_locked_class_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_either_form_is_recognised(pictures: Path) -> None:
-    assert isinstance(open_labelled(write(pictures, "a,b,label\n" + BOTH)), Pairs)
+    pairs = open_labelled(write(pictures, "a,b,label\n" + BOTH))
+    assert isinstance(pairs, Pairs)
+    assert len(pairs.label) == 2
     make(pictures, "sub/e.png", "more/f.png")
-    assert isinstance(open_labelled(pictures), Classes)
+    classes = open_labelled(pictures)
+    assert isinstance(classes, Classes)
+    assert classes.names == ("more", "sub")
 
 
 def test_pairs_are_read_and_items_shared(pictures: Path) -> None:

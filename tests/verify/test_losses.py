@@ -121,12 +121,12 @@ def test_triplet_loss_against_its_formula_in_float64() -> None:
 
 
 def test_losses_of_no_pairs_and_no_triplets_are_zero_with_a_gradient() -> None:
-    nothing = torch.zeros(0, requires_grad=True)
-    triplet_loss(nothing, nothing).backward()
-    assert nothing.grad is not None
-    distance = torch.zeros(0, requires_grad=True)
-    (contrastive_loss(distance, torch.zeros(0)) + pair_logistic_loss(distance, torch.zeros(0))).backward()
-    assert distance.grad is not None
+    for loss in (triplet_loss, contrastive_loss, pair_logistic_loss):
+        distance = torch.zeros(0, requires_grad=True)
+        found = loss(distance, torch.zeros(0))
+        assert found.item() == 0
+        found.backward()
+        assert distance.grad is not None
 
 
 def test_gradients_of_the_pair_losses() -> None:
