@@ -30,6 +30,7 @@ from siamtrack.model.siamese import InputSpec
 from siamtrack.model.tensors import fill, read_tensors, write_tensors
 from siamtrack.model.weights import ASSETS
 from siamtrack.verify.header import Metric, TowerSpec, VerifierHeader
+from siamtrack.verify.items import VerifierItem, tower_input
 
 SHIPPED = ("verifier",)
 
@@ -229,6 +230,22 @@ def as_batch(inputs: Sequence[NDArray[Any]]) -> tuple[Tensor, ...]:
         return (torch.from_numpy(np.stack(inputs)).permute(0, 3, 1, 2).float(),)  # channels last already
     rows = [torch.from_numpy(item) for item in inputs]
     return nn.utils.rnn.pad_sequence(rows, batch_first=True), torch.tensor([len(item) for item in inputs])
+
+
+@torch.inference_mode()
+def embed_items(
+    net: Siblings, items: Sequence[VerifierItem], spec: TowerSpec, device: str | torch.device = "cpu", batch: int = 64
+) -> Tensor:
+    """Embeddings (N, D), on the CPU, of N items by a network on a device.
+
+    Raises:
+        DataError, FileNotFoundError, ValueError: an item cannot be read, or is not what the tower takes.
+    """
+    parts = [torch.zeros(0, spec.dim)]
+    for at in range(0, len(items), batch):
+        inputs = as_batch([tower_input(item, spec) for item in items[at : at + batch]])
+        parts.append(net.embed(*(part.to(device) for part in inputs)).cpu())
+    return torch.cat(parts)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from siamtrack.verify.header import OperatingPoint, TowerSpec, VerifierHeader
 from siamtrack.verify.items import tower_input
 from siamtrack.verify.losses import PARTS, VerifierObjective
 from siamtrack.verify.metrics import calibrate, roc, sample_pairs
-from siamtrack.verify.network import AlexNetTower, Siblings, as_batch, make_network, save_verifier
+from siamtrack.verify.network import AlexNetTower, Siblings, embed_items, make_network, save_verifier
 from siamtrack.verify.recipe import VerifierRecipe
 
 MAX_ITEMS = 4000
@@ -212,13 +212,6 @@ def held_out_distances(
     one, other = vectors[places[: len(first)]], vectors[places[len(first) :]]
     with torch.inference_mode():
         return net.similarity.distance(one, other).double().numpy(), same
-
-
-@torch.inference_mode()
-def embed_items(net: Siblings, items: Sequence[Path], spec: TowerSpec, batch: int = 64) -> torch.Tensor:
-    """Embeddings (n, D) of items, by a network on the CPU."""
-    inputs = (as_batch([tower_input(item, spec) for item in items[at : at + batch]]) for at in range(0, len(items), batch))
-    return torch.cat([net.embed(*part) for part in inputs])
 
 
 def _measured_header(recipe: VerifierRecipe, net: Siblings, parts: Split, data: str) -> VerifierHeader:

@@ -15,10 +15,8 @@ from siamtrack.errors import DataError, needs
 from siamtrack.frames import as_bgr
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 from siamtrack.verify.gallery import Gallery
-from siamtrack.verify.items import VerifierItem, tower_input
+from siamtrack.verify.items import VerifierItem
 from siamtrack.verify.metrics import Calibration
-
-BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -78,6 +76,8 @@ class Verifier:
             from siamtrack.tracking.placement import pick_device
             from siamtrack.verify.network import AlexNetTower, load_verifier
         except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
             raise needs("torch", "a verifier needs PyTorch") from error
         weights = load_verifier(model)
         self.header, self.sha256 = weights.header, weights.sha256
@@ -100,17 +100,9 @@ class Verifier:
         Raises:
             DataError, FileNotFoundError, ValueError: an item cannot be read, or is not what the weights are for.
         """
-        import torch
+        from siamtrack.verify.network import embed_items
 
-        from siamtrack.verify.network import as_batch
-
-        inputs = [tower_input(item, self.header.tower) for item in items]
-        parts = [np.zeros((0, self.header.tower.dim), np.float32)]
-        with torch.inference_mode():
-            for at in range(0, len(inputs), BATCH):
-                batch = [item.to(self._device) for item in as_batch(inputs[at : at + BATCH])]
-                parts.append(self._net.embed(*batch).cpu().numpy())
-        return np.concatenate(parts)
+        return embed_items(self._net, items, self.header.tower, self._device).numpy()
 
     def distance(self, a: VerifierItem, b: VerifierItem) -> float:
         """Distance of two items; smaller is more similar."""

@@ -10,7 +10,6 @@ import yaml
 from commands import Command, refused, siam
 from glyphs import write_letters
 
-
 pytestmark = pytest.mark.slow
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -14,13 +15,21 @@ from siamtrack.verify.recipe import VerifierRecipe
 from siamtrack.verify.training import train_verifier
 
 
-@pytest.fixture(scope="module", autouse=True)
+@contextmanager
 def one_thread() -> Iterator[None]:
     """Networks as small as these wait for each other's threads longer than they compute."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -42,4 +51,5 @@ def weights(letters: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "holdout": 0.4,
     }
     session = Session(letters, tmp_path_factory.mktemp("run"), device="cpu", workers=0)
-    return train_verifier(build(VerifierRecipe, plain), session, MagicMock(Watcher))
+    with one_thread():
+        return train_verifier(build(VerifierRecipe, plain), session, MagicMock(Watcher))
