@@ -11,7 +11,7 @@ from siamtrack.model.heads import BoxHead
 from siamtrack.model.losses import focal_loss, side_iou
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.pairs import Batch
-from siamtrack.train.recipe import Strangers
+from siamtrack.train.recipe import Negatives
 from siamtrack.train.soft_targets import soft_loss
 
 POSITIVE_SHARE = 0.25
@@ -71,7 +71,7 @@ def box_loss(
     response: Tensor,
     batch: Batch,
     group: Group = ALONE,
-    strangers: Strangers = "next",
+    negatives: Negatives = "next",
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of the box head on a batch whose views 2i and 2i + 1 show the same target.
 
@@ -81,7 +81,7 @@ def box_loss(
         response: (B, B, h, h) correlation logits, exemplar by search region.
         batch: for the targets' places and sizes, and a teacher's opinion of the odd views, if there is one.
         group: processes over which "per positive cell" is counted.
-        strangers: which other target's view each even exemplar is looked for in, too, where nothing is to be found.
+        negatives: which other target's view each even exemplar is looked for in, too, where nothing is to be found.
 
     Returns:
         The scalar loss, its parts, and the mean IoU over positive cells.
@@ -90,14 +90,14 @@ def box_loss(
     kernel, features = head.kernel(exemplar), head.features(embedding)
     own = torch.arange(count, device=embedding.device)
     partner = own ^ 1
-    # Every other exemplar also looks at a view of another target, where nothing is to be found.
-    looking = own[::2]
-    stranger = hardest_views(response[looking], batch.family) if strangers == "hardest" else (looking ^ 2) + 1
-    z, x = torch.cat([own, looking]), torch.cat([partner, stranger])
+    # Every other exemplar is also looked for in a view of another target, where nothing is to be found.
+    even = own[::2]
+    negative = hardest_views(response[even], batch.family) if negatives == "hardest" else (even ^ 2) + 1
+    z, x = torch.cat([own, even]), torch.cat([partner, negative])
     maps = head(kernel[z], features[x], response[z, x], batch.size_wh[z])
 
     labels, weight, distances = assign_cells(batch.center_xy[partner], batch.size_wh[partner], response.shape[-1])
-    fair = (batch.family[looking] != batch.family[stranger]).float()[:, None, None]
+    fair = (batch.family[even] != batch.family[negative]).float()[:, None, None]
     nothing = torch.zeros_like(maps.target[count:])
     positives = group.mean(labels.sum())
     target = focal_loss(maps.target, torch.cat([labels, nothing]), torch.cat([weight, nothing + fair])) / positives

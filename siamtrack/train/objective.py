@@ -119,7 +119,7 @@ def siamese_loss(
         net: for its heads.
         embedding: (B, C, n, n) float32 of the views.
         batch: for the targets' places, sizes and families, and what a teacher says of the pairs.
-        recipe: `radius_px` of the logistic labels, `softmax_weight` (0: the paper's loss alone), `box_weight`, `strangers`.
+        recipe: `radius_px` of the logistic labels, `softmax_weight` (0: the paper's loss alone), `box_weight`, `negatives`.
         group: processes whose views serve as negatives too.
 
     Returns:
@@ -146,7 +146,7 @@ def siamese_loss(
         total = total + recipe.softmax_weight * parts["softmax"]
     if net.box is not None and recipe.box_weight:
         views = response[:, first : first + count]
-        boxes, box_parts = box_loss(net.box, embedding, exemplar, views, batch, group, recipe.strangers)
+        boxes, box_parts = box_loss(net.box, embedding, exemplar, views, batch, group, recipe.negatives)
         total = total + recipe.box_weight * boxes
         parts.update(box_parts)
     with torch.no_grad():

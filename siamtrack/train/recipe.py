@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from siamtrack.train.task import Schedule
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
-Strangers = Literal["next", "hardest"]
+Negatives = Literal["next", "hardest"]
 """Where the box head learns to find nothing: a view of the next target of the batch, or of the one most alike."""
 
 
@@ -57,10 +57,16 @@ class ValidationConfig:
 class Recipe(Schedule):
     """See configs/train_*.yaml, which comment the keys that they use."""
 
+    OLD_KEYS: ClassVar[dict[str, str | None]] = {
+        "strangers": "negatives",
+        "edge_filters": None,
+        "triplet_weight": None,
+        "triplet_margin": None,
+    }
+
     sources: tuple[SourceConfig, ...] = ()
     model: ModelName = "siamfc"
     init: str = ""
-    edge_filters: float = 0.0
     frozen: tuple[str, ...] = ()
     frozen_norms: bool = False
     backbone_norms: Literal["batch", "kept"] = "batch"
@@ -75,7 +81,7 @@ class Recipe(Schedule):
     radius_px: float = 16.0
     softmax_weight: float = 0.0
     box_weight: float = 1.0
-    strangers: Strangers = "next"
+    negatives: Negatives = "next"
     teacher_weight: float = 0.0
     teacher_until: float = 0.7
     soft_teacher: str = ""
@@ -91,13 +97,10 @@ class Recipe(Schedule):
         for name in self.frozen:
             if name not in blocks:
                 raise ValueError(f"frozen names {name!r}; the backbone's blocks are {', '.join(blocks)}")
-        if self.model == "siamfc-lite" and (self.edge_filters or self.teacher_weight):
-            raise ValueError(
-                "edge_filters and teacher_weight are for AlexNet; siamfc-lite starts from init: efficientnet-lite0"
-            )
-        for name in ("edge_filters", "teacher_until"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
+        if self.model == "siamfc-lite" and self.teacher_weight:
+            raise ValueError("teacher_weight is for AlexNet; siamfc-lite starts from init: efficientnet-lite0")
+        if not 0 <= self.teacher_until <= 1:
+            raise ValueError(f"teacher_until is {self.teacher_until}; it must lie in 0..1")
         for name in ("search_size", "search_size_start"):
             size = getattr(self, name)
             if size < 159 or size > 255 or (size - 127) % 16:

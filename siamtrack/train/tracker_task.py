@@ -11,8 +11,6 @@ from siamtrack.config import build
 from siamtrack.data.layout import find_sequences
 from siamtrack.errors import ConfigError
 from siamtrack.eval.evaluate import evaluate, subset
-from siamtrack.model.backbone import AlexNet
-from siamtrack.model.filters import plant_edges
 from siamtrack.model.lite import LiteNet
 from siamtrack.model.siamese import Siamese, default_input
 from siamtrack.model.weights import load_weights, shipped_settings
@@ -82,8 +80,6 @@ def start_network(recipe: Recipe) -> Siamese:
         if given.input_spec != net.input_spec:
             raise ConfigError(f"init {recipe.init}: was trained on {given.input_spec}, the recipe wants {net.input_spec}")
         net.load_state_dict(given.state_dict(), strict=False)
-    if recipe.edge_filters and isinstance(net.backbone, AlexNet):
-        plant_edges(net.backbone, recipe.edge_filters, torch.Generator().manual_seed(recipe.seed))
     for name in recipe.frozen:
         # Norms go on following their input: only what a gradient would change is frozen.
         getattr(net.backbone, name).requires_grad_(False)

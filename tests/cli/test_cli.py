@@ -263,12 +263,13 @@ def test_train_and_use_what_came_out(here: Command, tmp_path: Path, write_clip: 
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
         "sources: [{path: videos}]\nsteps: 2\nbatch_size: 4\noptimizer: adamw\nlr: 1e-4\n"
-        "search_size: 159\nsearch_size_start: 159\n"
+        "search_size: 159\nsearch_size_start: 159\nedge_filters: 0.0\n"
     )
     out = tmp_path / "out"
     result = here("train", recipe, "--data", tmp_path / "data", "--out", out, "--workers", 0)
     assert result.returncode == 0, result.stderr
     assert (out / "checkpoint.pt").is_file()
+    assert f"siamtrack: note: {recipe}: 'edge_filters' is no key any more" in result.stderr
     tracked = here("track", clip, "--box", BOX, "--model", out / "model.safetensors", "--out", tmp_path / "run")
     assert tracked.returncode == 0, tracked.stderr
     recipe.write_text("stepps: 2\n")

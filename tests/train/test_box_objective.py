@@ -61,7 +61,7 @@ def test_images_without_labels_teach_no_extent() -> None:
     assert float(head.to_distances.bias.grad.abs().max()) == 0
 
 
-def test_views_of_one_family_are_no_strangers() -> None:
+def test_views_of_one_family_are_no_negatives() -> None:
     batch, embedding, exemplar, response = a_batch()
     related = Batch(batch.images, batch.center_xy, batch.size_wh, torch.zeros(8, dtype=torch.long), batch.boxed)
     with torch.no_grad():
@@ -88,7 +88,7 @@ def test_the_class_learns_more_from_the_hardest_view() -> None:
     response[2, 6] = 4.0
     with torch.no_grad():
         beside, hardest = (
-            box_loss(BoxHead(), embedding, exemplar, response, batch, strangers=way)[1]["class"] for way in ("next", "hardest")
+            box_loss(BoxHead(), embedding, exemplar, response, batch, negatives=way)[1]["class"] for way in ("next", "hardest")
         )
     assert float(hardest) > float(beside) + 0.1
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from siamtrack.config import build, load_yaml
-from siamtrack.errors import ConfigError
+from siamtrack.errors import ConfigError, OldKeyWarning
 from siamtrack.train.recipe import Recipe
 from siamtrack.verify.recipe import VerifierRecipe
 
@@ -33,7 +33,7 @@ def test_every_verifiers_recipe_is_valid(path: Path) -> None:
 
 def test_the_recipes_that_people_expect_are_there() -> None:
     assert {path.stem for path in RECIPES} >= {
-        f"train_{name}" for name in ("classic", "siamfc", "siamfc-box", "siamfc-lite", "got10k", "smoke")
+        f"train_{name}" for name in ("classic", "siamfc", "siamfc-lite", "siamfc-lite_2", "got10k", "smoke")
     }
 
 
@@ -41,7 +41,7 @@ def test_the_classic_recipe_is_the_papers() -> None:
     recipe = build(Recipe, load_yaml(CONFIGS / "train_classic.yaml"))
     assert (recipe.optimizer, recipe.lr, recipe.lr_end, recipe.schedule) == ("sgd", 1e-2, 1e-5, "exponential")
     assert (recipe.momentum, recipe.weight_decay, recipe.batch_size, recipe.steps) == (0.9, 5e-4, 32, 50_000)
-    assert (recipe.softmax_weight, recipe.teacher_weight, recipe.ema, recipe.edge_filters, recipe.init) == (0, 0, 0, 0, "")
+    assert (recipe.softmax_weight, recipe.teacher_weight, recipe.ema, recipe.init) == (0, 0, 0, "")
 
 
 def test_every_ablation_builds_on_a_recipe() -> None:
@@ -49,6 +49,15 @@ def test_every_ablation_builds_on_a_recipe() -> None:
     for name, variant in plan["variants"].items():
         own = {key: value for key, value in variant.items() if key != "base"}
         build(Recipe, {**load_yaml(CONFIGS / variant["base"]), **own}, name)
+
+
+def test_recipes_of_0_12_are_read() -> None:
+    with pytest.warns(OldKeyWarning) as notes:
+        recipe = build(Recipe, {"strangers": "hardest", "edge_filters": 0.67, "triplet_weight": 0.0, "triplet_margin": 0.3})
+    assert recipe == Recipe(negatives="hardest")
+    assert [str(note.message).partition(": ")[2].split(" ")[0] for note in notes] == [
+        "'strangers'", "'edge_filters'", "'triplet_weight'", "'triplet_margin'",
+    ]  # fmt: skip
 
 
 def test_wrong_recipes_are_refused_with_the_nearest_right_key() -> None:
@@ -82,7 +91,7 @@ def test_sizes_of_views_grow_or_are_drawn_by_the_seed() -> None:
 
 
 def test_what_is_for_alexnet_alone_is_refused_for_siamfc_lite() -> None:
-    for wrong in ({"edge_filters": 0.5}, {"teacher_weight": 1.0}, {"frozen": ["conv1"]}):
+    for wrong in ({"teacher_weight": 1.0}, {"frozen": ["conv1"]}):
         with pytest.raises(ConfigError, match=r"for AlexNet|blocks are stem"):
             build(Recipe, {"model": "siamfc-lite", **wrong})
 
