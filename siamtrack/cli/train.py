@@ -76,7 +76,7 @@ class _StepBar(Bar):
     def step(self, report: Any, total: int) -> None:
         """Show a training step's figures."""
         parts = "  ".join(f"{key} {value:.3f}" for key, value in report.parts.items())
-        # A word on a GPU that is bored: the remedy is the user's.
+        # A GPU that waits for data is told of: the remedy is the user's.
         waits = f"  waits for data {report.waited:.0%}, try more --workers" if report.waited > 0.1 else ""
         text = f"{report.pairs_per_s:.0f} pairs/s{waits}  lr {report.lr:.1e}  {parts}"
         self.rows.update(self.row, description=text, completed=report.step + 1, total=total)

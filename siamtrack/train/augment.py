@@ -98,7 +98,7 @@ def view(
     Returns:
         The view, (size, size, 3) BGR uint8, and the target's centre and size in it (continuous pixels).
     """
-    fill = mean_color(crop)
+    pad_color = mean_color(crop)
     # An exemplar must fit around the target, wherever it is.
     limit = min(config.shift_px, (size - EXEMPLAR_SIZE) / 2)
     shift = rng.uniform(-limit, limit, 2)
@@ -114,7 +114,9 @@ def view(
         ]
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    image: Image = cv2.warpAffine(crop, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)  # type: ignore[assignment]
+    image: Image = cv2.warpAffine(
+        crop, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=pad_color
+    )  # type: ignore[assignment]
     if rng.random() < config.occlusion:
         _occlude(image, center, target_wh / scale, config.occlusion_share, rng)
     image = _recolor(image, config, choice, rng)

@@ -1,4 +1,4 @@
-"""What surrounds the loop: the average of the weights, checkpoints, the log, and the end of a run that has gone bad."""
+"""What surrounds the loop: the average of the weights, checkpoints, the log, and the check of every step's numbers."""
 
 from __future__ import annotations
 

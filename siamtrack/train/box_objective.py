@@ -48,20 +48,20 @@ def assign_cells(center_xy: Tensor, size_wh: Tensor, cells: int) -> tuple[Tensor
     return labels, weight, distances
 
 
-def hardest_views(response: Tensor, family: Tensor) -> Tensor:
-    """The view of another family in which each even exemplar finds most of itself: a batch-hard negative.
+def hardest_views(response: Tensor, instance: Tensor) -> Tensor:
+    """The view of another instance in which each even exemplar finds most of itself: a batch-hard negative.
 
     What DaSiamRPN (arXiv 1808.06048, section 3.2) takes from labels, pairs of one category, is found here by the
-    response itself. Of the views of this process alone: what the others hold is not looked at.
+    response itself. Of the views of this process alone: those of other processes are not searched.
 
     Args:
-        response: (B / 2, B, h, h) correlation logits of the even exemplars with all views. family: (B,) of the views.
+        response: (B / 2, B, h, h) correlation logits of the even exemplars with all views. instance: (B,) of the views.
 
     Returns:
-        (B / 2,) numbers of views; where all are of one family, any.
+        (B / 2,) numbers of views; where all are of one instance, any.
     """
     peaks = response.detach().flatten(2).amax(dim=2)
-    return peaks.masked_fill(family[::2, None] == family[None, :], float("-inf")).argmax(dim=1)
+    return peaks.masked_fill(instance[::2, None] == instance[None, :], float("-inf")).argmax(dim=1)
 
 
 def box_loss(
@@ -92,12 +92,12 @@ def box_loss(
     partner = own ^ 1
     # Every other exemplar is also looked for in a view of another target, where nothing is to be found.
     even = own[::2]
-    negative = hardest_views(response[even], batch.family) if negatives == "hardest" else (even ^ 2) + 1
+    negative = hardest_views(response[even], batch.instance) if negatives == "hardest" else (even ^ 2) + 1
     z, x = torch.cat([own, even]), torch.cat([partner, negative])
     maps = head(kernel[z], features[x], response[z, x], batch.size_wh[z])
 
     labels, weight, distances = assign_cells(batch.center_xy[partner], batch.size_wh[partner], response.shape[-1])
-    fair = (batch.family[even] != batch.family[negative]).float()[:, None, None]
+    fair = (batch.instance[even] != batch.instance[negative]).float()[:, None, None]
     nothing = torch.zeros_like(maps.target[count:])
     positives = group.mean(labels.sum())
     target = focal_loss(maps.target, torch.cat([labels, nothing]), torch.cat([weight, nothing + fair])) / positives

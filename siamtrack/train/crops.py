@@ -93,7 +93,7 @@ class Shard:
 
     Attributes:
         slice_id: what was to be cut into it; see `prepare.prepare`.
-        tracks: name and family of each track.
+        tracks: name and instance id of each track.
         bad: items that were left out.
         counts: (tracks,) crops of each track; those of one track follow each other.
         offsets: (crops + 1,) where each crop begins in the blob.
@@ -111,7 +111,7 @@ class Shard:
                 if about.get("format") != FORMAT:
                     raise DataError(f"{path} has another format than {FORMAT}; delete it and it is made again")
                 self.slice_id: str = about["slice"]
-                self.tracks: list[tuple[str, str]] = [(name, family) for name, family in about["tracks"]]
+                self.tracks: list[tuple[str, str]] = [(name, instance) for name, instance in about["tracks"]]
                 self.bad = [Bad(name, reason) for name, reason in about["bad"]]
                 self.counts: NDArray[np.int64] = store.get_tensor("counts")
                 self.offsets: NDArray[np.int64] = store.get_tensor("offsets")
@@ -147,14 +147,14 @@ class Track:
 
     Attributes:
         name: for messages.
-        family: tracks of one family are never each other's negatives (same image, one kind of thing).
+        instance: instance id; tracks of one id are never each other's negatives (same image, one kind of thing).
         crops: indices into the store, in time order.
         frames: frame number of each crop.
         boxed: whether its boxes bound an object; an image without labels stands for itself, and has no extent to learn.
     """
 
     name: str
-    family: int
+    instance: int
     crops: NDArray[np.int64]
     frames: NDArray[np.int64]
     boxed: bool
@@ -170,15 +170,15 @@ class Track:
 
 
 class Pair(NamedTuple):
-    """Two sights of one target, to be made views of.
+    """Two crops of one target, to be made views of.
 
     Attributes:
         views: twice a crop, (CROP_SIZE, CROP_SIZE, 3) BGR with the target's centre in its middle, and the target's size in it.
-        family, boxed: as of a `Track`.
+        instance, boxed: as of a `Track`.
     """
 
     views: tuple[tuple[Image, NDArray[np.float32]], tuple[Image, NDArray[np.float32]]]
-    family: int
+    instance: int
     boxed: bool
 
 
@@ -186,15 +186,15 @@ class PairStore(Protocol):
     """A source of pairs.
 
     Attributes:
-        families: family numbers are below this.
+        instances: instance ids are below this.
     """
 
     @property
-    def families(self) -> int:
+    def instances(self) -> int:
         """See the class."""
 
     def draw_pair(self, rng: np.random.Generator, min_gap: int, max_gap: int) -> Pair:
-        """Two sights of one target, by the generator alone.
+        """Two crops of one target, by the generator alone.
 
         Args:
             rng: the only source of chance.
@@ -245,16 +245,16 @@ class CropStore:
         return self._shards[number].sizes_wh[local]
 
     @property
-    def families(self) -> int:
+    def instances(self) -> int:
         """Family numbers are below this."""
-        return 1 + max(track.family for track in self.tracks)
+        return 1 + max(track.instance for track in self.tracks)
 
     def draw_pair(self, rng: np.random.Generator, min_gap: int, max_gap: int) -> Pair:
         """Two crops of a track, see `Track.draw`."""
         track = self.tracks[rng.integers(len(self.tracks))]
         one, other = track.draw(rng, min_gap, max_gap)
         views = (self.crop(one), self.target_wh(one)), (self.crop(other), self.target_wh(other))
-        return Pair(views, track.family, track.boxed)
+        return Pair(views, track.instance, track.boxed)
 
     def _locate(self, index: int) -> tuple[int, int]:
         if not 0 <= index < len(self):
@@ -272,13 +272,13 @@ class CropStore:
         return self._maps[number]
 
     def _all_tracks(self) -> list[Track]:
-        families: dict[str, int] = {}
+        instances: dict[str, int] = {}
         tracks = []
         for shard, first in zip(self._shards, self._first, strict=False):
             ends = np.cumsum(shard.counts)
-            for (name, family), begin, end, boxed in zip(shard.tracks, ends - shard.counts, ends, shard.boxed, strict=True):
+            for (name, instance), begin, end, boxed in zip(shard.tracks, ends - shard.counts, ends, shard.boxed, strict=True):
                 crops = np.arange(first + begin, first + end, dtype=np.int64)
-                number = families.setdefault(family, len(families))
+                number = instances.setdefault(instance, len(instances))
                 tracks.append(Track(name, number, crops, shard.frames[begin:end], bool(boxed)))
         return tracks
 

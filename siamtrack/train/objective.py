@@ -118,7 +118,7 @@ def siamese_loss(
     Args:
         net: for its heads.
         embedding: (B, C, n, n) float32 of the views.
-        batch: for the targets' places, sizes and families, and what a teacher says of the pairs.
+        batch: for the targets' places, sizes and instances, and what a teacher says of the pairs.
         recipe: `radius_px` of the logistic labels, `softmax_weight` (0: the paper's loss alone), `box_weight`, `negatives`.
         group: processes whose views serve as negatives too.
 
@@ -140,7 +140,7 @@ def siamese_loss(
     total = balanced_logistic_loss(positive, labels)
     parts = {"logistic": total}
     if recipe.softmax_weight:
-        same = batch.family[:, None] == group.gather(batch.family)[None, :]
+        same = batch.instance[:, None] == group.gather(batch.instance)[None, :]
         others = response.masked_fill(same[:, :, None, None], float("-inf")).flatten(1)
         parts["softmax"] = softmax_location_loss(positive, _bump(target, positive.shape[-1]), others)
         total = total + recipe.softmax_weight * parts["softmax"]

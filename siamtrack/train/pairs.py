@@ -27,7 +27,7 @@ class Batch:
         images: (B, S, S, 3) uint8, channels in the network's order.
         center_xy: (B, 2) float32, the target's centre in each view, continuous pixels.
         size_wh: (B, 2) float32, the target's size in each view, pixels.
-        family: (B,) int64; views of one family are never each other's negatives.
+        instance: (B,) int64 instance ids; views of one id are never each other's negatives.
         boxed: (B,) bool; False where the size bounds no object and must not be learned.
         soft: what a finished tracker says of the B / 2 odd views, or None.
         early: (B, C, h, w) what the backbone's frozen blocks make of the images, or None where they are left to the network.
@@ -36,7 +36,7 @@ class Batch:
     images: Tensor
     center_xy: Tensor
     size_wh: Tensor
-    family: Tensor
+    instance: Tensor
     boxed: Tensor
     soft: SoftTargets | None = field(default=None, kw_only=True)
     early: Tensor | None = field(default=None, kw_only=True)
@@ -60,7 +60,7 @@ class Batch:
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         soft = None if self.soft is None else SoftTargets(*map(change, self.soft))
         early = None if self.early is None else change(self.early)
-        views = map(change, (self.images, self.center_xy, self.size_wh, self.family, self.boxed))
+        views = map(change, (self.images, self.center_xy, self.size_wh, self.instance, self.boxed))
         return Batch(*views, soft=soft, early=early)
 
 
@@ -92,8 +92,8 @@ class PairBatches(Dataset[Batch]):
             raise ValueError(f"batch_size {recipe.batch_size} must be a multiple of 4: two views of each of two targets")
         weights = np.asarray([source.weight for source in recipe.sources], dtype=np.float64)
         self.weights = weights / weights.sum()
-        # A family's number is unique within its store; this makes it so across them.
-        self.family_offset = np.cumsum([0] + [store.families for store in stores])
+        # An instance's number is unique within its store; this makes it so across them.
+        self.instance_offset = np.cumsum([0] + [store.instances for store in stores])
         targets = recipe.batch_size // 2 // group.size
         self.targets = range(group.rank * targets, (group.rank + 1) * targets)
 
@@ -105,7 +105,7 @@ class PairBatches(Dataset[Batch]):
         images = np.empty((count, size, size, 3), np.uint8)
         centers = np.empty((count, 2), np.float32)
         sizes = np.empty((count, 2), np.float32)
-        families = np.empty(count, np.int64)
+        instances = np.empty(count, np.int64)
         boxed = np.empty(count, np.bool_)
         for slot, target in zip(range(0, count, 2), self.targets, strict=True):
             rng = np.random.default_rng([recipe.seed, step, target])
@@ -120,10 +120,10 @@ class PairBatches(Dataset[Batch]):
                     cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=images[slot + k])
                 else:
                     images[slot + k] = image
-            families[slot : slot + 2] = pair.family + self.family_offset[source]
+            instances[slot : slot + 2] = pair.instance + self.instance_offset[source]
             boxed[slot : slot + 2] = pair.boxed
         soft = None
         if self.soft_teacher is not None:
             soft = self.soft_teacher(images, centers, sizes, boxed, step + self.targets[0])
         early = self.frozen(images) if self.frozen is not None else None
-        return Batch(*map(torch.from_numpy, (images, centers, sizes, families, boxed)), soft=soft, early=early)
+        return Batch(*map(torch.from_numpy, (images, centers, sizes, instances, boxed)), soft=soft, early=early)

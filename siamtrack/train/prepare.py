@@ -206,13 +206,13 @@ class _CutTrack:
     """The crops of one target, ready to be stored; see `crops.Track`.
 
     Attributes:
-        name, family, boxed: as in the store; the family by its name.
+        name, instance, boxed: as in the store; the instance by its name.
         frames: frame number of each crop. sizes_wh: the target's size in each, pixels of the crop.
         jpegs: the encoded crops.
     """
 
     name: str
-    family: str
+    instance: str
     boxed: bool
     frames: list[int]
     sizes_wh: list[tuple[float, float]]
@@ -239,10 +239,10 @@ def _cut_item(item: Item) -> list[_CutTrack]:
     return [track for track in tracks if track.jpegs]
 
 
-def _cut_sequence(sequence: Sequence, family: str) -> _CutTrack:
+def _cut_sequence(sequence: Sequence, instance: str) -> _CutTrack:
     visible = np.flatnonzero(sequence.visible)
     keep = set(visible[:: max(1, -(-len(visible) // MAX_CROPS))].tolist())
-    track = _CutTrack(sequence.name, family, True, [], [], [])
+    track = _CutTrack(sequence.name, instance, True, [], [], [])
     for index, frame in sequence.frames_at(keep):
         track.add(index, frame, sequence.boxes_xywh[index])
     return track
@@ -260,7 +260,7 @@ def _cut_still(still: Still) -> list[_CutTrack]:
     tracks = []
     for i, (box, label) in enumerate(zip(still.boxes_xywh, still.classes, strict=True)):
         if min(box[2:]) >= MIN_STILL_PX:
-            # One kind within one topic is a family: two bishops of a chess set are no fair negatives.
+            # All of one kind within one topic count as one instance: two bishops of a chess set are no fair negatives.
             tracks.append(_CutTrack(f"{still.name}#{i}", f"{folder}/{label}", True, [], [], []))
             tracks[-1].add(0, image, box)
     return tracks
@@ -276,7 +276,7 @@ def _write_shard(job: _Job, tracks: list[_CutTrack], bad: list[Bad]) -> None:
         "sizes_wh": np.array([size for track in tracks for size in track.sizes_wh], dtype=np.float32).reshape(-1, 2),
         "boxed": np.array([track.boxed for track in tracks], dtype=np.uint8),
     }
-    names = [(track.name, track.family) for track in tracks]
+    names = [(track.name, track.instance) for track in tracks]
     about = {"format": FORMAT, "slice": job.slice_id, "tracks": names, "bad": bad}
     replace_file(job.path, save(tensors, metadata={METADATA_KEY: json.dumps(about)}))
 
@@ -286,7 +286,7 @@ def _finish(dataset: Dataset, folder: Path, jobs: list[_Job]) -> Report:
     bad = tuple(entry for shard in shards for entry in shard.bad)
     tracks = sum(len(shard.tracks) for shard in shards)
     if not tracks:
-        # Nothing is lost with them, and the next run looks again.
+        # Nothing is lost with them, and the next run tries again.
         for job in jobs:
             job.path.unlink()
         first = f"; {len(bad)} of {len(dataset.items)} are bad, the first: {bad[0].name}: {bad[0].reason}" if bad else ""

@@ -1,4 +1,4 @@
-"""A contact sheet of training views: look at what the network will see before hours go into it."""
+"""A contact sheet of training views: what the network will see, before hours go into it."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class SourceConfig:
         weight: share of the targets of a batch that come from it, relative to the other sources.
         exclude: patterns of track names that are left out, such as `AUTO_*`; each must match something. `@FILE` stands
             for the lines of a file, whose path is relative to the recipe's folder.
-        kind: layout of the source, as `siamtrack data check` names it; auto looks at what lies there. `masks`: a .tar of
+        kind: layout of the source, as `siamtrack data check` names it; auto recognises what lies there. `masks`: a .tar of
             images beside a .jsonl of masks, from which pairs are made, see `siamtrack.train.synthesis`.
     """
 

@@ -43,7 +43,7 @@ MIN_CONTRAST = 15.0
 """Least standard deviation in a region, grey levels: a blank wall is found anywhere."""
 
 Matrix = NDArray[np.float64]
-Sight = tuple[Image, NDArray[np.float32]]
+SizedCrop = tuple[Image, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Synthesis:
         return Synthesis, (self.path,)
 
     @property
-    def families(self) -> int:
+    def instances(self) -> int:
         """One for each class, and one for each image, of which regions are shown."""
         return len(self._families) + len(self._images)
 
@@ -142,7 +142,7 @@ class Synthesis:
             (x1, y1), (x2, y2) = ((center + sign * sides / 2).astype(int) for sign in (-1, 1))
             if image[y1:y2, x1:x2].std() >= MIN_CONTRAST:
                 break
-        views: list[Sight] = []
+        views: list[SizedCrop] = []
         for k in range(2):
             seen = sides * np.exp(k * rng.normal(0, 0.15, 2))
             # The same rectangle of the image, stretched to other sides, fills its share of a crop at the exemplar's scale.

@@ -70,16 +70,16 @@ def test_views_of_one_family_are_no_negatives() -> None:
 
 
 def test_the_hardest_view_is_another_familys_highest_peak() -> None:
-    family = torch.tensor([0, 0, 1, 1, 2, 2, 2, 2])
+    instance = torch.tensor([0, 0, 1, 1, 2, 2, 2, 2])
     response = torch.zeros(4, 8, 3, 3)
     response[0, 1, 1, 1] = 9.0  # itself
     response[0, 5, 0, 2] = 5.0
     response[1, 0, 2, 2] = 1.0
-    response[2, 7, 0, 0] = 9.0  # another target, of its own family
+    response[2, 7, 0, 0] = 9.0  # another target, of its own instance
     response[2, 3, 0, 0] = 2.0
     response[3, 4, 0, 0] = 9.0
     response[3, 2, 1, 0] = 0.5
-    assert hardest_views(response, family).tolist() == [5, 0, 3, 2]
+    assert hardest_views(response, instance).tolist() == [5, 0, 3, 2]
 
 
 def test_the_class_learns_more_from_the_hardest_view() -> None:
@@ -94,10 +94,10 @@ def test_the_class_learns_more_from_the_hardest_view() -> None:
 
 
 def test_the_head_learns_a_shape_that_changes() -> None:
-    batch, embedding, exemplar, response = a_batch()
+    batch, embedding, exemplar, response = a_batch(4)
     sizes = batch.size_wh.clone()
     sizes[1::2, 0] = 90.0
-    batch = Batch(batch.images, batch.center_xy, sizes, batch.family, batch.boxed)
+    batch = Batch(batch.images, batch.center_xy, sizes, batch.instance, batch.boxed)
     torch.manual_seed(0)
     head = BoxHead()
     optimizer = torch.optim.Adam(head.parameters(), 3e-3)

@@ -79,10 +79,10 @@ def test_crops_leave_out_frames_without_a_target(stores: list[CropStore]) -> Non
     videos, stills = stores
     assert [len(track.crops) for track in videos.tracks] == [5, 5, 5, 5]
     assert 2 not in videos.tracks[0].frames
-    # Two boxes of one image are two tracks of one family, and an image without a box is one more.
+    # Two boxes of one image are two tracks of one instance, and an image without a box is one more.
     assert [len(track.crops) for track in stills.tracks] == [1, 1, 1, 1]
-    assert len({track.family for track in stills.tracks[:3]}) == 1
-    assert stills.tracks[3].family != stills.tracks[0].family
+    assert len({track.instance for track in stills.tracks[:3]}) == 1
+    assert stills.tracks[3].instance != stills.tracks[0].instance
     assert [track.boxed for track in stills.tracks] == [True, True, True, False]
 
 
@@ -117,7 +117,7 @@ def test_indices_run_on_over_all_shards(many: Path, made: Path, monkeypatch: pyt
     assert len(list(store.path.glob("shard-*"))) == 4
     assert np.concatenate([track.crops for track in store.tracks]).tolist() == list(range(len(store)))
     assert [track.name for track in store.tracks] == (many / "list.txt").read_text().split()
-    assert len({track.family for track in store.tracks}) == len(store.tracks)
+    assert len({track.instance for track in store.tracks}) == len(store.tracks)
     monkeypatch.setattr("siamtrack.train.crops.MAX_MAPS", 2)
     few = CropStore(store.path)
     for index in (*range(0, len(store), 7), 0, len(store) - 1):
@@ -203,7 +203,7 @@ def test_nothing_usable_is_an_error_that_names_the_first(got10k_root: Path, tmp_
         open_store(root, tmp_path / "cache")
     with pytest.raises(DataError, match="is no complete crop store"):
         CropStore(store_path(root, tmp_path / "cache", "got10k"))
-    # And a repaired set is looked at anew.
+    # And a repaired set is read anew.
     shutil.rmtree(root)
     shutil.copytree(got10k_root, root)
     assert len(open_store(root, tmp_path / "cache").tracks) == 4
@@ -352,8 +352,10 @@ def test_excluded_patterns_leave_out_what_they_match_and_nothing_else(stores: li
             CropStore(path, (pattern,))
     else:
         kept = CropStore(path, (pattern,)).tracks
-        # Numbers of crops and families stay: what is excluded is only not drawn.
-        assert [(t.name, t.family, t.crops.tolist()) for t in kept] == [(t.name, t.family, t.crops.tolist()) for t in expected]
+        # Numbers of crops and instances stay: what is excluded is only not drawn.
+        assert [(t.name, t.instance, t.crops.tolist()) for t in kept] == [
+            (t.name, t.instance, t.crops.tolist()) for t in expected
+        ]
 
 
 def test_exclusion_filters_on_opening(got10k_root: Path, stores: list[CropStore], broken: Path, tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def test_a_batch_depends_on_seed_and_step_alone(stores: list[CropStore]) -> None
 
 
 def test_both_views_of_a_pair_show_one_family(stores: list[CropStore]) -> None:
-    families = batches(stores)[0].family.reshape(-1, 2)
-    assert (families[:, 0] == families[:, 1]).all()
+    instances = batches(stores)[0].instance.reshape(-1, 2)
+    assert (instances[:, 0] == instances[:, 1]).all()
 
 
 def test_colour_order_is_the_networks(stores: list[CropStore]) -> None:

@@ -86,14 +86,14 @@ def test_a_step_says_how_long_it_waited_for_its_batch(stores: list[CropStore], t
 def test_loading_processes_use_one_thread_of_opencv_and_this_one_keeps_its_own(stores: list[CropStore]) -> None:
     class Threads(PairBatches):
         def __getitem__(self, step: int) -> Batch:
-            return replace(super().__getitem__(step), family=torch.tensor([cv2.getNumThreads()] * 4))
+            return replace(super().__getitem__(step), instance=torch.tensor([cv2.getNumThreads()] * 4))
 
     threads = cv2.getNumThreads()
     Threads(stores, RECIPE)[0]  # warps here first: the child is forked from a process that has threads
     cv2.setNumThreads(3)
     try:
         loaded = _load(Threads(stores, RECIPE), range(2), workers=1, pin=False)
-        assert [batch.family[0].item() for batch in loaded] == [1, 1]  # type: ignore[attr-defined]
+        assert [batch.instance[0].item() for batch in loaded] == [1, 1]  # type: ignore[attr-defined]
         assert cv2.getNumThreads() == 3
     finally:
         cv2.setNumThreads(threads)

@@ -24,8 +24,8 @@ def test_the_loss_is_lowest_where_the_labels_say() -> None:
     embedding = torch.zeros(4, 256, 18, 18)
     for i, (x, y) in enumerate(((6, 6), (8, 4), (6, 6), (4, 7))):
         embedding[i, i // 2, y + 2, x + 2] = 100.0
-    family, boxed = torch.tensor([0, 0, 1, 1]), torch.ones(4, dtype=torch.bool)
-    batch = Batch(torch.empty(0), centers, torch.full((4, 2), 60.0), family, boxed)
+    instance, boxed = torch.tensor([0, 0, 1, 1]), torch.ones(4, dtype=torch.bool)
+    batch = Batch(torch.empty(0), centers, torch.full((4, 2), 60.0), instance, boxed)
     recipe = Recipe(softmax_weight=1.0)
     loss, parts = siamese_loss(net, embedding, batch, recipe)
     assert parts["hit"] == 1.0

@@ -25,7 +25,7 @@ RECIPE = Recipe(
 def test_processes_share_one_batch(stores: list[CropStore]) -> None:
     whole = PairBatches(stores, RECIPE)[1]
     parts = [PairBatches(stores, RECIPE, Group(rank, 2))[1] for rank in range(2)]
-    for name in ("images", "center_xy", "size_wh", "family", "boxed"):
+    for name in ("images", "center_xy", "size_wh", "instance", "boxed"):
         assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(whole, name)), name
 
 
@@ -33,7 +33,7 @@ def test_a_batch_splits_into_slices_of_whole_targets(stores: list[CropStore]) ->
     batch = PairBatches(stores, RECIPE)[0]
     slices = batch.split(2)
     assert [len(item.images) for item in slices] == [4, 4]
-    assert torch.equal(torch.cat([item.family for item in slices]), batch.family)
+    assert torch.equal(torch.cat([item.instance for item in slices]), batch.instance)
 
 
 def test_even_views_lie_on_the_grid_of_the_embedding_and_odd_ones_do_not(stores: list[CropStore]) -> None:

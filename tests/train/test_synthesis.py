@@ -99,7 +99,7 @@ def test_a_seed_gives_the_same_pair_in_every_process(tmp_path: Path) -> None:
     for seed in range(8):
         ours = source.draw_pair(np.random.default_rng(seed))
         theirs = pickle.loads(pickle.dumps(source)).draw_pair(np.random.default_rng(seed))
-        assert (ours.family, ours.boxed) == (theirs.family, theirs.boxed)
+        assert (ours.instance, ours.boxed) == (theirs.instance, theirs.boxed)
         for (a, a_wh), (b, b_wh) in zip(ours.views, theirs.views, strict=True):
             assert np.array_equal(a, b)
             assert a_wh.tolist() == b_wh.tolist()
@@ -108,16 +108,16 @@ def test_a_seed_gives_the_same_pair_in_every_process(tmp_path: Path) -> None:
 def test_a_region_is_the_same_part_of_an_image_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(synthesis, "REGION_SHARE", 1.0)
     source = Synthesis(write_masks(tmp_path))
-    families = set()
+    instances = set()
     for seed in range(10):
         pair = source.draw_pair(np.random.default_rng(seed))
-        families.add(pair.family)
+        instances.add(pair.instance)
         same = [region(image, size_wh) for image, size_wh in pair.views]
         assert float(np.abs(same[0] - same[1]).mean()) < 0.5 * float(same[0].std())
         assert pair.boxed
-    # No class of objects is a region's family.
-    assert min(families) >= 1
-    assert max(families) < source.families
+    # No class of objects is a region's instance.
+    assert min(instances) >= 1
+    assert max(instances) < source.instances
 
 
 def region(image: NDArray[np.uint8], size_wh: NDArray[np.float32]) -> NDArray[np.float64]:
