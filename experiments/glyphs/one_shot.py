@@ -35,8 +35,8 @@ from siamtrack.verify.header import Metric, TowerSpec
 from siamtrack.verify.items import tower_input
 from siamtrack.verify.metrics import Roc, roc, sample_pairs
 from siamtrack.verify.network import Similarity, embed_items
-from siamtrack.verify.recipe import VerifierRecipe
 from siamtrack.verify.training import verifier_task
+from siamtrack.verify.verifier_recipe import VerifierRecipe
 
 LOSSES = ("contrastive", "triplet", "logistic")
 MARGINS = {"contrastive": 1.0, "triplet": 0.3, "logistic": 1.0}

@@ -73,7 +73,7 @@ def batch(
     Exit status: 0 all done, 1 some targets failed or the run broke off, 2 it could not begin.
     """
     from siamtrack.batch.driver import batch as run_batch
-    from siamtrack.labels.export import check_beside, write_beside
+    from siamtrack.labels.label_forms import check_beside, write_beside
 
     check_beside(labels or [])
     constants = options.settings_of(config, redetect)

@@ -146,6 +146,6 @@ def _check(benchmark: str, root: Path, subset: str | None, thorough: bool) -> in
 
     report = CheckReport()
     for finding in check_benchmark(benchmark, root, subset, thorough, report):
-        typer.echo(f"bad: {finding.sequence}: {finding.reason}")
+        typer.echo(f"bad: {finding.name}: {finding.reason}")
     typer.echo(str(report))
     return 1 if report.findings else 0

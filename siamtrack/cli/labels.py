@@ -41,10 +41,10 @@ def export_labels(
       siamtrack export-labels runs/car --to labelme --out labels --min-score 0.5 --frames
       siamtrack export-labels runs/batch --to coco --out labels --label "{target}"
     """
-    from siamtrack.labels.export import export
     from siamtrack.labels.footage import override, parse_size
+    from siamtrack.labels.label_forms import export
+    from siamtrack.labels.label_selection import LabelOptions
     from siamtrack.labels.results_folder import load_tracks
-    from siamtrack.labels.selection import LabelOptions
 
     options = LabelOptions(label, keep_lost, min_score, every, suffix, force)
     found = override(load_tracks(results), parse_size(size) if size else None, source)

@@ -5,25 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from siamtrack.data.benchmark_readers import got10k_folder, got10k_items
-from siamtrack.data.benchmarks import Entry, find_problem, load_sequences, read_cover, resolve
+from siamtrack.data.benchmarks import BenchmarkEntry, find_problem, load_sequences, read_cover, resolve
 from siamtrack.data.label_files import folders
 from siamtrack.data.pictures import Picture
-from siamtrack.data.sequence import BAD_INPUT, Item, Sequence, reason
-
-
-class Finding(NamedTuple):
-    """Something wrong.
-
-    Attributes:
-        sequence: which; or `list.txt`, or the benchmark's title for what concerns no single one.
-        reason: in one line.
-    """
-
-    sequence: str
-    reason: str
+from siamtrack.data.sequence import BAD_INPUT, Bad, Item, Sequence, reason
 
 
 @dataclass
@@ -46,7 +33,7 @@ class CheckReport:
 
 def check_benchmark(
     name: str, root: str | Path, subset: str | None = None, thorough: bool = False, report: CheckReport | None = None
-) -> Iterator[Finding]:
+) -> Iterator[Bad]:
     """Look for all that is wrong with a benchmark on disk. Images of several sizes in one sequence are fine.
 
     Args:
@@ -55,7 +42,8 @@ def check_benchmark(
         report: is filled while the findings are taken.
 
     Returns:
-        Findings in the benchmark's order, made while they are taken.
+        Findings in the benchmark's order, made while they are taken. Each names a sequence; or `list.txt`, or the
+        benchmark's title for what concerns no single one.
 
     Raises:
         FileNotFoundError, DataError: there is nothing to check: no such root, name or subset. At once, not later.
@@ -65,15 +53,15 @@ def check_benchmark(
     return _check(entry, root, subset, thorough, CheckReport() if report is None else report)
 
 
-def _check(entry: Entry, root: Path, subset: str, thorough: bool, report: CheckReport) -> Iterator[Finding]:
+def _check(entry: BenchmarkEntry, root: Path, subset: str, thorough: bool, report: CheckReport) -> Iterator[Bad]:
     try:
         items, listing = _find_items(entry, root, subset)
     except BAD_INPUT as error:
-        items, listing = [], [Finding(entry.title, reason(error))]
+        items, listing = [], [Bad(entry.title, reason(error))]
     if entry.count is not None and len(items) != entry.count:
-        listing.append(Finding(entry.title, f"{len(items)} sequences found, {entry.count} expected; get the others"))
+        listing.append(Bad(entry.title, f"{len(items)} sequences found, {entry.count} expected; get the others"))
     elif not items and not listing:
-        listing.append(Finding(entry.title, f"no sequence found in {root}; expected {entry.layout}"))
+        listing.append(Bad(entry.title, f"no sequence found in {root}; expected {entry.layout}"))
     for finding in listing:
         report.findings += 1
         yield finding
@@ -85,35 +73,35 @@ def _check(entry: Entry, root: Path, subset: str, thorough: bool, report: CheckR
         yield from reasons
 
 
-def _find_items(entry: Entry, root: Path, subset: str) -> tuple[list[Item], list[Finding]]:
+def _find_items(entry: BenchmarkEntry, root: Path, subset: str) -> tuple[list[Item], list[Bad]]:
     """The items, and what is wrong with their list; where it is missing all folders count."""
     if entry.title != "GOT-10k":
         return entry.reader(root, subset), []
     folder = got10k_folder(root, subset)
     items = got10k_items(folder, subset)
     if not (folder / "list.txt").is_file():
-        return items, [Finding("list.txt", f"{folder}/list.txt not found; all folders are checked instead")]
+        return items, [Bad("list.txt", f"{folder}/list.txt not found; all folders are checked instead")]
     listed = {item.name for item in items}
     strays = [path.name for path in folders(folder) if path.name not in listed]
-    return items, [Finding(stray, f"{folder / stray} is not in list.txt; it will not be used") for stray in strays]
+    return items, [Bad(stray, f"{folder / stray} is not in list.txt; it will not be used") for stray in strays]
 
 
-def _check_item(item: Item, covered: bool, thorough: bool, report: CheckReport) -> Iterator[Finding]:
+def _check_item(item: Item, covered: bool, thorough: bool, report: CheckReport) -> Iterator[Bad]:
     try:
         sequences = load_sequences(item)
     except BAD_INPUT as error:
-        yield Finding(item.name, reason(error))
+        yield Bad(item.name, reason(error))
         return
     for sequence in sequences:
         found = find_problem(sequence) or (_cover_problem(sequence) if covered else "")
         if found:
-            yield Finding(sequence.name, found)
+            yield Bad(sequence.name, found)
         else:
             report.frames += len(sequence.boxes_xywh)
         # Labels that do not fit must not hide images that are damaged, nor the other way round.
         damaged = _frames_problem(sequence, thorough)
         if damaged:
-            yield Finding(sequence.name, damaged)
+            yield Bad(sequence.name, damaged)
 
 
 def _cover_problem(sequence: Sequence) -> str:

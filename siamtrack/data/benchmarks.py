@@ -48,7 +48,7 @@ class Benchmark:
 
 
 @dataclass(frozen=True)
-class Entry:
+class BenchmarkEntry:
     """What is known of a benchmark before anything is opened.
 
     Attributes:
@@ -130,7 +130,7 @@ def open_benchmark(name: str, root: str | Path, subset: str | None = None) -> Be
     return Benchmark(title, subset, entry.protocol, tuple(sequences), subset in entry.hidden, cover, attributes)
 
 
-def resolve(name: str, root: str | Path, subset: str | None) -> tuple[Entry, Path, str]:
+def resolve(name: str, root: str | Path, subset: str | None) -> tuple[BenchmarkEntry, Path, str]:
     """The table's entry of a name, the root as a path, and which subset is meant.
 
     Raises:
@@ -184,32 +184,35 @@ def _find_any(root: Path, _: str) -> list[Item]:
     return list(dataset.items)
 
 
-def _entry(title: str, find: Callable[[Path], list[Item]], layout: str, count: int | None = None, **more: Any) -> Entry:
+def _entry(
+    title: str, find: Callable[[Path], list[Item]], layout: str, count: int | None = None, **more: Any
+) -> BenchmarkEntry:
     """A benchmark that is scored as OTB is, and not divided."""
-    return Entry(title, ("all",), lambda root, _: find(root), "otb", layout, count=count, **more)
+    return BenchmarkEntry(title, ("all",), lambda root, _: find(root), "otb", layout, count=count, **more)
 
 
-def _nfs(fps: int) -> Entry:
+def _nfs(fps: int) -> BenchmarkEntry:
     below = "NAME/30/NAME/00001.jpg with NAME/30/NAME.txt, or NAME/240/... (100 of them)"
     return _entry(f"NfS {fps} fps", partial(readers.find_nfs, fps=fps), below, 100)
 
 
-def _uav(title: str) -> Entry:
+def _uav(title: str) -> BenchmarkEntry:
     below = "data_seq/UAV123/bike1/000001.jpg with anno/UAV123/bike1.txt (anno/UAV20L/bike1.txt for UAV20L)"
     return _entry(title, partial(readers.find_uav123, version=title), below)
 
 
-def _otb(title: str, names: tuple[str, ...]) -> Entry:
+def _otb(title: str, names: tuple[str, ...]) -> BenchmarkEntry:
     return _entry(title, partial(otb.find, names=names), otb.LAYOUT, attributes=otb.ATTRIBUTES)
 
 
 _GOT10K = "val/ and test/, each with list.txt and NAME/00000001.jpg with NAME/groundtruth.txt"
 _DTB70 = "NAME/img/00001.jpg with NAME/groundtruth_rect.txt (70 of them)"
 _TCOLOR = "NAME/img/0001.jpg with NAME/NAME_gt.txt and NAME/NAME_frames.txt (128 of them)"
+_ANY = "sequences in any layout that siamtrack knows, such as GOT-10k's"
 _TRACKINGNET = "TEST/frames/NAME/0.jpg with TEST/anno/NAME.txt"
 
-BENCHMARKS: Mapping[str, Entry] = {
-    "got10k": Entry("GOT-10k", ("val", "test"), readers.find_got10k_benchmark, "got10k", _GOT10K, hidden=("test",)),
+BENCHMARKS: Mapping[str, BenchmarkEntry] = {
+    "got10k": BenchmarkEntry("GOT-10k", ("val", "test"), readers.find_got10k_benchmark, "got10k", _GOT10K, hidden=("test",)),
     "otb2013": _otb("OTB-2013", otb.OTB_2013),
     "otb2015": _otb("OTB-2015", otb.OTB_2015),
     "uav123": _uav("UAV123"),
@@ -218,8 +221,8 @@ BENCHMARKS: Mapping[str, Entry] = {
     "nfs30": _nfs(30),
     "nfs240": _nfs(240),
     "tcolor128": _entry("TColor-128", readers.find_tcolor128, _TCOLOR, 128),
-    "lasot": Entry("LaSOT", ("test",), lambda root, _: readers.find_lasot_test(root), "otb", LASOT.expected),
-    "trackingnet": Entry(
+    "lasot": BenchmarkEntry("LaSOT", ("test",), lambda root, _: readers.find_lasot_test(root), "otb", LASOT.expected),
+    "trackingnet": BenchmarkEntry(
         "TrackingNet",
         ("test",),
         lambda root, _: readers.find_trackingnet_test(root),
@@ -228,6 +231,8 @@ BENCHMARKS: Mapping[str, Entry] = {
         hidden=("test",),
         count=511,
     ),
-    "folder": Entry("folder", ("all",), _find_any, "got10k", "sequences in any layout that siamtrack knows, such as GOT-10k's"),
+    "folder": BenchmarkEntry(
+        "folder", ("all",), _find_any, "got10k", "sequences in any layout that siamtrack knows, such as GOT-10k's"
+    ),
 }
 """All benchmarks by the names that people give them."""

@@ -11,10 +11,10 @@ how many boxes were written. `export` does the same for a whole folder of result
 """
 
 from siamtrack.labels.cvat import write_cvat
-from siamtrack.labels.export import FORMS, Exported, export
 from siamtrack.labels.json_labels import write_coco, write_labelme
+from siamtrack.labels.label_forms import FORMS, Exported, export
+from siamtrack.labels.label_selection import LabelOptions
 from siamtrack.labels.results_folder import load_tracks
-from siamtrack.labels.selection import LabelOptions
 from siamtrack.labels.tables import write_mot, write_parquet
 from siamtrack.labels.tracks import Results, Skipped, Track, VideoTracks
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from siamtrack.labels.files import clean_label, write_file
 from siamtrack.labels.footage import frame_counts, frame_size
-from siamtrack.labels.selection import DEFAULTS, Chosen, LabelOptions, choose
+from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, choose
 from siamtrack.labels.tracks import VideoTracks
 from siamtrack.tracking.result import State
 

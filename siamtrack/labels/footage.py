@@ -12,7 +12,7 @@ import cv2
 from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.frames import Image
 from siamtrack.labels.files import frame_name, write_file
-from siamtrack.labels.selection import LabelOptions
+from siamtrack.labels.label_selection import LabelOptions
 from siamtrack.labels.tracks import Results, VideoTracks
 from siamtrack.system import make_folder
 from siamtrack.video.source import ImageSource, Source, open_source

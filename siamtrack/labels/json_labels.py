@@ -22,7 +22,7 @@ from typing import Any
 from siamtrack.errors import OutputError
 from siamtrack.labels.files import check_no_frames, clean_label, frame_files, frame_name, write_file
 from siamtrack.labels.footage import frame_size
-from siamtrack.labels.selection import DEFAULTS, Chosen, LabelOptions, by_frame, choose
+from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, by_frame, choose
 from siamtrack.labels.tracks import VideoTracks
 from siamtrack.system import make_folder
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from siamtrack.errors import needs
 from siamtrack.labels.files import clean_label, write_file
-from siamtrack.labels.selection import DEFAULTS, LabelOptions, by_frame, choose
+from siamtrack.labels.label_selection import DEFAULTS, LabelOptions, by_frame, choose
 from siamtrack.labels.tracks import VideoTracks
 
 

@@ -19,7 +19,7 @@ from siamtrack.train.distributed import ALONE, Group
 from siamtrack.verify.header import TowerSpec
 from siamtrack.verify.items import tower_input
 from siamtrack.verify.network import as_batch
-from siamtrack.verify.recipe import ItemAugmentConfig, VerifierRecipe
+from siamtrack.verify.verifier_recipe import ItemAugmentConfig, VerifierRecipe
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from siamtrack.train.task import Task
 from siamtrack.verify.batches import ItemBatches, check_kind
 from siamtrack.verify.header import OperatingPoint, TowerSpec, VerifierHeader
 from siamtrack.verify.items import tower_input
-from siamtrack.verify.losses import PARTS, VerifierObjective
 from siamtrack.verify.metrics import calibrate, roc, sample_pairs
 from siamtrack.verify.network import AlexNetTower, Siblings, embed_items, make_network, save_verifier
-from siamtrack.verify.recipe import VerifierRecipe
+from siamtrack.verify.pair_losses import PARTS, VerifierObjective
+from siamtrack.verify.verifier_recipe import VerifierRecipe
 
 MAX_ITEMS = 4000
 MAX_PAIRS = 40_000

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from siamtrack.data import benchmark_readers, otb
-from siamtrack.data.benchmark_check import CheckReport, Finding, check_benchmark
+from siamtrack.data.benchmark_check import CheckReport, check_benchmark
 from siamtrack.data.benchmarks import BENCHMARKS, open_benchmark
+from siamtrack.data.sequence import Bad
 from siamtrack.errors import DataError
 
 BOX = "10,12,20,16\n"
@@ -27,7 +28,7 @@ def got10k(tmp_path: Path, write_images: Callable) -> Path:
     return root
 
 
-def checked(name: str, root: Path, subset: str | None = None, thorough: bool = False) -> tuple[list[Finding], CheckReport]:
+def checked(name: str, root: Path, subset: str | None = None, thorough: bool = False) -> tuple[list[Bad], CheckReport]:
     report = CheckReport()
     return list(check_benchmark(name, root, subset, thorough, report)), report
 
@@ -122,13 +123,13 @@ def test_a_list_that_does_not_fit_its_folders(got10k: Path, write_images: Callab
     write_images(got10k / "val/stray", 1)
     (got10k / "val/list.txt").write_text("b\na\ngone\n")
     findings, report = checked("got10k", got10k)
-    assert [finding.sequence for finding in findings] == ["stray", "gone"]
+    assert [finding.name for finding in findings] == ["stray", "gone"]
     assert "is not in list.txt" in findings[0].reason
     assert "gone not found; list.txt names it" in findings[1].reason
     assert str(report) == "3 sequences, 8 frames; 1 bad sequences, 2 findings"
     (got10k / "val/list.txt").unlink()
     findings, _ = checked("got10k", got10k)
-    assert [finding.sequence for finding in findings] == ["list.txt", "stray"]
+    assert [finding.name for finding in findings] == ["list.txt", "stray"]
     assert "groundtruth.txt not found" in findings[1].reason
     with pytest.raises(DataError, match=r"val/list.txt not found"):
         open_benchmark("got10k", got10k)
@@ -150,7 +151,7 @@ def test_damaged_images_are_found(got10k: Path) -> None:
     second.write_bytes(b"")
     last.write_bytes(last.read_bytes()[:-40])
     (b, a), report = checked("got10k", got10k)
-    assert (b.sequence, a.sequence, report.bad) == ("b", "a", 2)
+    assert (b.name, a.name, report.bad) == ("b", "a", 2)
     assert "00000004.jpg is cut off" in b.reason
     assert "00000002.jpg is empty" in a.reason
     (got10k / "val/a/00000003.jpg").write_bytes(b"")
@@ -258,7 +259,7 @@ def test_trackingnet_knows_the_first_box(tmp_path: Path) -> None:
         assert benchmark.sequences[0].boxes_xywh.tolist() == [[10, 12, 20, 16]] + [[0] * 4] * 10
     (tmp_path / "TEST/anno/vid_2.txt").write_text(BOX)
     findings, _ = checked("trackingnet", tmp_path)
-    assert [finding.sequence for finding in findings] == ["TrackingNet", "vid_1", "vid_2"]
+    assert [finding.name for finding in findings] == ["TrackingNet", "vid_1", "vid_2"]
     assert "frames/vid_2 not found" in findings[2].reason
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from siamtrack.cli import main
 from siamtrack.errors import ConfigError
-from siamtrack.labels.export import BESIDE_RESULTS, check_beside, write_beside
+from siamtrack.labels.label_forms import BESIDE_RESULTS, check_beside, write_beside
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siamtrack.labels.files import clean_label, safe_name, safe_names
-from siamtrack.labels.selection import LabelOptions
+from siamtrack.labels.label_selection import LabelOptions
 
 ANY_TEXT = st.text(st.characters(), max_size=400)  # surrogates as well: they come from odd file names
 

@@ -10,7 +10,7 @@ import pytest
 from siamtrack.config import build, load_yaml
 from siamtrack.errors import ConfigError, OldKeyWarning
 from siamtrack.train.recipe import Recipe
-from siamtrack.verify.recipe import VerifierRecipe
+from siamtrack.verify.verifier_recipe import VerifierRecipe
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 VERIFIERS = [CONFIGS / "train_verifier.yaml", CONFIGS / "train_objects.yaml"]

@@ -11,8 +11,8 @@ from glyphs import write_letters
 
 from siamtrack.config import build
 from siamtrack.train.session import Session, Watcher
-from siamtrack.verify.recipe import VerifierRecipe
 from siamtrack.verify.training import train_verifier
+from siamtrack.verify.verifier_recipe import VerifierRecipe
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from torch import nn
 
 from siamtrack.model.backbone import AlexNet
 from siamtrack.verify.header import TowerSpec
-from siamtrack.verify.losses import contrastive_loss
 from siamtrack.verify.network import AlexNetTower, GRUTower, Siblings, Similarity, as_batch, make_tower
+from siamtrack.verify.pair_losses import contrastive_loss
 
 
 def test_any_module_can_be_the_tower() -> None:

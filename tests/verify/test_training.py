@@ -20,8 +20,8 @@ from siamtrack.train.session import Session, Watcher
 from siamtrack.verify.batches import ItemBatches, augment_picture, augment_sequence
 from siamtrack.verify.header import TowerSpec
 from siamtrack.verify.network import AlexNetTower, load_verifier
-from siamtrack.verify.recipe import ItemAugmentConfig, VerifierRecipe
 from siamtrack.verify.training import split, train_verifier, verifier_task, without_broken
+from siamtrack.verify.verifier_recipe import ItemAugmentConfig, VerifierRecipe
 
 RECIPE = VerifierRecipe(
     tower=TowerSpec("cnn", dim=16, size=32, gray=True, width=8),

@@ -12,8 +12,8 @@ from siamtrack.labels.cvat import write_cvat
 from siamtrack.labels.files import check_free, check_no_frames, safe_names
 from siamtrack.labels.footage import frame_size, write_frames
 from siamtrack.labels.json_labels import write_coco, write_labelme
+from siamtrack.labels.label_selection import DEFAULTS, LabelOptions, by_frame, choose
 from siamtrack.labels.results_folder import load_tracks
-from siamtrack.labels.selection import DEFAULTS, LabelOptions, by_frame, choose
 from siamtrack.labels.tables import load_pyarrow, write_mot, write_parquet
 from siamtrack.labels.tracks import Results, VideoTracks
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from siamtrack.verify.batches import VerifierBatch
 from siamtrack.verify.network import Siblings
-from siamtrack.verify.recipe import VerifierRecipe
+from siamtrack.verify.verifier_recipe import VerifierRecipe
 
 PARTS = ("contrastive", "triplet", "logistic", "near", "far")
 """The losses, of which a run has one, and two distances to watch: the means of similar and of dissimilar pairs."""

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from siamtrack.model.losses import balanced_logistic_loss
-from siamtrack.verify.losses import (
+from siamtrack.verify.network import Similarity
+from siamtrack.verify.pair_losses import (
     Triplets,
     batch_hard,
     class_masks,
@@ -16,7 +17,6 @@ from siamtrack.verify.losses import (
     semi_hard,
     triplet_loss,
 )
-from siamtrack.verify.network import Similarity
 
 
 def listed(triplets: Triplets) -> set[tuple[int, int, int]]:
