@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from siamtrack.backends.select import open_backend
 from siamtrack.config import build, replace
+from siamtrack.errors import OldKeyWarning
 from siamtrack.frames import Image
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.models import BOX_MODELS, DEFAULT_MODEL
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.engine import Engine
-from siamtrack.tracking.placement import FASTEST
 from siamtrack.tracking.result import TrackResult
-from siamtrack.tracking.runtimes.fastest import fastest_engine
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.source import open_source
 
@@ -39,40 +39,40 @@ class Step:
 
 
 def load(
-    model: str | Path = DEFAULT_MODEL, device: str = "auto", precision: str = "auto", runtime: str = "auto", **overrides: Any
+    model: str | Path = DEFAULT_MODEL, device: str = "auto", precision: str = "auto", backend: str = "auto", **overrides: Any
 ) -> Tracker:
     """A tracker with weights.
 
     Args:
-        model: `siamfc-lite`, `siamfc-box` or `siamfc` (inside the package), or the path of a .safetensors or .pth file.
-        device: `auto`, `cpu`, `cuda`, `cuda:N`.
-        precision: `auto` (bfloat16 where it is faster, else float32), `float32`, `bfloat16`, `float16`.
-        runtime: `auto` (ONNX Runtime for float32 on a CPU, else PyTorch), `eager` (PyTorch), `compile` (by torch.compile),
-            `onnx`, `openvino`, `cuda-graph`; or `fastest`, which measures them all the first time. See docs/speed.md.
+        model: `siamfc-lite` or `siamfc` (inside the package), or the path of a .safetensors or .pth file.
+        device: `auto` (CUDA if PyTorch finds a GPU, else the CPU), `cpu`, `cuda`, `cuda:N`.
+        precision: `auto` (float32, on a GPU bfloat16 where it computes in that), `float32`, `bfloat16`, `float16`.
+        backend: `auto` (ONNX Runtime on a CPU, PyTorch on CUDA), `onnx`, `torch`, `openvino`; or `onnx:DIR`, `openvino:DIR`
+            for graphs that `siamtrack export` wrote.
         **overrides: constants of `TrackerConfig` to change, such as `window_influence=0.2`.
 
     Raises:
         FileNotFoundError: no such model or file.
         WeightsError: the file does not hold the weights of this network.
         ConfigError: an unknown override, or one of the wrong type or range.
-        ValueError: unknown device, precision or runtime.
+        SiamtrackError: the backend's package is not installed.
+        ValueError: unknown device, precision or backend.
 
     Example:
         >>> tracker = siamtrack.load("siamfc", device="cpu", scale_count=5)     # doctest: +SKIP
     """
-    return tracker_from(load_weights(model), device, precision, runtime, **overrides)
+    return tracker_from(load_weights(model), device, precision, backend, **overrides)
 
 
 def tracker_from(
-    weights: Weights, device: str = "auto", precision: str = "auto", runtime: str = "auto", **overrides: Any
+    weights: Weights, device: str = "auto", precision: str = "auto", backend: str = "auto", **overrides: Any
 ) -> Tracker:
     """A tracker from weights that are loaded already; arguments as for `load`."""
-    if ":" in runtime:  # exported graphs are for one size of the search region
-        overrides = {"search_sizes": (), **overrides}
+    if "runtime" in overrides:
+        warnings.warn("argument 'runtime' is now 'backend'", OldKeyWarning, stacklevel=3)
+        backend = overrides.pop("runtime")
     config = config_of(weights, **overrides)
-    if runtime == FASTEST:
-        return Tracker(fastest_engine(weights.net, config, device, precision), config)
-    return Tracker(Engine(weights.net, device, precision, runtime), config)
+    return Tracker(open_backend(weights, device, precision, backend), config)
 
 
 def config_of(weights: Weights, **overrides: Any) -> TrackerConfig:

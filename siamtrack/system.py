@@ -98,6 +98,31 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+MOST_THREADS = 8
+"""Threads of a network: one crop's maps hold no work for more, and each of them must be woken for every layer."""
+
+_threads: int | None = None
+
+
+def limit_threads(count: int | None) -> None:
+    """Let networks made from now on, OpenCV and PyTorch compute with so many threads; None: as many as pay."""
+    import cv2
+
+    global _threads
+    _threads = count
+    cv2.setNumThreads(network_threads())
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(network_threads())
+
+
+def network_threads() -> int:
+    """Threads of a network: what `limit_threads` said; else the cores there are, but `OMP_NUM_THREADS` and 8 at most."""
+    if _threads is not None:
+        return _threads
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(int(asked) if asked.isdecimal() else MOST_THREADS, usable_cores(), MOST_THREADS))
+
+
 def leave_with_parent() -> None:
     """End this process when the one that started it has ended: a parent that is killed can end nobody any more.
 
@@ -157,23 +182,21 @@ def processor_name() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that a result depends on; those of ONNX Runtime and OpenVINO where they are installed."""
+    """Versions of everything that a result depends on; those of runtimes where they are installed."""
     import importlib.metadata
 
     import cv2
     import numpy as np
-    import torch
 
     from siamtrack import __version__
 
     found = {
         "siamtrack": __version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
         "opencv": cv2.__version__,
         "numpy": np.__version__,
     }
-    for name in ("onnxruntime", "openvino"):
+    for name in ("onnxruntime", "torch", "openvino"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found

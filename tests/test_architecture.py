@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from architecture import PACKAGE, calls, circles, folders, graph, loads, modules
 
-TORCH_FREE = ("siamtrack", "siamtrack.cli", "siamtrack.data", "siamtrack.labels", "siamtrack.verify.verifier")
+TORCH_FREE = (
+    *("siamtrack", "siamtrack.cli", "siamtrack.data", "siamtrack.labels", "siamtrack.tracking", "siamtrack.video"),
+    *("siamtrack.backends.onnx", "siamtrack.backends.openvino", "siamtrack.backends.select", "siamtrack.verify.verifier"),
+)
 """Modules and folders that must not bring in torch when they are imported; a folder stands for all of its modules."""
 
 TALKING = ("siamtrack.cli", "siamtrack.__main__")

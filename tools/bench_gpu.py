@@ -31,8 +31,7 @@ from siamtrack.eval.evaluate import evaluate, pool_runs
 from siamtrack.eval.speed import Contender, Figures, figures, run_round
 from siamtrack.eval.speed_clip import RenderedClip, render_clip
 from siamtrack.system import versions
-from siamtrack.tracking.group import MultiTracker
-from siamtrack.tracking.tracker import Tracker
+from siamtrack.tracking.tracker import MultiTracker, Tracker
 
 WARM_UP = 5
 
@@ -58,9 +57,9 @@ def main() -> None:
     host = siamtrack.load(args.model, "cpu", "float32")
     small, large, crowd = render_clip(), render_clip((3840, 2160)), render_clip(targets=args.targets)
     found: dict[str, Any] = {
-        "device": str(ours.engine.device),
+        "device": str(ours.backend.device),
         "model": args.model,
-        "precision": ours.engine.precision,
+        "precision": ours.backend.precision,
         "versions": versions(),
         "one target": single(ours, small, args.frames),
         "one target, 4K": single(ours, large, args.frames),
@@ -89,7 +88,7 @@ def single(tracker: Tracker, clip: RenderedClip, frames: int) -> dict[str, float
 
 def many(tracker: Tracker, clip: RenderedClip, frames: int) -> Figures:
     """Speed with all targets of a clip, in one batch a frame."""
-    group: MultiTracker[int] = MultiTracker(tracker.engine, tracker.config)
+    group: MultiTracker[int] = MultiTracker(tracker.backend, tracker.config)
     images = clip.read(1 + WARM_UP + frames)
     first = next(images)
     for name, box in enumerate(clip.boxes):

@@ -29,7 +29,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import Dataset
 
 from siamtrack.config import find_recipe
-from siamtrack.tracking.placement import pick_device
+from siamtrack.model.device import pick_device
 from siamtrack.train.bookkeeping import StepReport
 from siamtrack.train.loop import train
 from siamtrack.train.pairs import Batch

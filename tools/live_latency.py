@@ -99,7 +99,7 @@ def follow(model: str, out: Path) -> Callable[[Captured], object]:
     from siamtrack.live.session import Session
 
     tracker = load(model)
-    session = Session(tracker.engine, tracker.config, out)
+    session = Session(tracker.backend, tracker.config, out)
 
     def step(captured: Captured) -> None:
         session.step(captured)

@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", help="a training checkpoint, or the name of a shipped model")
     parser.add_argument("--name", help="of the model; default: that of its architecture")
-    parser.add_argument("--config", type=Path, required=True, help="YAML with the tracker's constants")
+    parser.add_argument("--config", type=Path, required=True, help="YAML with tracker constants; the others stay")
     parser.add_argument("--data", help="what it was trained on, in words; of a checkpoint")
     parser.add_argument("--val", help="val scores with data set, subset and number of sequences")
     parser.add_argument("--note", help="whatever else a reader must know, such as an interrupted schedule")
@@ -38,9 +38,11 @@ def main() -> None:
     weights = load_weights(args.source)
     training = dict(weights.header.training) if shipped else of_checkpoint(args.source, args.data)
     training |= {key: text for key, text in (("val", args.val), ("note", args.note)) if text is not None}
-    constants = to_plain(build(TrackerConfig, load_yaml(args.config), str(args.config)))
+    constants = to_plain(
+        build(TrackerConfig, {**weights.header.tracker, **load_yaml(args.config)}, str(args.config), warn=False)
+    )
     path = ASSETS / f"{args.name or weights.header.model}.safetensors"
-    save_weights(path, weights.net, dataclasses.replace(weights.header, tracker=constants, training=training))
+    save_weights(path, weights.state, dataclasses.replace(weights.header, tracker=constants, training=training))
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, sha256 {load_weights(path).sha256}")
 
 

@@ -61,14 +61,14 @@ def table(report: dict[str, Any], against: str | None = None, digits: int = 1) -
         f"{machine['processor']}, {machine['threads']} threads; {clip['name']}, {clip['frames']} frames, {read}; medians of "
         f"{report['rounds']} rounds in turns (`siamtrack bench`):",
         "",
-        f"| frames per second | runtime | network | tracker | end to end | p50 / p95 ms | memory MB | times {_name(base)} |",
+        f"| frames per second | backend | network | tracker | end to end | p50 / p95 ms | memory MB | times {_name(base)} |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for one in contenders:
         speeds = [f"{one[kind]['fps']:.{digits}f}" if one[kind] else "" for kind in ("network", "tracker", "end_to_end")]
         times = " / ".join(f"{one['tracker'][key]:.1f}" for key in ("p50_ms", "p95_ms"))
         ratio = median(mine / theirs for mine, theirs in zip(rounds[one["name"]], rounds[base], strict=True))
-        how = " ".join(filter(None, (one["runtime"], one["precision"])))
+        how = " ".join(filter(None, (one["backend"], one["precision"])))
         name = NAMES.get(one["name"], f"`{one['name']}`")
         cells = [name, how, *speeds, times, f"{one['memory_mb']:.0f}", "1" if one["name"] == base else f"{ratio:.2f}"]
         lines.append("| " + " | ".join(cells) + " |")

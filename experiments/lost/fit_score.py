@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fit score_weights and score_offset of a model: what its evidence says of "the box overlaps the target by more than 0.5".
+"""Fit score_weights and score_offset of a model: what its candidates say of "the box overlaps the target by more than 0.5".
 
     experiments/lost/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only 'TLP_*' --features value,gap --jobs 2
     experiments/lost/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only @configs/dev.txt --starts --jobs 2
@@ -38,13 +38,11 @@ from siamtrack.config import load_yaml
 from siamtrack.data.layout import find_sequences
 from siamtrack.eval.evaluate import many_starts
 from siamtrack.eval.runner import shared
-from siamtrack.tracking.crop import context_side, mean_color
-from siamtrack.tracking.evidence import Evidence
-from siamtrack.tracking.exemplar import embed_exemplars
-from siamtrack.tracking.locator import View
+from siamtrack.tracking.crop import mean_color
+from siamtrack.tracking.template import embed
 from siamtrack.tracking.tracker import Tracker
 
-FEATURES = (*Evidence._fields, "similarity")
+FEATURES = ("logit", "margin", "similarity")
 """The last one is known with --starts alone."""
 
 OFF = 0.05
@@ -60,7 +58,7 @@ RIDGE = 1e-2
 class Frames(NamedTuple):
     """What was seen: features (N, F) in the order of `FEATURES`, overlaps (N,), each frame's sequence and kind of clip."""
 
-    evidence: NDArray[np.float64]
+    features: NDArray[np.float64]
     overlaps: NDArray[np.float64]
     sequence: NDArray[np.str_]
     kind: NDArray[np.str_]
@@ -72,7 +70,7 @@ class Frames(NamedTuple):
 
     def of(self, chosen: NDArray[np.bool_]) -> Frames:
         """Some of the frames."""
-        return Frames(self.evidence[chosen], self.overlaps[chosen], self.sequence[chosen], self.kind[chosen])
+        return Frames(self.features[chosen], self.overlaps[chosen], self.sequence[chosen], self.kind[chosen])
 
     def weights(self) -> NDArray[np.float64]:
         """(N,) so that each kind of clip of each sequence counts alike; their mean is 1."""
@@ -103,7 +101,7 @@ def main() -> None:
     seen = collect(args)
     print(f"{len(seen.overlaps)} frames of {len(set(seen.sequence))} sequences, {seen.good.mean():.3f} of them good")
     names = tuple(args.features.split(",")) if args.features else ()
-    for features in [names] if names else choices(seen.evidence.shape[1]):
+    for features in [names] if names else choices(seen.features.shape[1]):
         weights, offset = fit(seen, features)
         scores = leave_one_out(seen, features)
         parts = (np.ones_like(seen.good), seen.kind == "plain")
@@ -140,15 +138,17 @@ def collect(args: argparse.Namespace) -> Frames:
     calls = [(args.root, name, args.model, settings, *(() if args.starts else (args.seed,))) for name in names]
     for found in track(shared(observe_starts if args.starts else observe, calls, args.jobs), "sequences", total=len(calls)):
         rows += found
-    evidence, overlaps, sequences, kinds = zip(*rows, strict=True)
-    seen = Frames(np.array(evidence), np.array(overlaps), np.array(sequences), np.array(kinds))
+    rows_seen, overlaps, sequences, kinds = zip(*rows, strict=True)
+    seen = Frames(np.array(rows_seen), np.array(overlaps), np.array(sequences), np.array(kinds))
     if args.keep:
         np.savez_compressed(args.keep, **seen._asdict())
     return seen
 
 
-def observe(root: Path, name: str, model: str, settings: dict[str, Any], seed: int) -> list[tuple[Evidence, float, str, str]]:
-    """Evidence, overlap, sequence and kind of each frame of one sequence and of the clips made of it."""
+def observe(
+    root: Path, name: str, model: str, settings: dict[str, Any], seed: int
+) -> list[tuple[Sequence[float], float, str, str]]:
+    """Features, overlap, sequence and kind of each frame of one sequence and of the clips made of it."""
     sequences = {one.name: one for one in find_sequences(root)}
     sequence, tracker = sequences[name], load(model, **settings)
     rows = [(*row, name, "plain") for row in follow(tracker, sequence.frames(), sequence.boxes_xywh, unsure=True)]
@@ -160,7 +160,7 @@ def observe(root: Path, name: str, model: str, settings: dict[str, Any], seed: i
 def observe_starts(
     root: Path, name: str, model: str, settings: dict[str, Any]
 ) -> list[tuple[Sequence[float], float, str, str]]:
-    """Evidence with similarity, overlap, sequence and kind of each frame of one sequence, from eight starts."""
+    """Features with similarity, overlap, sequence and kind of each frame of one sequence, from eight starts."""
     sequence = {one.name: one for one in find_sequences(root)}[name]
     tracker, frames, boxes = load(model, **settings), list(sequence.frames()), sequence.boxes_xywh
     rows = []
@@ -168,42 +168,42 @@ def observe_starts(
         tracker.init(frames[order[0]], first)
         exemplar = embedded(tracker, frames[order[0]], first)
         for index in order[1:]:
-            box, evidence = tracker.update(frames[index]).box, tracker.evidence
-            assert evidence is not None
+            box, candidate = tracker.update(frames[index]).box, tracker.details.candidate
+            assert candidate is not None
             if (boxes[index, 2:] > 0).all():
                 similarity = float(exemplar @ embedded(tracker, frames[index], box))
-                rows.append(((*evidence, similarity), float(iou(box, boxes[index])), name, "plain"))
+                rows.append(((candidate.logit, candidate.margin, similarity), float(iou(box, boxes[index])), name, "plain"))
     return rows
 
 
 def embedded(tracker: Tracker, frame: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.float32]:
     """The embedding of an exemplar cut around a box, as a vector of length 1."""
     x, y, w, h = (float(value) for value in box)
-    view = View(frame, (x + w / 2, y + h / 2), (w, h), context_side((w, h)), mean_color(frame))
-    vector = embed_exemplars(tracker.engine, tracker.config, view).cpu().numpy().ravel()
+    config, center_xy = tracker.config, (x + w / 2, y + h / 2)
+    vector = embed(tracker.backend, config, frame, center_xy, (w, h), mean_color(frame), config.search_size).embedding.ravel()
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
 def follow(
     tracker: Tracker, frames: Iterable[NDArray[np.uint8]], boxes: NDArray[np.float64], unsure: bool
-) -> Iterator[tuple[Evidence, float]]:
-    """Evidence and overlap of each frame. unsure: without a box nothing is known, rather than that the target is absent."""
+) -> Iterator[tuple[tuple[float, float], float]]:
+    """Features and overlap of each frame. unsure: without a box nothing is known, rather than that the target is absent."""
     visible: NDArray[np.bool_] = np.asarray((boxes[:, 2:] > 0).all(axis=1))
     first = int(visible.argmax())
     for i, frame in enumerate(frames):
         if i == first:
             tracker.init(frame, boxes[i])
         elif i > first:
-            box, evidence = tracker.update(frame).box, tracker.evidence
-            assert evidence is not None
+            box, candidate = tracker.update(frame).box, tracker.details.candidate
+            assert candidate is not None
             if visible[i] or not unsure:
-                yield evidence, float(iou(box, boxes[i])) if visible[i] else 0.0
+                yield (candidate.logit, candidate.margin), float(iou(box, boxes[i])) if visible[i] else 0.0
 
 
 def fit(seen: Frames, features: Sequence[str]) -> tuple[NDArray[np.float64], float]:
     """Weights (F,), 0 for features that are left out, by a logistic regression (Newton's method), and the offset for them."""
     columns = [FEATURES.index(name) for name in features]
-    chosen = seen.evidence[:, columns]
+    chosen = seen.features[:, columns]
     mean, spread = chosen.mean(0), np.maximum(chosen.std(0), 1e-9)
     known = np.column_stack([(chosen - mean) / spread, np.ones(len(chosen))])
     share, found = seen.weights(), np.zeros(known.shape[1])
@@ -213,14 +213,14 @@ def fit(seen: Frames, features: Sequence[str]) -> tuple[NDArray[np.float64], flo
         slope = known.T @ (share * (likely - seen.good)) + pull @ found
         bend = (known * (share * likely * (1 - likely))[:, None]).T @ known + pull + 1e-9 * np.eye(len(found))
         found -= np.linalg.solve(bend, slope)
-    weights = np.zeros(seen.evidence.shape[1])
+    weights = np.zeros(seen.features.shape[1])
     weights[columns] = found[:-1] / spread
     return weights, offset_for(seen, weights)
 
 
 def offset_for(seen: Frames, weights: NDArray[np.float64]) -> float:
     """The offset under which scores are right on the whole, by `Frames.halves`; found by bisection, to 1e-6."""
-    known, share, (low, high) = seen.evidence @ weights, seen.halves(), (-50.0, 50.0)
+    known, share, (low, high) = seen.features @ weights, seen.halves(), (-50.0, 50.0)
     while high - low > 1e-6:
         middle = (low + high) / 2
         likely = 1 / (1 + np.exp(-np.clip(known + middle, -50, 50)))
@@ -234,7 +234,7 @@ def leave_one_out(seen: Frames, features: Sequence[str]) -> NDArray[np.float64]:
     for name in set(seen.sequence.tolist()):
         own = seen.sequence == name
         weights, offset = fit(seen.of(~own), features)
-        scores[own] = 1 / (1 + np.exp(-np.clip(seen.evidence[own] @ weights + offset, -50, 50)))
+        scores[own] = 1 / (1 + np.exp(-np.clip(seen.features[own] @ weights + offset, -50, 50)))
     return scores
 
 

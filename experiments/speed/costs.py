@@ -23,8 +23,7 @@ from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed import Contender, Figures, figures, run_round
 from siamtrack.eval.speed_clip import Clip, RenderedClip, render_clip
 from siamtrack.system import resident_mb
-from siamtrack.tracking.group import MultiTracker
-from siamtrack.tracking.tracker import Tracker
+from siamtrack.tracking.tracker import MultiTracker, Tracker
 
 SIZES = {"240p": (426, 240), "480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 _WARM_UP = 2
@@ -130,7 +129,7 @@ def cost_of_lengths(contender: Contender, clip: Clip, lengths: Sequence[int]) ->
 
 
 def _round_of_targets(tracker: Tracker, clip: RenderedClip, count: int, frames: int) -> Figures:
-    group: MultiTracker[int] = MultiTracker(tracker.engine, tracker.config)
+    group: MultiTracker[int] = MultiTracker(tracker.backend, tracker.config)
     images = clip.read(_WARM_UP + frames + 1)
     first = next(images)
     for number, box in enumerate(clip.boxes[:count]):

@@ -15,16 +15,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from siamtrack.api import config_of
+from siamtrack.backends.base import Backend
 from siamtrack.eval.speed import Contender, Entry, bench, entries, make_contender, write_json
 from siamtrack.eval.speed_clip import render_clip
-from siamtrack.model.siamese import Siamese
+from siamtrack.frames import Image
+from siamtrack.model.device import pick_device
+from siamtrack.model.siamese import Siamese, exemplar_cells
 from siamtrack.model.weights import load_weights
-from siamtrack.tracking.engine import Engine
-from siamtrack.tracking.runtimes.runtime import BoxResponse, Crops, Runtime
+from siamtrack.tracking.network import Floats, Response, Search
 from siamtrack.tracking.tracker import Tracker
 
 PLAIN = "plain"
@@ -34,65 +35,38 @@ PLAIN_SETTINGS = {"scale_search": "search", "scale_count": 3}
 """The paper's form: three search crops a frame."""
 
 
-class PlainRuntime:
-    """Nothing is folded, fused or laid out anew; see `siamtrack.tracking.runtimes.runtime.Runtime`.
+class PlainBackend(Backend):
+    """The network as it was trained, in float32: nothing is folded, fused or laid out anew.
 
     Args:
-        net: a trained network; it is used as it is, in evaluation mode.
-        device: where to.
+        net: a trained network; it is used as it is. device: as for `siamtrack.load`.
     """
 
-    def __init__(self, net: Siamese, device: torch.device) -> None:
-        self.device = device
-        self._net = net.to(device).eval()
+    name = "plain"
+
+    def __init__(self, net: Siamese, device: str = "auto") -> None:
+        self._device = pick_device(device)
+        super().__init__(net.model, str(self._device), "float32")
+        self._net = net.to(self._device).eval()
         self._reverse = net.input_spec.color_order == "rgb"
 
     @torch.inference_mode()
-    def embed(self, crops: Crops) -> Tensor:
-        """Embeddings (N, C, h, w) of crops (N, S, S, 3) BGR."""
-        ordered = crops[..., ::-1] if self._reverse else crops
-        planes = np.ascontiguousarray(ordered.transpose(0, 3, 1, 2), dtype=np.float32)
-        return self._net.embed(torch.from_numpy(planes).to(self.device))
+    def embed_exemplar(self, crops: Sequence[Image]) -> tuple[Floats, None]:
+        """Embeddings (K, C, 6, 6)."""
+        return exemplar_cells(self._net.embed(self._images(crops))).cpu().numpy(), None
 
     @torch.inference_mode()
-    def kernel(self, exemplar: Tensor) -> Tensor:
-        """The box head's kernel (N, c, 4, 4)."""
-        assert self._net.box is not None, "the engine asks only networks with a box head"
-        return self._net.box.kernel(exemplar)
+    def respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:
+        """All crops in one batch."""
+        images = self._images([search.region.extract(image, search.pad_color) for search in searches])
+        with self._clocked():
+            exemplars = torch.from_numpy(np.stack([search.exemplar.embedding for search in searches])).to(self._device)
+            return [Response(each, None) for each in self._net.match(exemplars, self._net.embed(images)).cpu().numpy()]
 
-    def prepare(self, head: str, search_sizes: Sequence[int]) -> None:
-        """Nothing."""
-
-    @torch.inference_mode()
-    def match(self, exemplar: Tensor, crops: Crops) -> NDArray[np.float32]:
-        """Response logits (N, K, n, n)."""
-        response: NDArray[np.float32] = self._net.match(exemplar, self.embed(crops)).cpu().numpy()
-        return response
-
-    @torch.inference_mode()
-    def match_box(self, exemplar: Tensor, kernel: Tensor, crops: Crops, size_wh: Tensor) -> list[BoxResponse]:
-        """What the box head says, one answer an item."""
-        assert self._net.box is not None, "the engine asks only networks with a box head"
-        search = self.embed(crops)
-        response = self._net.match(exemplar[:, None], search)[:, 0]
-        maps = self._net.box(kernel, self._net.box.features(search), response, size_wh.to(self.device))
-        return [BoxResponse(*each) for each in zip(*(item.cpu().numpy() for item in (response, *maps)), strict=True)]
-
-
-class PlainEngine(Engine):
-    """An engine of the plain recipe, in float32.
-
-    Args:
-        net: a trained network.
-        device: as for `Engine`.
-    """
-
-    def __init__(self, net: Siamese, device: str = "auto") -> None:
-        super().__init__(net, device, "float32", "eager")
-        self.runtime = "plain"
-
-    def _make(self, net: Siamese) -> Runtime:
-        return PlainRuntime(net, self.device)
+    def _images(self, crops: Sequence[Image]) -> Tensor:
+        stacked = np.stack(crops)[..., :: -1 if self._reverse else 1]
+        planes = np.ascontiguousarray(stacked.transpose(0, 3, 1, 2), dtype=np.float32)
+        return torch.from_numpy(planes).to(self._device)
 
 
 def make(entry: Entry, device: str = "auto") -> Contender:
@@ -100,7 +74,7 @@ def make(entry: Entry, device: str = "auto") -> Contender:
     if entry.name != PLAIN:
         return make_contender(entry, device)
     weights = load_weights(PLAIN_MODEL)
-    return Contender(entry.label, Tracker(PlainEngine(weights.net, device), config_of(weights, **PLAIN_SETTINGS)))
+    return Contender(entry.label, Tracker(PlainBackend(weights.net, device), config_of(weights, **PLAIN_SETTINGS)))
 
 
 def main() -> None:

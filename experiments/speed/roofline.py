@@ -2,7 +2,7 @@
 """How much of what a machine can do the network uses (Williams, Waterman and Patterson, CACM 2009: the roofline model).
 
     experiments/speed/roofline.py siamfc-lite siamfc --threads 2
-    experiments/speed/roofline.py siamfc,precision=bfloat16,runtime=eager
+    experiments/speed/roofline.py siamfc,precision=bfloat16,backend=eager
 
 Work is counted, not guessed: multiply-adds of one tracked frame by PyTorch's own counter, over the graphs that tracking is
 made of. The machine's peaks are measured: a large product of matrices, a large convolution, a large copy.
@@ -25,12 +25,12 @@ from siamtrack.eval.named import our_tracker
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed import Contender, run_round
 from siamtrack.eval.speed_clip import render_clip
-from siamtrack.model.backbone import EXEMPLAR_SIZE, embedding_size
+from siamtrack.model.device import PRECISIONS
 from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese
+from siamtrack.models import EXEMPLAR_SIZE, embedding_size
 from siamtrack.system import processor_name
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.placement import PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -231,13 +231,13 @@ def main() -> None:
             run_round(contender, clip, 20)
             network = run_round(contender, clip, args.frames)[0].network
             assert network is not None, "ours has a network"
-            found.append((name, tracker.engine, count_work(weights.net, tracker.config), 1 / network.fps))
-        machine = measure_machine(found[0][1].device, [engine.precision for _, engine, _, _ in found])
+            found.append((name, tracker.backend, count_work(weights.net, tracker.config), 1 / network.fps))
+        machine = measure_machine(torch.device(found[0][1].device), [backend.precision for _, backend, _, _ in found])
     print(f"{processor_name()}, {threads} threads, {machine.bandwidth_gb_s:.1f} GB/s")
     for precision, peak in machine.peak_gflops.items():
         print(f"peak in {precision}: {peak:.0f} GFLOP/s")
-    for name, engine, work, seconds in found:
-        roof = under_roof(name, engine.precision, work, seconds, machine)
+    for name, backend, work, seconds in found:
+        roof = under_roof(name, backend.precision, work, seconds, machine)
         print(
             f"{name}: {roof.gmacs:.2f} G multiply-adds a frame, {roof.gflops:.0f} GFLOP/s "
             f"({100 * roof.of_peak:.0f} % of the {roof.precision} peak), {roof.gb_s:.1f} GB/s "

@@ -31,7 +31,7 @@ def batch(
     model: str | Path = DEFAULT_MODEL,
     device: str = "auto",
     precision: str = "auto",
-    runtime: str = "auto",
+    backend: str = "auto",
     workers: int | None = None,
     threads: int | None = None,
     video: bool = False,
@@ -52,7 +52,7 @@ def batch(
             `OUT/summary.csv` and summary.json.
         engine: `local`: processes of this machine; `ray`: a cluster, see `batch.ray_engine`.
         address: of the Ray cluster, such as `auto` or `ray://HOST:10001`; None makes one on this machine.
-        model, device, precision, runtime: as for `siamtrack.load`; with `cuda` and several GPUs, workers take them in turn.
+        model, device, precision, backend: as for `siamtrack.load`; with `cuda` and several GPUs, workers take them in turn.
         workers, threads: processes, and threads of each. Default: as many as fill the machine. Threads can change the
             rounding of sums, so the same batch should go on with the same number.
         video: also write `OUT/VIDEO/overlay.mp4` with all targets.
@@ -83,7 +83,7 @@ def batch(
     if isinstance(jobs, (str, Path)) and Path(os.path.abspath(jobs)) == place:
         raise ConfigError(f"the results cannot go into the folder of the jobs, {place}; give out= (--out) another one")
     found = open_jobs(jobs) if isinstance(jobs, (str, Path)) else checked(jobs)
-    settings = settings_for(place, model, device, precision, runtime, constants, video=video, retries=retries)
+    settings = settings_for(place, model, device, precision, backend, constants, video=video, retries=retries)
     if engine == "ray" and threads is None:
         threads = 1  # the machines that do the work are others than this one, and a task must fit into the smallest
     workers, threads = share_machine(len(found.videos), settings.devices, workers, threads)

@@ -12,7 +12,7 @@ from siamtrack.batch.jobs import VideoJob
 from siamtrack.batch.target_folder import TargetResult
 from siamtrack.config import to_plain
 from siamtrack.errors import WeightsError
-from siamtrack.system import usable_cores
+from siamtrack.system import limit_threads, usable_cores
 
 if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
@@ -29,11 +29,11 @@ class RunSettings:
         out: folder of all results, absolute.
         model: as for `siamtrack.load`; a file's path is absolute.
         constants: the tracker's constants that were given.
-        identity: what all results of a batch share: weights, constants, device, precision, runtime; nothing is `auto`,
+        identity: what all results of a batch share: weights, constants, device, precision, backend; nothing is `auto`,
             which machines could understand differently.
         devices: one for each worker in turn, such as `cuda:0`, `cuda:1`.
         workers: processes.
-        threads: of torch and OpenCV in each. Sums in another order round differently: it goes into run.json.
+        threads: of network and OpenCV in each. Sums in another order round differently: it goes into run.json.
         video: write overlay.mp4.
         retries: how often a video is tried again whose worker died.
     """
@@ -50,39 +50,44 @@ class RunSettings:
 
 
 def settings_for(
-    out: Path, model: str | Path, device: str, precision: str, runtime: str, constants: Mapping[str, Any], **more: Any
+    out: Path, model: str | Path, device: str, precision: str, backend: str, constants: Mapping[str, Any], **more: Any
 ) -> RunSettings:
     """Say exactly which tracker is meant; nothing is put on a GPU.
 
     Args:
         out: folder of all results.
-        model, device, precision, runtime: as for `siamtrack.load`; with `cuda` and several GPUs, all of them are used.
+        model, device, precision, backend: as for `siamtrack.load`; with `cuda` and several GPUs, all of them are used.
         constants: of the tracker, as they were given.
         **more: fields of `RunSettings`.
 
     Raises:
         SiamtrackError, FileNotFoundError, ValueError: as `siamtrack.load` raises them.
     """
-    import torch
-
     from siamtrack.api import config_of
+    from siamtrack.backends.select import place
     from siamtrack.model.weights import load_weights
-    from siamtrack.tracking.placement import place
 
     weights = load_weights(model)
     config = config_of(weights, **constants)
-    exact = place(weights.net.backbone.dense, device, precision, runtime)
-    several = exact.device.type == "cuda" and exact.device.index is None
-    devices = tuple(f"cuda:{i}" for i in range(torch.cuda.device_count())) if several else (str(exact.device),)
+    exact = place(device, precision, backend)
     identity = {
         "weights_sha256": weights.sha256,
         "tracker": to_plain(config),
-        "device": exact.device.type,
+        "device": exact.device.partition(":")[0],
         "precision": exact.precision,
-        "runtime": exact.runtime,
+        "backend": exact.name,
     }
     name = os.path.abspath(model) if Path(model).is_file() else str(model)
-    return RunSettings(str(out), name, dict(constants), identity, devices, **more)
+    return RunSettings(str(out), name, dict(constants), identity, _devices(exact.device), **more)
+
+
+def _devices(device: str) -> tuple[str, ...]:
+    """The device, or every GPU where `cuda` names none."""
+    if device != "cuda":
+        return (device,)
+    import torch
+
+    return tuple(f"cuda:{i}" for i in range(torch.cuda.device_count()))
 
 
 def make_tracker(settings: RunSettings, device: str) -> Tracker:
@@ -92,19 +97,15 @@ def make_tracker(settings: RunSettings, device: str) -> Tracker:
         WeightsError: the weights are not those that the batch began with.
         SiamtrackError, FileNotFoundError, ValueError: as `siamtrack.load` raises them.
     """
-    import cv2
-    import torch
-
     from siamtrack.api import tracker_from
     from siamtrack.model.weights import load_weights
 
-    torch.set_num_threads(settings.threads)
-    cv2.setNumThreads(settings.threads)
+    limit_threads(settings.threads)
     weights = load_weights(settings.model)
     if weights.sha256 != settings.identity["weights_sha256"]:
         raise WeightsError(f"the weights of {settings.model} were replaced while the batch ran; start it again")
     exact = settings.identity
-    return tracker_from(weights, device, exact["precision"], exact["runtime"], **settings.constants)
+    return tracker_from(weights, device, exact["precision"], exact["backend"], **settings.constants)
 
 
 def share_machine(videos: int, devices: tuple[str, ...], workers: int | None, threads: int | None) -> tuple[int, int]:

@@ -12,9 +12,8 @@ from siamtrack.batch.jobs import VideoJob
 from siamtrack.batch.overlays import FinishedTrack, Pictures, pictures_missing, remove_pictures
 from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult
 from siamtrack.errors import OutputError, SourceError
-from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.result import TrackResult
-from siamtrack.tracking.tracker import Tracker
+from siamtrack.tracking.tracker import MultiTracker, Tracker
 from siamtrack.video.results import STOPPED, FrameTimes, Recorder
 from siamtrack.video.run import conditions, timed_update
 from siamtrack.video.source import Frame, Source, open_source
@@ -93,7 +92,7 @@ class _VideoRun:
     ) -> None:
         self._video, self._settings = video, settings
         self._waiting, self._drawn = waiting, drawn
-        self._group: MultiTracker[int] = MultiTracker(tracker.engine, tracker.config)
+        self._group: MultiTracker[int] = MultiTracker(tracker.backend, tracker.config)
         self._followed: dict[int, tuple[TargetFolder, Recorder]] = {}
         self._results: dict[int, TrackResult] = {}
         self._about = {"model": settings.model, "weights_sha256": settings.identity["weights_sha256"], **conditions(tracker)}

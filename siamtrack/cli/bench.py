@@ -27,9 +27,9 @@ def bench(
             "cv2:NAME; identity. Default: all models.",
         ),
     ] = None,
-    runtime: Annotated[
+    backend: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Each model with each: auto, eager, onnx, openvino or cuda-graph. May be repeated."),
+        typer.Option("--backend", "--runtime", metavar="NAME", help="Each model with each: auto, onnx, torch or openvino."),
     ] = None,
     peers: Annotated[bool, typer.Option("--peers", help="OpenCV's trackers too, all that are installed.")] = False,
     onnx_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Networks of OpenCV's nano and vit.")] = None,
@@ -40,7 +40,7 @@ def bench(
     box: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="The target in its first frame.")] = None,
     frames: Annotated[int, typer.Option(min=2, help="Of each round, after the first.")] = 60,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds that count; a short one before them warms up.")] = 5,
-    threads: Annotated[int | None, typer.Option(min=1, help="To compute with. Default: as PyTorch chooses.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="To compute with. Default: as many as pay.")] = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures.")] = None,
@@ -53,7 +53,7 @@ def bench(
 
     Examples:
 
-        siamtrack bench --runtime eager --runtime onnx --threads 2
+        siamtrack bench --backend onnx --backend torch --threads 2
 
         siamtrack bench --peers --onnx-dir nets --video clip.mp4 --box 120,80,64,48 --json bench.json
     """
@@ -65,7 +65,7 @@ def bench(
     from siamtrack.boxes import parse_box
     from siamtrack.eval import speed, speed_clip
 
-    wanted = speed.entries(model or MODELS, runtime or ("auto",), peers)
+    wanted = speed.entries(model or MODELS, backend or ("auto",), peers)
     labels = [entry.label for entry in wanted]
     if against is not None and against not in labels:
         from siamtrack.config import nearest
@@ -97,11 +97,11 @@ def _print(report: SpeedReport) -> None:
     typer.echo(f"{clip['name']}, {clip['frames']} frames, {read}; medians of {report.rounds} rounds in turns")
     table = Table(box=boxes.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for place, column in enumerate(
-        ("", "runtime", "network", "tracker", "end to end", "p50 ms", "p95 ms", f"x {report.against}", "MB")
+        ("", "backend", "network", "tracker", "end to end", "p50 ms", "p95 ms", f"x {report.against}", "MB")
     ):
         table.add_column(column, justify="right" if place else "left", overflow="fold")
     for one in report.contenders:
-        how = " ".join(filter(None, (one.runtime, one.precision, one.device if one.device != "cpu" else "")))
+        how = " ".join(filter(None, (one.backend, one.precision, one.device if one.device != "cpu" else "")))
         gpu = f" + {one.gpu_memory_mb:.0f} GPU" if one.gpu_memory_mb is not None else ""
         speeds = (_fps(one.network), _fps(one.tracker), _fps(one.end_to_end))
         times = (_ms(one.tracker.p50_ms), _ms(one.tracker.p95_ms))

@@ -38,7 +38,7 @@ def evaluate(
             "--tracker",
             "--model",
             metavar="NAME",
-            help="siamfc-lite, siamfc-box, siamfc, a weights file, cv2:mil|kcf|csrt|nano|vit, onnx:nanotrackv3|fear_xs, "
+            help="siamfc-lite, siamfc, a weights file, cv2:mil|kcf|csrt|nano|vit, onnx:nanotrackv3|fear_xs, "
             "identity; may be repeated. A model may carry constants of its own: siamfc,window_influence=0.25.",
         ),
     ] = None,
@@ -51,7 +51,7 @@ def evaluate(
     thorough: Annotated[bool, typer.Option("--thorough", help="With --check: decode every image.")] = False,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
-    runtime: options.Runtime = "auto",
+    backend: options.Backend = "auto",
 ) -> int:
     """Run trackers on a benchmark by its protocol, and write a report. Stopped, the same command goes on.
 
@@ -80,18 +80,15 @@ def evaluate(
     from siamtrack.eval.evaluate import subset as chosen
     from siamtrack.eval.evaluation import score, trackers_of
     from siamtrack.eval.runner import TrackerSpec, run_benchmark, usual_jobs
-    from siamtrack.tracking.placement import FASTEST
 
     data = open_benchmark(benchmark, place, subset)
     data = replace(data, sequences=tuple(chosen(data.sequences, filter(None, only.split(",")))))
     onnx = str(onnx_dir) if onnx_dir else None
     names = dict.fromkeys(tracker or [DEFAULT_MODEL])
-    if runtime == FASTEST:  # each process would measure for itself, and none be the one that results are kept under
-        raise ValueError(f"--runtime {FASTEST}: an evaluation names its runtime; use auto, or the one that was found")
     # Read before the run: hours of it must not end in a wrong path.
     other = score(data, trackers_of(compare), compare, {"folder": compare.name}) if compare is not None else None
     # One pass as the benchmarks mean it; a name's own settings come later and win: siamfc-lite,redetect=true
-    specs = [TrackerSpec(name, ("redetect=false",), onnx, device, precision, threads, runtime) for name in names]
+    specs = [TrackerSpec(name, ("redetect=false",), onnx, device, precision, threads, backend) for name in names]
     frames, runs = sum(len(video.boxes_xywh) for video in data.sequences), len(specs) * len(data.sequences)
     count = iter(range(1, runs + 1))
     with Bar("starting", len(specs) * frames) as bar:

@@ -22,32 +22,38 @@ def export(
     ] = None,
     crops: Annotated[int, typer.Option(min=1, help="With --int8: search crops to measure.")] = 64,
 ) -> int:
-    """Write a model's graphs as ONNX files, and check each against PyTorch. Any batch size; crops are BGR bytes.
+    """Write a model's graphs as ONNX files, with their weights inside. Any batch size; crops are BGR bytes.
+
+    \b
+    exemplar.onnx, search.onnx        what this package runs: crop to exemplar; crop and exemplar to maps; any crop size
+    embed, match, kernel, box .onnx   its parts for other engines, with one search size; each is checked against PyTorch
+    export.json                       files, sizes, and the tracker's constants
 
     \b
     Examples:
       siamtrack export siamfc-lite --out exported/lite
       siamtrack export siamfc-lite --out exported/lite8 --int8 data/train
-      siamtrack track clip.mp4 --box 120,80,64,48 --out runs/clip --runtime onnx:exported/lite
+      siamtrack track clip.mp4 --box 120,80,64,48 --out runs/clip --backend onnx:exported/lite
 
-    8 bits are faster on CPUs with VNNI or AMX alone, and cost accuracy: measure with siamtrack eval --runtime onnx:DIR.
+    8 bits are faster on CPUs with VNNI or AMX alone, and cost accuracy: measure with siamtrack eval --backend onnx:DIR.
     """
     from siamtrack.api import config_of
+    from siamtrack.backends.base import package_graphs
+    from siamtrack.backends.exported import quantised, with_weights, write_export
+    from siamtrack.backends.onnx import open_graph
     from siamtrack.config import to_plain
-    from siamtrack.eval.calibration import calibration_crops
-    from siamtrack.model.export import export_graphs, largest_differences
+    from siamtrack.eval.calibration import calibration_inputs
     from siamtrack.model.weights import load_weights
-    from siamtrack.tracking.runtimes.exported_folder import write_folder
-    from siamtrack.tracking.runtimes.onnx import onnx_sessions
-    from siamtrack.tracking.runtimes.quantise import quantised
 
     weights = load_weights(model)
-    config = config_of(weights, search_sizes=(), **({"search_size": search_size} if search_size else {}))
-    examples = calibration_crops(int8, config, crops) if int8 is not None else None
-    graphs = export_graphs(weights.net, config.search_size)
-    sessions = onnx_sessions(1)
+    net = weights.net  # without PyTorch the command ends here, and says what to install
+    from siamtrack.model.export import export_parts, largest_differences
+
+    config = config_of(weights, **({"search_sizes": [], "search_size": search_size} if search_size else {}))
+    examples = calibration_inputs(int8, weights, config, crops) if int8 is not None else None
+    parts = export_parts(net, config.search_size)
     differences = largest_differences(
-        weights.net, graphs, lambda graph, inputs: sessions(graph)(inputs), search_size=config.search_size
+        net, parts, lambda graph, inputs: open_graph(graph, {}, 1)(inputs), search_size=config.search_size
     )
     for found in differences:
         typer.echo(f"{found.output:18s} differs from PyTorch by at most {found.relative:.1e} of its largest value")
@@ -55,12 +61,14 @@ def export(
     if not worst.relative < TOLERANCE:
         note(f"{worst.output} differs by {worst.relative:.1e}, more than {TOLERANCE}; nothing was written", kind="error")
         return 1
+    branches = {name: with_weights(graph, state) for name, (graph, state) in package_graphs(weights).items()}
     if examples is not None:
-        graphs = {**graphs, "embed": quantised(graphs["embed"], examples)}
-    write_folder(out, weights.net, graphs, config.search_size, "int8" if int8 else "float32", to_plain(config))
+        branches["search"] = quantised(branches["search"], examples)
+    graphs = {**branches, **parts}
+    write_export(out, weights, graphs, config.search_size, "int8" if int8 else "float32", to_plain(config))
     sizes = ", ".join(f"{name}.onnx {len(data) / 1e6:.1f} MB" for name, data in graphs.items())
     typer.echo(f"{out}: {sizes}")
-    typer.echo(f"Run it: siamtrack track ... --model {model} --runtime onnx:{out}")
+    typer.echo(f"Run it: siamtrack track ... --model {model} --backend onnx:{out}")
     return 0
 
 

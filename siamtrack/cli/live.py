@@ -48,7 +48,7 @@ def live(
     config: options.Config = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
-    runtime: options.Runtime = "auto",
+    backend: options.Backend = "auto",
     redetect: options.Redetect = True,
 ) -> int:
     """Follow things live: in a window, in a browser, or without either.
@@ -67,7 +67,7 @@ def live(
     if web:
         if boxes or record or not window:
             raise ValueError("--web takes no --box, --record or --no-window: draw and record in the page")
-        tracker, about = options.tracker_of(model, config, device, precision, runtime, redetect)
+        tracker, about = options.tracker_of(model, config, device, precision, backend, redetect)
         return _web(tracker, about, out, source=source, host=host, port=port, token=token or "")
     if host != "127.0.0.1" or port != 8765 or token:
         raise ValueError("--host, --port and --token go with --web")
@@ -83,10 +83,10 @@ def live(
     from siamtrack.live.session import Session
     from siamtrack.video.source import open_source
 
-    tracker, about = options.tracker_of(model, config, device, precision, runtime, redetect)
+    tracker, about = options.tracker_of(model, config, device, precision, backend, redetect)
     with Capture(lambda: open_source(source or "0")) as capture:
         _warm_up(tracker)
-        session = Session(tracker.engine, tracker.config, out, capture.name, capture.fps, about)
+        session = Session(tracker.backend, tracker.config, out, capture.name, capture.fps, about)
         if record:
             session.record(True)
         ended = "interrupted"
@@ -102,7 +102,7 @@ def _web(tracker: Tracker, about: dict[str, Any], out: Path, **address: Any) -> 
     from siamtrack.live.web.server import LiveServer
 
     def make_session(out: Path, source: str, fps: float) -> Session:
-        return Session(tracker.engine, tracker.config, out, source, fps, about)
+        return Session(tracker.backend, tracker.config, out, source, fps, about)
 
     server = LiveServer(out, make_session, **address)
     _warm_up(tracker)

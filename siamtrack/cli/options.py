@@ -7,17 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from siamtrack.cli.terminal import note
-
-Model = Annotated[str, typer.Option(help="siamfc-lite, siamfc-box, siamfc, or a .safetensors or .pth file.")]
+Model = Annotated[str, typer.Option(help="siamfc-lite, siamfc, or a .safetensors or .pth file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
-Runtime = Annotated[
-    str,
-    typer.Option(
-        help="auto, eager (PyTorch), compile (torch.compile), onnx, openvino, cuda-graph, or fastest, which measures them "
-        "once; see docs/speed.md."
-    ),
+Backend = Annotated[
+    str, typer.Option("--backend", "--runtime", help="auto, onnx, torch, openvino; or onnx:DIR of siamtrack export.")
 ]
 Config = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-lite.yaml.")]
 Redetect = Annotated[
@@ -26,19 +20,15 @@ Redetect = Annotated[
 
 
 def tracker_of(
-    model: str, config: Path | None, device: str, precision: str, runtime: str = "auto", redetect: bool = True
+    model: str, config: Path | None, device: str, precision: str, backend: str = "auto", redetect: bool = True
 ) -> tuple[Any, dict[str, Any]]:
     """The tracker that the options describe, and what run.json says of its weights."""
-    from siamtrack.api import config_of, tracker_from
+    from siamtrack.api import tracker_from
     from siamtrack.model.weights import load_weights
-    from siamtrack.tracking.placement import FASTEST
-    from siamtrack.tracking.runtimes.fastest import kept_answer
 
-    overrides = settings_of(config, redetect)
     weights = load_weights(model)
-    if runtime == FASTEST and kept_answer(weights.net.model, config_of(weights, **overrides), device, precision) is None:
-        note("measuring which runtime is the fastest here; this happens once, and takes minutes where networks are compiled")
-    return tracker_from(weights, device, precision, runtime, **overrides), {"model": model, "weights_sha256": weights.sha256}
+    tracker = tracker_from(weights, device, precision, backend, **settings_of(config, redetect))
+    return tracker, {"model": model, "weights_sha256": weights.sha256}
 
 
 def settings_of(config: Path | None, redetect: bool) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def track(
     config: options.Config = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
-    runtime: options.Runtime = "auto",
+    backend: options.Backend = "auto",
     redetect: options.Redetect = True,
 ) -> int:
     """Follow one target through a video.
@@ -52,7 +52,7 @@ def track(
     from siamtrack.video.source import open_source
 
     with open_source(source) as frames:
-        tracker, about = options.tracker_of(model, config, device, precision, runtime, redetect)
+        tracker, about = options.tracker_of(model, config, device, precision, backend, redetect)
         total = frames.frame_count - start if frames.frame_count else None
         with Signals() as signals, Bar(total=total, transient=True) as bar:
 

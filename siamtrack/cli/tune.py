@@ -34,7 +34,7 @@ def tune(
     out: Annotated[Path | None, typer.Option(help="Folder for report.json and report.png. Default: beside the study.")] = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
-    runtime: options.Runtime = "auto",
+    backend: options.Backend = "auto",
 ) -> int:
     """Search tracker constants by tracking, and say whether any beat the present ones. Needs the extra `tune`.
 
@@ -58,13 +58,13 @@ def tune(
     from siamtrack.tracking.tracker import Tracker
 
     weights = load_weights(model)
-    tracker = tracker_from(weights, device, precision, runtime, **{"redetect": False, **read_settings(constants or [])})
-    present, engine = tracker.config, tracker.engine
+    tracker = tracker_from(weights, device, precision, backend, **{"redetect": False, **read_settings(constants or [])})
+    present, network = tracker.config, tracker.backend
     ranges = search.read_space(load_yaml(space), present, str(space)) if space else search.default_space(present)
-    identity = {"model_sha256": weights.sha256, "precision": engine.precision, "runtime": engine.runtime}
+    identity = {"model_sha256": weights.sha256, "precision": network.precision, "backend": network.name}
     with _TrialBar(trials, len(sequences)) as bar:
         finished = search.tune(
-            lambda config: Tracker(engine, config), present, ranges, sequences, study, trials, limit, seed, identity, bar
+            lambda config: Tracker(network, config), present, ranges, sequences, study, trials, limit, seed, identity, bar
         )
     about = {
         **identity,
@@ -74,7 +74,7 @@ def tune(
         "sequences": [sequence.name for sequence in sequences],
         "limit": limit,
         "seed": seed,
-        "device": str(engine.device),
+        "device": network.device,
     }
     report = make_report(finished, ranges, about, seed)
     where = f"{about['data']}, subset {about['subset']}, {len(sequences)} sequences, {int(report.present.frames.sum())} frames"

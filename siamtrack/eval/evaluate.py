@@ -77,7 +77,7 @@ def evaluate(tracker: BoxTracker, sequences: Iterable[Sequence], limit: int | No
         As `run_sequence`.
 
     Example:
-        A network that is being trained, judged by tracking; the engine copies it and leaves it as it is.
+        A network that is being trained, judged by tracking; the backend copies it and leaves it as it is.
 
         >>> tracker = Tracker(Engine(net, device="cpu"), TrackerConfig())            # doctest: +SKIP
         >>> print(pool_runs(evaluate(tracker, sequences, limit=100)))                # doctest: +SKIP

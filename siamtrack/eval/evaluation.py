@@ -145,7 +145,7 @@ def about_run(trackers: Sequence[str], out: Path) -> dict[str, str]:
     for tracker in trackers:
         identity = read_identity(ResultStore(out, tracker).identity_path)
         if "weights_sha256" in identity:
-            by = identity.get("runtime", "eager")  # results from before there was another
+            by = identity.get("backend", "eager")  # results from before there was another
             about[tracker] = f"{identity['device']}, {identity['precision']}, {by}, weights {identity['weights_sha256'][:12]}"
         about["threads"] = str(identity["threads"])
     return {**about, **versions()}

@@ -14,7 +14,7 @@ from siamtrack.eval.peers import BoxTracker, IdentityTracker, OnnxTracker, OpenC
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.tracking.tracker import Tracker
 
-PLACE = ("device", "precision", "runtime")
+PLACE = ("device", "precision", "backend")
 """Settings that say where a tracker runs, beside its constants."""
 
 
@@ -24,7 +24,7 @@ def tracker_by_name(
     onnx_dir: str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
-    runtime: str = "auto",
+    backend: str = "auto",
 ) -> BoxTracker:
     """A tracker from its name.
 
@@ -34,14 +34,14 @@ def tracker_by_name(
             `siamfc,scale_count=5,precision=float32`.
         settings: `KEY=VALUE` for every tracker of our own; its own come after them.
         onnx_dir: folder of the ONNX files of `cv2:nano`, `cv2:vit` and `onnx:...`, or the folder above each one's own.
-        device, precision, runtime: of our own trackers, as for `siamtrack.load`, where settings do not name another.
+        device, precision, backend: of our own trackers, as for `siamtrack.load`, where settings do not name another.
 
     Raises:
         SiamtrackError, FileNotFoundError: as `OpenCVTracker`, `OnnxTracker` and `siamtrack.load` do.
         ConfigError: as `read_settings` does.
     """
     if is_ours(name):
-        return our_tracker(name, settings, device, precision, runtime)[0]
+        return our_tracker(name, settings, device, precision, backend)[0]
     if name == "identity":
         return IdentityTracker()
     if name.startswith("onnx:"):
@@ -55,11 +55,11 @@ def is_ours(name: str) -> bool:
 
 
 def our_tracker(
-    name: str, settings: Iterable[str] = (), device: str = "auto", precision: str = "auto", runtime: str = "auto"
+    name: str, settings: Iterable[str] = (), device: str = "auto", precision: str = "auto", backend: str = "auto"
 ) -> tuple[Tracker, Weights]:
     """A tracker of our own from its name, and its weights; arguments and errors as for `tracker_by_name`."""
     model, *own = name.split(",")
-    given = {"device": device, "precision": precision, "runtime": runtime, **read_settings([*settings, *own])}
+    given = {"device": device, "precision": precision, "backend": backend, **read_settings([*settings, *own])}
     weights = load_weights(model)
     return tracker_from(weights, **given | {key: str(given[key]) for key in PLACE}), weights
 

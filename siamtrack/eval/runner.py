@@ -21,7 +21,7 @@ from siamtrack.eval.evaluate import run_sequence
 from siamtrack.eval.named import is_ours, our_tracker, tracker_by_name
 from siamtrack.eval.peers import BoxTracker
 from siamtrack.eval.results import ResultStore
-from siamtrack.system import leave_with_parent, usable_cores
+from siamtrack.system import leave_with_parent, limit_threads, network_threads, usable_cores
 
 Result = TypeVar("Result")
 
@@ -33,8 +33,8 @@ class TrackerSpec:
     Attributes:
         name: as for `tracker_by_name`.
         settings: `KEY=VALUE` constants. onnx_dir: folder of the peers' ONNX files, as for `tracker_by_name`.
-        device, precision, runtime: as for `siamtrack.load`.
-        threads: of torch and OpenCV in each process. Sums in another order round differently, and a track can turn
+        device, precision, backend: as for `siamtrack.load`.
+        threads: of network and OpenCV in each process. Sums in another order round differently, and a track can turn
             on that: the number belongs to the result.
     """
 
@@ -44,7 +44,7 @@ class TrackerSpec:
     device: str = "cpu"
     precision: str = "auto"
     threads: int = 1
-    runtime: str = "auto"
+    backend: str = "auto"
 
     def make(self) -> BoxTracker:
         """The tracker.
@@ -52,7 +52,7 @@ class TrackerSpec:
         Raises:
             SiamtrackError, FileNotFoundError: as `tracker_by_name` raises them.
         """
-        return tracker_by_name(self.name, self.settings, self.onnx_dir, self.device, self.precision, self.runtime)
+        return tracker_by_name(self.name, self.settings, self.onnx_dir, self.device, self.precision, self.backend)
 
     def identity(self) -> dict[str, Any]:
         """What two runs must share for their results to belong together.
@@ -62,11 +62,11 @@ class TrackerSpec:
         """
         found: dict[str, Any] = {"tracker": self.name, "threads": self.threads}
         if is_ours(self.name):
-            tracker, weights = our_tracker(self.name, self.settings, self.device, self.precision, self.runtime)
+            tracker, weights = our_tracker(self.name, self.settings, self.device, self.precision, self.backend)
             found["weights_sha256"] = weights.sha256
             found["settings"] = asdict(tracker.config)
-            found["device"], found["precision"] = tracker.engine.device.type, tracker.engine.precision
-            found["runtime"] = tracker.engine.runtime
+            found["device"], found["precision"] = tracker.backend.device.partition(":")[0], tracker.backend.precision
+            found["backend"] = tracker.backend.name
         elif self.name != "identity":
             self.make()  # it may be missing from this OpenCV
             found["opencv"] = cv2.__version__
@@ -189,22 +189,18 @@ def _alone(work: Callable[..., Result], *arguments: Any) -> Result:
 
 @contextmanager
 def computing_with(threads: int | None) -> Iterator[int]:
-    """Compute with so many threads inside, in PyTorch, OpenCV and whatever runtime is made inside; yields their number.
+    """Compute with so many threads inside, in OpenCV and whatever backend is made inside; yields their number.
 
     Args:
-        threads: None for as many as PyTorch would take.
+        threads: None for as many as pay.
     """
-    import torch
-
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    used = threads or before[0]
+    before = cv2.getNumThreads()
     try:
-        torch.set_num_threads(used)
-        cv2.setNumThreads(used)
-        yield used
+        limit_threads(threads)
+        yield network_threads()
     finally:
-        torch.set_num_threads(before[0])
-        cv2.setNumThreads(before[1])
+        limit_threads(None)
+        cv2.setNumThreads(before)
 
 
 _made: dict[TrackerSpec, BoxTracker] = {}

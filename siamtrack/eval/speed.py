@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,8 +17,8 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 
+from siamtrack.backends.base import Backend
 from siamtrack.config import nearest
 from siamtrack.errors import SiamtrackError
 from siamtrack.eval.named import is_ours, our_tracker, tracker_by_name
@@ -26,7 +27,6 @@ from siamtrack.eval.results import write_folder
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed_clip import Clip
 from siamtrack.system import forget_peak, peak_mb, processor_name, resident_mb, versions
-from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video import quiet_opencv
 
@@ -42,13 +42,13 @@ class Entry:
     """A tracker that was asked for.
 
     Attributes:
-        name: as `tracker_by_name` takes it. runtime: of a model.
+        name: as `tracker_by_name` takes it. backend: of a model.
         optional: whether it is left out where it is not installed, rather than an error.
         label: what reports call it.
     """
 
     name: str
-    runtime: str
+    backend: str
     optional: bool
     label: str
 
@@ -68,9 +68,9 @@ class Contender:
     gpu_memory_mb: float | None = None
 
     @property
-    def engine(self) -> Engine | None:
+    def backend(self) -> Backend | None:
         """What runs its network, if it is one of our own models."""
-        return self.tracker.engine if isinstance(self.tracker, Tracker) else None
+        return self.tracker.backend if isinstance(self.tracker, Tracker) else None
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Speed:
 
     Attributes:
         name: of the contender.
-        runtime, precision, device: of our own; `opencv`, '' and `cpu` of OpenCV's.
+        backend, precision, device: of our own; `opencv`, '' and `cpu` of OpenCV's.
         network, tracker, end_to_end: medians over the rounds of each figure of `Round`.
         ratio: fps of the tracker as a multiple of those of the one that all are compared with, the median over rounds.
         memory_mb: peak of the process's resident memory while it was loaded and warmed up, less what was resident
@@ -113,7 +113,7 @@ class Speed:
     """
 
     name: str
-    runtime: str
+    backend: str
     precision: str
     device: str
     network: Figures | None
@@ -146,8 +146,8 @@ class SpeedReport:
     left_out: Mapping[str, str]
 
 
-def entries(names: Sequence[str], runtimes: Sequence[str] = ("auto",), peers: bool = False) -> list[Entry]:
-    """Each model with each runtime, everything else once, and with `peers` OpenCV's trackers behind them.
+def entries(names: Sequence[str], backends: Sequence[str] = ("auto",), peers: bool = False) -> list[Entry]:
+    """Each model with each backend, everything else once, and with `peers` OpenCV's trackers behind them.
 
     Raises:
         ValueError: no names, or one of them twice.
@@ -157,7 +157,7 @@ def entries(names: Sequence[str], runtimes: Sequence[str] = ("auto",), peers: bo
     found = []
     for name in names:
         if is_ours(name):
-            found += [Entry(name, one, False, f"{name} ({one})" if len(runtimes) > 1 else name) for one in runtimes]
+            found += [Entry(name, one, False, f"{name} ({one})" if len(backends) > 1 else name) for one in backends]
         else:
             found.append(Entry(name, "auto", False, name))
     if peers:
@@ -184,7 +184,7 @@ def make_contender(
         SiamtrackError, FileNotFoundError, ValueError: as `tracker_by_name` does.
     """
     if is_ours(entry.name):
-        return Contender(entry.label, our_tracker(entry.name, (), device, precision, entry.runtime)[0])
+        return Contender(entry.label, our_tracker(entry.name, (), device, precision, entry.backend)[0])
     return Contender(entry.label, tracker_by_name(entry.name, onnx_dir=onnx_dir))
 
 
@@ -252,8 +252,8 @@ def warm_up(
             left_out[entry.label] = str(error)
             continue
         run_round(made, clip, min(frames, WARM_UP_FRAMES))
-        on_gpu = made.engine is not None and made.engine.device.type == "cuda"
-        gpu_mb = torch.cuda.max_memory_allocated() / 1e6 - gpu_before if on_gpu else None
+        on_gpu = made.backend is not None and made.backend.device != "cpu"
+        gpu_mb = sys.modules["torch"].cuda.max_memory_allocated() / 1e6 - gpu_before if on_gpu else None
         ready.append(Contender(made.name, made.tracker, max(0.0, peak_mb() - before), gpu_mb))
         watch(f"{entry.label}: warm")
     return ready, left_out
@@ -291,23 +291,23 @@ def run_round(contender: Contender, clip: Clip, frames: int) -> tuple[Round, int
     Raises:
         ValueError: a clip of one frame.
     """
-    engine, tracker = contender.engine, contender.tracker
+    backend, tracker = contender.backend, contender.tracker
     network_s, tracker_s, whole_s = [], [], []
     images = clip.read(frames + 1)
     with quiet_opencv():  # a new DNN tracker of OpenCV's warns of its own engine each time
         tracker.init(next(images), clip.box)
     ended = time.perf_counter()
     for image in images:
-        network_before, began = engine.network_s if engine else 0.0, time.perf_counter()
+        network_before, began = backend.network_s if backend else 0.0, time.perf_counter()
         tracker.update(image)
         before, ended = ended, time.perf_counter()
         tracker_s.append(ended - began)
         whole_s.append(ended - before)
-        if engine:
-            network_s.append(engine.network_s - network_before)
+        if backend:
+            network_s.append(backend.network_s - network_before)
     if not tracker_s:
         raise ValueError(f"{clip.name} has one frame; speed needs two or more")
-    return Round(figures(network_s) if engine else None, figures(tracker_s), figures(whole_s)), len(tracker_s)
+    return Round(figures(network_s) if backend else None, figures(tracker_s), figures(whole_s)), len(tracker_s)
 
 
 def figures(seconds: Sequence[float]) -> Figures:
@@ -317,13 +317,13 @@ def figures(seconds: Sequence[float]) -> Figures:
 
 
 def _speed(one: Contender, rounds: Sequence[Round], base: Sequence[Round]) -> Speed:
-    engine = one.engine
+    backend = one.backend
     networks = [each.network for each in rounds if each.network]
     return Speed(
         one.name,
-        engine.runtime if engine else ("opencv" if isinstance(one.tracker, OpenCVTracker) else ""),
-        engine.precision if engine else "",
-        str(engine.device) if engine else "cpu",
+        backend.name if backend else ("opencv" if isinstance(one.tracker, OpenCVTracker) else ""),
+        backend.precision if backend else "",
+        backend.device if backend else "cpu",
         _middle(networks) if networks else None,
         _middle([each.tracker for each in rounds]),
         _middle([each.end_to_end for each in rounds]),
@@ -340,7 +340,8 @@ def _middle(found: Sequence[Figures]) -> Figures:
 
 def _gpu_mb() -> float:
     """What is allocated on the GPU now; its peak begins anew."""
-    if not torch.cuda.is_available():
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
         return 0.0
     torch.cuda.reset_peak_memory_stats()
-    return torch.cuda.memory_allocated() / 1e6
+    return float(torch.cuda.memory_allocated()) / 1e6

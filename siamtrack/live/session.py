@@ -18,9 +18,9 @@ from siamtrack.live.capture import Captured
 from siamtrack.live.recording import Recording
 from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.engine import Engine
-from siamtrack.tracking.group import MultiTracker
+from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import TrackResult
+from siamtrack.tracking.tracker import MultiTracker
 from siamtrack.video.overlay import SeenTarget, draw_targets
 from siamtrack.video.results import Recorder, RunSummary
 from siamtrack.video.run import conditions, timed_update
@@ -78,7 +78,7 @@ class Session:
     is removed or the session closed; a killed process leaves `boxes.partial.csv` there, every frame but the last whole.
 
     Args:
-        engine, config: of the tracker.
+        backend, config: of the tracker.
         out: folder of the results; folders of earlier sessions in it are left alone.
         source: name of the source, for run.json.
         fps: frame rate of recordings.
@@ -91,7 +91,7 @@ class Session:
 
     def __init__(
         self,
-        engine: Engine,
+        backend: Network,
         config: TrackerConfig,
         out: Path,
         source: str = "",
@@ -101,7 +101,7 @@ class Session:
         self.out = out
         self.scene: Scene | None = None
         self.finished: list[RunSummary] = []
-        self._group: MultiTracker[str] = MultiTracker(engine, config)
+        self._group: MultiTracker[str] = MultiTracker(backend, config)
         self._tracks: dict[str, _LiveTarget] = {}
         self._about = {"source": source, **conditions(self._group), **(about or {})}
         self._fps = fps

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-STRIDE = 8
-"""Image pixels between neighbouring cells of an embedding."""
-
-EXEMPLAR_SIZE = 127
-"""Side of an exemplar in pixels; its embedding has `embedding_size(127)` = 6 cells a side."""
-
 
 class AlexNet(nn.Module):
     """Five convolutions, 96-256-384-384-256 channels, groups of two in the 2nd, 4th and 5th; 2.3 M parameters.
@@ -64,15 +58,6 @@ class AlexNet(nn.Module):
         """The embedding of `features`."""
         embedding: Tensor = self.conv5(features)
         return embedding
-
-
-def embedding_size(image_px: int) -> int:
-    """Cells along one side of the embedding of an image of `image_px` pixels."""
-    cells = (image_px - 11) // 2 + 1  # conv1, stride 2
-    cells = (cells - 3) // 2 + 1  # pool
-    cells = cells - 4  # conv2
-    cells = (cells - 3) // 2 + 1  # pool
-    return cells - 6  # conv3 to conv5
 
 
 def _block(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:

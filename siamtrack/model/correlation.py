@@ -70,27 +70,22 @@ def depthwise_correlation(exemplar: Tensor, search: Tensor) -> Tensor:
 
 
 def correlation_by_products(exemplar: Tensor, search: Tensor) -> Tensor:
-    """`cross_correlation` without a convolution: every cell with every cell in one matrix product, then sums of shifts.
+    """`cross_correlation` as an exported graph computes it: every cell with every cell, then sums along shifts.
 
-    No shape in it depends on the batch, so that one exported graph serves any number of items.
+    The products are one matrix product. Their sums are a convolution with a kernel for each cell of the exemplar that is 1 in
+    that cell and 0 elsewhere. Neither the batch nor the size of the search region is written into the graph.
     """
-    h, w = exemplar.shape[3:]
-    height, width = int(search.shape[2]), int(search.shape[3])
-    rows, columns = height - h + 1, width - w + 1
+    h, w = (int(length) for length in exemplar.shape[3:])
     cells = exemplar.permute(0, 1, 3, 4, 2).flatten(1, 3)
-    products = (cells @ search.flatten(2)).unflatten(1, (-1, h * w)).flatten(2)
-    # Which products are summed at a place: cell (i, j) of the exemplar with cell (row + i, column + j) of the search region.
-    of_cell = torch.arange(h * w)[:, None] * (height * width)
-    shift = (torch.arange(h)[:, None] * width + torch.arange(w)).flatten()[:, None]
-    place = (torch.arange(rows)[:, None] * width + torch.arange(columns)).flatten()
-    summed = products.index_select(2, (of_cell + shift + place).flatten()).unflatten(2, (h * w, rows, columns))
-    return summed.sum(dim=2)
+    products = (cells @ search.flatten(2)).reshape(-1, h * w, *search.shape[2:])
+    shifts = torch.eye(h * w, dtype=search.dtype, device=search.device).reshape(1, h * w, h, w)
+    summed = F.conv2d(products, shifts)
+    return summed.reshape(-1, exemplar.shape[1], *summed.shape[2:])
 
 
 def depthwise_by_products(exemplar: Tensor, search: Tensor) -> Tensor:
     """`depthwise_correlation` in the same way: neighbours in a row side by side, one matrix product, sums of shifted rows."""
-    h, w = exemplar.shape[2:]
-    rows, columns = int(search.shape[2]) - h + 1, int(search.shape[3]) - w + 1
-    beside = torch.stack([search[..., j : j + columns] for j in range(w)], dim=2)
-    products = (exemplar @ beside.flatten(3)).unflatten(3, (-1, columns))
-    return functools.reduce(torch.add, (products[:, :, i, i : i + rows] for i in range(h)))
+    h, w = (int(length) for length in exemplar.shape[2:])
+    beside = torch.stack([search[..., j : search.shape[3] - w + 1 + j] for j in range(w)], dim=2)
+    products = (exemplar @ beside.flatten(3)).reshape(*search.shape[:2], h, search.shape[2], search.shape[3] - w + 1)
+    return functools.reduce(torch.add, (products[:, :, i, i : search.shape[2] - h + 1 + i] for i in range(h)))

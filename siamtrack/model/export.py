@@ -1,24 +1,24 @@
-"""The graphs as ONNX: one file each, any batch size, one search size, checked against PyTorch."""
+"""The network as ONNX: the package's own two branches, and the parts that `siamtrack export` writes for other engines."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from siamtrack.errors import SiamtrackError
-from siamtrack.model.backbone import EXEMPLAR_SIZE, embedding_size
-from siamtrack.model.graphs import make_graphs
+from siamtrack.errors import needs
+from siamtrack.model.graphs import ExemplarBranch, SearchBranch, make_graphs
 from siamtrack.model.siamese import Siamese
+from siamtrack.models import CELLS, HeadName, ModelName, embedding_size
 
 OPSET = 17
-CELLS = embedding_size(EXEMPLAR_SIZE)
 
 _INPUTS = {
     "embed": ("crops",),
@@ -32,22 +32,11 @@ _OUTPUTS = {
     "kernel": ("kernel",),
     "box": ("response", "target", "quality", "distances"),
 }
-_AXES = {
-    "crops": {0: "items", 1: "side", 2: "side"},
-    "embedding": {0: "items", 2: "cells", 3: "cells"},
-    "search": {0: "items"},
-    "exemplar": {0: "items"},
-    "kernel": {0: "items"},
-    "size_wh": {0: "items"},
-    "response": {0: "items"},
-    "target": {0: "items"},
-    "quality": {0: "items"},
-    "distances": {0: "items"},
-}
-_MATCH_AXES = {"exemplar": {0: "items", 1: "scales"}, "response": {0: "items", 1: "scales"}}
+_CELLS = {"embedding": (2, 3), "response": (-2, -1), "target": (1, 2), "quality": (1, 2), "distances": (2, 3)}
+"""Axes whose length follows from the size of the crops."""
 
 Run = Callable[[bytes, dict[str, NDArray[np.generic]]], list[NDArray[np.float32]]]
-"""Runs a graph's bytes on named arrays: what `largest_difference` compares with PyTorch."""
+"""Runs a graph's bytes on named arrays: what `largest_differences` compares with PyTorch."""
 
 
 @dataclass(frozen=True)
@@ -68,61 +57,56 @@ class Difference:
         return self.largest / max(self.scale, 1e-12)
 
 
-def export_graphs(net: Siamese, search_size: int = 255) -> dict[str, bytes]:
-    """Every graph of a network as an ONNX file's bytes, by name; arguments and errors as for `export_graph`."""
-    graphs = make_graphs(net, exportable=True)
-    return {name: _export(name, graph, _examples(net, name, 1, search_size)) for name, graph in graphs.items()}
+def branch_graphs(model: ModelName, head: HeadName) -> dict[str, bytes]:
+    """The two branches of a network as ONNX graphs without weights: `exemplar` and `search`.
 
-
-def export_graph(net: Siamese, name: str, search_size: int = 255) -> bytes:
-    """One graph of a network as an ONNX file's bytes.
-
-    Args:
-        net: a trained network; it is copied, not changed.
-        name: one of `make_graphs`.
-        search_size: side in pixels of the search crops. `embed` takes crops of any size, `match` and `box` search
-            embeddings of this size alone: shapes that are known are what makes them fast.
+    Any batch and any size of crops. Weights are initializers with external data, by the names of the network's tensors: a
+    backend sets them when it opens a graph. Norms stay apart from convolutions; backends fold them.
 
     Raises:
         SiamtrackError: the `onnx` package is not installed.
     """
-    return _export(name, make_graphs(net, exportable=True)[name], _examples(net, name, 1, search_size))
+    net = Siamese(model=model, head=head).eval()
+    for tensor in net.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.uniform_()  # the exporter makes one of tensors that are equal, as untrained norms are
+    part = "match" if net.box is None else "box"
+    given = _examples(net, 1, 255, scales=part == "match")
+    crops = {"crops": given["crops"]}
+    learned, seen = ("exemplar", "kernel") if net.box is not None else ("exemplar",), _OUTPUTS[part]
+    # What the exemplar branch gives has one item a crop; only the search branch's input has scales.
+    exemplar = _export(ExemplarBranch(net), crops, learned, sized=("crops",))
+    inputs = crops | {name: given[name] for name in _INPUTS[part] if name != "search"}
+    search = _export(SearchBranch(net), inputs, seen, sized=("crops", *seen), scales=part == "match")
+    return {"exemplar": _without_weights(exemplar, net), "search": _without_weights(search, net)}
 
 
-def joined(embed: bytes, head: bytes, search_size: int) -> bytes:
-    """One graph of two: from a search crop to what `match` or `box` says of it.
+def export_parts(net: Siamese, search_size: int = 255) -> dict[str, bytes]:
+    """Every graph of `make_graphs` as an ONNX file's bytes, by name.
 
-    For one item and one size: what a runtime knows of the shapes, it computes ahead. And one graph of two wakes the
-    threads once.
+    Any batch. `embed` takes crops of any size, `match` and `box` search embeddings of one size alone: engines for small
+    devices want shapes that are known.
 
     Args:
-        embed, head: as `export_graphs` made them for crops of `search_size` pixels.
-
-    Raises:
-        SiamtrackError: the `onnx` package is not installed.
+        net: a trained network; it is copied, not changed. search_size: side in pixels of the search crops.
     """
-    try:
-        import onnx.compose
-    except ImportError as error:
-        raise SiamtrackError("exported graphs are put together by the `onnx` package: pip install onnx") from error
-    # Its own names keep the head apart from the embedding, whose graph may be a quantised one; inputs and outputs stay.
-    second = onnx.compose.add_prefix(onnx.load_from_string(head), "head/", rename_inputs=False, rename_outputs=False)
-    whole = onnx.compose.merge_models(onnx.load_from_string(embed), second, io_map=[("embedding", "search")])
-    known = {"items": 1, "side": search_size}
-    for given in whole.graph.input:
-        for length in given.type.tensor_type.shape.dim:
-            if length.dim_param in known:
-                length.dim_value = known[length.dim_param]
-    return bytes(whole.SerializeToString())
+    found = {}
+    for name, graph in make_graphs(net, exportable=True).items():
+        given = _examples(net, 1, search_size, scales=name == "match")
+        inputs = {key: given[key] for key in _INPUTS[name]}
+        sized = ("crops", "embedding") if name == "embed" else ()
+        found[name] = _export(graph, inputs, _OUTPUTS[name], sized, scales=name == "match")
+    return found
 
 
 def largest_differences(
-    net: Siamese, graphs: dict[str, bytes], run: Run, items: int = 3, search_size: int = 255
+    net: Siamese, graphs: Mapping[str, bytes], run: Run, items: int = 3, search_size: int = 255
 ) -> list[Difference]:
-    """Compare exported graphs with PyTorch on random inputs, with another batch size than they were exported with."""
+    """Compare exported parts with PyTorch on random inputs, with another batch size than they were exported with."""
     found = []
     for name, module in make_graphs(net).items():
-        inputs = _examples(net, name, items, search_size)
+        given = _examples(net, items, search_size, scales=name == "match")
+        inputs = {key: given[key] for key in _INPUTS[name]}
         with torch.inference_mode():
             expected = module(*inputs.values())
         expected = expected if isinstance(expected, tuple) else (expected,)
@@ -133,39 +117,75 @@ def largest_differences(
     return found
 
 
-def _examples(net: Siamese, name: str, items: int, search_size: int) -> dict[str, Tensor]:
-    """Inputs of a graph; random, so that a comparison on them says something."""
+def _examples(net: Siamese, items: int, search_size: int, scales: bool) -> dict[str, Tensor]:
+    """Inputs of graphs by name; random, so that a comparison on them says something."""
     draw = torch.Generator().manual_seed(0)
     channels, search = net.backbone.channels, embedding_size(search_size)
     kernel = net.box.correlation_norm.num_features if net.box is not None else 0
     shapes = {
-        "exemplar": (items, 2, channels, CELLS, CELLS) if name == "match" else (items, channels, CELLS, CELLS),
+        "exemplar": (items, 2, channels, CELLS, CELLS) if scales else (items, channels, CELLS, CELLS),
         "search": (items, channels, search, search),
         "kernel": (items, kernel, CELLS - 2, CELLS - 2),
     }
     given = {key: torch.randn(shape, generator=draw) for key, shape in shapes.items()}
     given["crops"] = torch.randint(0, 256, (items, search_size, search_size, 3), generator=draw, dtype=torch.uint8)
     given["size_wh"] = 20 + 80 * torch.rand(items, 2, generator=draw)
-    return {key: given[key] for key in _INPUTS[name]}
+    return given
 
 
-def _export(name: str, graph: torch.nn.Module, inputs: dict[str, Tensor]) -> bytes:
+def _export(
+    graph: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...], sized: tuple[str, ...], scales: bool = False
+) -> bytes:
+    """ONNX bytes. Args: sized: inputs and outputs of free size. scales: whether exemplar and response have an axis for them."""
+    _onnx()
+    axes: dict[str, dict[int, str]] = {name: {0: "items"} for name in (*inputs, *outputs)}
+    for name in sized:
+        if name == "crops":
+            axes[name] |= {1: "side", 2: "side"}
+        else:
+            rank = 4 if scales or name in ("embedding", "distances") else 3
+            axes[name] |= {axis % rank: "cells" for axis in _CELLS[name]}
+    if scales:
+        axes["exemplar"][1] = axes["response"][1] = "scales"
     buffer = io.BytesIO()
-    axes = _AXES | (_MATCH_AXES if name == "match" else {})
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.no_grad():
         # It traces shapes that are constants here, and says that it will be replaced one day.
         warnings.simplefilter("ignore")
-        try:
-            torch.onnx.export(
-                graph,
-                tuple(inputs.values()),
-                buffer,  # type: ignore[arg-type]  # it takes a file as well
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=list(_INPUTS[name]),
-                output_names=list(_OUTPUTS[name]),
-                dynamic_axes={key: axes[key] for key in _INPUTS[name] + _OUTPUTS[name]},
-            )
-        except torch.onnx.OnnxExporterError as error:
-            raise SiamtrackError(f"the {name} graph cannot be exported ({error}): pip install onnx") from error
+        torch.onnx.export(
+            graph.eval(),
+            tuple(inputs.values()),
+            buffer,  # type: ignore[arg-type]  # it takes a file as well
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes=axes,
+            # Nothing is folded yet, or the tensors would not be found by name.
+            training=torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=False,
+        )
     return buffer.getvalue()
+
+
+def _without_weights(graph: bytes, net: Siamese) -> bytes:
+    """The graph with every tensor of the network as an initializer whose data lie elsewhere."""
+    onnx = _onnx()
+    model, names = onnx.load_from_string(graph), net.state_dict().keys()
+    for tensor in model.graph.initializer:
+        if tensor.name in names:
+            length = str(onnx.numpy_helper.to_array(tensor).nbytes)
+            tensor.ClearField("raw_data")
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+            for key, value in (("location", "weights"), ("offset", "0"), ("length", length)):
+                entry = tensor.external_data.add()
+                entry.key, entry.value = key, value
+    return bytes(model.SerializeToString())
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+        import onnx.numpy_helper
+    except ImportError as error:
+        raise needs("torch", "export needs the package onnx") from error
+    return onnx

@@ -1,4 +1,4 @@
-"""The four graphs that tracking is made of, as modules: what runtimes run and `siamtrack export` writes.
+"""The network's parts as modules: what backends run, and what `siamtrack export` and `tools/make_graphs.py` write as ONNX.
 
 | graph | reads | gives |
 |---|---|---|
@@ -7,18 +7,24 @@
 | kernel | exemplar (N, C, 6, 6) | the box head's kernel (N, c, 4, 4): once for a track |
 | box | exemplar (N, C, 6, 6), kernel, search, size_wh (N, 2) | response, target, quality (N, n, n), distances (N, 4, n, n) |
 
-`match` serves models without a box head, `kernel` and `box` those with one.
+`match` serves models without a box head, `kernel` and `box` those with one. The two branches of the package's own ONNX
+graphs join them: `ExemplarBranch` is embed and kernel, `SearchBranch` is embed and match or box.
 """
 
 from __future__ import annotations
 
+import copy
+from typing import Any, TypeVar
+
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from siamtrack.model.correlation import correlation_by_products, cross_correlation, depthwise_by_products, depthwise_correlation
-from siamtrack.model.folding import folded_backbone, folded_norms
 from siamtrack.model.heads import BoxHead, CorrelationHead
-from siamtrack.model.siamese import Siamese
+from siamtrack.model.siamese import Siamese, exemplar_cells
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class EmbedGraph(nn.Module):
@@ -108,3 +114,76 @@ def make_graphs(net: Siamese, dtype: torch.dtype = torch.float32, exportable: bo
         box = folded_norms(net.box)
         graphs |= {"kernel": KernelGraph(box), "box": BoxGraph(net.head, box, exportable)}
     return {name: graph.eval().requires_grad_(False) for name, graph in graphs.items()}
+
+
+class ExemplarBranch(nn.Module):
+    """Exemplar crops to what is looked for, by the network's parts as they are: their parameters keep their names.
+
+    Args:
+        net: whose weights are of no account: a backend sets them, the first layer's being those of `input_folded`.
+    """
+
+    def __init__(self, net: Siamese) -> None:
+        super().__init__()
+        self.backbone, self.box = net.backbone, net.box
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+        """(N, S, S, 3) uint8 BGR to embeddings (N, C, 6, 6), and kernels (N, c, 4, 4) where there is a box head."""
+        exemplar = exemplar_cells(self.backbone(crops.permute(0, 3, 1, 2).float()))
+        return (exemplar,) if self.box is None else (exemplar, self.box.kernel(exemplar))
+
+
+class SearchBranch(nn.Module):
+    """Search crops to the response, and to the box head's maps where there is one. Args: as for `ExemplarBranch`."""
+
+    def __init__(self, net: Siamese) -> None:
+        super().__init__()
+        self.backbone, self.head, self.box = net.backbone, net.head, net.box
+
+    def forward(self, crops: Tensor, exemplar: Tensor, *of_box: Tensor) -> tuple[Tensor, ...]:
+        """As `match` or `box`, from crops (N, S, S, 3) uint8 BGR. `of_box`: kernel (N, c, 4, 4) and size_wh (N, 2).
+
+        The exemplar is (N, K, C, 6, 6) without a box head and (N, C, 6, 6) with one.
+        """
+        search = self.backbone(crops.permute(0, 3, 1, 2).float())
+        scales = exemplar if self.box is None else exemplar[:, None]
+        response = correlation_by_products(scales, search) * self.head.scale + self.head.bias
+        if self.box is None:
+            return (response,)
+        kernel, size_wh = of_box
+        maps = self.box(kernel, self.box.features(search), response[:, 0], size_wh, depthwise_by_products)
+        return response[:, 0], *maps
+
+
+def folded_norms(module: Module) -> Module:
+    """A copy, in evaluation mode, in which every batch norm behind a convolution is part of it."""
+    module = copy.deepcopy(module).eval().requires_grad_(False)
+    for chain in [part for part in module.modules() if isinstance(part, nn.Sequential)]:
+        for i in range(len(chain) - 1):
+            if isinstance(chain[i], nn.Conv2d) and isinstance(chain[i + 1], nn.BatchNorm2d):
+                convolution: Any = chain[i]
+                norm: Any = chain[i + 1]
+                chain[i], chain[i + 1] = fuse_conv_bn_eval(convolution, norm), nn.Identity()
+    return module
+
+
+def folded_backbone(backbone: Module, mean: Tensor, std: Tensor, reverse: bool = False) -> Module:
+    """`(pixel - mean) / std` folded into the first convolution, every norm into its own; the backbone is left as it is.
+
+    Exact because nothing pads the image: a padded border would be zeros of the scaled image, not of the pixels.
+
+    Args:
+        backbone: its last blocks may be missing.
+        mean, std: (1, 3, 1, 1) of the pixels, in the order that the backbone was trained with.
+        reverse: let it take the channels in the opposite order.
+
+    Returns:
+        A copy that takes pixels in 0..255.
+    """
+    backbone = folded_norms(backbone)
+    first: Any = next(part for part in backbone.modules() if isinstance(part, nn.Conv2d))
+    first.bias.data -= (first.weight * (mean / std)).sum(dim=(1, 2, 3))
+    first.weight.data /= std
+    if reverse:
+        first.weight.data = first.weight.data.flip(1)
+    return backbone

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from siamtrack.model.backbone import AlexNet
-from siamtrack.model.heads import BoxHead, CorrelationHead
+from siamtrack.model.heads import BoxHead, BoxMaps, CorrelationHead
 from siamtrack.model.lite import LiteNet
-from siamtrack.models import HeadName, ModelName
-
-
-@dataclass(frozen=True)
-class InputSpec:
-    """What the backbone was trained to see. It travels in the weights file.
-
-    Attributes:
-        color_order: order of the three channels that the network expects.
-        mean, std: per channel, in that order, on the 0..255 scale: `(pixel - mean) / std` enters conv1.
-    """
-
-    color_order: Literal["rgb", "bgr"] = "rgb"
-    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
-    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+from siamtrack.models import CELLS, HeadName, InputSpec, ModelName, default_input
 
 
 class Siamese(nn.Module):
@@ -73,16 +56,34 @@ class Siamese(nn.Module):
         response: Tensor = self.head(exemplar, search)
         return response
 
-    def forward(self, exemplar_image: Tensor, search_image: Tensor) -> Tensor:
-        """Response logits (N, 1, H', W') of image pairs: exemplars (N, 3, 127, 127), search regions (N, 3, 255, 255)."""
-        return self.match(self.embed(exemplar_image)[:, None], self.embed(search_image))
+    def forward(self, exemplar_image: Tensor, search_image: Tensor, exemplar_wh: Tensor | None = None) -> Tensor | BoxMaps:
+        """What the network says of image pairs.
+
+        Args:
+            exemplar_image: (N, 3, S, S) around the targets; 127 px, or more where cells depend on where an image ends.
+            search_image: (N, 3, S, S).
+            exemplar_wh: (N, 2) sizes of the targets in the exemplar images, pixels; needed by a box head.
+
+        Returns:
+            `BoxMaps` of a model with a box head; else the response logits (N, n, n).
+
+        Raises:
+            ValueError: the model has a box head, and no sizes are given.
+        """
+        exemplar, search = exemplar_cells(self.embed(exemplar_image)), self.embed(search_image)
+        response = self.match(exemplar[:, None], search)[:, 0]
+        if self.box is None:
+            return response
+        if exemplar_wh is None:
+            raise ValueError(f"{self.model} has a box head: give exemplar_wh, (N, 2) target sizes in the exemplar images")
+        maps: BoxMaps = self.box(self.box.kernel(exemplar), self.box.features(search), response, exemplar_wh)
+        return maps
 
 
-def default_input(model: ModelName, color_order: Literal["rgb", "bgr"] = "rgb") -> InputSpec:
-    """What an architecture is fed unless its weights say otherwise: EfficientNet-lite has its own scaling."""
-    if model == "siamfc-lite":
-        return InputSpec(color_order, (127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
-    return InputSpec(color_order)
+def exemplar_cells(embedding: Tensor) -> Tensor:
+    """The middle 6 x 6 cells (N, C, 6, 6) of an embedding (N, C, h, w): those of the exemplar in a larger crop."""
+    first = (embedding.shape[-1] - CELLS) // 2
+    return embedding[..., first : first + CELLS, first : first + CELLS]
 
 
 def _box_head(model: ModelName, detail: bool) -> BoxHead | None:

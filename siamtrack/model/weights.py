@@ -8,19 +8,22 @@ float16 in the file and float32 in memory.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from siamtrack.config import build, nearest, to_plain
-from siamtrack.errors import WeightsError
-from siamtrack.model.siamese import InputSpec, Siamese, default_input
-from siamtrack.model.tensors import fill, read_bytes, read_tensors, write_tensors
-from siamtrack.models import MODELS, HeadName, ModelName
+from siamtrack.errors import WeightsError, needs
+from siamtrack.model.tensors import State, as_float32, check_state, read_bytes, read_tensors, write_tensors
+from siamtrack.models import ARCHITECTURES, MODELS, HeadName, InputSpec, ModelName, default_input
+
+if TYPE_CHECKING:
+    from siamtrack.model.siamese import Siamese
 
 ASSETS = Path(__file__).parent.parent / "assets"
 
@@ -43,14 +46,44 @@ class WeightsHeader:
     tracker: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def architecture(self) -> str:
+        """Name of the network's files in `assets/`.
+
+        Raises:
+            WeightsError: there is no such network.
+        """
+        wanted = (self.model, self.head)
+        found = next((name for name, pair in ARCHITECTURES.items() if pair == wanted), None)
+        if found is None:
+            raise WeightsError(f"there is no {self.model} with a {self.head} head; known: {', '.join(ARCHITECTURES)}")
+        return found
+
 
 @dataclass(frozen=True)
 class Weights:
-    """A network, its header, and the sha256 of the file that they came from."""
+    """Arrays of a network, its header, and the sha256 of the file that they came from."""
 
-    net: Siamese
+    state: State
     header: WeightsHeader
     sha256: str
+
+    @cached_property
+    def net(self) -> Siamese:
+        """The network in PyTorch, in evaluation mode.
+
+        Raises:
+            SiamtrackError: PyTorch is not installed.
+        """
+        try:
+            import torch
+        except ImportError as error:
+            raise needs("torch", "training, CUDA and export need PyTorch") from error
+        from siamtrack.model.siamese import Siamese
+
+        net = Siamese(self.header.input, self.header.model, self.header.head)
+        net.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in self.state.items()}, strict=False)
+        return net.eval()
 
 
 def shipped_models() -> list[str]:
@@ -59,22 +92,22 @@ def shipped_models() -> list[str]:
 
 
 def shipped_settings(model: ModelName) -> dict[str, Any]:
-    """Tracker constants of the shipped weights of an architecture: those of new ones, until they are fitted to them.
-
-    Defaults of `TrackerConfig` cost `siamfc-box` weights that had just been trained 0.01 to 0.02 AO on val.
+    """Tracker constants of the shipped weights of an architecture: those of new ones, until they are fitted to them. A model
+    without shipped weights has none.
     """
-    return dict(load_weights(model).header.tracker)
+    return dict(load_weights(model).header.tracker) if model in shipped_models() else {}
 
 
 def load_weights(name_or_path: str | Path) -> Weights:
     """Load weights by a shipped model's name, or from a .safetensors, .pth or .pt file.
 
-    A .pth may hold a siamfc-pytorch state dict or a training checkpoint of this package. It is opened with
+    A .pth may hold a siamfc-pytorch state dict or a training checkpoint of this package. It is opened by PyTorch with
     `weights_only=True`: nothing in it is executed.
 
     Raises:
         FileNotFoundError: no such model or file.
         WeightsError: corrupt, too large, missing or misshapen tensors, or an unknown architecture.
+        SiamtrackError: a .pth file, and PyTorch is not installed.
     """
     path = _find(str(name_or_path))
     if path.suffix == ".safetensors":
@@ -86,13 +119,32 @@ def load_weights(name_or_path: str | Path) -> Weights:
     else:
         sha256 = hashlib.sha256(read_bytes(path)).hexdigest()
         state, header = _load_checkpoint(path)
-    net = Siamese(header.input, header.model, header.head)
-    fill(net, state, path, "an AlexNet SiamFC")
-    return Weights(net.eval(), header, sha256)
+    check_state(state, tensor_shapes(header.architecture), path, f"a {header.model}")
+    return Weights(state, header, sha256)
+
+
+def tensor_shapes(architecture: str) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a network's tensors."""
+    return {name: tuple(shape) for name, shape in _about(architecture)["shapes"].items()}
+
+
+def graph_weights(architecture: str, graph: str) -> list[str]:
+    """Names of the tensors that a graph of the package takes: of `exemplar` or `search`."""
+    return list(_about(architecture)["weights"][graph])
+
+
+def _about(architecture: str) -> dict[str, Any]:
+    """What `tools/make_graphs.py` wrote beside a network's graphs."""
+    return dict(json.loads((ASSETS / f"{architecture}.json").read_text(encoding="utf-8")))
+
+
+def save_weights(path: str | Path, state: Mapping[str, Any], header: WeightsHeader) -> None:
+    """Write float16 weights (a network's state dict) with their header, whole or not at all."""
+    write_tensors(Path(path), state, to_plain(header))
 
 
 def _current(header: WeightsHeader) -> WeightsHeader:
-    """A header whose tracker settings have the names of today: before 0.6 the score weighed one number, without hysteresis."""
+    """A header whose score is that of today: releases before 0.6 weighed one number, without hysteresis."""
     settings = dict(header.tracker)
     if "score_slope" not in settings:
         return header
@@ -101,24 +153,24 @@ def _current(header: WeightsHeader) -> WeightsHeader:
     return replace(header, tracker=settings)
 
 
-def save_weights(path: str | Path, net: Siamese, header: WeightsHeader) -> None:
-    """Write float16 weights with their header, whole or not at all."""
-    write_tensors(Path(path), net.state_dict(), to_plain(header))
-
-
 def _find(name: str) -> Path:
     path = Path(name)
     if path.suffix in (".safetensors", ".pth", ".pt"):
         if not path.is_file():
             raise FileNotFoundError(f"weights file {path} not found")
         return path
-    shipped = ASSETS / f"{name}.safetensors"
     if name in shipped_models():
-        return shipped
+        return ASSETS / f"{name}.safetensors"
+    if name in MODELS:
+        raise FileNotFoundError(f"model {name!r} has no weights in this package; use siamfc-lite, or give a weights file")
     raise FileNotFoundError(f"no model {name!r}; {nearest(name, shipped_models())} Or give a .safetensors or .pth file")
 
 
-def _load_checkpoint(path: Path) -> tuple[dict[str, Tensor], WeightsHeader]:
+def _load_checkpoint(path: Path) -> tuple[State, WeightsHeader]:
+    try:
+        import torch
+    except ImportError as error:
+        raise needs("torch", f"{path}: a .pth file is read by PyTorch") from error
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds here, all of which mean the same to a user
@@ -129,13 +181,13 @@ def _load_checkpoint(path: Path) -> tuple[dict[str, Tensor], WeightsHeader]:
         spec = default_input(model, state["recipe"]["color_order"])
         tensors = state.get("average") or state["net"]
         head = state["recipe"].get("head", "correlation")
-        return tensors, WeightsHeader(model, spec, shipped_settings(model), {"steps": state["step"]}, head=head)
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        return as_float32(tensors), WeightsHeader(model, spec, shipped_settings(model), {"steps": state["step"]}, head=head)
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise WeightsError(f"{path}: not a state dict of tensors")
-    return _import_siamfc_pytorch(dict(state))
+    return _import_siamfc_pytorch(as_float32(state))
 
 
-def _import_siamfc_pytorch(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], WeightsHeader]:
+def _import_siamfc_pytorch(state: State) -> tuple[State, WeightsHeader]:
     """Rename a state dict of huanglianghua/siamfc-pytorch (AlexNetV1) to this package's keys.
 
     Its keys are `backbone.conv1.0.weight` ...; older releases lack the prefix or call it `features`. It was trained
@@ -147,8 +199,8 @@ def _import_siamfc_pytorch(state: dict[str, Tensor]) -> tuple[dict[str, Tensor],
         for prefix in ("features.", "backbone."):
             key = key.removeprefix(prefix)
         renamed[f"backbone.{key}" if key.startswith("conv") else key] = value
-    renamed.setdefault("head.gain", torch.tensor(1.0))
-    renamed.setdefault("head.bias", torch.tensor(0.0))
+    renamed.setdefault("head.gain", np.array(1.0, np.float32))
+    renamed.setdefault("head.bias", np.array(0.0, np.float32))
     spec = InputSpec(color_order="rgb", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     tracker = {"scale_search": "search", "scale_count": 3, "window_influence": 0.176}
     return renamed, WeightsHeader(input=spec, tracker=tracker, training={"imported_from": "siamfc-pytorch key names"})

@@ -14,11 +14,11 @@ from siamtrack.frames import Image
 
 @dataclass(frozen=True)
 class SearchRegion:
-    """A square window of the frame, resampled to `size` pixels.
+    """A square region of the frame, resampled to `size` pixels.
 
     Attributes:
-        center_xy: centre of the window, continuous frame coordinates.
-        side: side of the window in frame pixels; any positive float.
+        center_xy: centre of the region, continuous frame coordinates.
+        side: side of the region in frame pixels; any positive float.
         size: side of the crop in pixels.
     """
 
@@ -41,12 +41,12 @@ class SearchRegion:
         half = self.size / 2
         return (x - self.center_xy[0]) / self.scale + half, (y - self.center_xy[1]) / self.scale + half
 
-    def extract(self, frame: Image, fill: Sequence[float]) -> Image:
-        """Resample the window out of a frame.
+    def extract(self, frame: Image, pad_color: Sequence[float]) -> Image:
+        """Resample the region out of a frame.
 
         Args:
             frame: (H, W, 3) BGR uint8.
-            fill: the colour of whatever lies outside the frame, by channel.
+            pad_color: the colour of whatever lies outside the frame, by channel.
 
         Returns:
             (size, size, 3) BGR uint8.
@@ -64,11 +64,11 @@ class SearchRegion:
             (self.size, self.size),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT,
-            borderValue=tuple(float(value) for value in fill),
+            borderValue=tuple(float(value) for value in pad_color),
         )
 
     def _reduced(self, frame: Image, factor: int) -> tuple[Image, tuple[int, int]]:
-        """The part of the frame that the window sees, averaged over blocks of `factor` pixels, and its corner.
+        """The part of the frame that the region sees, averaged over blocks of `factor` pixels, and its corner.
 
         A bilinear warp reads four pixels however many lie under one of its own: large targets would come out
         as noise that differs from frame to frame. Whole blocks keep the geometry exact; what is left over at the
@@ -80,7 +80,7 @@ class SearchRegion:
         columns = (min(math.ceil(right) + factor, width) - x) // factor
         rows = (min(math.ceil(bottom) + factor, height) - y) // factor
         if columns < 1 or rows < 1:
-            return frame[:1, :1], (-factor * 10**6, 0)  # the window lies outside the frame: fill alone
+            return frame[:1, :1], (-factor * 10**6, 0)  # the region lies outside the frame: pad colour alone
         seen = frame[y : y + rows * factor, x : x + columns * factor]
         return cv2.resize(seen, (columns, rows), interpolation=cv2.INTER_AREA), (x, y)  # type: ignore[return-value]
 

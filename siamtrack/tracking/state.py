@@ -8,6 +8,12 @@ from statistics import fmean
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.result import State
 
+LOST_FRAMES = 3
+"""LOST after so many frames in a row whose score is low and has dropped; one is enough where the shot has just changed."""
+
+REDETECT_FRAMES = 3
+"""Found again after so many convincing frames in a row, and TRACKING again after as many that reach `tracking_score`."""
+
 DOUBT_FRAMES = 10
 """Frames over which a LOST target that never went away must score `lost_score` on the average, to be UNCERTAIN again."""
 
@@ -20,8 +26,8 @@ class Phase:
         state: what it says.
         low: frames in a row whose score lay below `lost_score`.
         high: frames in a row, while LOST, that were convincing.
-        sure: frames in a row with `tracking_score`, while LOST or on trial.
-        trial: whether the target was LOST and has not been TRACKING since.
+        sure: frames in a row with `tracking_score`, while LOST or tentative.
+        tentative: whether the target was LOST and has not been TRACKING since.
         seen: the last scores, at most `DOUBT_FRAMES`, of a LOST target that is looked for where it was lost.
     """
 
@@ -29,7 +35,7 @@ class Phase:
     low: int = 0
     high: int = 0
     sure: int = 0
-    trial: bool = False
+    tentative: bool = False
     seen: tuple[float, ...] = ()
 
 
@@ -37,42 +43,43 @@ def next_phase(
     phase: Phase,
     score: float,
     config: TrackerConfig,
-    fallen: bool = True,
+    dropped: bool = True,
     cut: bool = False,
     convincing: bool = False,
     in_place: bool = True,
 ) -> Phase:
     """The phase after a frame.
 
-    TRACKING is gained at `tracking_score` and kept down to `doubt_score`; below it the state is UNCERTAIN. `lost_frames`
-    scores in a row that are below `lost_score` and have fallen make it LOST, the first one if the shot has just changed.
+    TRACKING is gained at `tracking_score` and kept down to `doubt_score`; below it the state is UNCERTAIN. `LOST_FRAMES`
+    scores in a row that are below `lost_score` and have dropped make it LOST, the first one if the shot has just changed.
 
-    LOST ends in two ways. After `refind_frames` convincing frames in a row the target is found; one is enough where the
+    LOST ends in two ways. After `REDETECT_FRAMES` convincing frames in a row the target is found; one is enough where the
     shot that took it away gives way to one that shows it where it was. Or it had not gone at all: what is seen where it
-    was lost scores `lost_score` on the average of `DOUBT_FRAMES`. Either way it is UNCERTAIN, on trial, until `refind_frames`
-    scores in a row have reached `tracking_score`: to lose a target once more costs less than to claim something else.
+    was lost scores `lost_score` on the average of `DOUBT_FRAMES`. Either way it is UNCERTAIN, tentative, until
+    `REDETECT_FRAMES` scores in a row have reached `tracking_score`: to lose a target once more costs less than to claim
+    something else.
 
     Args:
         phase: before. score: of this frame, 0..1. config: thresholds and counts.
-        fallen: whether the score is far below what is usual for this target.
+        dropped: whether the score is far below the mean of this target.
         cut: whether a new shot began with this frame; for a target that was LOST, one that may bring it back.
         convincing: whether a target that was LOST is seen so well that it may be claimed again.
         in_place: whether a target that was LOST is still looked for where that happened.
     """
     sure = phase.sure + 1 if score >= config.tracking_score else 0
     if phase.state is State.LOST:
-        enough = 1 if cut else config.refind_frames
+        enough = 1 if cut else REDETECT_FRAMES
         high = phase.high + 1 if convincing else 0
         seen = (*phase.seen, score)[-DOUBT_FRAMES:] if in_place else ()
         stayed = len(seen) == DOUBT_FRAMES and fmean(seen) >= config.lost_score
         if not stayed and high < enough:
             return Phase(State.LOST, high=high, sure=sure, seen=seen)
-        return Phase(State.TRACKING) if sure >= enough else Phase(State.UNCERTAIN, sure=sure, trial=True)
-    low = phase.low + 1 if fallen and score < config.lost_score else 0
-    if low >= (1 if cut else config.lost_frames):
+        return Phase(State.TRACKING) if sure >= enough else Phase(State.UNCERTAIN, sure=sure, tentative=True)
+    low = phase.low + 1 if dropped and score < config.lost_score else 0
+    if low >= (1 if cut else LOST_FRAMES):
         return Phase(State.LOST)
-    if phase.trial:
-        found = sure >= config.refind_frames
-        return Phase(State.TRACKING) if found else Phase(State.UNCERTAIN, low, sure=sure, trial=True)
+    if phase.tentative:
+        found = sure >= REDETECT_FRAMES
+        return Phase(State.TRACKING) if found else Phase(State.UNCERTAIN, low, sure=sure, tentative=True)
     kept = phase.state is State.TRACKING and score >= config.doubt_score
     return Phase(State.TRACKING if kept or score >= config.tracking_score else State.UNCERTAIN, low)

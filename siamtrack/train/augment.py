@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.frames import Image
-from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE
+from siamtrack.models import EXEMPLAR_SIZE, STRIDE
 from siamtrack.tracking.crop import mean_color
 
 

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE
 from siamtrack.model.heads import BoxHead
 from siamtrack.model.losses import focal_loss, side_iou
+from siamtrack.models import EXEMPLAR_SIZE, STRIDE
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Negatives

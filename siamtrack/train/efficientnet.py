@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from siamtrack.errors import needs
-from siamtrack.model.backbone import STRIDE
 from siamtrack.model.lite import LiteNet
+from siamtrack.models import STRIDE
 
 NAME = "efficientnet-lite0"
 

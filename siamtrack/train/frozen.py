@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from siamtrack.errors import SiamtrackError
-from siamtrack.model.folding import folded_backbone
+from siamtrack.model.graphs import folded_backbone
 from siamtrack.model.lite import LiteNet
 from siamtrack.model.siamese import Siamese
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE, embedding_size
 from siamtrack.model.lite import LiteNet
 from siamtrack.model.losses import balanced_logistic_loss, logistic_labels, softmax_location_loss
 from siamtrack.model.siamese import Siamese
+from siamtrack.models import EXEMPLAR_SIZE, STRIDE, embedding_size
 from siamtrack.train.box_objective import box_loss
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.efficientnet import Teacher

@@ -12,10 +12,10 @@ import torch
 
 from siamtrack.config import build, load_yaml, to_plain
 from siamtrack.errors import ConfigError
-from siamtrack.model.siamese import default_input
+from siamtrack.model.device import pick_device
 from siamtrack.model.weights import WeightsHeader, save_weights, shipped_settings
+from siamtrack.models import default_input
 from siamtrack.system import usable_cores
-from siamtrack.tracking.placement import pick_device
 from siamtrack.train.bookkeeping import StepReport
 from siamtrack.train.crops import CropStore, PairStore
 from siamtrack.train.distributed import Group, joined
@@ -106,7 +106,7 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
                     "torch": torch.__version__,
                 },
             )
-            save_weights(path, net, header)
+            save_weights(path, net.cpu().state_dict(), header)
         group.barrier()
     return path
 

@@ -23,8 +23,8 @@ from siamtrack.boxes import iou
 from siamtrack.config import nearest
 from siamtrack.errors import SiamtrackError
 from siamtrack.eval.peers import PEER_NETWORKS, PeerNetwork, stretched_crop
-from siamtrack.model.backbone import EXEMPLAR_SIZE, STRIDE
 from siamtrack.model.losses import side_iou
+from siamtrack.models import EXEMPLAR_SIZE, STRIDE
 from siamtrack.tracking.crop import mean_color
 from siamtrack.train.distributed import ALONE, Group
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
-from siamtrack.model.backbone import EXEMPLAR_SIZE
+from siamtrack.models import EXEMPLAR_SIZE
 from siamtrack.tracking.crop import context_side, mean_color
 from siamtrack.train.crops import CROP_SIZE, Pair
 

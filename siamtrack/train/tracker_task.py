@@ -7,16 +7,17 @@ from pathlib import Path
 
 import torch
 
+from siamtrack.backends.torch import TorchBackend
 from siamtrack.config import build
 from siamtrack.data.layout import find_sequences
 from siamtrack.errors import ConfigError
 from siamtrack.eval.evaluate import evaluate, subset
+from siamtrack.model.device import native_bfloat16, pick_device
 from siamtrack.model.lite import LiteNet
-from siamtrack.model.siamese import Siamese, default_input
+from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import load_weights, shipped_settings
+from siamtrack.models import default_input
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.engine import Engine
-from siamtrack.tracking.placement import native_bfloat16
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.train.crops import PairStore
 from siamtrack.train.distributed import ALONE, Group
@@ -126,7 +127,7 @@ def tracking_validation(recipe: Recipe, data: Path, device: str, group: Group = 
 
     def validate(net: Siamese) -> dict[str, float]:
         sums = torch.zeros(4, dtype=torch.float64)
-        for run in evaluate(Tracker(Engine(net, device), settings), sequences, chosen.frames or None):
+        for run in evaluate(Tracker(TorchBackend(net, pick_device(device)), settings), sequences, chosen.frames or None):
             found = run.overlaps
             sums += torch.tensor([found.sum(), (found > 0.5).sum(), (found > 0.75).sum(), len(found)], dtype=torch.float64)
         sums = group.mean(sums.float().to(device)).cpu().double() if group.size > 1 else sums

@@ -25,10 +25,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from siamtrack.config import build, nearest, to_plain
 from siamtrack.errors import WeightsError
 from siamtrack.model.backbone import AlexNet
-from siamtrack.model.folding import folded_backbone
-from siamtrack.model.siamese import InputSpec
+from siamtrack.model.graphs import folded_backbone
 from siamtrack.model.tensors import fill, read_tensors, write_tensors
 from siamtrack.model.weights import ASSETS
+from siamtrack.models import InputSpec
 from siamtrack.verify.header import Metric, TowerSpec, VerifierHeader
 from siamtrack.verify.items import VerifierItem, tower_input
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from siamtrack.config import build, load_yaml, to_plain
 from siamtrack.data.labelled import DISSIMILAR, Classes, Pairs, open_labelled
 from siamtrack.errors import ConfigError, DataError
-from siamtrack.model.siamese import InputSpec
+from siamtrack.model.device import pick_device
 from siamtrack.model.weights import load_weights
-from siamtrack.tracking.placement import pick_device
+from siamtrack.models import InputSpec
 from siamtrack.train.distributed import ALONE, Group, joined
 from siamtrack.train.loop import train
 from siamtrack.train.session import Session, Watcher, device_of, loading_processes

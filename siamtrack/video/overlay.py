@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from siamtrack.frames import Image
-from siamtrack.tracking.insight import Insight
 from siamtrack.tracking.result import State, TrackResult
+from siamtrack.tracking.tracker import FrameDetails
 
 COLORS = {State.TRACKING: (115, 158, 0), State.UNCERTAIN: (0, 159, 230), State.LOST: (0, 94, 213)}
 """BGR by state: bluish green, orange, vermilion of the Okabe-Ito palette, which colour-blind people tell apart."""
@@ -20,31 +20,26 @@ PALETTE = ((178, 114, 0), (0, 159, 230), (115, 158, 0), (167, 121, 204), (233, 1
 """BGR by a target's number: blue, orange, green, purple, sky, vermilion, yellow of the same palette. The web page names the
 same ones."""
 
-RIVAL_COLOR = (167, 121, 204)
-"""BGR of a look-alike in the debug overlay: that palette's reddish purple."""
-
 _SHIFT = 3  # fractional bits of OpenCV's drawing calls: a box moves smoothly, not by whole pixels
 _DASHES = {State.TRACKING: None, State.UNCERTAIN: (6.0, 8.0), State.LOST: (0.5, 9.0)}
 """Length of a dash and of the gap behind it, in widths of half a line; the ends of a dash are round and stick out."""
 
 
-def draw(image: Image, result: TrackResult, caption: str = "", insight: Insight | None = None) -> Image:
+def draw(image: Image, result: TrackResult, caption: str = "", details: FrameDetails | None = None) -> Image:
     """A copy of a frame with the box (see `draw_outline`), the score and the state drawn on it.
 
     Args:
         image: (H, W, 3) BGR uint8; not changed.
         result: what to draw.
         caption: text for the bottom left corner.
-        insight: also draw the search regions (thin and gray), the look-alikes (thin and purple), and what the score is
-            made of.
+        details: also draw the search regions (thin and gray), and write what the score is made of.
     """
     canvas = image.copy()
-    if insight is not None:
-        for boxes, color in ((insight.regions, (190, 190, 190)), (insight.rivals, RIVAL_COLOR)):
-            for box in boxes:
-                draw_outline(canvas, TrackResult(box, 0.0, State.TRACKING), color, 1)
-        if insight.evidence is not None:
-            caption += f"  value {insight.evidence.value:+.1f}  gap {insight.evidence.gap:+.1f}"
+    if details is not None:
+        for box in details.regions:
+            draw_outline(canvas, TrackResult(box, 0.0, State.TRACKING), (190, 190, 190), 1)
+        if details.candidate is not None:
+            caption += f"  logit {details.candidate.logit:+.1f}  margin {details.candidate.margin:+.1f}"
     height, width = canvas.shape[:2]
     line = max(2, round(min(height, width) / 300))
     size = max(0.45, min(height, width) / 500)

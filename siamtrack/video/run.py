@@ -9,17 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import torch
-
 from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
 from siamtrack.frames import Image
-from siamtrack.system import versions
+from siamtrack.system import network_threads, versions
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.engine import Engine
-from siamtrack.tracking.insight import Insight
 from siamtrack.tracking.result import TrackResult
-from siamtrack.tracking.tracker import Tracker
+from siamtrack.tracking.tracker import FrameDetails, Tracker
 from siamtrack.video.overlay import draw
 from siamtrack.video.results import Recorder, RunSummary
 from siamtrack.video.sink import VideoSink
@@ -36,17 +32,17 @@ class Progress:
     Attributes:
         frame, result: the frame and what the tracker says of it.
         fps: end-to-end frames per second so far.
-        insight: what lay behind the result, if the run was asked to show it.
+        details: what lay behind the result, if the run was asked to show it.
     """
 
     frame: Frame
     result: TrackResult
     fps: float
-    insight: Insight | None = None
+    details: FrameDetails | None = None
 
     def overlay(self) -> Image:
         """A copy of the frame with the box drawn."""
-        return draw(self.frame.image, self.result, f"frame {self.frame.index}", self.insight)
+        return draw(self.frame.image, self.result, f"frame {self.frame.index}", self.details)
 
 
 def run(
@@ -72,7 +68,7 @@ def run(
         box: the target in frame `start`, or a function that asks for it.
         start, stop: first frame, and the first one not to track; 0-based.
         video: write overlay.mp4 at the source's frame rate.
-        debug: overlays also show the search regions, the look-alikes and the evidence of each frame.
+        debug: overlays also show the search regions and what the score is made of.
         watch: called after every frame; returning False ends the run as interrupted.
         about: more plain data for run.json (model, weights' sha256).
 
@@ -102,7 +98,7 @@ def run(
                     recorder.add(frame, result)
                     before, began = began, time.perf_counter()
                     recorder.times.add(*spent_s, began - before)
-                progress = Progress(frame, result, recorder.times.fps, tracker.insight if debug else None)
+                progress = Progress(frame, result, recorder.times.fps, tracker.details if debug else None)
                 if encoder is not None:
                     encoder.add(progress)
                 if not watch(progress):
@@ -129,27 +125,29 @@ def _drawn(path: Path, fps: float) -> Iterator[WriteBehind[Progress]]:
 class _Tracking(Protocol[Found]):
     """A `Tracker` or a `MultiTracker`."""
 
-    engine: Engine
-    config: TrackerConfig
+    @property
+    def backend(self) -> Any: ...
+    @property
+    def config(self) -> TrackerConfig: ...
 
     def update(self, frame: Any, /) -> Found: ...
 
 
 def timed_update(tracker: _Tracking[Found], image: Image) -> tuple[Found, tuple[float, float]]:
     """A tracker's `update`, and the seconds that its network took, and all of it: for `FrameTimes.add`."""
-    network_s, began = tracker.engine.network_s, time.perf_counter()
+    network_s, began = tracker.backend.network_s, time.perf_counter()
     found = tracker.update(image)
-    return found, (tracker.engine.network_s - network_s, time.perf_counter() - began)
+    return found, (tracker.backend.network_s - network_s, time.perf_counter() - began)
 
 
 def conditions(tracker: _Tracking[Any]) -> dict[str, Any]:
-    """What run.json tells of how a result came about: device, precision, runtime, threads, constants, versions."""
-    engine = tracker.engine
+    """What run.json tells of how a result came about: device, precision, backend, threads, constants, versions."""
+    backend = tracker.backend
     return {
-        "device": str(engine.device),
-        "precision": engine.precision,
-        "runtime": engine.runtime,
-        "threads": torch.get_num_threads(),
+        "device": backend.device,
+        "precision": backend.precision,
+        "backend": backend.name,
+        "threads": network_threads(),
         "tracker": asdict(tracker.config),
         "versions": versions(),
     }

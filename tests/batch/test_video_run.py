@@ -21,7 +21,7 @@ from siamtrack.batch.video_run import run_video
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.engine import Engine
+from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.run import run
@@ -35,8 +35,8 @@ Make = Callable[..., RunSettings]
 class StillGroup:
     """Stands for a `MultiTracker` where it does not matter who tracks: targets stay where they were drawn."""
 
-    def __init__(self, engine: Engine, config: TrackerConfig) -> None:
-        self.engine, self.config = engine, config
+    def __init__(self, backend: Network, config: TrackerConfig) -> None:
+        self.backend, self.config = backend, config
         self._targets: dict[int, TrackResult] = {}
 
     def add(self, name: int, frame: np.ndarray, box: Any) -> TrackResult:
@@ -218,15 +218,15 @@ def test_only_what_is_not_done_is_tracked_and_all_files_are_the_same_as_in_one_g
     assert not (out / "two/boxes.csv").exists()
     assert not list(out.glob("*.*"))
     before = (out / "one/boxes.csv").stat().st_mtime_ns
-    calls = tracker.engine.network_calls
+    calls = tracker.backend.network_calls
     assert len(list(run_video(video, resumed, tracker))) == 3
-    assert tracker.engine.network_calls - calls == 1 + 9
+    assert tracker.backend.network_calls - calls == 1 + 9
     assert (out / "one/boxes.csv").stat().st_mtime_ns == before
     assert files_of(tmp_path / "resumed") == files_of(tmp_path / "whole")
     (out / "overlay.mp4").unlink()  # pictures are made without tracking again
-    calls = tracker.engine.network_calls
+    calls = tracker.backend.network_calls
     list(run_video(video, resumed, tracker))
-    assert tracker.engine.network_calls == calls
+    assert tracker.backend.network_calls == calls
     assert files_of(tmp_path / "resumed") == files_of(tmp_path / "whole")
 
 

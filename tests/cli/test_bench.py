@@ -45,16 +45,16 @@ def table_tool() -> ModuleType:
 def test_the_figures_are_printed_and_written(here: Command, clip: Path, tmp_path: Path, table_tool: ModuleType) -> None:
     out = tmp_path / "new/bench.json"
     done = here(
-        *("--model", "siamfc", "--model", "identity", "--against", "identity", "--runtime", "eager"),
+        *("--model", "siamfc", "--model", "identity", "--against", "identity", "--backend", "torch"),
         *("--video", clip, "--box", "60,80,40,50", "--frames", 3, "--rounds", 1, "--device", "cpu", "--precision", "float32"),
         *("--threads", 1, "--json", out),
     )
     assert done.returncode == 0, done.stderr
-    for words in ("clip.mp4, 3 frames, decoded", "1 threads", "x identity", "eager float32"):
+    for words in ("clip.mp4, 3 frames, decoded", "1 threads", "x identity", "torch float32"):
         assert words in done.stdout
     report = json.loads(out.read_text())
     siamfc, identity = report["contenders"]
-    assert (siamfc["name"], siamfc["runtime"], siamfc["precision"], siamfc["device"]) == ("siamfc", "eager", "float32", "cpu")
+    assert (siamfc["name"], siamfc["backend"], siamfc["precision"], siamfc["device"]) == ("siamfc", "torch", "float32", "cpu")
     assert siamfc["network"]["fps"] > siamfc["tracker"]["fps"]
     assert (identity["name"], identity["network"], identity["ratio"]) == ("identity", None, 1)
     assert all(len(one["rounds"]) == 1 for one in report["contenders"])
@@ -65,7 +65,7 @@ def test_the_figures_are_printed_and_written(here: Command, clip: Path, tmp_path
     assert len(lines) == 4 + 2
     assert "clip.mp4, 3 frames, decoded" in lines[0]
     assert lines[2].endswith("times `identity` |")
-    assert lines[4].startswith("| `siamfc` | eager float32 | ")
+    assert lines[4].startswith("| `siamfc` | torch float32 | ")
     assert lines[5].endswith(" | 1 |")
     assert len({line.count("|") for line in lines[2:]}) == 1
     assert table_tool.table(report, "siamfc").splitlines()[4].endswith(" | 1 |")
@@ -115,7 +115,7 @@ small = speed_clip.render_clip((320, 240))
     [
         (("--model", "siamfcc"), "siamfcc"),
         (("--model", "cv2:nanoo"), "did you mean 'nano'"),
-        (("--model", "siamfc", "--runtime", "onx"), "did you mean 'onnx'"),
+        (("--model", "siamfc", "--backend", "onx"), "did you mean 'onnx'"),
         (("--device", "tpu"), "device 'tpu'"),
     ],
 )
@@ -132,5 +132,5 @@ def test_trackers_that_cannot_be_loaded(
 
 def test_the_help_teaches() -> None:
     done = subprocess.run([sys.executable, "-m", "siamtrack", "bench", "--help"], capture_output=True, text=True, check=True)
-    for words in ("--peers", "siamtrack bench --runtime eager --runtime onnx --threads 2", "medians"):
+    for words in ("--peers", "siamtrack bench --backend onnx --backend torch --threads 2", "medians"):
         assert words in done.stdout

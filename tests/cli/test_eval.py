@@ -125,12 +125,6 @@ def test_check_names_what_is_wrong(here: Command, folder: Path, tmp_path: Path) 
     assert "6 frames, 7 labels" in bad.stdout
 
 
-def test_a_runtime_that_each_process_would_choose_for_itself_is_refused(here: Command, folder: Path, tmp_path: Path) -> None:
-    result = here("eval", "folder", folder, "--out", tmp_path / "out", "--runtime", "fastest")
-    refused(result, "--runtime fastest", "an evaluation names its runtime")
-    assert not (tmp_path / "out").exists()
-
-
 def test_what_cannot_be_run_is_one_line(here: Command, folder: Path, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "out")
     refused(here("eval", "got10k", "--root", tmp_path / "none", *out), "none", "not found")

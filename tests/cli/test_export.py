@@ -20,7 +20,7 @@ from siamtrack.model.weights import WeightsHeader, save_weights
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "light.safetensors"
     torch.manual_seed(0)
-    save_weights(path, Siamese(model="siamfc-lite").eval(), WeightsHeader(model="siamfc-lite"))
+    save_weights(path, Siamese(model="siamfc-lite").state_dict(), WeightsHeader(model="siamfc-lite"))
     return path
 
 
@@ -48,14 +48,14 @@ def test_the_files_run_in_onnx_runtime_alone_for_any_batch(exported: Path) -> No
         assert embedding.shape == (count, 128, cells, cells)
 
 
-@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
-def test_a_tracker_runs_what_was_exported(weights: Path, exported: Path, runtime: str) -> None:
-    tracker = siamtrack.load(weights, device="cpu", precision="float32", runtime=f"{runtime}:{exported}")
-    reference = siamtrack.load(weights, device="cpu", precision="float32", runtime="eager")
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_a_tracker_runs_what_was_exported(weights: Path, exported: Path, backend: str) -> None:
+    tracker = siamtrack.load(weights, device="cpu", precision="float32", backend=f"{backend}:{exported}")
+    reference = siamtrack.load(weights, device="cpu", precision="float32", backend="torch")
     for each in (tracker, reference):
         each.init(frame(), (60, 40, 30, 40))
     assert tracker.update(frame()).box == pytest.approx(reference.update(frame()).box, abs=0.01)
-    assert tracker.engine.runtime == f"{runtime}:{exported}"
+    assert tracker.backend.name == f"{backend}:{exported}"
 
 
 def test_eight_bits_are_smaller_and_say_so(
@@ -67,39 +67,42 @@ def test_eight_bits_are_smaller_and_say_so(
     (tmp_path / "data/clip.txt").write_text("\n".join(boxes) + "\n", encoding="utf-8")
     done = here("export", weights, "--out", tmp_path / "int8", "--int8", tmp_path / "data", "--crops", "3")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "int8/embed.onnx").stat().st_size < 0.6 * (exported / "embed.onnx").stat().st_size
-    tracker = siamtrack.load(weights, device="cpu", runtime=f"onnx:{tmp_path / 'int8'}")
-    assert tracker.engine.precision == "int8"
+    assert (tmp_path / "int8/search.onnx").stat().st_size < 0.7 * (exported / "search.onnx").stat().st_size
+    tracker = siamtrack.load(weights, device="cpu", backend=f"onnx:{tmp_path / 'int8'}")
+    assert tracker.backend.precision == "int8"
     tracker.init(frame(), (60, 40, 30, 40))
     assert 0 <= tracker.update(frame()).score <= 1
 
 
 def test_an_export_of_other_weights_is_refused(exported: Path, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    save_weights(tmp_path / "other.safetensors", Siamese(model="siamfc-lite").eval(), WeightsHeader(model="siamfc-lite"))
+    save_weights(tmp_path / "other.safetensors", Siamese(model="siamfc-lite").state_dict(), WeightsHeader(model="siamfc-lite"))
     with pytest.raises(WeightsError, match="other weights"):
-        siamtrack.load(tmp_path / "other.safetensors", device="cpu", runtime=f"onnx:{exported}")
+        siamtrack.load(tmp_path / "other.safetensors", device="cpu", backend=f"onnx:{exported}")
 
 
-def test_an_export_for_other_crops_is_refused(weights: Path, exported: Path) -> None:
-    tracker = siamtrack.load(weights, device="cpu", runtime=f"onnx:{exported}", search_size=223)
-    tracker.init(frame(), (60, 40, 30, 40))
-    with pytest.raises(ConfigError, match="--search-size 223"):
-        tracker.update(frame())
+def test_an_export_serves_every_search_size(weights: Path, exported: Path) -> None:
+    size = {"search_size": 223}
+    found, expected = (
+        siamtrack.load(weights, device="cpu", backend=backend, **size) for backend in (f"onnx:{exported}", "onnx")
+    )
+    for each in (found, expected):
+        each.init(frame(), (60, 40, 30, 40))
+    assert found.update(frame()).box == expected.update(frame()).box
 
 
-@pytest.mark.parametrize("name", ["embed.onnx", "export.json"])
+@pytest.mark.parametrize("name", ["search.onnx", "export.json"])
 def test_what_was_changed_or_cut_is_refused(weights: Path, exported: Path, tmp_path: Path, name: str) -> None:
     for path in exported.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / name).write_bytes((exported / name).read_bytes()[:-100])
-    with pytest.raises(WeightsError, match="export again"):
-        siamtrack.load(weights, device="cpu", runtime=f"onnx:{tmp_path}").init(frame(), (60, 40, 30, 40))
+    with pytest.raises((WeightsError, ConfigError), match="export again"):
+        siamtrack.load(weights, device="cpu", backend=f"onnx:{tmp_path}").init(frame(), (60, 40, 30, 40))
 
 
 def test_a_folder_without_an_export_is_named(weights: Path, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"export\.json not found"):
-        siamtrack.load(weights, device="cpu", runtime=f"onnx:{tmp_path}")
+    with pytest.raises(ConfigError, match=r"holds no export\.json"):
+        siamtrack.load(weights, device="cpu", backend=f"onnx:{tmp_path}")
 
 
 def test_bad_input_is_one_line(here: Command, weights: Path, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from rendered import FRAME_WH, rendered_frame
 
+from siamtrack.backends.torch import TorchBackend
 from siamtrack.boxes import Box, clip_box, iou
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
@@ -15,7 +17,6 @@ from siamtrack.eval.evaluate import evaluate, many_starts, pool_runs, run_sequen
 from siamtrack.frames import Image
 from siamtrack.model.siamese import Siamese
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.tracker import Tracker
 
 TRUTH = np.array([rendered_frame(i)[1] for i in range(8)])
@@ -125,7 +126,7 @@ def test_a_box_that_the_tracker_refuses_is_named(tracker: Tracker) -> None:
 def test_a_network_in_memory_is_judged_and_left_as_it_is() -> None:
     net = Siamese().train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
-    scores = pool_runs(evaluate(Tracker(Engine(net, "cpu", "float32"), TrackerConfig()), [sequence()], limit=3))
+    scores = pool_runs(evaluate(Tracker(TorchBackend(net, torch.device("cpu")), TrackerConfig()), [sequence()], limit=3))
     assert scores.frames == 2
     assert net.training
     assert all((value == before[key]).all() for key, value in net.state_dict().items())

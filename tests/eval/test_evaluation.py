@@ -146,7 +146,7 @@ def test_a_line_has_the_figures_of_its_protocol() -> None:
 
 def test_small_print_says_where_and_with_what_weights(tmp_path: Path) -> None:
     old = {"tracker": "w.pth", "threads": 2, "device": "cpu", "precision": "bfloat16", "weights_sha256": "ab" * 32}
-    new = {**old, "tracker": "v.pth", "precision": "float32", "runtime": "onnx"}
+    new = {**old, "tracker": "v.pth", "precision": "float32", "backend": "onnx"}
     for identity in (old, new, {"tracker": "identity", "threads": 2}):
         ResultStore(tmp_path, str(identity["tracker"])).claim(identity)
     about = about_run(["w.pth", "v.pth", "identity"], tmp_path)

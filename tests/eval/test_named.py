@@ -8,24 +8,24 @@ from siamtrack.tracking.tracker import Tracker
 
 
 def test_a_name_may_say_where_its_tracker_runs() -> None:
-    tracker, weights = our_tracker("siamfc,precision=float16,runtime=eager,scale_count=3", device="cpu", runtime="onnx")
-    engine = tracker.engine
-    assert (engine.device.type, engine.precision, engine.runtime) == ("cpu", "float16", "eager")
+    tracker, weights = our_tracker("siamfc,precision=float16,backend=torch,scale_count=3", device="cpu", backend="onnx")
+    network = tracker.backend
+    assert (network.device, network.precision, network.name) == ("cpu", "float16", "torch")
     assert tracker.config.scale_count == 3
     assert weights.header.model == "siamfc"
 
 
 def test_its_own_settings_come_after_those_of_all() -> None:
-    tracker = tracker_by_name("siamfc,runtime=eager", ["runtime=onnx", "precision=float32", "device=cpu"])
+    tracker = tracker_by_name("siamfc,backend=torch", ["backend=onnx", "precision=float32", "device=cpu"])
     assert isinstance(tracker, Tracker)
-    assert (tracker.engine.runtime, tracker.engine.precision) == ("eager", "float32")
+    assert (tracker.backend.name, tracker.backend.precision) == ("torch", "float32")
 
 
 def test_places_that_are_none_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="device '3' is unknown"):
         our_tracker("siamfc,device=3")
     with pytest.raises(ValueError, match="did you mean 'onnx'"):
-        our_tracker("siamfc,runtime=onyx", precision="float32")
+        our_tracker("siamfc,backend=onyx", precision="float32")
     with pytest.raises(ConfigError, match="did you mean 'scale_count'"):
         our_tracker("siamfc,scale_cont=3")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rendered import rendered_frame
 
-FEATURES = ("value", "gap")
+FEATURES = ("logit", "margin")
 
 
 @pytest.fixture(scope="module")
@@ -20,12 +20,12 @@ def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
 def frames(tool: ModuleType, count: int, shift: float = 0.0) -> Any:
     """Frames of two sequences and of their clips, which are five times as many; good by a known law of both features."""
     rng = np.random.default_rng(5)
-    evidence = rng.normal(0, 2, (6 * count, 2))
+    features = rng.normal(0, 2, (6 * count, 2))
     kind = np.repeat(["plain", "cut", "black", "leaves", "removed", "occluded"], count)
-    # In clips a target is away more often than the evidence alone would say.
-    log_odds = evidence @ (0.8, 0.4) + np.where(kind == "plain", shift, -shift)
+    # In clips a target is away more often than the features alone would say.
+    log_odds = features @ (0.8, 0.4) + np.where(kind == "plain", shift, -shift)
     good = rng.random(len(log_odds)) < 1 / (1 + np.exp(-log_odds))
-    return tool.Frames(evidence, np.where(good, 0.7, 0.2), np.tile(["one", "two"], 3 * count), kind)
+    return tool.Frames(features, np.where(good, 0.7, 0.2), np.tile(["one", "two"], 3 * count), kind)
 
 
 def test_weights_are_those_of_the_law_and_the_offset_lies_between_sequences_and_clips(tool: ModuleType) -> None:
@@ -48,15 +48,15 @@ def test_the_sequences_as_they_are_count_as_much_as_all_clips(tool: ModuleType) 
 @pytest.mark.parametrize("weights", [(0.8, 0.4), (2.0, -1.0), (0.0, 0.0)])
 def test_the_offset_makes_scores_right_on_the_whole(tool: ModuleType, weights: tuple[float, float]) -> None:
     seen = frames(tool, 500, shift=0.7)
-    scores = 1 / (1 + np.exp(-(seen.evidence @ weights + tool.offset_for(seen, np.array(weights)))))
+    scores = 1 / (1 + np.exp(-(seen.features @ weights + tool.offset_for(seen, np.array(weights)))))
     assert seen.halves() @ scores == pytest.approx(seen.halves() @ seen.good, abs=1e-4)
 
 
 def test_a_third_feature_is_fitted_where_it_was_seen(tool: ModuleType) -> None:
     seen = frames(tool, 200)
-    more = tool.Frames(np.column_stack([seen.evidence, seen.good.astype(float)]), *seen[1:])
+    more = tool.Frames(np.column_stack([seen.features, seen.good.astype(float)]), *seen[1:])
     assert [len(list(tool.choices(count))) for count in (2, 3)] == [3, 7]
-    weights, _ = tool.fit(more, ("value", "similarity"))
+    weights, _ = tool.fit(more, ("logit", "similarity"))
     assert weights[1] == 0
     assert weights[2] > 1
 

@@ -48,24 +48,14 @@ class Slow(IdentityTracker):
 
 def test_the_plain_recipe_finds_what_the_paper_s_form_finds(plain_recipe: ModuleType, rendered: RenderedClip) -> None:
     plain = plain_recipe.make(Entry("plain", "auto", False, "plain"), "cpu")
-    assert plain.engine is not None
-    assert (plain.engine.runtime, plain.engine.precision) == ("plain", "float32")
-    reference, _ = our_tracker("siamfc", ["scale_search=search", "scale_count=3"], "cpu", "float32", "eager")
+    assert plain.backend is not None
+    assert (plain.backend.name, plain.backend.precision) == ("plain", "float32")
+    reference, _ = our_tracker("siamfc", ["scale_search=search", "scale_count=3"], "cpu", "float32", "torch")
     images = list(rendered.read(4))
     for one in (plain.tracker, reference):
         one.init(images[0], rendered.box)
     for image in images[1:]:
         assert plain.tracker.update(image).box == pytest.approx(reference.update(image).box, abs=0.05)
-
-
-def test_the_plain_recipe_runs_a_box_head_too(plain_recipe: ModuleType, rendered: RenderedClip) -> None:
-    reference, _ = our_tracker("siamfc-lite", (), "cpu", "float32", "eager")
-    plain = Tracker(plain_recipe.PlainEngine(load_weights("siamfc-lite").net, "cpu"), reference.config)
-    images = list(rendered.read(3))
-    for one in (plain, reference):
-        one.init(images[0], rendered.box)
-    for image in images[1:]:
-        assert plain.update(image).box == pytest.approx(reference.update(image).box, abs=0.05)
 
 
 def test_work_of_known_layers(roofline: ModuleType) -> None:
@@ -124,25 +114,6 @@ def test_the_peak_is_of_what_is_faster_here(
     seconds = iter([product_s, convolution_s])
     monkeypatch.setattr(roofline, "_best", lambda *_: next(seconds))
     assert roofline.peak_gflops(torch.device("cpu"), torch.float32, side=96) == pytest.approx(gflops)
-
-
-@pytest.mark.parametrize("name", ["siamfc", "siamfc-lite"])
-def test_shares_of_a_frame_sum_to_the_whole(name: str, rendered: RenderedClip, import_tool: Import) -> None:
-    tool = import_tool("experiments/speed/frame_profile")
-    tracker, _ = our_tracker(name, (), "cpu", "float32", "eager")
-    first = tracker.init(rendered.ring[0], rendered.box)
-    found = tool.profile(name, tracker, rendered, 6)
-    assert found.frames == 5
-    assert tuple(found.us) == tuple(tool.PARTS)
-    assert sum(found.shares.values()) == pytest.approx(1)
-    assert all(value >= 0 for value in found.us.values())
-    assert found.shares["network"] > 0.5
-    assert all(found.us[part] > 0 for part in ("crop", "network", "choose", "target"))
-    # The tracker itself has kept its target, and carries no clocks.
-    assert "match" not in vars(tracker.engine)
-    assert "find" not in vars(tracker._locator)
-    assert tracker._followed is not None
-    assert tracker._followed.target.first == first
 
 
 def test_costs_of_targets_sizes_and_lengths(rendered: RenderedClip, tracker: Tracker, import_tool: Import) -> None:

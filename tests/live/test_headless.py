@@ -30,7 +30,7 @@ class Rendered(Source):
 
 @pytest.fixture
 def session(tracker: Tracker, tmp_path: Path) -> Session:
-    return Session(tracker.engine, tracker.config, tmp_path)
+    return Session(tracker.backend, tracker.config, tmp_path)
 
 
 BOX = Box(*rendered_frame(0)[1])

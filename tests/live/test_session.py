@@ -29,7 +29,7 @@ def box(index: int) -> tuple[float, ...]:
 
 @pytest.fixture
 def session(tracker: Tracker, tmp_path: Path) -> Session:
-    return Session(tracker.engine, tracker.config, tmp_path / "out", "a camera", 25.0, {"model": "test"})
+    return Session(tracker.backend, tracker.config, tmp_path / "out", "a camera", 25.0, {"model": "test"})
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -128,7 +128,7 @@ def test_results_of_an_earlier_session_are_left_alone(session: Session, tracker:
     session.add(box(0))
     session.close()
     before = (session.out / "target-1" / "boxes.csv").read_bytes()
-    again = Session(tracker.engine, tracker.config, session.out)
+    again = Session(tracker.backend, tracker.config, session.out)
     again.step(captured(0))
     assert again.add(box(0)) == "target-2"
     again.close()
@@ -203,7 +203,7 @@ def test_a_bad_box_leaves_no_trace(session: Session, bad: tuple[float, ...]) -> 
 
 def test_a_folder_that_cannot_be_made_costs_the_one_target_only(tracker: Tracker, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    session = Session(tracker.engine, tracker.config, tmp_path / "file" / "out")
+    session = Session(tracker.backend, tracker.config, tmp_path / "file" / "out")
     session.step(captured(0))
     with pytest.raises(OutputError):
         session.add(box(0))

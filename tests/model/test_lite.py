@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from siamtrack.model.backbone import STRIDE, AlexNet, embedding_size
-from siamtrack.model.folding import folded_backbone, folded_norms
+from siamtrack.model.backbone import AlexNet
+from siamtrack.model.graphs import folded_backbone, folded_norms
 from siamtrack.model.lite import LiteNet
-from siamtrack.model.siamese import Siamese, default_input
+from siamtrack.model.siamese import Siamese
+from siamtrack.models import STRIDE, default_input, embedding_size
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from siamtrack.model.backbone import STRIDE, AlexNet, embedding_size
+from siamtrack.model.backbone import AlexNet
 from siamtrack.model.correlation import cross_correlation, cross_correlation_all
 from siamtrack.model.heads import CorrelationHead
-from siamtrack.model.siamese import InputSpec, Siamese
+from siamtrack.model.siamese import Siamese
+from siamtrack.models import STRIDE, InputSpec, embedding_size
 
 
 @pytest.fixture(scope="module")

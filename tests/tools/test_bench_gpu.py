@@ -13,8 +13,8 @@ from rendered import rendered_frame
 
 import siamtrack
 from siamtrack.eval.speed_clip import render_clip
-from siamtrack.tracking.group import MultiTracker
 from siamtrack.tracking.result import TrackResult
+from siamtrack.tracking.tracker import MultiTracker
 
 
 @pytest.fixture(scope="module")

@@ -1,80 +1,98 @@
-"""A target that vanishes and comes back elsewhere, followed by the real network."""
-
 from __future__ import annotations
 
-import cv2
-import numpy as np
+import math
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-import siamtrack
-from siamtrack.boxes import Box, iou
-from siamtrack.tracking.group import MultiTracker
-from siamtrack.tracking.result import State, TrackResult
-from siamtrack.tracking.tracker import Tracker
+from siamtrack.tracking.crop import SearchRegion
+from siamtrack.tracking.redetection import NEAR_TILES, PATIENCE, Redetection, Tiles
 
-GONE, BACK, FRAMES = 15, 35, 105
-
-WITHIN = 60
-"""Frames in which it is found: among the 11 of 20 tiles that are far, of which one is looked at in four frames."""
-BEFORE, AFTER = Box(60, 60, 50, 60), Box(380, 250, 50, 60)
+frames = st.tuples(st.integers(16, 2000), st.integers(16, 2000))
 
 
-def scene(box: Box | None) -> np.ndarray:
-    """A textured ground, and a face with a hat on it unless the target is absent."""
-    rng = np.random.default_rng(3)
-    frame = cv2.resize(rng.integers(60, 196, (45, 60, 3), np.uint8), (480, 360), interpolation=cv2.INTER_CUBIC)
-    if box is not None:
-        x, y, w, h = (round(value) for value in box)
-        frame[y : y + h // 3, x : x + w] = (30, 30, 200)
-        frame[y + h // 3 : y + h, x : x + w] = (150, 190, 235)
-        for eye in (w // 4, 3 * w // 4):
-            cv2.circle(frame, (x + eye, y + h // 2), 5, (20, 20, 20), -1)
-        cv2.line(frame, (x + w // 4, y + 5 * h // 6), (x + 3 * w // 4, y + 5 * h // 6), (60, 40, 160), 3)
-    return frame
+@given(frames, st.floats(0, 1), st.floats(0, 1), st.floats(40, 900), st.floats(0, 1), st.floats(0, 1))
+def test_every_place_of_the_frame_is_seen(
+    frame_wh: tuple[int, int], ax: float, ay: float, reach: float, px: float, py: float
+) -> None:
+    tiles = Tiles((ax * frame_wh[0], ay * frame_wh[1]), frame_wh, reach)
+    x, y = px * frame_wh[0], py * frame_wh[1]
+    assert any(max(abs(x - tx), abs(y - ty)) <= reach / 2 + 1e-6 for tx, ty in tiles.centers)
+    assert all(0 <= tx <= frame_wh[0] and 0 <= ty <= frame_wh[1] for tx, ty in tiles.centers)
+    assert len(set(tiles.centers)) == len(tiles.centers)
 
 
-def truth(i: int) -> Box | None:
-    if i < GONE:
-        return Box(BEFORE.x + 2 * i, *BEFORE[1:])
-    return Box(AFTER.x - (i - BACK), *AFTER[1:]) if i >= BACK else None
+def test_the_tiles_around_take_turns_with_the_others_from_near_to_far() -> None:
+    last_xy = (100.0, 80.0)
+    tiles = Tiles(last_xy, (640, 360), 60.0)
+    turns = [tiles.next() for _ in range(2 * len(tiles.centers))]
+    assert tiles.centers[0] == last_xy
+    assert last_xy not in turns
+    assert turns[: 2 * NEAR_TILES : 2] == tiles.centers[1 : NEAR_TILES + 1] == turns[2 * NEAR_TILES : 4 * NEAR_TILES : 2]
+    assert turns[1 : 2 * len(tiles.centers[NEAR_TILES + 1 :]) : 2] == tiles.centers[NEAR_TILES + 1 :]
+    assert all(math.dist(xy, last_xy) < 60 * 1.5 for xy in turns[::2])
 
 
-@pytest.fixture(scope="module")
-def tracker() -> Tracker:
-    return siamtrack.load("siamfc-lite", device="cpu", precision="float32", runtime="eager")
+def test_small_frames_have_few_tiles() -> None:
+    alone = Tiles((20.0, 20.0), (40, 40), 100.0)
+    assert [alone.next() for _ in range(3)] == [(20.0, 20.0)] * 3
+    pair = Tiles((20.0, 20.0), (40, 140), 100.0)
+    assert [pair.next() for _ in range(3)] == [(20.0, 120.0)] * 3
 
 
-def follow(tracker: Tracker) -> list[TrackResult]:
-    results = [tracker.init(scene(BEFORE), BEFORE)]
-    return results + [tracker.update(scene(truth(i))) for i in range(1, FRAMES)]
+HERE = SearchRegion((200.0, 150.0), 120.0, 223)
 
 
-def test_a_target_that_comes_back_elsewhere_is_lost_and_found_again(tracker: Tracker) -> None:
-    results = follow(tracker)
-    assert all(result.state is State.TRACKING for result in results[:GONE])
-    gone = [result.state for result in results[GONE:BACK]]
-    assert State.TRACKING not in gone
-    assert gone[tracker.config.lost_frames :] == [State.LOST] * (BACK - GONE - tracker.config.lost_frames)
-    found = next(i for i in range(BACK, FRAMES) if results[i].state is State.TRACKING)
-    assert found < BACK + WITHIN
-    for i in range(found, FRAMES):
-        there = truth(i)
-        assert there is not None
-        assert iou(results[i].box, there) > 0.5
+def redetection(cut: bool = False, sizes: tuple[int, ...] = (223,)) -> Redetection:
+    return Redetection((40.0, 60.0), (320, 240), 60.0, sizes, cut)
 
 
-def test_a_group_finds_it_as_a_tracker_does_and_leaves_the_others_alone(tracker: Tracker) -> None:
-    group = MultiTracker[str](tracker.engine, tracker.config)
-    expected = [result.box for result in follow(tracker)]
-    group.add("face", scene(BEFORE), BEFORE)
-    corner = Box(200, 280, 60, 60)  # of the ground, which does not move
-    group.add("ground", scene(BEFORE), corner)
-    for i in range(1, FRAMES):
-        results = group.update(scene(truth(i)))
-        assert results["face"].box == expected[i]
-        assert iou(results["ground"].box, corner) > 0.5
+def test_one_region_where_the_target_was_lost_and_one_elsewhere() -> None:
+    one = redetection()
+    here, there = one.regions(HERE)
+    assert here is HERE
+    assert there.center_xy != HERE.center_xy
+    assert (there.side, there.size) == (HERE.side, HERE.size)
+    assert one.regions(HERE)[1].center_xy != there.center_xy
 
 
-def test_without_redetection_it_stays_lost() -> None:
-    tracker = siamtrack.load("siamfc-lite", device="cpu", precision="float32", runtime="eager", redetect=False)
-    assert all(result.state is not State.TRACKING for result in follow(tracker)[GONE:])
+@pytest.mark.parametrize(("sizes", "every"), [((191, 255), 2), ((191, 223), 2), ((159, 255), 3), ((255, 255), 1)])
+def test_tiles_are_as_far_apart_as_the_budget_wants_it(sizes: tuple[int, int], every: int) -> None:
+    one, region = redetection(sizes=sizes), replace(HERE, side=HERE.side * sizes[0] / HERE.size, size=sizes[0])
+    turns = [one.regions(region) for _ in range(12)]
+    assert [len(regions) for regions in turns] == [2, *[1] * (every - 1)] * (12 // every)
+    for here, there in (regions for regions in turns if len(regions) == 2):
+        assert (here.size, there.size) == sizes
+        assert there.side / there.size == pytest.approx(here.side / here.size)
+
+
+def test_without_a_sign_the_target_is_awaited_where_it_was_last_seen() -> None:
+    one = redetection()
+    for _ in range(PATIENCE):
+        assert one.regions(HERE)[0] is HERE
+        one.note(sign=False)
+    assert one.regions(HERE)[0].center_xy == (40, 60)
+    assert not one.in_place
+    one.note(sign=True)  # waiting has begun: a doubt in between does not end it
+    assert one.regions(HERE)[0].center_xy == (40, 60)
+
+
+def test_a_sign_renews_the_patience() -> None:
+    one = redetection()
+    for i in range(3 * PATIENCE):
+        one.note(sign=i % (PATIENCE - 1) == 0)
+    assert not one.awaited
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_after_a_cut_there_is_nothing_to_wait_for(cut: bool) -> None:
+    assert redetection(cut).awaited == cut
+    assert redetection(cut).in_place != cut
+
+
+def test_what_was_found_elsewhere_is_not_in_place() -> None:
+    one = redetection()
+    one.left = True
+    assert not one.in_place

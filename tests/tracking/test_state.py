@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.result import State
-from siamtrack.tracking.state import DOUBT_FRAMES, Phase, next_phase
+from siamtrack.tracking.state import DOUBT_FRAMES, LOST_FRAMES, Phase, next_phase
 
-CONFIG = TrackerConfig(tracking_score=0.7, doubt_score=0.5, lost_score=0.3, lost_frames=2, refind_frames=3)
+CONFIG = TrackerConfig(tracking_score=0.7, doubt_score=0.5, lost_score=0.3)
 T, U, L = State.TRACKING, State.UNCERTAIN, State.LOST
 
 
@@ -24,7 +24,7 @@ def test_tracking_is_kept_down_to_doubt_and_regained_higher_up() -> None:
 
 
 def test_one_low_score_is_not_a_loss() -> None:
-    assert states(0.1, 0.4, 0.1, 0.6, 0.1, 0.1, 0.1) == [U, U, U, U, U, L, L]
+    assert states(0.1, 0.4, 0.1, 0.1, 0.6, 0.1, 0.1, 0.1, 0.1) == [U, U, U, U, U, U, U, L, L]
 
 
 def test_a_low_score_after_a_cut_is_a_loss_at_once() -> None:
@@ -43,17 +43,17 @@ def test_a_find_must_hold() -> None:
 
 
 def test_a_find_that_is_in_doubt_is_claimed_once_it_is_sure_for_a_while() -> None:
-    on_trial = states(0.8, 0.8, 0.65, 0.9, 0.9, 0.9, 0.4, phase=Phase(L, high=1))
-    assert on_trial == [L, U, U, U, U, T, U], "the third sure frame in a row claims it; after that doubt is doubt again"
+    tentative = states(0.8, 0.8, 0.65, 0.9, 0.9, 0.9, 0.4, phase=Phase(L, high=1))
+    assert tentative == [L, U, U, U, U, T, U], "the third sure frame in a row claims it; after that doubt is doubt again"
     assert states(0.9, 0.9, phase=Phase(U)) == [T, T], "a target that was never LOST needs one sure frame"
 
 
 def test_a_cut_claims_nothing_for_a_find_that_is_in_doubt() -> None:
-    assert next_phase(Phase(U, trial=True), 0.9, CONFIG, cut=True).state is U
+    assert next_phase(Phase(U, tentative=True), 0.9, CONFIG, cut=True).state is U
 
 
 def test_a_find_in_doubt_is_lost_as_any_other_target() -> None:
-    assert states(0.8, 0.8, 0.65, 0.1, 0.1, phase=Phase(L, high=1)) == [L, U, U, U, L]
+    assert states(0.8, 0.8, 0.65, 0.1, 0.1, 0.1, phase=Phase(L, high=1)) == [L, U, U, U, U, L]
 
 
 def test_a_target_that_never_went_is_in_doubt_again_once_it_is_seen_on_the_average() -> None:
@@ -77,6 +77,6 @@ def test_tracking_is_never_said_below_doubt_and_lost_never_of_a_single_frame(sco
         low = low + 1 if score < CONFIG.lost_score else 0
         assert phase.state is not T or score >= CONFIG.doubt_score
         if before.state is not L:
-            assert (phase.state is L) == (low >= CONFIG.lost_frames)
+            assert (phase.state is L) == (low >= LOST_FRAMES)
         if phase.state is L or before.state is L:
             low = 0

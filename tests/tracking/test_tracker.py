@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from pathlib import Path
@@ -8,17 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from rendered import rendered_frame
 
 import siamtrack
 from siamtrack.boxes import iou
 from siamtrack.config import replace
 from siamtrack.errors import ConfigError
-from siamtrack.model.siamese import InputSpec, Siamese
-from siamtrack.models import MODELS
+from siamtrack.model.weights import shipped_models
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.engine import Engine
 from siamtrack.tracking.result import State
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.source import open_source
@@ -32,7 +28,7 @@ def follow(tracker: Tracker, frames: list[np.ndarray], box: tuple[float, ...]) -
     return np.array(boxes)
 
 
-@pytest.fixture(params=MODELS)
+@pytest.fixture(params=shipped_models())
 def each(request: pytest.FixtureRequest) -> Tracker:
     """Each shipped model's tracker in turn."""
     return siamtrack.load(request.param, device="cpu", precision="float32")
@@ -49,39 +45,56 @@ def test_the_rendered_target_is_followed_to_its_end(each: Tracker) -> None:
 def test_golden_trajectory_on_the_rendered_clip(each: Tracker) -> None:
     frames = [rendered_frame(i)[0] for i in range(40)]
     boxes = follow(each, frames, rendered_frame(0)[1])
-    assert_golden(f"rendered, {each.engine.model}", boxes[::8])
+    assert_golden(f"rendered, {each.backend.model}", boxes, least=0.85, mean=0.96)
 
 
 def test_golden_trajectory_on_a_real_clip(each: Tracker, carphone: Path) -> None:
     with open_source(carphone) as source:
         frames = [frame.image for frame in source.read()]
     boxes = follow(each, frames, (61, 14, 53, 86))
-    assert_golden(f"carphone, {each.engine.model}", boxes[::20])
+    assert_golden(f"carphone, {each.backend.model}", boxes, least=0.97, mean=0.99)
     # The head in the last frame, boxed by eye.
     assert iou(boxes[-1], (41, 9, 58, 92)) > 0.6
 
 
-def assert_golden(name: str, boxes: np.ndarray) -> None:
-    """Compare with golden.json, within what other builds of torch and OpenCV may differ by.
+def assert_golden(name: str, boxes: np.ndarray, least: float, mean: float) -> None:
+    """Compare every frame with golden.json, within what sums in another order move a box by: other backends and processors.
 
     After a wanted change of weights or method, `SIAMTRACK_WRITE_GOLDEN=1 pytest -k golden` writes the file anew.
     """
     if os.environ.get("SIAMTRACK_WRITE_GOLDEN"):
         known = json.loads(GOLDEN.read_text()) if GOLDEN.is_file() else {}
-        GOLDEN.write_text(json.dumps({**known, name: boxes.round(2).tolist()}, indent=1) + "\n")
+        text = json.dumps({**known, name: boxes.round(2).tolist()}, sort_keys=True).replace("]], ", "]],\n ")
+        GOLDEN.write_text(text + "\n")
         pytest.fail(f"{name} was written anew; look at it, then run the test without SIAMTRACK_WRITE_GOLDEN")
     golden = np.array(json.loads(GOLDEN.read_text())[name])
     assert boxes.shape == golden.shape
-    # Sums in another order (one thread or two) moved a box by 2.3 px of 44: what is held is that it is the same track.
-    assert iou(boxes, golden).min() > 0.8, f"{name} moved: {boxes.round(1).tolist()}"
+    overlap = iou(boxes, golden)
+    assert overlap.min() > least, f"{name} moved in frame {overlap.argmin()}: {boxes[overlap.argmin()].round(1).tolist()}"
+    assert overlap.mean() > mean
 
 
-def test_both_forms_of_the_scale_search_follow_a_growing_target() -> None:
-    frames, truth = zip(*(rendered_frame(i) for i in range(16)), strict=True)
-    for scale_search in ("exemplar", "search"):
-        tracker = siamtrack.load("siamfc", device="cpu", precision="float32", scale_search=scale_search)
-        boxes = follow(tracker, list(frames), truth[0])
-        assert iou(boxes[-1], truth[-1]) > 0.5, scale_search
+def zoomed(factor: float) -> tuple[np.ndarray, np.ndarray]:
+    """The first rendered frame, and its box, larger around the target's centre."""
+    frame, (x, y, w, h) = rendered_frame(0)
+    center = (x + w / 2, y + h / 2)
+    image = cv2.warpAffine(frame, cv2.getRotationMatrix2D(center, 0, factor), (320, 240), borderMode=cv2.BORDER_REPLICATE)
+    return image, np.array([center[0] - w * factor / 2, center[1] - h * factor / 2, w * factor, h * factor])
+
+
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [("siamfc-lite", {}), ("siamfc", {"scale_search": "exemplar"}), ("siamfc", {"scale_search": "search"})],
+)
+def test_the_size_follows_a_target_that_comes_nearer(model: str, settings: dict[str, str]) -> None:
+    tracker = siamtrack.load(model, device="cpu", **settings)
+    views = [zoomed(1.6 ** (i / 30)) for i in range(31)]
+    boxes = follow(tracker, [image for image, _ in views], views[0][1])
+    truth = np.array([box for _, box in views])
+    assert boxes[-1][2] > 1.3 * boxes[0][2], "the size was not followed"
+    # A box that keeps its size ends at 0.39.
+    assert iou(boxes, truth)[-1] > 0.6
+    assert iou(boxes, truth).mean() > 0.75
 
 
 def test_boxes_stay_in_the_frame_when_the_target_leaves(tracker: Tracker) -> None:
@@ -155,29 +168,7 @@ def test_settings_are_checked() -> None:
         replace(TrackerConfig(), window_influence=1.5)
 
 
-@pytest.mark.parametrize("order", ["rgb", "bgr"])
-def test_the_folded_engine_equals_the_network(order: str) -> None:
-    torch.manual_seed(0)
-    net = Siamese(InputSpec(color_order=order)).train()
-    with torch.no_grad():
-        net.embed(torch.rand(4, 3, 127, 127) * 255)  # gives the batch norms statistics worth folding
-    net.eval()
-    crop = np.random.default_rng(0).integers(0, 256, (255, 255, 3), np.uint8)
-    ordered = crop[..., ::-1] if order == "rgb" else crop
-    with torch.inference_mode():
-        expected = net.embed(torch.from_numpy(ordered.copy()).permute(2, 0, 1)[None].float())
-    found = Engine(net, "cpu", "float32").embed([crop])
-    assert torch.allclose(found, expected, atol=2e-3 * expected.abs().max())
-
-
 def test_half_precision_follows_too() -> None:
     frames, truth = zip(*(rendered_frame(i) for i in range(4)), strict=True)
-    half = siamtrack.load("siamfc", device="cpu", precision="bfloat16")
+    half = siamtrack.load("siamfc", device="cpu", precision="bfloat16", backend="torch")
     assert iou(follow(half, list(frames), truth[0])[-1], truth[-1]) > 0.6
-
-
-def test_the_paper_constants_are_the_defaults_that_the_design_fixes() -> None:
-    values = dataclasses.asdict(TrackerConfig())
-    assert (values["scale_count"], values["scale_step"], values["scale_penalty"]) == (3, 1.0375, 0.9745)
-    assert (values["scale_damping"], values["search_side_min"], values["search_side_max"]) == (0.59, 0.2, 5.0)
-    assert TrackerConfig().scales == pytest.approx([1 / 1.0375, 1, 1.0375])

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from siamtrack.errors import DataError
-from siamtrack.model.backbone import EXEMPLAR_SIZE
+from siamtrack.models import EXEMPLAR_SIZE
 from siamtrack.tracking.crop import context_side
 from siamtrack.train import synthesis
 from siamtrack.train.crops import CROP_SIZE

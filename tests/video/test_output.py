@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from siamtrack.tracking.evidence import Evidence
+from siamtrack.tracking.insight import Insight
 
 from siamtrack.boxes import Box
 from siamtrack.errors import DisplayError, OutputError
-from siamtrack.tracking.evidence import Evidence
-from siamtrack.tracking.insight import Insight
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.video import window
 from siamtrack.video.overlay import COLORS, RIVAL_COLOR, contact_sheet, draw, put_text

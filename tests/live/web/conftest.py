@@ -37,7 +37,7 @@ def serve_live(tracker: Tracker, tmp_path: Path) -> Iterator[Callable[..., Serve
             sessions: list[WatchedSession] = []
 
             def make_session(out: Path, source: str, fps: float) -> Session:
-                sessions.append(WatchedSession(tracker.engine, tracker.config, out, source, fps))
+                sessions.append(WatchedSession(tracker.backend, tracker.config, out, source, fps))
                 return sessions[-1]
 
             out = settings.pop("out", tmp_path / "out")

@@ -59,7 +59,7 @@ class Hand:
 
 @pytest.fixture
 def session(tracker: Tracker, tmp_path: Path) -> Session:
-    session = Session(tracker.engine, tracker.config, tmp_path / "out", "a camera", 25.0)
+    session = Session(tracker.backend, tracker.config, tmp_path / "out", "a camera", 25.0)
     session.step(captured(0))
     return session
 
@@ -242,7 +242,7 @@ def test_a_recording_and_a_screenshot(hand: Hand) -> None:
 
 def test_what_cannot_be_written_is_told_and_the_picture_runs_on(tracker: Tracker, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file where the folder should be")
-    session = Session(tracker.engine, tracker.config, tmp_path / "out")
+    session = Session(tracker.backend, tracker.config, tmp_path / "out")
     session.step(captured(0))
     hand = Hand(session)
     for act in (lambda: hand.drag(FIRST), lambda: hand.key("c"), lambda: hand.key("v")):
@@ -287,6 +287,6 @@ def test_the_wheel_that_enlarges_the_window_is_explained(hand: Hand) -> None:
 
 
 def test_before_the_first_frame_there_is_no_scene(tracker: Tracker, tmp_path: Path) -> None:
-    controls = Controls(Session(tracker.engine, tracker.config, tmp_path), lambda: 0.0)
+    controls = Controls(Session(tracker.backend, tracker.config, tmp_path), lambda: 0.0)
     with pytest.raises(ValueError, match="no frame yet"):
         _ = controls.scene

@@ -104,7 +104,7 @@ def for_ever() -> User:
 
 @pytest.fixture
 def session(tracker: Tracker, tmp_path: Path) -> Session:
-    return Session(tracker.engine, tracker.config, tmp_path / "out", "film", 25.0)
+    return Session(tracker.backend, tracker.config, tmp_path / "out", "film", 25.0)
 
 
 @pytest.fixture

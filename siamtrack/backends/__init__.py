@@ -1,0 +1,1 @@
+"""Run the network, arrays in and arrays out: ONNX Runtime, PyTorch or OpenVINO. `siamtrack.backends.select` chooses."""

@@ -1,0 +1,170 @@
+"""A folder of exported graphs: what `siamtrack export` writes, and the backends `onnx:DIR` and `openvino:DIR` run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from siamtrack.config import build, to_plain
+from siamtrack.errors import ConfigError, OutputError, WeightsError, needs
+from siamtrack.model.tensors import State
+from siamtrack.model.weights import Weights
+
+ABOUT = "export.json"
+MAX_BYTES = 512 * 2**20
+
+
+def with_weights(graph: bytes, state: State) -> bytes:
+    """A graph of the package with its weights inside, for engines that take a whole file.
+
+    Args:
+        graph: ONNX. state: arrays by tensor name, as `input_folded` gives them.
+
+    Raises:
+        SiamtrackError: the `onnx` package is not installed.
+    """
+    try:
+        import onnx
+        import onnx.numpy_helper
+    except ImportError as error:
+        raise needs("torch", "writing ONNX files needs the package onnx") from error
+    model = onnx.load_from_string(graph)
+    for tensor in model.graph.initializer:
+        if tensor.name in state:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(state[tensor.name], tensor.name))
+    return bytes(model.SerializeToString())
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """One graph's file: its name in the folder, and what must be in it."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ExportAbout:
+    """What `export.json` says.
+
+    Attributes:
+        model: name of the architecture. weights: sha256 of the weights file that the graphs were made of.
+        search_size: side in pixels of the search crops of the parts that have one.
+        precision: `float32`, or `int8` where the search branch's embedding is quantised.
+        graphs: files by graph.
+        tracker: the tracker's constants that go with the weights, for whoever runs the graphs without this package.
+    """
+
+    model: str
+    weights: str
+    search_size: int
+    precision: str
+    graphs: dict[str, ExportedFile]
+    tracker: dict[str, Any]
+
+
+def read_export(folder: Path, weights: Weights) -> tuple[str, Mapping[str, bytes]]:
+    """Precision and graphs `exemplar` and `search` of a folder that `siamtrack export` wrote.
+
+    Raises:
+        ConfigError: not such a folder. WeightsError: a file was changed, or the graphs are of other weights.
+    """
+    path = folder / ABOUT
+    if not path.is_file():
+        raise ConfigError(f"{folder} holds no {ABOUT}; make it with: siamtrack export MODEL --out {folder}")
+    try:
+        about = build(ExportAbout, json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as JSON ({error}); export again") from error
+    if about.weights != weights.sha256:
+        raise WeightsError(f"{folder} was exported from other weights than {weights.header.model} {weights.sha256[:12]}")
+    graphs: dict[str, bytes] = {}
+    for name in ("exemplar", "search"):
+        if name not in about.graphs:
+            raise ConfigError(f"{path} names no {name} graph; export again: siamtrack export MODEL --out {folder}")
+        file = folder / Path(about.graphs[name].file).name
+        if not file.is_file() or file.stat().st_size > MAX_BYTES:
+            raise WeightsError(f"{file} is missing, or larger than any graph of this package; export again")
+        graphs[name] = file.read_bytes()
+        if hashlib.sha256(graphs[name]).hexdigest() != about.graphs[name].sha256:
+            raise WeightsError(f"{file} is not the file that was exported: its sha256 differs; export again")
+    return about.precision, graphs
+
+
+def write_export(
+    folder: Path, weights: Weights, graphs: Mapping[str, bytes], search_size: int, precision: str, tracker: Mapping[str, Any]
+) -> None:
+    """Write graphs and `export.json`; the latter last, so that a folder which has one is whole.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    files = {name: ExportedFile(f"{name}.onnx", hashlib.sha256(data).hexdigest()) for name, data in graphs.items()}
+    about = ExportAbout(weights.header.model, weights.sha256, search_size, precision, files, dict(tracker))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ABOUT).unlink(missing_ok=True)
+        for name, data in graphs.items():
+            (folder / f"{name}.onnx").write_bytes(data)
+        partial = folder / f"{ABOUT}.partial"
+        partial.write_text(json.dumps(to_plain(about), indent=2) + "\n", encoding="utf-8")
+        partial.replace(folder / ABOUT)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written ({error.strerror}); give --out a place that can") from error
+
+
+def quantised(graph: bytes, inputs: Iterator[dict[str, Any]]) -> bytes:
+    """A search branch whose backbone has 8-bit convolutions: weights by channel, activations by what they were on the inputs.
+
+    Weights use 7 of the 8 bits: without VNNI a CPU adds products in 16 bits, which would overflow.
+
+    Args:
+        graph: with its weights inside. inputs: of the graph by name, of what the tracker will see; some 50 are enough.
+
+    Raises:
+        SiamtrackError: the `onnx` package, which ONNX Runtime's quantisation works with, is not installed.
+    """
+    try:
+        import onnx
+        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:
+        raise needs("torch", "quantisation needs the package onnx") from error
+    level = logging.getLogger().level
+    with tempfile.TemporaryDirectory() as name:
+        given, ready, made = (Path(name) / f"{step}.onnx" for step in ("given", "ready", "made"))
+        given.write_bytes(graph)
+        logging.getLogger().setLevel(logging.ERROR)  # it warns of options that were meant
+        try:
+            quant_pre_process(str(given), str(ready))
+            nodes = [node.name for node in onnx.load(ready).graph.node if node.op_type == "Conv" and "backbone" in node.name]
+            quantize_static(
+                str(ready),
+                str(made),
+                _Reader(inputs),
+                quant_format=QuantFormat.QDQ,
+                per_channel=True,
+                reduce_range=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                nodes_to_quantize=nodes,
+            )
+        finally:
+            logging.getLogger().setLevel(level)
+        return made.read_bytes()
+
+
+class _Reader:
+    """Inputs in the form in which the quantiser asks for them."""
+
+    def __init__(self, inputs: Iterator[dict[str, Any]]) -> None:
+        self._inputs = inputs
+
+    def get_next(self) -> dict[str, Any] | None:
+        return next(self._inputs, None)

@@ -1,0 +1,134 @@
+"""Which backend, on which device, in which precision: what `auto` means here. PyTorch is imported only where it is used."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from siamtrack.backends.base import Backend
+from siamtrack.config import nearest
+from siamtrack.errors import OldKeyWarning, needs
+from siamtrack.model.weights import Weights
+
+BACKENDS = ("onnx", "torch", "openvino")
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+OLD_BACKENDS = {"eager": "torch", "compile": "torch", "cuda-graph": "torch", "fastest": "auto"}
+"""Names that backends had, and what stands for them."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a network runs; nothing is `auto` any more.
+
+    Attributes:
+        backend: one of `BACKENDS`. device: `cpu`, `cuda` or `cuda:N`. precision: one of `PRECISIONS`.
+        folder: of exported graphs, for onnx and openvino.
+    """
+
+    backend: str
+    device: str
+    precision: str
+    folder: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The backend with its folder, as it is asked for."""
+        return f"{self.backend}:{self.folder}" if self.folder else self.backend
+
+
+def place(device: str = "auto", precision: str = "auto", backend: str = "auto") -> Placement:
+    """What `auto` means here: CUDA in bfloat16 by PyTorch where there is a GPU, else ONNX Runtime in float32.
+
+    A rule, and not a measurement: the same install gives the same boxes today and tomorrow.
+
+    Args:
+        device: `auto`, `cpu`, `cuda`, `cuda:N`. precision: `auto` or one of `PRECISIONS`.
+        backend: `auto`, `onnx`, `torch`, `openvino`, or `onnx:DIR`, `openvino:DIR` for graphs of `siamtrack export`.
+
+    Raises:
+        ValueError: one of them is unknown, or they do not go together. SiamtrackError: PyTorch is needed and not there.
+    """
+    name, colon, folder = backend.partition(":")
+    if name in OLD_BACKENDS:
+        warnings.warn(f"backend {name!r} is now {OLD_BACKENDS[name]!r}", OldKeyWarning, stacklevel=2)
+        name = OLD_BACKENDS[name]
+    if name not in ("auto", *BACKENDS):
+        raise ValueError(f"backend {backend!r} is unknown; {nearest(name, ('auto', *BACKENDS))}")
+    if colon and (name not in ("onnx", "openvino") or not folder):
+        raise ValueError(f"backend {backend!r}: a folder goes with onnx or openvino, as in onnx:exported/lite")
+    if precision not in ("auto", *PRECISIONS):
+        raise ValueError(f"precision {precision!r} is unknown; use auto, {', '.join(PRECISIONS)}")
+    if device == "auto":
+        device = "cuda" if name in ("auto", "torch") and _cuda_works() else "cpu"
+    if name == "auto":
+        name = "onnx" if device == "cpu" and precision in ("auto", "float32") else "torch"
+    if name == "torch":
+        return _place_torch(device, precision)
+    if device != "cpu":
+        raise ValueError(f"backend {name!r} runs on the CPU, not on {device!r}; use torch")
+    if precision == "auto":
+        precision = "float32"
+    if precision == "bfloat16" and name == "openvino":
+        _require_bfloat16()
+    elif precision != "float32":
+        also = ", or bfloat16 where the CPU has it" if name == "openvino" else ""
+        raise ValueError(f"backend {name!r} computes in float32{also}, not in {precision}; use torch")
+    return Placement(name, "cpu", precision, Path(folder) if folder else None)
+
+
+def open_backend(weights: Weights, device: str = "auto", precision: str = "auto", backend: str = "auto") -> Backend:
+    """The network of some weights, ready to run; arguments and errors as for `place`.
+
+    Raises:
+        ConfigError, WeightsError: a folder of exported graphs that cannot be used.
+    """
+    placement = place(device, precision, backend)
+    if placement.backend == "torch":
+        from siamtrack.backends.torch import TorchBackend
+        from siamtrack.model.device import pick_device
+
+        return TorchBackend(weights.net, pick_device(placement.device), placement.precision)
+    if placement.backend == "openvino":
+        from siamtrack.backends.openvino import OpenVinoBackend
+
+        return OpenVinoBackend(weights, placement.precision, placement.folder)
+    from siamtrack.backends.onnx import OnnxBackend
+
+    return OnnxBackend(weights, placement.precision, placement.folder)
+
+
+def _place_torch(device: str, precision: str) -> Placement:
+    if importlib.util.find_spec("torch") is None:
+        raise needs("torch", f"device {device!r} in precision {precision!r} needs PyTorch")
+    from siamtrack.model.device import native_bfloat16, pick_device
+
+    chosen = pick_device(device)
+    if precision == "auto":
+        precision = "bfloat16" if chosen.type == "cuda" and native_bfloat16(chosen) else "float32"
+    return Placement("torch", str(chosen), precision)
+
+
+def _cuda_works() -> bool:
+    """Whether PyTorch is installed and finds a GPU. Without an NVIDIA driver PyTorch, which takes a second, is not asked."""
+    if importlib.util.find_spec("torch") is None:
+        return False
+    for library in ("libcuda.so.1", "nvcuda.dll"):
+        try:
+            ctypes.CDLL(library)
+        except OSError:
+            continue
+        import torch
+
+        return bool(torch.cuda.is_available())
+    return False
+
+
+def _require_bfloat16() -> None:
+    """Raise where the CPU does not compute in bfloat16: it would be emulated."""
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace") if Path("/proc/cpuinfo").is_file() else ""
+    if "avx512_bf16" not in flags and "amx_bf16" not in flags:
+        raise ValueError("backend 'openvino' in bfloat16 needs a CPU with AVX-512 BF16 or AMX, which this is not; use float32")

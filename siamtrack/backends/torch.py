@@ -1,0 +1,228 @@
+"""PyTorch (extra `torch`): CUDA, where a frame's whole way to its maps is one captured graph, and the CPU in any precision."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from siamtrack.backends.base import Backend
+from siamtrack.backends.torch_crop import FIELDS, Sampling, cut_crops, sum_table
+from siamtrack.frames import Image
+from siamtrack.model.device import PRECISIONS
+from siamtrack.model.graphs import make_graphs
+from siamtrack.model.siamese import Siamese, exemplar_cells
+from siamtrack.system import network_threads
+from siamtrack.tracking.network import BoxMaps, Floats, Response, Search
+
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+"""Searches in a pass: their number is padded to one of these, so that few captured graphs serve any number."""
+
+WARM_UP = 3
+"""Runs before a capture: libraries choose their algorithms and take their workspaces in the first."""
+
+_CAPTURING = threading.Lock()
+"""A process may capture one graph at a time."""
+
+
+class TorchBackend(Backend):
+    """Runs the network in PyTorch.
+
+    On a CPU each crop is cut by OpenCV and goes through the network by itself: a grouped convolution of eight takes nearly
+    twice the time of eight alone, and rounds otherwise. On CUDA `DevicePass` takes the frame.
+
+    Args:
+        net: a trained network; it is copied, not changed. device: a torch device.
+        precision: of the backbone; heads compute in float32.
+        crops_on_device: whether crops are cut on the device; None for CUDA alone.
+    """
+
+    name = "torch"
+
+    def __init__(
+        self, net: Siamese, device: torch.device, precision: str = "float32", crops_on_device: bool | None = None
+    ) -> None:
+        super().__init__(net.model, str(device), precision)
+        self._device = device
+        if device.type == "cpu":
+            torch.set_num_threads(network_threads())
+        graphs = {name: graph.to(device) for name, graph in make_graphs(net, PRECISIONS[precision]).items()}
+        self._embed, self._kernel, self._head = graphs["embed"], graphs.get("kernel"), graphs.get("box", graphs["match"])
+        on_device = device.type == "cuda" if crops_on_device is None else crops_on_device
+        self._pass = DevicePass(self._maps, device) if on_device else None
+
+    @torch.inference_mode()
+    def embed_exemplar(self, crops: Sequence[Image]) -> tuple[Floats, Floats | None]:
+        """Embeddings (K, C, 6, 6), and kernels (K, c, 4, 4) where there is a box head."""
+        with self._clocked():
+            exemplar = exemplar_cells(self._embed(torch.from_numpy(np.stack(crops)).to(self._device)))
+            kernel = None if self._kernel is None else self._kernel(exemplar).cpu().numpy()
+            return exemplar.cpu().numpy(), kernel
+
+    @torch.inference_mode()
+    def respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:
+        """All searches of one crop size in one pass on CUDA, one by one on a CPU."""
+        if self._pass is not None:
+            with self._clocked():
+                return self._pass.respond(image, searches)
+        crops = [search.region.extract(image, search.pad_color) for search in searches]
+        with self._clocked():
+            return [self._one(crop, search) for crop, search in zip(crops, searches, strict=True)]
+
+    def _one(self, crop: Image, search: Search) -> Response:
+        exemplar, kernel, size_wh = (torch.from_numpy(each).to(self._device) for each in exemplar_arrays(search))
+        maps = self._maps(torch.from_numpy(crop[None]).to(self._device), exemplar[None], kernel[None], size_wh[None])
+        return response_of([each[0].cpu().numpy() for each in maps])
+
+    def _maps(self, crops: Tensor, exemplar: Tensor, kernel: Tensor, size_wh: Tensor) -> tuple[Tensor, ...]:
+        """Response logits (N, K, n, n), and the box head's maps if there is one, of crops (N, S, S, 3).
+
+        Args:
+            exemplar: (N, K, C, 6, 6). kernel: (N, c, 4, 4), anything without a box head. size_wh: (N, 2).
+        """
+        search = self._embed(crops)
+        if self._kernel is None:
+            return (self._head(exemplar, search),)
+        response, *boxes = self._head(exemplar[:, 0], kernel, search, size_wh)
+        return (response[:, None], *boxes)
+
+
+def exemplar_arrays(search: Search) -> tuple[Floats, Floats, Floats]:
+    """Embedding (K, C, 6, 6), kernel (c, 4, 4), empty without a box head, and size (2,) of what is searched for."""
+    exemplar = search.exemplar
+    return exemplar.embedding, np.zeros(0, np.float32) if exemplar.kernel is None else exemplar.kernel[0], exemplar.size_wh
+
+
+def response_of(maps: Sequence[Floats]) -> Response:
+    """The arrays of one item as a `Response`."""
+    response, *boxes = maps
+    return Response(response, BoxMaps(*boxes) if boxes else None)
+
+
+class DevicePass:
+    """From a frame to response maps on the device: upload, crops and network in one function of fixed inputs.
+
+    On CUDA the function is captured once a crop size and padded number of searches, and replayed; two captures if some
+    region is so large that its crop must be averaged. A capture takes a good part of a second; all are dropped when frames
+    of another size come. On a CPU the same function runs as it is, for tests.
+
+    Args:
+        maps: crops (N, S, S, 3), exemplars, kernels and sizes to maps. device: on which they run.
+    """
+
+    def __init__(self, maps: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]], device: torch.device) -> None:
+        self._maps, self._device = maps, device
+        self._samplings = Upload((BATCHES[-1], FIELDS), torch.float64, device)
+        self._frame = Upload((1, 1, 3), torch.uint8, device)
+        self._exemplars: list[Upload] = []
+        self._held: list[Any] = []
+        self._captured: dict[tuple[int, int, bool], tuple[Any, tuple[Tensor, ...]]] = {}
+        if device.type == "cuda":
+            # One pool for all graphs: no two run at a time, and what one gives is read before another runs.
+            self._pool = torch.cuda.graph_pool_handle()
+            self._stream = torch.cuda.Stream(device)
+
+    def respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:
+        """What the network says of each search; one upload of the frame, one copy back a pass."""
+        if tuple(self._frame.tensor.shape) != image.shape:
+            self._captured.clear()
+            self._frame = Upload(image.shape, torch.uint8, self._device)
+        self._frame.put(image)
+        found: dict[int, Response] = {}
+        for size in sorted({search.region.size for search in searches}):
+            chosen = [i for i, search in enumerate(searches) if search.region.size == size]
+            for first in range(0, len(chosen), BATCHES[-1]):
+                part = chosen[first : first + BATCHES[-1]]
+                found.update(zip(part, self._batch(size, [searches[i] for i in part], image), strict=True))
+        return [found[i] for i in range(len(searches))]
+
+    def _batch(self, size: int, searches: Sequence[Search], image: Image) -> list[Response]:
+        frame_wh = (image.shape[1], image.shape[0])
+        samplings = [Sampling.of(search.region, frame_wh, search.pad_color) for search in searches]
+        count = next(batch for batch in BATCHES if batch >= len(searches))
+        # The last search again in the slots that are left: any would do, nobody reads what comes of it.
+        spare = count - len(searches)
+        self._samplings.put(np.array(samplings + samplings[-1:] * spare, np.float64))
+        self._hold([*searches, *[searches[-1]] * spare])
+        maps = self._replay((size, count, any(sampling.factor > 1 for sampling in samplings)))
+        arrays = [each.cpu().numpy() for each in maps]
+        return [response_of([each[i] for each in arrays]) for i in range(len(searches))]
+
+    def _hold(self, searches: Sequence[Search]) -> None:
+        """Put exemplars into the first slots; those that are there already cost nothing."""
+        exemplars = [search.exemplar for search in searches]
+        if len(self._held) >= len(exemplars) and all(a is b for a, b in zip(self._held, exemplars, strict=False)):
+            return
+        arrays = [np.stack(each) for each in zip(*map(exemplar_arrays, searches), strict=True)]
+        if [upload.tensor.shape[1:] for upload in self._exemplars] != [array.shape[1:] for array in arrays]:
+            self._captured.clear()
+            self._exemplars = [Upload((BATCHES[-1], *array.shape[1:]), torch.float32, self._device) for array in arrays]
+        for upload, array in zip(self._exemplars, arrays, strict=True):
+            upload.put(array)
+        self._held = exemplars
+
+    def _function(self, key: tuple[int, int, bool]) -> tuple[Tensor, ...]:
+        """All that happens on the device, for a crop size and a number of searches, with or without averaging of blocks."""
+        size, count, averaged = key
+        frame = self._frame.tensor
+        crops = cut_crops(frame, self._samplings.tensor[:count], size, sum_table(frame) if averaged else None)
+        return self._maps(crops, *(upload.tensor[:count] for upload in self._exemplars))
+
+    def _replay(self, key: tuple[int, int, bool]) -> tuple[Tensor, ...]:
+        """The function's results; on CUDA they are overwritten by the next call."""
+        if self._device.type != "cuda":
+            return self._function(key)
+        if key not in self._captured:
+            self._captured[key] = self._capture(key)
+        graph, results = self._captured[key]
+        graph.replay()
+        return results
+
+    def _capture(self, key: tuple[int, int, bool]) -> tuple[Any, tuple[Tensor, ...]]:
+        graph = torch.cuda.CUDAGraph()
+        with _CAPTURING, torch.cuda.device(self._device):
+            before = torch.cuda.current_stream(self._device)
+            self._stream.wait_stream(before)
+            with torch.cuda.stream(self._stream):
+                for _ in range(WARM_UP):
+                    self._function(key)
+            before.wait_stream(self._stream)
+            # thread_local: another thread may go on using the GPU meanwhile, as a live page's does.
+            with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
+                results = self._function(key)
+        return graph, results
+
+
+class Upload:
+    """A tensor at a fixed place on the device that is filled from the host, as a captured graph needs its inputs.
+
+    On CUDA the host writes into page-locked memory, which the device reads by itself; else it writes into the tensor.
+
+    Args:
+        shape: of the tensor. dtype: likewise. device: where it is.
+
+    Attributes:
+        tensor: always the same memory.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
+        cuda = device.type == "cuda"
+        self.tensor = torch.zeros(shape, dtype=dtype, device=device)
+        self._staging = torch.zeros(shape, dtype=dtype, pin_memory=True) if cuda else self.tensor
+        self._host: NDArray[Any] = self._staging.numpy()
+        self._sent = torch.cuda.Event() if cuda else None
+
+    def put(self, values: NDArray[Any]) -> None:
+        """Fill the first `len(values)` rows. The device may still be reading them on return, the caller's array is free."""
+        count = len(values)
+        if self._sent is not None:
+            self._sent.synchronize()  # of the last time: it may still be on its way
+        np.copyto(self._host[:count], values)
+        if self._sent is not None:
+            self.tensor[:count].copy_(self._staging[:count], non_blocking=True)
+            self._sent.record(torch.cuda.current_stream(self.tensor.device))

@@ -1,0 +1,70 @@
+"""From a candidate to a calibrated score, and what is usual for a target."""
+
+from __future__ import annotations
+
+import math
+
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.decode import Candidate
+
+MEAN_WEIGHT = 0.05
+"""Share of each frame in the running mean of a target's logit."""
+
+SCORE_DROP = 2.0
+"""A target is LOST only if its logit has dropped by so much below its mean."""
+
+
+class Confidence:
+    """The score of one target: the probability that its box overlaps it by more than one half.
+
+    Targets differ in how well they match their exemplar, each for itself from beginning to end: one threshold for all never
+    finds the worst again, and takes anything for the best. So a target's own mean logit counts beside the thresholds.
+
+    Args:
+        config: weights of the score, fitted by tools/fit_score.py, and its thresholds.
+
+    Attributes:
+        mean_logit: of the frames in which the target was seen.
+    """
+
+    def __init__(self, config: TrackerConfig) -> None:
+        self._config = config
+        self._frames = 0
+        self.mean_logit = 0.0
+
+    def logit(self, candidate: Candidate) -> float:
+        """Log-odds of the score, as far as the response can tell."""
+        of_logit, of_margin = self._config.score_weights
+        return of_logit * candidate.logit + of_margin * candidate.margin + self._config.score_offset
+
+    def has_dropped(self, logit: float) -> bool:
+        """Whether a logit is far below what is usual for this target."""
+        return logit < self.mean_logit - SCORE_DROP
+
+    def note(self, logit: float) -> None:
+        """Take a frame in which the target was seen into the mean."""
+        self._frames += 1
+        self.mean_logit += (logit - self.mean_logit) * max(1 / self._frames, MEAN_WEIGHT)
+
+    @property
+    def redetect_logit(self) -> float:
+        """Log-odds at which a lost target may be claimed again: nearly as good as it looked before."""
+        return max(log_odds(self._config.redetect_score), self.mean_logit - self._config.redetect_slack)
+
+    @property
+    def stay_logit(self) -> float:
+        """The same where it was lost: a doubt will do, it may have changed."""
+        doubtful = log_odds((self._config.lost_score + self._config.tracking_score) / 2)
+        return min(doubtful, self.mean_logit - self._config.redetect_slack)
+
+
+def sigmoid(logit: float) -> float:
+    """Probability of log-odds."""
+    return 1 / (1 + math.exp(-min(max(logit, -50.0), 50.0)))
+
+
+def log_odds(probability: float) -> float:
+    """Log-odds; of 0 and 1, infinite."""
+    if probability in (0, 1):
+        return math.inf if probability else -math.inf
+    return math.log(probability / (1 - probability))

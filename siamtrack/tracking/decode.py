@@ -1,0 +1,281 @@
+"""From the network's maps to a candidate: where the target is seen, and how large.
+
+The kernels are compiled by numba on their first call. They are written as loops over cells: so they read as what they do,
+compile fast, and sum in a fixed order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba import njit
+
+from siamtrack.models import STRIDE, response_size
+from siamtrack.system import cache_folder
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.crop import SearchRegion
+from siamtrack.tracking.network import Floats, Response
+
+Pair = tuple[float, float]
+
+NEAR = 2
+"""Cells to each side of the peak that belong to it; the cells beyond are its sidelobes."""
+
+LOGIT_LIMIT = 50.0  # beyond it a sigmoid is 0 or 1 to the last bit
+CERTAIN = 1e-6  # no cell is surer than that, or its log-odds would be infinite
+
+
+class Candidate(NamedTuple):
+    """What was seen in one search region.
+
+    Attributes:
+        center_xy: frame pixels; may lie outside the frame.
+        scale_wh: scale change of the target's width and height, damping included.
+        logit: log-odds of the box head's class times quality in the chosen cell; SiamFC's response there without a head.
+        margin: the response at the peak less the highest sidelobe: how far the second-best place is behind.
+    """
+
+    center_xy: Pair
+    scale_wh: Pair
+    logit: float
+    margin: float
+
+
+class Decoder:
+    """Reads response maps: by the box head, or by the scale whose peak is highest. Args: the tracker's constants."""
+
+    def __init__(self, config: TrackerConfig) -> None:
+        self._config = config
+        self._windows: dict[int, Floats] = {}
+        self._scales, self._penalties = config.scales, config.penalties
+
+    def crops(self, region: SearchRegion) -> list[SearchRegion]:
+        """What to crop for a search region: itself, or one region a scale in the paper's form."""
+        if self._config.scale_search != "search":
+            return [region]
+        return [SearchRegion(region.center_xy, region.side * float(scale), region.size) for scale in self._scales]
+
+    def decode(self, region: SearchRegion, responses: Sequence[Response], size_wh: Pair, influence: float) -> Candidate:
+        """The candidate in a search region.
+
+        Args:
+            region: where. responses: to each of its `crops`.
+            size_wh: of the target as it is known, frame pixels.
+            influence: share of the Hann window in the choice of the peak, 0..1: how firmly the target is expected in the
+                middle.
+        """
+        window = self._window(region.size)
+        if self._config.scale_search == "box":
+            return self._by_box(region, responses[0], size_wh, window, influence)
+        return self._by_scale(region, np.concatenate([each.response for each in responses]), window, influence)
+
+    def _by_scale(self, region: SearchRegion, response: Floats, window: Floats, influence: float) -> Candidate:
+        """The peak says where, its scale how large (arXiv 1606.09549, section 3.2). `response` is (K, n, n)."""
+        scale, row, column, dx, dy = find_peak(response, self._penalties, window, influence)
+        seen = self.crops(region)[scale] if self._config.scale_search == "search" else region
+        middle, damping = seen.size / 2, self._config.scale_damping
+        change = (1 - damping) + damping * float(self._scales[scale])
+        center_xy = seen.to_frame(middle + dx * STRIDE, middle + dy * STRIDE)
+        logit = float(response[scale, row, column])
+        return Candidate(center_xy, (change, change), logit, peak_margin(response[scale], row, column))
+
+    def _by_box(self, region: SearchRegion, seen: Response, size_wh: Pair, window: Floats, influence: float) -> Candidate:
+        """The correlation says where, the head how large (arXiv 1911.06188, section 3). A size is followed as it is trusted."""
+        if seen.boxes is None:
+            raise ValueError("scale_search is 'box', and the network has no box head; use 'exemplar'")
+        response, boxes, penalty = seen.response[0], seen.boxes, self._config.size_penalty
+        width, height = size_wh[0] / region.scale, size_wh[1] / region.scale
+        row, column = find_cell(response, boxes.distances, width, height, window, influence, penalty)
+        x, y, w, h, trust, logit = box_at(*boxes, width, height, row, column, penalty)
+        share = self._config.scale_damping * trust
+        change_w, change_h = (
+            1 - share + share * length / (known / region.scale) for length, known in zip((w, h), size_wh, strict=True)
+        )
+        center_xy = region.to_frame(region.size / 2 + x, region.size / 2 + y)
+        return Candidate(center_xy, (change_w, change_h), logit, peak_margin(response, row, column))
+
+    def _window(self, search_size: int) -> Floats:
+        if search_size not in self._windows:
+            self._windows[search_size] = hann_window(response_size(search_size))
+        return self._windows[search_size]
+
+
+def hann_window(size: int) -> Floats:
+    """(size, size) Hann window that sums to one.
+
+    The end points lie one cell outside the map: a plain Hann window is zero along the border, where it would forbid a target
+    to be found rather than doubt it.
+    """
+    line = np.hanning(size + 2)[1:-1]
+    window = np.outer(line, line)
+    return (window / window.sum()).astype(np.float32)
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a kernel on its first call and keep the machine code in the user's cache folder.
+
+    Numba would keep it beside the source: impossible in a read-only install, and in any other it leaves files behind that
+    outlive `pip uninstall` and hide the next install of the package. NUMBA_CACHE_DIR still has the last word. Where the
+    folder cannot be made, the kernel is compiled anew in every process.
+    """
+    config: Any = numba.config
+    folder, before = cache_folder("numba"), config.CACHE_DIR
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return njit(nogil=True)(function)
+    config.CACHE_DIR = before or str(folder)
+    try:
+        return njit(cache=True, nogil=True)(function)
+    finally:
+        config.CACHE_DIR = before
+
+
+@compiled
+def find_peak(response, penalty, window, influence):  # type: ignore[no-untyped-def]
+    """Choose scale and cell, then fit the peak between cells.
+
+    1. The scale wins whose highest response, counted from the lowest of any and times its penalty, is highest. (The shift
+       makes the penalty a penalty for negative logits too.)
+    2. Its map is normalised to sum to one and mixed with the window; the highest cell is the peak.
+    3. A parabola through the cell and its two neighbours, along each axis, places the peak between cells.
+
+    Args:
+        response: (K, n, n) float32. penalty: (K,). window: (n, n), sums to one. influence: the window's share, 0..1.
+
+    Returns:
+        scale, row, column, and the displacement (dx, dy) from the middle of the map, in cells.
+    """
+    scales, size, _ = response.shape
+    lowest = response.min()
+    scale, highest = 0, -np.inf
+    for k in range(scales):
+        value = (response[k].max() - lowest) * penalty[k]
+        if value > highest:
+            scale, highest = k, value
+
+    floor = np.float64(response[scale].min())
+    total = 0.0
+    for y in range(size):
+        for x in range(size):
+            total += np.float64(response[scale, y, x]) - floor
+    gain = (1 - influence) / total if total > 0 else 0.0
+    mixed = np.empty((size, size), np.float64)
+    row, column = 0, 0
+    for y in range(size):
+        for x in range(size):
+            mixed[y, x] = gain * (np.float64(response[scale, y, x]) - floor) + influence * window[y, x]
+            if mixed[y, x] > mixed[row, column]:
+                row, column = y, x
+
+    middle = (size - 1) / 2
+    dx = column + vertex(mixed[row], column) - middle
+    dy = row + vertex(mixed[:, column], row) - middle
+    return scale, row, column, dx, dy
+
+
+@compiled
+def vertex(line, i):  # type: ignore[no-untyped-def]
+    """Where the parabola through cell `i` of a line and its neighbours is highest, relative to the cell; 0 at the border."""
+    if i == 0 or i == len(line) - 1:
+        return 0.0
+    curvature = line[i - 1] - 2 * line[i] + line[i + 1]
+    return 0.5 * (line[i - 1] - line[i + 1]) / curvature if curvature < 0 else 0.0
+
+
+@compiled
+def find_cell(response, distances, known_w, known_h, window, influence, size_penalty):  # type: ignore[no-untyped-def]
+    """Say in which cell the target is.
+
+    SiamFC's response, shifted to begin at 0 and normalised to sum to one, is mixed with the window. (The class map is no
+    better judge: on quickly moving targets it lost more of them.) A cell counts less the more its box changes scale or
+    shape: see `change_penalty`.
+
+    Args:
+        response: (n, n) logits. distances: (4, n, n) of the box head. known_w, known_h: of the target, crop pixels.
+        window: (n, n), sums to one. influence: its share, 0..1. size_penalty: 0 for none.
+
+    Returns:
+        Row and column.
+    """
+    size = response.shape[0]
+    lowest, total = np.float64(response.min()), 0.0
+    for y in range(size):
+        for x in range(size):
+            total += np.float64(response[y, x]) - lowest
+    gain = (1 - influence) / max(total, 1e-12)
+    row, column, highest = 0, 0, -np.inf
+    for y in range(size):
+        for x in range(size):
+            likely = gain * (np.float64(response[y, x]) - lowest)
+            likely *= change_penalty(distances, y, x, known_w, known_h, size_penalty)
+            mixed = likely + influence * np.float64(window[y, x])
+            if mixed > highest:
+                row, column, highest = y, x, mixed
+    return row, column
+
+
+@compiled
+def box_at(target, quality, distances, known_w, known_h, row, column, size_penalty):  # type: ignore[no-untyped-def]
+    """The mean of the boxes of a cell and its neighbours, weighed by class times quality times penalty.
+
+    The neighbours saw the same target from a step aside: their mean is steadier than any one of them.
+
+    Returns:
+        Centre x, y from the crop's middle; width, height, crop pixels; how much of the new size is to be believed, 0..1;
+        and the cell's log-odds.
+    """
+    size = target.shape[0]
+    mass, x1, y1, x2, y2 = 0.0, 0.0, 0.0, 0.0, 0.0
+    for y in range(max(0, row - 1), min(size, row + 2)):
+        for x in range(max(0, column - 1), min(size, column + 2)):
+            weight = likelihood(target, quality, y, x) * change_penalty(distances, y, x, known_w, known_h, size_penalty)
+            weight += 1e-12  # where nothing is trusted, all are trusted alike
+            across, down = STRIDE * (x - (size - 1) / 2), STRIDE * (y - (size - 1) / 2)
+            mass += weight
+            x1 += weight * (across - np.float64(distances[0, y, x]))
+            y1 += weight * (down - np.float64(distances[1, y, x]))
+            x2 += weight * (across + np.float64(distances[2, y, x]))
+            y2 += weight * (down + np.float64(distances[3, y, x]))
+    x1, y1, x2, y2 = x1 / mass, y1 / mass, x2 / mass, y2 / mass
+    likely = likelihood(target, quality, row, column)
+    trust = likely * change_penalty(distances, row, column, known_w, known_h, size_penalty)
+    certain = min(max(likely, CERTAIN), 1 - CERTAIN)
+    return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, trust, np.log(certain / (1 - certain))
+
+
+@compiled
+def change_penalty(distances, y, x, known_w, known_h, size_penalty):  # type: ignore[no-untyped-def]
+    """`exp(-size_penalty * (scale change * shape change - 1))` of a cell's box: between two frames a target hardly changes.
+
+    Source: SiamRPN (Li et al., CVPR 2018), section 4.3. Scale is that of the context square, which the search region follows.
+    """
+    width = np.float64(distances[0, y, x]) + np.float64(distances[2, y, x])
+    height = np.float64(distances[1, y, x]) + np.float64(distances[3, y, x])
+    context, known = (width + height) / 2, (known_w + known_h) / 2
+    scale = np.sqrt((width + context) * (height + context)) / np.sqrt((known_w + known) * (known_h + known))
+    shape = width / height / (known_w / known_h)
+    return np.exp(-size_penalty * (max(scale, 1 / scale) * max(shape, 1 / shape) - 1))
+
+
+@compiled
+def likelihood(target, quality, y, x):  # type: ignore[no-untyped-def]
+    """Class times quality of a cell, 0..1."""
+    seen = min(max(np.float64(target[y, x]), -LOGIT_LIMIT), LOGIT_LIMIT)
+    good = min(max(np.float64(quality[y, x]), -LOGIT_LIMIT), LOGIT_LIMIT)
+    return 1 / (1 + np.exp(-seen)) * (1 / (1 + np.exp(-good)))
+
+
+@compiled
+def peak_margin(response, row, column):  # type: ignore[no-untyped-def]
+    """The response (n, n) at a cell less the highest more than `NEAR` cells away; 0 in a map with none so far away."""
+    size = response.shape[0]
+    highest = -np.inf
+    for y in range(size):
+        for x in range(size):
+            if max(abs(y - row), abs(x - column)) > NEAR:
+                highest = max(highest, np.float64(response[y, x]))
+    return np.float64(response[row, column]) - highest if highest > -np.inf else 0.0

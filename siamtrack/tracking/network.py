@@ -1,0 +1,77 @@
+"""What the tracker asks of a network: its two branches, arrays in and arrays out. `siamtrack.backends` run it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.frames import Image
+from siamtrack.tracking.crop import SearchRegion
+
+Floats = NDArray[np.float32]
+
+
+class Exemplar(NamedTuple):
+    """What is looked for.
+
+    Attributes:
+        embedding: (K, C, 6, 6), one a scale.
+        kernel: (K, c, 4, 4), what the box head keeps of it; None where there is no such head.
+        size_wh: (2,), size of the target in the exemplar crop, pixels.
+    """
+
+    embedding: Floats
+    kernel: Floats | None
+    size_wh: Floats
+
+
+class BoxMaps(NamedTuple):
+    """What a box head says of every cell of a response map.
+
+    Attributes:
+        target: (n, n) logits, "the target's middle is here". quality: (n, n) logits of the overlap of this cell's box.
+        distances: (4, n, n) from the cell's centre to the left, top, right and lower side, pixels of the search crop.
+    """
+
+    target: Floats
+    quality: Floats
+    distances: Floats
+
+
+class Response(NamedTuple):
+    """What the network says of one search region.
+
+    Attributes:
+        response: (K, n, n) logits of SiamFC's correlation, one map a scale. boxes: of the box head, if there is one.
+    """
+
+    response: Floats
+    boxes: BoxMaps | None
+
+
+class Search(NamedTuple):
+    """One look into a frame: where, and for what. `pad_color` (blue, green, red) is the colour outside of the frame."""
+
+    region: SearchRegion
+    pad_color: tuple[float, float, float]
+    exemplar: Exemplar
+
+
+class Network(Protocol):
+    """A Siamese network on some device. On a CPU, each search comes out as it would alone, to the last bit.
+
+    Attributes:
+        padded: whether cells near the edge of an image differ from what they would be further in: an exemplar is then
+            embedded inside a crop as large as a search region's.
+    """
+
+    padded: bool
+
+    def embed_exemplar(self, crops: Sequence[Image]) -> tuple[Floats, Floats | None]:
+        """Embeddings (K, C, 6, 6) and the box head's kernels (K, c, 4, 4) of K exemplar crops (S, S, 3) BGR uint8."""
+
+    def respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:
+        """Crop each search region out of a frame (H, W, 3), embed it, correlate it with its exemplar."""

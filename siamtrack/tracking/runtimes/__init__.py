@@ -1,1 +1,0 @@
-"""The ways to run the four graphs of `siamtrack.model.graphs`: PyTorch, ONNX Runtime, OpenVINO."""
