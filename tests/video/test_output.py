@@ -8,14 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from siamtrack.tracking.evidence import Evidence
-from siamtrack.tracking.insight import Insight
 
 from siamtrack.boxes import Box
 from siamtrack.errors import DisplayError, OutputError
+from siamtrack.tracking.decode import Candidate
 from siamtrack.tracking.result import State, TrackResult
+from siamtrack.tracking.tracker import FrameDetails
 from siamtrack.video import window
-from siamtrack.video.overlay import COLORS, RIVAL_COLOR, contact_sheet, draw, put_text
+from siamtrack.video.overlay import COLORS, contact_sheet, draw, put_text
 from siamtrack.video.results import FrameTimes, Recorder, RunSummary
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Frame
@@ -102,13 +102,12 @@ def test_the_rim_of_a_text_stays_with_it_however_long_it_is() -> None:
     assert abs(white_last - dark_last) <= 2
 
 
-def test_a_debug_overlay_shows_regions_and_look_alikes_and_what_the_score_is_made_of() -> None:
+def test_a_debug_overlay_shows_regions_and_what_the_score_is_made_of() -> None:
     frame = np.zeros((120, 160, 3), np.uint8)
-    insight = Insight((Box(5, 6, 100, 100),), (Box(110, 30, 30, 40),), Evidence(1.5, -2.0))
-    plain, debug = draw(frame, RESULT), draw(frame, RESULT, insight=insight)
-    assert tuple(debug[30, 125]) == pytest.approx(RIVAL_COLOR, abs=30)  # lines are smoothed
+    details = FrameDetails((Box(5, 6, 100, 100),), Candidate((55, 56), (1, 1), 1.5, -2.0))
+    plain, debug = draw(frame, RESULT), draw(frame, RESULT, details=details)
     assert tuple(debug[60, 105]) == pytest.approx((190, 190, 190), abs=60)
-    assert not plain[30, 125].any()
+    assert not plain[60, 105].any()
     assert debug[105:, :90].any()  # the caption
     assert not frame.any()
 
