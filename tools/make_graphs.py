@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the package's ONNX graphs: siamtrack/assets/NAME.exemplar.onnx, NAME.search.onnx and NAME.json, for every network.
+"""Write the package's ONNX graphs: NAME.exemplar.onnx, NAME.search.onnx and NAME.json in siamtrack/assets, for every network.
 
     tools/make_graphs.py            all of them
 
@@ -10,10 +10,10 @@ them each graph takes.
 
 from __future__ import annotations
 
+import argparse
 import json
 
 import onnx
-import typer
 
 from siamtrack.model.export import branch_graphs
 from siamtrack.model.siamese import Siamese
@@ -22,19 +22,20 @@ from siamtrack.models import ARCHITECTURES
 
 
 def main() -> None:
-    """Write the package's ONNX graphs and lists of tensors, for every network."""
+    """Write graphs and lists of tensors, and say how large they are."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for name, (model, head) in ARCHITECTURES.items():
-        shapes = {name: list(tensor.shape) for name, tensor in Siamese(model=model, head=head).state_dict().items()}
+        shapes = {key: list(tensor.shape) for key, tensor in Siamese(model=model, head=head).state_dict().items()}
         weights = {}
         for branch, graph in branch_graphs(model, head).items():
             tensors = {tensor.name for tensor in onnx.load_from_string(graph).graph.initializer}
             weights[branch] = [key for key in shapes if key in tensors]
             path = ASSETS / f"{name}.{branch}.onnx"
             path.write_bytes(graph)
-            typer.echo(f"{path.name}: {len(graph) / 1000:.0f} kB")
+            print(f"{path.name}: {len(graph) / 1000:.0f} kB")
         text = json.dumps({"shapes": shapes, "weights": weights})
         (ASSETS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    main()

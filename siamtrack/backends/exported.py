@@ -142,7 +142,7 @@ def quantised(graph: bytes, inputs: Iterator[dict[str, Any]]) -> bytes:
         given.write_bytes(graph)
         logging.getLogger().setLevel(logging.ERROR)  # it warns of options that were meant
         try:
-            quant_pre_process(str(given), str(ready))
+            quant_pre_process(str(given), str(ready), skip_symbolic_shape=True)  # its sizes are free
             nodes = [node.name for node in onnx.load(ready).graph.node if node.op_type == "Conv" and "backbone" in node.name]
             quantize_static(
                 str(ready),

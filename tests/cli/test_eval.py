@@ -218,7 +218,7 @@ def test_a_result_that_was_cut_is_named_and_not_scored(inline: Command, folder: 
 def test_results_of_others_are_neither_used_nor_lost(inline: Command, folder: Path, tmp_path: Path) -> None:
     weights, out = tmp_path / "mine.safetensors", tmp_path / "out"
     shipped = load_weights("siamfc")
-    save_weights(weights, shipped.net, shipped.header)
+    save_weights(weights, shipped.state, shipped.header)
     command = ("eval", "folder", folder, "--out", out, "--tracker", weights, "--only", "first", "--device", "cpu")
     assert inline(*command).returncode == 0
     (store,) = (out / "results").iterdir()
@@ -228,7 +228,7 @@ def test_results_of_others_are_neither_used_nor_lost(inline: Command, folder: Pa
     )
     refused(inline(*command, "--precision", "float16"), "results of another tracker", "precision: ", "'float16' now")
     # The same name, but other weights with other constants.
-    save_weights(weights, shipped.net, replace(shipped.header, tracker={**shipped.header.tracker, "window_influence": 0.1}))
+    save_weights(weights, shipped.state, replace(shipped.header, tracker={**shipped.header.tracker, "window_influence": 0.1}))
     refused(inline(*command), "results of another tracker: settings, weights_sha256 differ", "remove that folder")
     assert contents(out) == before
     (store / "tracker.json").unlink()

@@ -39,7 +39,7 @@ def test_the_exemplars_embedding_can_be_cut_from_the_search_regions(net: Siamese
 def test_response_of_an_image_to_itself_peaks_in_the_middle(net: Siamese) -> None:
     image = torch.rand(1, 3, 255, 255) * 255
     response = net(image[:, :, 64:191, 64:191], image)
-    assert response.shape == (1, 1, 17, 17)
+    assert response.shape == (1, 17, 17)
     assert response.flatten().argmax() == 8 * 17 + 8
 
 
