@@ -138,9 +138,7 @@ class WebClient:
         """The next picture's header."""
         until = time.monotonic() + timeout_s
         while True:
-            before = len(self.pictures)
-            self.hear(until - time.monotonic())
-            if len(self.pictures) > before and which(self.pictures[-1][0]):
+            if self.hear(until - time.monotonic()) is None and which(self.pictures[-1][0]):
                 return self.pictures[-1][0]
 
     def hear(self, timeout_s: float = 20) -> dict[str, Any] | None:
