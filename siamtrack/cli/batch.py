@@ -179,7 +179,7 @@ class _Bars(Bar):
                 self._say(f"{todo}; {event.workers} at a time, {event.threads} threads each")
         elif isinstance(event, VideoProgress):
             if event.video not in self._tasks:
-                self._tasks[event.video] = self.rows.add_task("")
+                self._tasks[event.video] = self.rows.add_task(event.video[:40], total=None)
             total = event.total and max(event.total, event.frames)
             text = f"{event.video[:40]}  {event.fps:.1f} fps"
             self.rows.update(self._tasks[event.video], completed=event.frames, total=total, description=text)
