@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -100,6 +103,19 @@ def test_recipes_are_found_by_path_and_by_name(tmp_path: Path, monkeypatch: pyte
     for name in ("smoek", "runs/train_smoke.yaml", "siamfc.yaml.bak"):
         with pytest.raises(FileNotFoundError, match=r"there are classic, .*siamfc-lite, .*smoke"):
             find_recipe(name)
+
+
+@pytest.mark.slow
+def test_recipes_travel_with_what_is_built(tmp_path: Path) -> None:
+    clone = Path(__file__).parents[1]
+    build = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(tmp_path)]
+    subprocess.run(build, cwd=clone, check=True, capture_output=True)
+    code = "from siamtrack.config import find_recipe; print(find_recipe('smoke'))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
+    )
+    assert Path(found.stdout.strip()) == tmp_path / "siamtrack/configs/train_smoke.yaml"
 
 
 def test_yaml_files_that_cannot_be_used(tmp_path: Path) -> None:

@@ -27,17 +27,19 @@ def test_cells_are_assigned_by_the_targets_box(x: float, y: float, w: float, h: 
     assert torch.allclose(cells[:, None] + (bottom - top) / 2, torch.full((13, 13), y), atol=1e-3)
 
 
-def a_batch(count: int = 8, boxed: bool = True) -> tuple[Batch, torch.Tensor, torch.Tensor, torch.Tensor]:
+def a_batch(count: int = 8, boxed: bool = True, offset: int = 6) -> tuple[Batch, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Views whose targets lie `offset` cells from the middle of the first, and the last, exemplar that fits into them."""
     torch.manual_seed(0)
-    embedding = torch.randn(count, 256, 18, 18)
+    embedding = torch.randn(count, 256, 6 + 2 * offset, 6 + 2 * offset)
+    middle = slice(offset, offset + 6)
     batch = Batch(
         torch.empty(0),
-        torch.full((count, 2), 111.5),
+        torch.full((count, 2), 63.5 + 8 * offset),
         torch.full((count, 2), 60.0),
         torch.arange(count) // 2,
         torch.full((count,), boxed),
     )
-    return batch, embedding, embedding[:, :, 6:12, 6:12], torch.zeros(count, count, 13, 13)
+    return batch, embedding, embedding[:, :, middle, middle], torch.zeros(count, count, 1 + 2 * offset, 1 + 2 * offset)
 
 
 def test_a_head_that_repeats_a_right_box_has_no_loss_of_sides() -> None:
@@ -61,7 +63,7 @@ def test_images_without_labels_teach_no_extent() -> None:
     assert float(head.to_distances.bias.grad.abs().max()) == 0
 
 
-def test_views_of_one_family_are_no_negatives() -> None:
+def test_views_of_one_instance_are_no_negatives() -> None:
     batch, embedding, exemplar, response = a_batch()
     related = Batch(batch.images, batch.center_xy, batch.size_wh, torch.zeros(8, dtype=torch.long), batch.boxed)
     with torch.no_grad():
@@ -69,7 +71,7 @@ def test_views_of_one_family_are_no_negatives() -> None:
     assert float(together) < float(apart)
 
 
-def test_the_hardest_view_is_another_familys_highest_peak() -> None:
+def test_the_hardest_view_is_another_instances_highest_peak() -> None:
     instance = torch.tensor([0, 0, 1, 1, 2, 2, 2, 2])
     response = torch.zeros(4, 8, 3, 3)
     response[0, 1, 1, 1] = 9.0  # itself
@@ -94,7 +96,7 @@ def test_the_class_learns_more_from_the_hardest_view() -> None:
 
 
 def test_the_head_learns_a_shape_that_changes() -> None:
-    batch, embedding, exemplar, response = a_batch(4)
+    batch, embedding, exemplar, response = a_batch(4, offset=3)
     sizes = batch.size_wh.clone()
     sizes[1::2, 0] = 90.0
     batch = Batch(batch.images, batch.center_xy, sizes, batch.instance, batch.boxed)
