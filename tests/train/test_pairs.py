@@ -22,6 +22,29 @@ RECIPE = Recipe(
 )
 
 
+def batches(stores: list[CropStore], **changes: object) -> PairBatches:
+    return PairBatches(stores, replace(RECIPE, **changes))  # type: ignore[arg-type]
+
+
+def test_a_batch_depends_on_seed_and_step_alone(stores: list[CropStore]) -> None:
+    a, b = batches(stores, search_size=175)[1], batches(stores, search_size=175)[1]
+    assert (a.images == b.images).all()
+    assert (a.center_xy == b.center_xy).all()
+    assert not (a.images == batches(stores, search_size=175)[0].images).all()
+    assert not (a.images == batches(stores, search_size=175, seed=1)[1].images).all()
+    assert batches(stores, search_size=175)[2].images.shape == (8, 175, 175, 3)
+
+
+def test_both_views_of_a_pair_show_one_family(stores: list[CropStore]) -> None:
+    instances = batches(stores)[0].instance.reshape(-1, 2)
+    assert (instances[:, 0] == instances[:, 1]).all()
+
+
+def test_colour_order_is_the_networks(stores: list[CropStore]) -> None:
+    rgb, bgr = batches(stores)[0], batches(stores, color_order="bgr")[0]
+    assert (rgb.images.flip(-1) == bgr.images).all()
+
+
 def test_processes_share_one_batch(stores: list[CropStore]) -> None:
     whole = PairBatches(stores, RECIPE)[1]
     parts = [PairBatches(stores, RECIPE, Group(rank, 2))[1] for rank in range(2)]

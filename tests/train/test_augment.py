@@ -7,46 +7,9 @@ import pytest
 
 from siamtrack.train.augment import AugmentConfig, PairChoice, view
 from siamtrack.train.crops import CROP_SIZE, CropStore
-from siamtrack.train.pairs import PairBatches
-from siamtrack.train.recipe import Recipe, SourceConfig
 
 NOTHING = ("shift_px", "scale", "aspect", "flip", "brightness", "contrast", "color", "gray", "blur", "motion_blur", "jpeg")
 STILL = AugmentConfig(**dict.fromkeys(NOTHING, 0.0), occlusion=0.0)  # type: ignore[arg-type]
-RECIPE = Recipe(
-    sources=(SourceConfig("videos", 2), SourceConfig("stills", 1)),
-    steps=3,
-    batch_size=8,
-    search_size=175,
-    search_size_start=159,
-)
-
-
-def batches(stores: list[CropStore], **changes: object) -> PairBatches:
-    return PairBatches(stores, replace(RECIPE, **changes))  # type: ignore[arg-type]
-
-
-def test_a_batch_depends_on_seed_and_step_alone(stores: list[CropStore]) -> None:
-    a, b = batches(stores)[1], batches(stores)[1]
-    assert (a.images == b.images).all()
-    assert (a.center_xy == b.center_xy).all()
-    assert not (a.images == batches(stores)[0].images).all()
-    assert not (a.images == batches(stores, seed=1)[1].images).all()
-    assert batches(stores)[2].images.shape == (8, 175, 175, 3)
-
-
-def test_both_views_of_a_pair_show_one_family(stores: list[CropStore]) -> None:
-    instances = batches(stores)[0].instance.reshape(-1, 2)
-    assert (instances[:, 0] == instances[:, 1]).all()
-
-
-def test_colour_order_is_the_networks(stores: list[CropStore]) -> None:
-    rgb, bgr = batches(stores)[0], batches(stores, color_order="bgr")[0]
-    assert (rgb.images.flip(-1) == bgr.images).all()
-
-
-def test_a_batch_of_one_view_is_refused(stores: list[CropStore]) -> None:
-    with pytest.raises(ValueError, match="multiple of 4"):
-        batches(stores, batch_size=5)
 
 
 def test_a_view_without_augmentation_is_the_middle_of_the_crop(stores: list[CropStore]) -> None:
