@@ -185,15 +185,15 @@ def _find_any(root: Path, _: str) -> list[Item]:
 
 
 def _entry(
-    title: str, find: Callable[[Path], list[Item]], layout: str, count: int | None = None, **more: Any
+    title: str, find: Callable[[Path], list[Item]], layout: str, subsets: tuple[str, ...] = ("all",), **more: Any
 ) -> BenchmarkEntry:
-    """A benchmark that is scored as OTB is, and not divided."""
-    return BenchmarkEntry(title, ("all",), lambda root, _: find(root), "otb", layout, count=count, **more)
+    """A benchmark that is scored as OTB is, with one subset at most."""
+    return BenchmarkEntry(title, subsets, lambda root, _: find(root), "otb", layout, **more)
 
 
 def _nfs(fps: int) -> BenchmarkEntry:
     below = "NAME/30/NAME/00001.jpg with NAME/30/NAME.txt, or NAME/240/... (100 of them)"
-    return _entry(f"NfS {fps} fps", partial(readers.find_nfs, fps=fps), below, 100)
+    return _entry(f"NfS {fps} fps", partial(readers.find_nfs, fps=fps), below, count=100)
 
 
 def _uav(title: str) -> BenchmarkEntry:
@@ -217,22 +217,12 @@ BENCHMARKS: Mapping[str, BenchmarkEntry] = {
     "otb2015": _otb("OTB-2015", otb.OTB_2015),
     "uav123": _uav("UAV123"),
     "uav20l": _uav("UAV20L"),
-    "dtb70": _entry("DTB70", readers.find_dtb70, _DTB70, 70),
+    "dtb70": _entry("DTB70", readers.find_dtb70, _DTB70, count=70),
     "nfs30": _nfs(30),
     "nfs240": _nfs(240),
-    "tcolor128": _entry("TColor-128", readers.find_tcolor128, _TCOLOR, 128),
-    "lasot": BenchmarkEntry("LaSOT", ("test",), lambda root, _: readers.find_lasot_test(root), "otb", LASOT.expected),
-    "trackingnet": BenchmarkEntry(
-        "TrackingNet",
-        ("test",),
-        lambda root, _: readers.find_trackingnet_test(root),
-        "otb",
-        _TRACKINGNET,
-        hidden=("test",),
-        count=511,
-    ),
-    "folder": BenchmarkEntry(
-        "folder", ("all",), _find_any, "got10k", "sequences in any layout that siamtrack knows, such as GOT-10k's"
-    ),
+    "tcolor128": _entry("TColor-128", readers.find_tcolor128, _TCOLOR, count=128),
+    "lasot": _entry("LaSOT", readers.find_lasot_test, LASOT.expected, ("test",)),
+    "trackingnet": _entry("TrackingNet", readers.find_trackingnet_test, _TRACKINGNET, ("test",), hidden=("test",), count=511),
+    "folder": BenchmarkEntry("folder", ("all",), _find_any, "got10k", _ANY),
 }
 """All benchmarks by the names that people give them."""
