@@ -71,11 +71,6 @@ class BenchmarkEntry:
     count: int | None = None
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
-    def has_all_labels(self) -> bool:
-        """Whether the truth of every subset is known."""
-        return not self.hidden
-
 
 def read_cover(sequence: Sequence) -> NDArray[np.float64] | None:
     """(N,) eighths of the target that show in each frame, from `cover.label`; None if there is no such file.

@@ -113,9 +113,9 @@ class Gallery:
         """The classes nearest to each query, each with its nearest item.
 
         With faiss (the extra `gallery`) more than 10,000 rows are sorted into cells by their first search or `save`, and
-        again after each doubling: some seconds for 100,000 rows. The nearest class of clustered rows is then found in 99
-        of 100 searches or more; the classes after it, when they are about equally far away, less often. Equal distances
-        come in the order of the rows.
+        again after each doubling, which takes seconds. The nearest class of clustered rows is then found in 99 of 100
+        searches or more; classes after it that are about equally far away, less often. Equal distances come in the order
+        of the rows.
 
         Args:
             embeddings: (Q, D) queries; what is not float32 is converted.
