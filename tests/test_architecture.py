@@ -8,7 +8,8 @@ import pytest
 from architecture import PACKAGE, calls, circles, folders, graph, loads, modules
 
 TORCH_FREE = (
-    *("siamtrack", "siamtrack.cli", "siamtrack.data", "siamtrack.labels", "siamtrack.tracking", "siamtrack.video"),
+    *("siamtrack", "siamtrack.api", "siamtrack.cli", "siamtrack.demo", "siamtrack.doctor", "siamtrack.tracking"),
+    *("siamtrack.video", "siamtrack.live", "siamtrack.batch", "siamtrack.data", "siamtrack.labels", "siamtrack.eval"),
     *("siamtrack.backends.onnx", "siamtrack.backends.openvino", "siamtrack.backends.select", "siamtrack.verify.verifier"),
 )
 """Modules and folders that must not bring in torch when they are imported; a folder stands for all of its modules."""

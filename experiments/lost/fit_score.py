@@ -55,6 +55,10 @@ RIDGE = 1e-2
 """Pull of the weights of standardised features towards 0, per unit of the frames' mean weight."""
 
 
+Row = tuple[Sequence[float], float, str, str]
+"""Features, overlap, sequence and kind of a frame."""
+
+
 class Frames(NamedTuple):
     """What was seen: features (N, F) in the order of `FEATURES`, overlaps (N,), each frame's sequence and kind of clip."""
 
@@ -133,7 +137,7 @@ def collect(args: argparse.Namespace) -> Frames:
         pattern for word in args.only for pattern in (Path(word[1:]).read_text().split("\n") if word[0] == "@" else [word])
     ]
     names = [one.name for one in find_sequences(args.root) if any(fnmatchcase(one.name, pattern) for pattern in patterns)]
-    rows: list[tuple[Sequence[float], float, str, str]] = []
+    rows: list[Row] = []
     settings = {**(load_yaml(args.config) if args.config else {}), "redetect": False}
     calls = [(args.root, name, args.model, settings, *(() if args.starts else (args.seed,))) for name in names]
     for found in track(shared(observe_starts if args.starts else observe, calls, args.jobs), "sequences", total=len(calls)):
@@ -145,25 +149,21 @@ def collect(args: argparse.Namespace) -> Frames:
     return seen
 
 
-def observe(
-    root: Path, name: str, model: str, settings: dict[str, Any], seed: int
-) -> list[tuple[Sequence[float], float, str, str]]:
+def observe(root: Path, name: str, model: str, settings: dict[str, Any], seed: int) -> list[Row]:
     """Features, overlap, sequence and kind of each frame of one sequence and of the clips made of it."""
     sequences = {one.name: one for one in find_sequences(root)}
     sequence, tracker = sequences[name], load(model, **settings)
-    rows = [(*row, name, "plain") for row in follow(tracker, sequence.frames(), sequence.boxes_xywh, unsure=True)]
+    rows: list[Row] = [(*row, name, "plain") for row in follow(tracker, sequence.frames(), sequence.boxes_xywh, unsure=True)]
     for clip in make_clips(sequence, sequences.values(), seed):
         rows += [(*row, name, clip.kind) for row in follow(tracker, clip.frames, clip.boxes, unsure=False)]
     return rows
 
 
-def observe_starts(
-    root: Path, name: str, model: str, settings: dict[str, Any]
-) -> list[tuple[Sequence[float], float, str, str]]:
+def observe_starts(root: Path, name: str, model: str, settings: dict[str, Any]) -> list[Row]:
     """Features with similarity, overlap, sequence and kind of each frame of one sequence, from eight starts."""
     sequence = {one.name: one for one in find_sequences(root)}[name]
     tracker, frames, boxes = load(model, **settings), list(sequence.frames()), sequence.boxes_xywh
-    rows = []
+    rows: list[Row] = []
     for order, first in many_starts(boxes, JITTER):
         tracker.init(frames[order[0]], first)
         exemplar = embedded(tracker, frames[order[0]], first)
@@ -176,7 +176,7 @@ def observe_starts(
     return rows
 
 
-def embedded(tracker: Tracker, frame: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.float32]:
+def embedded(tracker: Tracker, frame: NDArray[np.uint8], box: Iterable[float]) -> NDArray[np.float32]:
     """The embedding of an exemplar cut around a box, as a vector of length 1."""
     x, y, w, h = (float(value) for value in box)
     config, center_xy = tracker.config, (x + w / 2, y + h / 2)

@@ -71,7 +71,7 @@ def cost_of_targets(
     """Time of a frame with so many targets in it, all in one batch of the network; no reading of frames.
 
     Args:
-        tracker: its engine and constants are used.
+        tracker: its backend and constants are used.
         clip: has as many targets as the greatest count.
         counts: of targets.
         frames: of a round with one target; a round with N has N times fewer, but 4 at least.

@@ -2,7 +2,7 @@
 """How much of what a machine can do the network uses (Williams, Waterman and Patterson, CACM 2009: the roofline model).
 
     experiments/speed/roofline.py siamfc-lite siamfc --threads 2
-    experiments/speed/roofline.py siamfc,precision=bfloat16,backend=eager
+    experiments/speed/roofline.py siamfc,precision=bfloat16,backend=torch
 
 Work is counted, not guessed: multiply-adds of one tracked frame by PyTorch's own counter, over the graphs that tracking is
 made of. The machine's peaks are measured: a large product of matrices, a large convolution, a large copy.

@@ -126,7 +126,7 @@ def _report(data: Benchmark, trackers: Sequence[str], out: Path, other: Evaluati
 
 
 def _pack(data: Benchmark, specs: Sequence[TrackerSpec], out: Path) -> int:
-    from siamtrack.eval.results import ResultStore, write_submission
+    from siamtrack.eval.store import ResultStore, write_submission
 
     for spec in specs:
         store = ResultStore(out, spec.name)

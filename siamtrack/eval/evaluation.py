@@ -14,8 +14,8 @@ from siamtrack.data.benchmarks import Benchmark
 from siamtrack.data.sequence import Sequence as Video
 from siamtrack.errors import DataError
 from siamtrack.eval.evaluate import SequenceRun
-from siamtrack.eval.results import ResultStore, read_identity
 from siamtrack.eval.scores import MIN_SEQUENCES, Scores, paired_bootstrap, pooled
+from siamtrack.eval.store import ResultStore, read_identity
 from siamtrack.system import versions
 
 SUCCESS_THRESHOLDS = np.linspace(0, 1, 101)

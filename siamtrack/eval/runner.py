@@ -20,7 +20,7 @@ from siamtrack.errors import OutputError, SiamtrackError
 from siamtrack.eval.evaluate import run_sequence
 from siamtrack.eval.named import is_ours, our_tracker, tracker_by_name
 from siamtrack.eval.peers import BoxTracker
-from siamtrack.eval.results import ResultStore
+from siamtrack.eval.store import ResultStore
 from siamtrack.system import leave_with_parent, limit_threads, network_threads, usable_cores
 
 Result = TypeVar("Result")

@@ -23,9 +23,9 @@ from siamtrack.config import nearest
 from siamtrack.errors import SiamtrackError
 from siamtrack.eval.named import is_ours, our_tracker, tracker_by_name
 from siamtrack.eval.peers import BoxTracker, OpenCVTracker
-from siamtrack.eval.results import write_folder
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed_clip import Clip
+from siamtrack.eval.store import write_folder
 from siamtrack.system import forget_peak, peak_mb, processor_name, resident_mb, versions
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video import quiet_opencv

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from siamtrack.data.sequence import Sequence
 from siamtrack.eval.evaluate import SequenceRun, run_sequence
 from siamtrack.eval.peers import BoxTracker
-from siamtrack.eval.results import ResultStore
+from siamtrack.eval.store import ResultStore
 
 
 class ToolkitTracker(ToolkitBase):  # type: ignore[misc]

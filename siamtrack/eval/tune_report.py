@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from siamtrack.eval.results import write_folder
 from siamtrack.eval.scores import MIN_SEQUENCES, RESAMPLES, bootstrap_gain
+from siamtrack.eval.store import write_folder
 from siamtrack.eval.tune import Range, Space, Trial, plain_space
 
 NOISE_AO = 0.01

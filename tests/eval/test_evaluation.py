@@ -10,7 +10,7 @@ from siamtrack.boxes import iou
 from siamtrack.errors import DataError
 from siamtrack.eval.evaluate import SequenceRun
 from siamtrack.eval.evaluation import Evaluation, TrackerRuns, about_run, success_line, trackers_of
-from siamtrack.eval.results import ResultStore
+from siamtrack.eval.store import ResultStore
 
 
 def random_run(seed: int, frames: int) -> SequenceRun:

@@ -19,8 +19,8 @@ from rendered import rendered_frame
 from siamtrack.data.benchmarks import open_benchmark
 from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.eval.evaluation import score, trackers_of
-from siamtrack.eval.results import ResultStore
 from siamtrack.eval.runner import TrackerSpec, run_benchmark
+from siamtrack.eval.store import ResultStore
 
 NAMES = tuple(f"GOT-10k_Val_{k:06d}" for k in range(1, 5))
 SIAMFC = TrackerSpec("siamfc", ("redetect=false",), device="cpu", precision="float32")  # as the command line has it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -131,3 +131,35 @@ def test_costs_of_targets_sizes_and_lengths(rendered: RenderedClip, tracker: Tra
     assert [point.total_s for point in lengths] == sorted(point.total_s for point in lengths)
     assert all(point.ms >= 1 and point.memory_mb > 10 for point in lengths)
     assert [point.frames for point in tool.cost_of_lengths(slow, rendered, [5])] == [5]
+
+
+def test_a_step_leaves_out_the_steps_inside_it(import_tool: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = import_tool("experiments/speed/frame_profile")
+    now = [0.0]
+
+    class Inner:
+        def work(self) -> None:
+            now[0] += 2
+
+    class Outer:
+        def work(self) -> None:
+            now[0] += 1
+            Inner().work()
+            Inner().work()
+
+    monkeypatch.setattr(tool, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    before = Outer.work
+    with tool.clocks({"outer": (Outer, "work"), "inner": (Inner, "work")}) as seconds:
+        Outer().work()
+        Inner().work()
+    assert seconds == {"outer": 1.0, "inner": 6.0}
+    assert Outer.work is before
+
+
+@pytest.mark.parametrize("name", ["siamfc", "siamfc-lite"])
+def test_every_step_of_a_frame_has_its_time(name: str, rendered: RenderedClip, import_tool: Import) -> None:
+    tool = import_tool("experiments/speed/frame_profile")
+    tracker, _ = our_tracker(name, (), "cpu", "float32")
+    found = tool.profile(tracker, rendered, 4)
+    assert list(found) == [*tool.STEPS, "everything else"]
+    assert all(found[step] > 0 for step in tool.STEPS)

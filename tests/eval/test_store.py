@@ -11,7 +11,7 @@ import pytest
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError, OutputError
 from siamtrack.eval.evaluate import SequenceRun
-from siamtrack.eval.results import ResultStore, check_submission, parse_boxes, write_submission
+from siamtrack.eval.store import ResultStore, check_submission, parse_boxes, write_submission
 
 BOXES = np.arange(12.0).reshape(3, 4) / 3
 
@@ -43,10 +43,10 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_a_sequence_is_finished_when_its_boxes_are_there_and_not_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import siamtrack.eval.results as results
+    from siamtrack.eval import store as module
 
     written: list[str] = []
-    write = results.replace_file
+    write = module.replace_file
 
     def stop(path: Path, data: bytes) -> None:
         if path.name == "a_001.txt":
@@ -54,7 +54,7 @@ def test_a_sequence_is_finished_when_its_boxes_are_there_and_not_before(
         written.append(path.name)
         write(path, data)
 
-    monkeypatch.setattr(results, "replace_file", stop)
+    monkeypatch.setattr(module, "replace_file", stop)
     store = ResultStore(tmp_path, "siamfc")
     with pytest.raises(OutputError, match=r"a_001\.txt cannot be written \(No space left on device\); .*goes on once it can"):
         store.write(run())
