@@ -11,6 +11,7 @@ TORCH_FREE = (
     *("siamtrack", "siamtrack.api", "siamtrack.cli", "siamtrack.demo", "siamtrack.doctor", "siamtrack.tracking"),
     *("siamtrack.video", "siamtrack.live", "siamtrack.batch", "siamtrack.data", "siamtrack.labels", "siamtrack.eval"),
     *("siamtrack.backends.onnx", "siamtrack.backends.openvino", "siamtrack.backends.select", "siamtrack.verify.verifier"),
+    "siamtrack.train.prepare",  # many processes cut crops
 )
 """Modules and folders that must not bring in torch when they are imported; a folder stands for all of its modules."""
 

@@ -30,6 +30,7 @@ from siamtrack.data.layout import Dataset, find_kind, open_dataset
 from siamtrack.data.sequence import BAD_INPUT, Bad, Item, Sequence, Still, loaded, reason
 from siamtrack.errors import DataError, OutputError, SiamtrackError
 from siamtrack.frames import Image
+from siamtrack.models import EXEMPLAR_SIZE
 from siamtrack.system import leave_with_parent, replace_file
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 from siamtrack.train.crops import CROP_SIZE, FORMAT, METADATA_KEY, REPORT, CropStore, Report, Shard, shard_path, store_path
@@ -37,9 +38,6 @@ from siamtrack.train.crops import CROP_SIZE, FORMAT, METADATA_KEY, REPORT, CropS
 SHARD_VIDEOS = 16
 """Videos a shard: up to 3,200 crops of 17 kB. It is held in memory while it is made."""
 SHARD_STILLS = 512
-
-EXEMPLAR_SIZE = 127
-"""The same as `model.backbone.EXEMPLAR_SIZE`, which would bring torch into every process that cuts; a test compares."""
 
 MAX_CROPS = 200
 """Crops of one sequence: more frames of one target teach less than frames of another."""

@@ -86,14 +86,6 @@ def test_crops_leave_out_frames_without_a_target(stores: list[CropStore]) -> Non
     assert [track.boxed for track in stills.tracks] == [True, True, True, False]
 
 
-def test_cutting_needs_no_torch() -> None:
-    from siamtrack.model import backbone
-
-    assert preparing.EXEMPLAR_SIZE == backbone.EXEMPLAR_SIZE
-    code = "import sys, siamtrack.train.prepare; print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
-
-
 def test_a_crop_holds_the_target_in_its_middle_at_the_exemplars_scale(stores: list[CropStore]) -> None:
     index = int(stores[0].tracks[0].crops[1])
     crop = stores[0].crop(index)
