@@ -26,7 +26,7 @@ def track(
     show: Annotated[bool, typer.Option("--show", help="Show the frames in a window while tracking; q stops.")] = False,
     debug: Annotated[
         bool,
-        typer.Option("--debug", help="In overlay and window also: search regions, distractors, what the score is made of."),
+        typer.Option("--debug", help="In overlay and window also: search regions, and what the score is made of."),
     ] = False,
     model: options.Model = DEFAULT_MODEL,
     config: options.Config = None,
