@@ -226,7 +226,8 @@ def test_results_of_others_are_neither_used_nor_lost(inline: Command, folder: Pa
     refused(
         inline(*command, "--threads", 2), f"{store} holds results of another tracker", "threads differ", "give another --out"
     )
-    refused(inline(*command, "--precision", "float16"), "results of another tracker", "precision: ", "'float16' now")
+    # Another precision: on a CPU float16 is PyTorch's.
+    refused(inline(*command, "--precision", "float16"), "backend, precision differ (backend: 'onnx' there, 'torch' now)")
     # The same name, but other weights with other constants.
     save_weights(weights, shipped.state, replace(shipped.header, tracker={**shipped.header.tracker, "window_influence": 0.1}))
     refused(inline(*command), "results of another tracker: settings, weights_sha256 differ", "remove that folder")
