@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from siamtrack.tracking.tracker import Tracker
     from siamtrack.verify.verifier import Verifier
 
-__version__ = "0.12.0"
+__version__ = "0.13.0"
 
 _HOMES = {
     "load": "siamtrack.api",
