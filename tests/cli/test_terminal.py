@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 
 import pytest
@@ -15,11 +14,11 @@ def test_a_signal_is_caught_once_and_its_handler_given_back(number: signal.Signa
     before, seen = signal.getsignal(number), []
     with Signals(lambda: seen.append(number)) as signals:
         assert signals.caught is None
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert (signals.caught, seen) == (number, [number])
     assert signal.getsignal(number) is before
     with pytest.raises(KeyboardInterrupt), Signals(interrupt) as signals:
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
     assert signals.caught == number
     assert signal.getsignal(number) is before
 
