@@ -63,10 +63,10 @@ def _weights() -> Finding:
 
 
 def _device() -> list[Finding]:
-    from siamtrack.backends.select import place
+    from siamtrack.backends.select import choose_backend
     from siamtrack.system import network_threads
 
-    found = place()
+    found = choose_backend()
     cores = f" ({network_threads()} threads)" if found.device == "cpu" else ""
     hint = "no CUDA device that PyTorch finds: tracking runs on the CPU" if found.device == "cpu" else ""
     return [

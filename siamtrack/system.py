@@ -182,7 +182,7 @@ def processor_name() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that a result depends on; those of runtimes where they are installed."""
+    """Versions of everything that a result depends on; those of backends where they are installed."""
     import importlib.metadata
 
     import cv2

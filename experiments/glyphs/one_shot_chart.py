@@ -66,16 +66,16 @@ def draw(rows: Mapping[str, tuple[Roc, OneShot | None]], title: str) -> bytes:
     heading = [part for line in title.splitlines() for part in _wrapped(line, 100 if shots else 60)]
     figure.suptitle(_plain("\n".join(heading)), fontsize=12)
     panels = figure.subplots(1, 2 if shots else 1, squeeze=False, width_ratios=[1.15, 1] if shots else None)[0]
-    looks = {name: (COLOURS[i % len(COLOURS)], STYLES[i // len(COLOURS) % len(STYLES)]) for i, name in enumerate(rows)}
-    _draw_curves(panels[0], {name: curve for name, (curve, _) in rows.items()}, looks)
+    styles = {name: (COLOURS[i % len(COLOURS)], STYLES[i // len(COLOURS) % len(STYLES)]) for i, name in enumerate(rows)}
+    _draw_curves(panels[0], {name: curve for name, (curve, _) in rows.items()}, styles)
     if shots:
-        _draw_bars(panels[1], shots, looks)
+        _draw_bars(panels[1], shots, styles)
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=120)
     return image.getvalue()
 
 
-def _draw_curves(panel: Axes, curves: Mapping[str, Roc], looks: Mapping[str, tuple[str, str]]) -> None:
+def _draw_curves(panel: Axes, curves: Mapping[str, Roc], styles: Mapping[str, tuple[str, str]]) -> None:
     from matplotlib.transforms import ScaledTranslation
 
     ends = np.geomspace(LOWEST_RATE, 1, 200)
@@ -89,7 +89,7 @@ def _draw_curves(panel: Axes, curves: Mapping[str, Roc], looks: Mapping[str, tup
         rate = f"{100 * curve.eer()[0]:5.2f}".replace(" ", "\N{FIGURE SPACE}")
         figures = f"AUC {curve.auc:.4f}   EER {rate} %   "
         label = figures + _plain("\n".join(_wrapped(name, LEGEND_WIDTH)))
-        colour, style = looks[name]
+        colour, style = styles[name]
         panel.plot(rates, accepted, color=colour, linestyle=style, linewidth=1.8, drawstyle="steps-post", label=label)
     panel.set_xscale("log")
     panel.set_xlim(LOWEST_RATE, 1)
@@ -103,13 +103,13 @@ def _draw_curves(panel: Axes, curves: Mapping[str, Roc], looks: Mapping[str, tup
     panel.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, fontsize=8.5, frameon=False, borderaxespad=0)
 
 
-def _draw_bars(panel: Axes, shots: Mapping[str, OneShot], looks: Mapping[str, tuple[str, str]]) -> None:
+def _draw_bars(panel: Axes, shots: Mapping[str, OneShot], styles: Mapping[str, tuple[str, str]]) -> None:
     kinds = {(shot.ways, shot.shots) for shot in shots.values()}
     clear = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # the line of chance may pass behind a figure
     names = []
     for place, (name, shot) in enumerate(shots.items()):
         value, (low, high) = 100 * shot.accuracy, (100 * end for end in shot.interval)
-        panel.barh(place, value, height=0.6, color=looks[name][0])
+        panel.barh(place, value, height=0.6, color=styles[name][0])
         reach = [[max(0.0, value - low)], [max(0.0, high - value)]]
         # A white rim keeps the lower half apart from a dark bar.
         panel.errorbar(value, place, xerr=reach, color="white", elinewidth=4, capsize=6, capthick=4)

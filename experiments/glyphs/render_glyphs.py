@@ -6,7 +6,7 @@
 
 OUT/U+0041/SLUG.png is an A, SLUG the font's family and style: black on white, grey, centred, its longer side three
 quarters of the picture. OUT/fonts.txt has a line `SLUG<tab>FAMILY` for each font, by which to split: the styles of a
-family are no strangers to each other. OUT/left_out.txt says which characters were dropped, and why.
+family resemble each other. OUT/left_out.txt says which characters were dropped, and why.
 
 A font without a character gives none for it: neither its box for missing glyphs nor an empty picture is written. A
 picture that a class has already is left out, and one that two classes have is left out of both. Of characters that
@@ -183,10 +183,10 @@ class Glyphs:
             if character not in self.pictures:
                 lines.append(f"{code(character)}: {character} is in no font")
                 continue
-            twins = np.flatnonzero(kept & alike[index])
-            if len(twins):
-                looks = self.characters[twins[0]]
-                fonts = f"{self._alike[index, twins[0]]} of {self._both[index, twins[0]]} fonts"
+            same = np.flatnonzero(kept & alike[index])
+            if len(same):
+                looks = self.characters[same[0]]
+                fonts = f"{self._alike[index, same[0]]} of {self._both[index, same[0]]} fonts"
                 lines.append(f"{code(character)}: {character} looks like {code(looks)} {looks} in {fonts}")
                 del self.pictures[character]
             else:

@@ -88,7 +88,7 @@ class Run:
         rest = zip(self.overlaps[self.absent[1] :], self.states[self.absent[1] :], strict=True)
         return next((i for i, (overlap, state) in enumerate(rest) if overlap > GOOD and state == State.TRACKING), None)
 
-    def finds(self) -> Iterator[bool]:
+    def redetections(self) -> Iterator[bool]:
         """Whether the target was there, for each time that a target which had been LOST was TRACKING again."""
         was_lost = False
         for state, overlap in zip(self.states, self.overlaps, strict=True):
@@ -109,8 +109,8 @@ class Figures:
     good_as_lost: float
     returns: int
     found: float
-    finds: int
-    false_finds: float
+    redetections: int
+    false_redetections: float
 
 
 def main() -> None:
@@ -214,7 +214,7 @@ def figures(runs: Sequence[Run]) -> Figures:
     good, lost = overlaps > GOOD, overlaps < LOST
     returns = [run for run in runs if run.comes_back]
     found = [run.found_after is not None and run.found_after < FOUND_WITHIN for run in returns]
-    finds = [right for run in runs for right in run.finds()]
+    redetections = [right for run in runs for right in run.redetections()]
     return Figures(
         len(overlaps),
         float(good.mean()),
@@ -224,8 +224,8 @@ def figures(runs: Sequence[Run]) -> Figures:
         _share(states[good] == State.LOST),
         len(returns),
         _share(found),
-        len(finds),
-        _share([not right for right in finds]),
+        len(redetections),
+        _share([not right for right in redetections]),
     )
 
 
@@ -246,7 +246,7 @@ def report(runs: Sequence[Run], trackers: Sequence[str], out: Path) -> None:
         groups["all"] = own
         everything[name] = {kind: asdict(figures(group)) for kind, group in groups.items() if group}
         table = Table(
-            "", "frames", "good", "AUROC", "ECE", "lost as TRACKING", "good as LOST", "returns", "found", "finds", "false"
+            "", "frames", "good", "AUROC", "ECE", "lost as TRACKING", "good as LOST", "returns", "found", "re-detected", "false"
         )
         for kind, found in everything[name].items():
             table.add_row(kind, *(f"{value:.3f}" if isinstance(value, float) else str(value) for value in found.values()))

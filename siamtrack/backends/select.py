@@ -21,8 +21,8 @@ OLD_BACKENDS = {"eager": "torch", "compile": "torch", "cuda-graph": "torch", "fa
 
 
 @dataclass(frozen=True)
-class Placement:
-    """Where a network runs; nothing is `auto` any more.
+class BackendChoice:
+    """What runs a network, and where; nothing is `auto` here.
 
     Attributes:
         backend: one of `BACKENDS`. device: `cpu`, `cuda` or `cuda:N`. precision: one of `PRECISIONS`.
@@ -40,7 +40,7 @@ class Placement:
         return f"{self.backend}:{self.folder}" if self.folder else self.backend
 
 
-def place(device: str = "auto", precision: str = "auto", backend: str = "auto") -> Placement:
+def choose_backend(device: str = "auto", precision: str = "auto", backend: str = "auto") -> BackendChoice:
     """What `auto` means here: CUDA in bfloat16 by PyTorch where there is a GPU, else ONNX Runtime in float32.
 
     A rule, and not a measurement: the same install gives the same boxes today and tomorrow.
@@ -67,7 +67,7 @@ def place(device: str = "auto", precision: str = "auto", backend: str = "auto") 
     if name == "auto":
         name = "onnx" if device == "cpu" and precision in ("auto", "float32") else "torch"
     if name == "torch":
-        return _place_torch(device, precision)
+        return _choose_torch(device, precision)
     if device != "cpu":
         raise ValueError(f"backend {name!r} runs on the CPU, not on {device!r}; use torch")
     if precision == "auto":
@@ -77,31 +77,31 @@ def place(device: str = "auto", precision: str = "auto", backend: str = "auto") 
     elif precision != "float32":
         also = ", or bfloat16 where the CPU has it" if name == "openvino" else ""
         raise ValueError(f"backend {name!r} computes in float32{also}, not in {precision}; use torch")
-    return Placement(name, "cpu", precision, Path(folder) if folder else None)
+    return BackendChoice(name, "cpu", precision, Path(folder) if folder else None)
 
 
 def open_backend(weights: Weights, device: str = "auto", precision: str = "auto", backend: str = "auto") -> Backend:
-    """The network of some weights, ready to run; arguments and errors as for `place`.
+    """The network of some weights, ready to run; arguments and errors as for `choose_backend`.
 
     Raises:
         ConfigError, WeightsError: a folder of exported graphs that cannot be used.
     """
-    placement = place(device, precision, backend)
-    if placement.backend == "torch":
+    choice = choose_backend(device, precision, backend)
+    if choice.backend == "torch":
         from siamtrack.backends.torch import TorchBackend
         from siamtrack.model.device import pick_device
 
-        return TorchBackend(weights.net, pick_device(placement.device), placement.precision)
-    if placement.backend == "openvino":
+        return TorchBackend(weights.net, pick_device(choice.device), choice.precision)
+    if choice.backend == "openvino":
         from siamtrack.backends.openvino import OpenVinoBackend
 
-        return OpenVinoBackend(weights, placement.precision, placement.folder)
+        return OpenVinoBackend(weights, choice.precision, choice.folder)
     from siamtrack.backends.onnx import OnnxBackend
 
-    return OnnxBackend(weights, placement.precision, placement.folder)
+    return OnnxBackend(weights, choice.precision, choice.folder)
 
 
-def _place_torch(device: str, precision: str) -> Placement:
+def _choose_torch(device: str, precision: str) -> BackendChoice:
     if importlib.util.find_spec("torch") is None:
         raise needs("torch", f"device {device!r} in precision {precision!r} needs PyTorch")
     from siamtrack.model.device import native_bfloat16, pick_device
@@ -109,7 +109,7 @@ def _place_torch(device: str, precision: str) -> Placement:
     chosen = pick_device(device)
     if precision == "auto":
         precision = "bfloat16" if chosen.type == "cuda" and native_bfloat16(chosen) else "float32"
-    return Placement("torch", str(chosen), precision)
+    return BackendChoice("torch", str(chosen), precision)
 
 
 def _cuda_works() -> bool:

@@ -64,12 +64,12 @@ def settings_for(
         SiamtrackError, FileNotFoundError, ValueError: as `siamtrack.load` raises them.
     """
     from siamtrack.api import config_of
-    from siamtrack.backends.select import place
+    from siamtrack.backends.select import choose_backend
     from siamtrack.model.weights import load_weights
 
     weights = load_weights(model)
     config = config_of(weights, **constants)
-    exact = place(device, precision, backend)
+    exact = choose_backend(device, precision, backend)
     identity = {
         "weights_sha256": weights.sha256,
         "tracker": to_plain(config),

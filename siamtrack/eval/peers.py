@@ -256,17 +256,17 @@ class OnnxTracker:
         """Embed the target."""
         x, y, w, h = (float(value) for value in box)
         self._center, self._size = (x + w / 2, y + h / 2), (w, h)
-        self._fill = mean_color(frame)
+        self._pad_color = mean_color(frame)
         size = self.network.exemplar_size
         self._template = self.network.learn(
-            stretched_crop(frame, self._center, self.network.exemplar_sides(self._size), size, self._fill)
+            stretched_crop(frame, self._center, self.network.exemplar_sides(self._size), size, self._pad_color)
         )
 
     def update(self, frame: Image) -> Box:
         """The box of the next frame, within it."""
         network, (influence, size_penalty, damping) = self.network, self.network.constants
         sides, size = network.search_sides(self._size), network.search_size
-        maps = network.find(self._template, stretched_crop(frame, self._center, sides, size, self._fill))
+        maps = network.find(self._template, stretched_crop(frame, self._center, sides, size, self._pad_color))
         step_x, step_y = sides[0] / size, sides[1] / size
         present_wh = self._size[0] / step_x, self._size[1] / step_y
         x1, y1, x2, y2 = maps.corners
@@ -287,11 +287,11 @@ class OnnxTracker:
 
 
 def stretched_crop(
-    frame: Image, center_xy: tuple[float, float], sides: tuple[float, float], size: int, fill: tuple[float, float, float]
+    frame: Image, center_xy: tuple[float, float], sides: tuple[float, float], size: int, pad_color: tuple[float, float, float]
 ) -> Image:
-    """(size, size, 3) crop of a window that need not be square; outside the frame is `fill`."""
+    """(size, size, 3) crop of a window that need not be square; outside the frame is `pad_color`."""
     if sides[0] == sides[1]:
-        return SearchRegion(center_xy, sides[0], size).extract(frame, fill)
+        return SearchRegion(center_xy, sides[0], size).extract(frame, pad_color)
     # What is squeezed a lot is averaged first, or a bilinear warp would read four pixels of many.
     width, height = (max(size, round(side)) if side < 2 * size else 2 * size for side in sides)
     step_x, step_y = sides[0] / width, sides[1] / height
@@ -302,7 +302,7 @@ def stretched_crop(
         ]
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    crop = cv2.warpAffine(frame, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
+    crop = cv2.warpAffine(frame, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=pad_color)
     return cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
@@ -311,9 +311,9 @@ def _size_penalty(
 ) -> NDArray[np.float32]:
     """Factor on each cell for how much its box changes scale and shape."""
     context = (width + height) / 2
-    growth = np.sqrt((width + context) * (height + context)) / context_side(present_wh)
+    scale_change = np.sqrt((width + context) * (height + context)) / context_side(present_wh)
     turn = width / height * (present_wh[1] / present_wh[0])
-    change = np.maximum(growth, 1 / growth) * np.maximum(turn, 1 / turn)
+    change = np.maximum(scale_change, 1 / scale_change) * np.maximum(turn, 1 / turn)
     return np.exp(-strength * (change - 1))  # type: ignore[no-any-return]
 
 

@@ -211,7 +211,7 @@ def bench(
             read; nobody is left; or nobody has the name `against`.
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    # Runtimes take the number of threads when they are made, hence before anything is loaded.
+    # Backends take the number of threads when they are made, hence before anything is loaded.
     with computing_with(threads) as used:
         ready, left_out = warm_up(wanted, make, clip, frames, watch)
         if not ready:

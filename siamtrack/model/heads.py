@@ -122,9 +122,9 @@ class BoxHead(nn.Module):
             matched = torch.cat([matched, self.detail(kernel, features)], dim=1)
         correction, quality = self.to_class(self.class_tower(matched)).unbind(dim=1)
         # Beyond e^3 lies no target that a search region could show; a bound keeps the first steps finite.
-        growth = self.to_distances(self.box_tower(matched)).float().clamp(-3, 3).exp()
+        factors = self.to_distances(self.box_tower(matched)).float().clamp(-3, 3).exp()
         half = exemplar_wh.repeat(1, 2)[:, :, None, None] / 2
-        return BoxMaps(response + correction.float(), quality.float(), half * growth)
+        return BoxMaps(response + correction.float(), quality.float(), half * factors)
 
 
 class Detail(nn.Module):
@@ -189,7 +189,7 @@ def _separable_adjust(inputs: int, outputs: int) -> nn.Sequential:
 
 def _separable_tower(inputs: int, width: int) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-    for _ in range(2):  # two looks around, for the price of a fifth of one full convolution
+    for _ in range(2):  # two depth-wise rounds, for the price of a fifth of one full convolution
         layers += [nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False), nn.BatchNorm2d(width)]
         layers += [nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)

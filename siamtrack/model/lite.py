@@ -17,7 +17,7 @@ INPUT_MARGIN = 2
 
 
 class Bottleneck(nn.Module):
-    """Widen, look around, narrow: MobileNetV2's inverted bottleneck (arXiv 1801.04381, section 3.3).
+    """Widen, convolve, narrow: MobileNetV2's inverted bottleneck (arXiv 1801.04381, section 3.3).
 
     Args:
         inputs, outputs: channels.

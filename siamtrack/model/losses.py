@@ -52,7 +52,7 @@ def softmax_location_loss(logits: Tensor, labels: Tensor, distractors: Tensor, t
     """Cross-entropy of "which cell is the target?" over the target's own map and maps that hold other objects.
 
     The balanced logistic loss weighs a thousand easy background cells like one hard one; this form lets
-    the hardest, a look-alike in another video, speak loudest.
+    the hardest, a distractor in another video, speak loudest.
 
     Args:
         logits: (N, h, w) responses of each exemplar over its own search region.

@@ -1,4 +1,4 @@
-"""From a candidate to a calibrated score, and what is usual for a target."""
+"""From a candidate to a calibrated score, and the mean logit of a target."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Confidence:
     """The score of one target: the probability that its box overlaps it by more than one half.
 
     Targets differ in how well they match their exemplar, each for itself from beginning to end: one threshold for all never
-    finds the worst again, and takes anything for the best. So a target's own mean logit counts beside the thresholds.
+    re-detects the worst, and takes anything for the best. So a target's own mean logit counts beside the thresholds.
 
     Args:
         config: weights of the score, fitted by tools/fit_score.py, and its thresholds.
@@ -38,7 +38,7 @@ class Confidence:
         return of_logit * candidate.logit + of_margin * candidate.margin + self._config.score_offset
 
     def has_dropped(self, logit: float) -> bool:
-        """Whether a logit is far below what is usual for this target."""
+        """Whether a logit is far below this target's mean."""
         return logit < self.mean_logit - SCORE_DROP
 
     def note(self, logit: float) -> None:
@@ -48,7 +48,7 @@ class Confidence:
 
     @property
     def redetect_logit(self) -> float:
-        """Log-odds at which a lost target may be claimed again: nearly as good as it looked before."""
+        """Log-odds at which a lost target may be claimed again: nearly as good as it was before."""
         return max(log_odds(self._config.redetect_score), self.mean_logit - self._config.redetect_slack)
 
     @property

@@ -53,7 +53,7 @@ class Response(NamedTuple):
 
 
 class Search(NamedTuple):
-    """One look into a frame: where, and for what. `pad_color` (blue, green, red) is the colour outside of the frame."""
+    """One search in a frame: where, and for what. `pad_color` (blue, green, red) is the colour outside of the frame."""
 
     region: SearchRegion
     pad_color: tuple[float, float, float]

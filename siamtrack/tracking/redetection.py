@@ -22,7 +22,7 @@ ODDS = 10.0
 
 
 class Redetection:
-    """Looks on where the target was lost, and at the frame's tiles, one after the other, on a budget.
+    """Searches where the target was lost, and the frame's tiles, one after the other, on a budget.
 
     What is looked for where the target was lost stands still or hardly moves, so the smallest search crop will do there; a
     tile takes the largest one, to be done with the frame sooner. Tiles are so many frames apart that both together take at
@@ -53,7 +53,7 @@ class Redetection:
         return not (self.awaited or self.left)
 
     def regions(self, here: SearchRegion) -> list[SearchRegion]:
-        """Where to look in the next frame: where the search led or began, and if it is time for one at the next tile."""
+        """Where to search in the next frame: where the search led or began, and if it is time for one at the next tile."""
         regions = [replace(here, center_xy=self._last_xy) if self.awaited else here]
         if self._frames % self._tile_every == 0:
             side = here.side * self._tile_size / here.size
@@ -71,7 +71,7 @@ class Tiles:
     """The centres of the search regions that together cover a frame, one at a time and for ever.
 
     Those next to where the target was last seen take turns with the others, the nearest first. The tile in the middle is left
-    to the tracker, which looks there anyway.
+    to the tracker, which searches there anyway.
 
     Args:
         last_xy: where the target was last seen, frame pixels.

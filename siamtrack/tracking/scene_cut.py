@@ -24,7 +24,7 @@ SAMPLES_WH, THUMBNAIL_WH = (64, 36), (32, 18)
 """Pixels that are read out of a frame, and what each four average to. Averaging all of 1280x720 takes 100 times as long."""
 
 REACH_XY = (4, 2)
-"""Shift between frames at which structure is still recognised, thumbnail pixels; with (8, 4), 0.9 % of made cuts find a
+"""Shift between frames at which structure is still recognised, thumbnail pixels; with (8, 4), 0.9 % of made cuts show a
 resemblance too, with this 0.4 %."""
 
 COLOR_BINS = 8
@@ -45,10 +45,10 @@ CUT_RATIO = 2.5
 are taken for cuts rather than 9, at the cost of 0.1 % of the made cuts."""
 
 DECAY = 0.9
-"""What is left of the usual change a frame later: a jolt is half forgotten after seven frames."""
+"""What is left of the recent change a frame later: a jolt is half forgotten after seven frames."""
 
 
-class _Look(NamedTuple):
+class _Thumbnail(NamedTuple):
     """What is remembered of a frame."""
 
     pixels: Image  # (18, 32, 3) BGR uint8
@@ -67,32 +67,32 @@ class SceneCut:
     """
 
     def __init__(self, image: Image) -> None:
-        self._last = _look(image)
-        self._usual = 0.0
+        self._last = _thumbnail(image)
+        self._recent_change = 0.0
 
     def is_cut(self, image: Image) -> bool:
         """Whether a new shot begins with this frame: (H, W, 3) BGR uint8. Remembers the frame."""
-        before, self._last = self._last, _look(image)
+        before, self._last = self._last, _thumbnail(image)
         change = _change(before, self._last)
-        if change > max(CUT_CHANGE, CUT_RATIO * self._usual):
+        if change > max(CUT_CHANGE, CUT_RATIO * self._recent_change):
             return True
-        self._usual = max(change, DECAY * self._usual)
+        self._recent_change = max(change, DECAY * self._recent_change)
         return False
 
 
-def _look(image: Image) -> _Look:
+def _thumbnail(image: Image) -> _Thumbnail:
     samples = cv2.resize(image, SAMPLES_WH, interpolation=cv2.INTER_NEAREST)
     pixels: Image = cv2.resize(samples, THUMBNAIL_WH, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     mean, deviation = cv2.meanStdDev(pixels)
     variance = cv2.norm(deviation) ** 2
-    return _Look(pixels, _colors(pixels), cv2.mean(mean)[0], math.sqrt(variance / (variance + FLAT_VARIANCE)))
+    return _Thumbnail(pixels, _colors(pixels), cv2.mean(mean)[0], math.sqrt(variance / (variance + FLAT_VARIANCE)))
 
 
 def _colors(pixels: Image) -> Colors:
     return cv2.calcHist([pixels], [0, 1, 2], None, [COLOR_BINS] * 3, [0, 256] * 3)  # type: ignore[return-value]
 
 
-def _change(before: _Look, now: _Look) -> float:
+def _change(before: _Thumbnail, now: _Thumbnail) -> float:
     """0..1: the share of pixels whose colours are new, times how little the structure resembles what it was."""
     recolored = _recolored(before.colors, now.colors)
     if recolored <= CUT_CHANGE / CUT_RATIO:
@@ -111,8 +111,8 @@ def _recolored(before: Colors, now: Colors) -> float:
     return cv2.norm(before, now, cv2.NORM_L1) / (2 * THUMBNAIL_WH[0] * THUMBNAIL_WH[1])
 
 
-def _dimmed(look: _Look, gain: float) -> Colors:
+def _dimmed(thumbnail: _Thumbnail, gain: float) -> Colors:
     """The colours of a frame under a gain below one; the darker of two frames keeps its own."""
     if gain >= 1:
-        return look.colors
-    return _colors(cv2.convertScaleAbs(look.pixels, alpha=max(gain, 1 / MAX_GAIN)))  # type: ignore[arg-type]
+        return thumbnail.colors
+    return _colors(cv2.convertScaleAbs(thumbnail.pixels, alpha=max(gain, 1 / MAX_GAIN)))  # type: ignore[arg-type]

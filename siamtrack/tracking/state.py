@@ -12,7 +12,7 @@ LOST_FRAMES = 3
 """LOST after so many frames in a row whose score is low and has dropped; one is enough where the shot has just changed."""
 
 REDETECT_FRAMES = 3
-"""Found again after so many convincing frames in a row, and TRACKING again after as many that reach `tracking_score`."""
+"""Re-detected after so many convincing frames in a row, and TRACKING again after as many that reach `tracking_score`."""
 
 DOUBT_FRAMES = 10
 """Frames over which a LOST target that never went away must score `lost_score` on the average, to be UNCERTAIN again."""
@@ -53,7 +53,7 @@ def next_phase(
     TRACKING is gained at `tracking_score` and kept down to `doubt_score`; below it the state is UNCERTAIN. `LOST_FRAMES`
     scores in a row that are below `lost_score` and have dropped make it LOST, the first one if the shot has just changed.
 
-    LOST ends in two ways. After `REDETECT_FRAMES` convincing frames in a row the target is found; one is enough where the
+    LOST ends in two ways. After `REDETECT_FRAMES` convincing frames in a row the target is re-detected; one is enough where the
     shot that took it away gives way to one that shows it where it was. Or it had not gone at all: what is seen where it
     was lost scores `lost_score` on the average of `DOUBT_FRAMES`. Either way it is UNCERTAIN, tentative, until
     `REDETECT_FRAMES` scores in a row have reached `tracking_score`: to lose a target once more costs less than to claim
@@ -79,7 +79,7 @@ def next_phase(
     if low >= (1 if cut else LOST_FRAMES):
         return Phase(State.LOST)
     if phase.tentative:
-        found = sure >= REDETECT_FRAMES
-        return Phase(State.TRACKING) if found else Phase(State.UNCERTAIN, low, sure=sure, tentative=True)
+        confirmed = sure >= REDETECT_FRAMES
+        return Phase(State.TRACKING) if confirmed else Phase(State.UNCERTAIN, low, sure=sure, tentative=True)
     kept = phase.state is State.TRACKING and score >= config.doubt_score
     return Phase(State.TRACKING if kept or score >= config.tracking_score else State.UNCERTAIN, low)

@@ -41,7 +41,7 @@ class Target:
 
     Attributes:
         first: what is said of the first frame. center_xy, size_wh: where and how large it is, frame pixels.
-        pad_color: of crops that reach out of the frame. template: what is looked for. regions: where it was looked for last.
+        pad_color: of crops that reach out of the frame. template: what is looked for. regions: where it was searched for last.
         candidate: what was seen in the last frame; None after the first.
 
     Raises:
@@ -70,12 +70,12 @@ class Target:
         return context_side(self.size_wh) * self._config.search_size / EXEMPLAR_SIZE
 
     def search_regions(self) -> list[SearchRegion]:
-        """Where to look in the next frame: around the target, and while it is LOST at a tile of the frame."""
+        """Where to search in the next frame: around the target, and while it is LOST at a tile of the frame."""
         size = self._search_size()
         here = SearchRegion(self.center_xy, self._search_side * size / self._config.search_size, size)
         # No tile while it may have been found: the next frames go to seeing whether that holds.
-        looks_around = self._redetection is not None and not self._phase.high
-        self.regions = self._redetection.regions(here) if self._redetection and looks_around else [here]
+        searches_tiles = self._redetection is not None and not self._phase.high
+        self.regions = self._redetection.regions(here) if self._redetection and searches_tiles else [here]
         return self.regions
 
     def _search_size(self) -> int:

@@ -24,7 +24,7 @@ class FrameDetails:
     """What lay behind a result: for people who want to see why.
 
     Attributes:
-        regions: where the target was looked for, frame pixels: around it, then at a tile while it is LOST.
+        regions: where the target was searched for, frame pixels: around it, then at a tile while it is LOST.
         candidate: what was seen and made the score; None in the first frame.
     """
 

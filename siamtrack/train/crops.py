@@ -246,7 +246,7 @@ class CropStore:
 
     @property
     def instances(self) -> int:
-        """Family numbers are below this."""
+        """Instance ids are below this."""
         return 1 + max(track.instance for track in self.tracks)
 
     def draw_pair(self, rng: np.random.Generator, min_gap: int, max_gap: int) -> Pair:

@@ -130,10 +130,10 @@ def asked(
         views: two, (S, S, 3) BGR. center_xy, size_wh: (2, 2) of the target in each, pixels.
     """
     size = len(views[0])
-    fill = mean_color(views[0])
+    pad_color = mean_color(views[0])
     (w, h), middle = (float(value) for value in size_wh[0]), (size / 2, size / 2)
     center = float(center_xy[0, 0]), float(center_xy[0, 1])
-    template = network.learn(stretched_crop(views[0], center, network.exemplar_sides((w, h)), network.exemplar_size, fill))
+    template = network.learn(stretched_crop(views[0], center, network.exemplar_sides((w, h)), network.exemplar_size, pad_color))
     sides, side = network.search_sides((w, h)), network.search_size
     maps = network.find(template, stretched_crop(views[1], middle, sides, side, mean_color(views[1])))
     step = np.array([sides[0] / side, sides[1] / side], np.float32)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from siamtrack.backends import select
-from siamtrack.backends.select import place
+from siamtrack.backends.select import choose_backend
 from siamtrack.errors import OldKeyWarning, SiamtrackError
 from siamtrack.model.device import pick_device
 
@@ -17,14 +17,14 @@ GPU = torch.cuda.is_available()
 
 
 def test_a_cpu_takes_onnx_in_float32() -> None:
-    found = place("cpu")
+    found = choose_backend("cpu")
     assert (found.backend, found.device, found.precision, found.folder) == ("onnx", "cpu", "float32", None)
-    assert place().device == ("cuda" if GPU else "cpu")
+    assert choose_backend().device == ("cuda" if GPU else "cpu")
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_other_precisions_are_pytorchs(precision: str) -> None:
-    assert place("cpu", precision).name == "torch"
+    assert choose_backend("cpu", precision).name == "torch"
 
 
 @pytest.mark.parametrize(
@@ -43,32 +43,32 @@ def test_other_precisions_are_pytorchs(precision: str) -> None:
 )
 def test_what_cannot_be_is_refused(device: str, precision: str, backend: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        place(device, precision, backend)
+        choose_backend(device, precision, backend)
 
 
 @pytest.mark.parametrize(("old", "new"), [("eager", "torch"), ("compile", "torch"), ("fastest", "onnx")])
 def test_old_names_are_still_read(old: str, new: str) -> None:
     with pytest.warns(OldKeyWarning, match=f"backend '{old}'"):
-        assert place("cpu", "float32", old).backend == new
+        assert choose_backend("cpu", "float32", old).backend == new
 
 
 @pytest.mark.parametrize("able", [True, False])
 def test_openvino_computes_in_bfloat16_where_the_processor_does(able: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: "flags: avx512_bf16" if able else "flags: avx2")
     if able:
-        assert place("cpu", "bfloat16", "openvino").precision == "bfloat16"
+        assert choose_backend("cpu", "bfloat16", "openvino").precision == "bfloat16"
         return
     with pytest.raises(ValueError, match="needs a CPU with AVX-512 BF16 or AMX, which this is not; use float32"):
-        place("cpu", "bfloat16", "openvino")
+        choose_backend("cpu", "bfloat16", "openvino")
 
 
 def test_without_pytorch_the_cpu_still_tracks_and_a_gpu_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(select.importlib.util, "find_spec", lambda name: None if name == "torch" else real(name))
-    assert place().name == "onnx"
+    assert choose_backend().name == "onnx"
     for device, backend in (("cuda", "auto"), ("cpu", "torch")):
         with pytest.raises(SiamtrackError, match=r"needs PyTorch.*\.\[torch\]"):
-            place(device, backend=backend)
+            choose_backend(device, backend=backend)
 
 
 def test_tracking_on_a_cpu_imports_no_torch(clip: Path, tmp_path: Path) -> None:

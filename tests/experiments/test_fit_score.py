@@ -74,6 +74,6 @@ def test_a_sequence_is_followed_from_many_starts(tool: ModuleType, tmp_path: Pat
     (tmp_path / "one.txt").write_text("\n".join(boxes))
     rows = tool.observe_starts(tmp_path, "one", "siamfc-lite", {"redetect": False})
     assert len(rows) == 2 * 23  # from both ends; later starts leave too few frames
-    similarity = np.array([evidence[2] for evidence, *_ in rows])
+    similarity = np.array([features[2] for features, *_ in rows])
     assert (np.abs(similarity) <= 1 + 1e-6).all()
     assert similarity.mean() > 0.5

@@ -35,25 +35,25 @@ def test_a_target_is_found_where_it_is_good_and_tracking_again(tool: ModuleType)
     run = a_run(tool, [0.8, 0.8, 0, 0, 0.0, 0.7, 0.7], [T, T, L, L, L, L, T], (2, 4))
     assert run.comes_back
     assert run.found_after == 2
-    assert list(run.finds()) == [True]
+    assert list(run.redetections()) == [True]
     found = tool.figures([run])
-    assert (found.returns, found.found, found.finds, found.false_finds) == (1, 1.0, 1, 0.0)
+    assert (found.returns, found.found, found.redetections, found.false_redetections) == (1, 1.0, 1, 0.0)
     assert (found.lost_as_tracking, found.good_as_lost) == (0.0, 0.25)
 
 
 def test_a_find_of_something_else_is_false_and_not_found(tool: ModuleType) -> None:
     run = a_run(tool, [0.8, 0.8, 0, 0, 0.0, 0.0], [T, T, L, T, T, T], (2, 4))
     assert run.found_after is None
-    assert list(run.finds()) == [False]
+    assert list(run.redetections()) == [False]
     found = tool.figures([run])
-    assert (found.found, found.false_finds, found.lost_as_tracking) == (0.0, 1.0, 0.75)
+    assert (found.found, found.false_redetections, found.lost_as_tracking) == (0.0, 1.0, 0.75)
 
 
 def test_a_find_by_way_of_a_doubt_counts_once_and_a_doubt_without_a_loss_is_none(tool: ModuleType) -> None:
     run = a_run(tool, [0.8, 0, 0, 0, 0.8, 0.8, 0.8, 0.8], [T, L, U, U, T, T, U, T], (1, 4))
-    assert list(run.finds()) == [True]
+    assert list(run.redetections()) == [True]
     wrong = a_run(tool, [0.8, 0, 0, 0, 0.0, 0.8, 0.8, 0.8], [T, L, U, U, T, T, L, U], (1, 4))
-    assert list(wrong.finds()) == [False]
+    assert list(wrong.redetections()) == [False]
 
 
 @pytest.mark.parametrize(
