@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,14 @@ class OpenVinoBackend(GraphBackend):
         graph = with_weights(graph, state) if state else graph
         core = openvino.Core()
         settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": self._hint}
-        request: Any = core.compile_model(core.read_model(graph, b""), "CPU", settings).create_infer_request()
+
+        def compiled() -> Any:
+            return core.compile_model(core.read_model(graph, b""), "CPU", settings).create_infer_request()
+
+        # OpenVINO 2026.4 gives the thread that compiles a signal stack of its own, and takes stacks back in the wrong order
+        # when two models are freed: the next signal then crashes the process. A thread that has ended gets no signals.
+        with ThreadPoolExecutor(1) as pool:
+            request: Any = pool.submit(compiled).result()
         lock = threading.Lock()  # a request serves one thread at a time
 
         def run(inputs: dict[str, Any]) -> list[Any]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -153,6 +156,25 @@ def test_the_packages_graphs_are_those_of_the_networks(name: str) -> None:
         assert [(each.name, list(each.dims)) for each in ours.initializer] == [
             (each.name, list(each.dims)) for each in theirs.initializer
         ]
+
+
+def test_a_signal_after_an_openvino_tracker_is_gone_does_no_harm() -> None:
+    code = (
+        "import gc, signal, siamtrack\n"
+        "from rendered import rendered_frame\n"
+        "tracker = siamtrack.load(backend='openvino')\n"
+        "tracker.init(*rendered_frame(0))\n"
+        "tracker.update(rendered_frame(1)[0])\n"
+        "del tracker\n"
+        "gc.collect()\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('handled'))\n"
+        "signal.raise_signal(signal.SIGTERM)\n"
+    )
+    paths = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": paths}
+    )
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
 def boxes_of(tracker: siamtrack.Tracker) -> list[Any]:
