@@ -12,7 +12,7 @@ LOST_FRAMES = 3
 """LOST after so many frames in a row whose score is low and has dropped; one is enough where the shot has just changed."""
 
 REDETECT_FRAMES = 3
-"""Re-detected after so many convincing frames in a row, and TRACKING again after as many that reach `tracking_score`."""
+"""Re-detected after so many confirming frames in a row, and TRACKING again after as many that reach `tracking_score`."""
 
 DOUBT_FRAMES = 10
 """Frames over which a LOST target that never went away must score `lost_score` on the average, to be UNCERTAIN again."""
@@ -25,7 +25,7 @@ class Phase:
     Attributes:
         state: what it says.
         low: frames in a row whose score lay below `lost_score`.
-        high: frames in a row, while LOST, that were convincing.
+        high: frames in a row, while LOST, that confirmed it.
         sure: frames in a row with `tracking_score`, while LOST or tentative.
         tentative: whether the target was LOST and has not been TRACKING since.
         seen: the last scores, at most `DOUBT_FRAMES`, of a LOST target that is looked for where it was lost.
@@ -45,7 +45,7 @@ def next_phase(
     config: TrackerConfig,
     dropped: bool = True,
     cut: bool = False,
-    convincing: bool = False,
+    confirms: bool = False,
     in_place: bool = True,
 ) -> Phase:
     """The phase after a frame.
@@ -53,7 +53,7 @@ def next_phase(
     TRACKING is gained at `tracking_score` and kept down to `doubt_score`; below it the state is UNCERTAIN. `LOST_FRAMES`
     scores in a row that are below `lost_score` and have dropped make it LOST, the first one if the shot has just changed.
 
-    LOST ends in two ways. After `REDETECT_FRAMES` convincing frames in a row the target is re-detected; one is enough where the
+    LOST ends in two ways. After `REDETECT_FRAMES` confirming frames in a row the target is re-detected; one is enough where the
     shot that took it away gives way to one that shows it where it was. Or it had not gone at all: what is seen where it
     was lost scores `lost_score` on the average of `DOUBT_FRAMES`. Either way it is UNCERTAIN, tentative, until
     `REDETECT_FRAMES` scores in a row have reached `tracking_score`: to lose a target once more costs less than to claim
@@ -63,13 +63,13 @@ def next_phase(
         phase: before. score: of this frame, 0..1. config: thresholds and counts.
         dropped: whether the score is far below the mean of this target.
         cut: whether a new shot began with this frame; for a target that was LOST, one that may bring it back.
-        convincing: whether a target that was LOST is seen so well that it may be claimed again.
+        confirms: whether the frame confirms a target that was LOST: it is seen so well that it may be claimed again.
         in_place: whether a target that was LOST is still looked for where that happened.
     """
     sure = phase.sure + 1 if score >= config.tracking_score else 0
     if phase.state is State.LOST:
         enough = 1 if cut else REDETECT_FRAMES
-        high = phase.high + 1 if convincing else 0
+        high = phase.high + 1 if confirms else 0
         seen = (*phase.seen, score)[-DOUBT_FRAMES:] if in_place else ()
         stayed = len(seen) == DOUBT_FRAMES and fmean(seen) >= config.lost_score
         if not stayed and high < enough:

@@ -87,7 +87,7 @@ class Target:
         return next((size for size in sizes if size >= wanted), sizes[-1])
 
     def follow(self, candidates: Sequence[Candidate]) -> Candidate:
-        """Go where the target was seen: around it, unless what is seen in a tile convinces, and is far likelier.
+        """Go where the target was seen: around it, unless what is seen in a tile confirms it, and is far likelier.
 
         A target with distractors scores low where it is, and they score high where they are: without the second condition
         the box goes from one runner to the next.
@@ -120,10 +120,10 @@ class Target:
         left = redetection is not None and redetection.left
         if was is State.LOST:  # a new shot brings back only what is surely seen, and where it was lost
             cut = cut and redetection is not None and not left and logit >= confidence.redetect_logit
-        convincing = logit >= (confidence.redetect_logit if left else confidence.stay_logit)
+        confirms = logit >= (confidence.redetect_logit if left else confidence.stay_logit)
         in_place = redetection is None or redetection.in_place
         score, dropped = sigmoid(logit), confidence.has_dropped(logit)
-        self._phase = next_phase(self._phase, score, self._config, dropped, cut, convincing, in_place)
+        self._phase = next_phase(self._phase, score, self._config, dropped, cut, confirms, in_place)
         if not (self._config.redetect and State.LOST in (was, self._phase.state)):
             self._resize(candidate.scale_wh)
         self._remember(was, logit, cut)

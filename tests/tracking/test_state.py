@@ -14,7 +14,7 @@ T, U, L = State.TRACKING, State.UNCERTAIN, State.LOST
 def states(*scores: float, phase: Phase | None = None) -> list[State]:
     phase, seen = phase or Phase(), []
     for score in scores:
-        phase = next_phase(phase, score, CONFIG, convincing=score >= 0.8)
+        phase = next_phase(phase, score, CONFIG, confirms=score >= 0.8)
         seen.append(phase.state)
     return seen
 
@@ -33,8 +33,8 @@ def test_a_low_score_after_a_cut_is_a_loss_at_once() -> None:
 
 
 def test_a_target_that_a_cut_brings_back_is_found_at_once_if_it_is_seen_well() -> None:
-    assert next_phase(Phase(L), 0.9, CONFIG, cut=True, convincing=True).state is T
-    assert next_phase(Phase(L), 0.6, CONFIG, cut=True, convincing=False).state is L
+    assert next_phase(Phase(L), 0.9, CONFIG, cut=True, confirms=True).state is T
+    assert next_phase(Phase(L), 0.6, CONFIG, cut=True, confirms=False).state is L
 
 
 def test_a_find_must_hold() -> None:
