@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ def modules(package: Path = PACKAGE) -> dict[str, Path]:
     return found
 
 
+@cache
 def imports(path: Path) -> list[Import]:
     """Every import of a file that runs."""
     return list(_imports(ast.parse(path.read_text(encoding="utf-8")), deferred=False))

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from architecture import PACKAGE, calls, circles, folders, graph, loads, modules
 
-TORCH_FREE = (
-    *("siamtrack", "siamtrack.api", "siamtrack.cli", "siamtrack.demo", "siamtrack.doctor", "siamtrack.tracking"),
-    *("siamtrack.video", "siamtrack.live", "siamtrack.batch", "siamtrack.data", "siamtrack.labels", "siamtrack.eval"),
-    *("siamtrack.backends.onnx", "siamtrack.backends.openvino", "siamtrack.backends.select", "siamtrack.verify.verifier"),
-    "siamtrack.train.prepare",  # many processes cut crops
-)
-"""Modules and folders that must not bring in torch when they are imported; a folder stands for all of its modules."""
+NEEDS_TORCH = ("model", "train", "verify", "backends.torch", "backends.torch_crop")
+"""Modules and folders that may bring in torch when they are imported: no other may. A folder stands for all of its modules."""
+
+LIGHT = ("model.tensors", "model.weights", "verify.verifier", "train.prepare")  # prepare: many processes cut crops
+"""Modules of those folders that may not."""
 
 TALKING = ("siamtrack.cli", "siamtrack.__main__")
 """Who may print and end the process."""
@@ -27,12 +24,10 @@ def test_modules_never_import_each_other_in_a_circle() -> None:
     assert circles(graph()) == []  # nor by an import inside a function
 
 
-@pytest.mark.parametrize("part", TORCH_FREE)
-def test_importing_it_brings_in_no_torch(part: str) -> None:
-    known = modules()
-    inside = [part] if part == "siamtrack" else [name for name in known if name == part or name.startswith(f"{part}.")]
-    assert inside
-    found = {name: loads(PACKAGE, name).get("torch") for name in inside}
+def test_only_what_needs_torch_brings_it_in() -> None:
+    heavy = tuple(f"siamtrack.{part}." for part in NEEDS_TORCH)
+    light = {f"siamtrack.{part}" for part in LIGHT} | {name for name in modules() if not f"{name}.".startswith(heavy)}
+    found = {name: loads(PACKAGE, name).get("torch") for name in light}
     assert {name: by for name, by in found.items() if by} == {}
 
 

@@ -103,7 +103,7 @@ def open_backend(weights: Weights, device: str = "auto", precision: str = "auto"
 
 def _choose_torch(device: str, precision: str) -> BackendChoice:
     if importlib.util.find_spec("torch") is None:
-        raise needs("torch", f"device {device!r} in precision {precision!r} needs PyTorch")
+        raise needs("torch", f"backend 'torch' (device {device}, precision {precision}) needs PyTorch")
     from siamtrack.model.device import native_bfloat16, pick_device
 
     chosen = pick_device(device)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from siamtrack.batch.overlays import pictures_missing
 from siamtrack.batch.sequences import open_jobs
 from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult, write_summary
 from siamtrack.config import nearest
-from siamtrack.errors import ConfigError, DataError, OutputError
+from siamtrack.errors import ConfigError, DataError, OutputError, needs
 from siamtrack.models import DEFAULT_MODEL
 
 ENGINES = ("local", "ray")
@@ -76,6 +77,8 @@ def batch(
     """
     if engine not in ENGINES:
         raise ConfigError(f"no engine {engine!r}; {nearest(engine, ENGINES)}")
+    if engine == "ray" and find_spec("ray") is None:
+        raise needs("cluster", "--engine ray needs Ray")
     for name, count, least in (("workers", workers, 1), ("threads", threads, 1), ("retries", retries, 0)):
         if count is not None and count < least:
             raise ConfigError(f"{name} is {count}; it must be {least} or more")

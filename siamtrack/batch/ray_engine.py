@@ -18,7 +18,7 @@ from siamtrack.batch.engine import WORKERS_A_GPU, Ended, OnEvent, Retried, RunSe
 from siamtrack.batch.jobs import VideoJob
 from siamtrack.batch.target_folder import TargetResult, give_up
 from siamtrack.batch.video_run import run_video
-from siamtrack.errors import OutputError, SiamtrackError, needs
+from siamtrack.errors import OutputError, SiamtrackError
 
 TELL_S = 0.5
 """Seconds between two reports of progress, and between two questions to the cluster."""
@@ -44,7 +44,7 @@ class RayEngine:
 
         Raises:
             OutputError: a result cannot be written; all tasks are ended.
-            SiamtrackError: Ray is not installed, or the cluster cannot be reached.
+            SiamtrackError: the cluster cannot be reached.
         """
         ray = _import_ray()
         ours = not ray.is_initialized()
@@ -199,9 +199,7 @@ def _connect(ray: Any, address: str | None, settings: RunSettings) -> None:
 
 def _import_ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody unasked
-    try:
-        import ray
-        import ray.exceptions
-    except ImportError as error:
-        raise needs("cluster", "--engine ray needs Ray") from error
+    import ray
+    import ray.exceptions
+
     return ray

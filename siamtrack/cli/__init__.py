@@ -66,6 +66,9 @@ def main() -> NoReturn:
         # typer carries its own copy of click: a usage error is known by what it can do, not by its class.
         if not hasattr(error, "format_message"):
             raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(error.format_message(), err=True)
+            sys.exit(2)
         problem = error.format_message()
     note(problem, kind="error")
     sys.exit(2)

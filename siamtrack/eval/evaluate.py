@@ -79,8 +79,8 @@ def evaluate(tracker: BoxTracker, sequences: Iterable[Sequence], limit: int | No
     Example:
         A network that is being trained, judged by tracking; the backend copies it and leaves it as it is.
 
-        >>> tracker = Tracker(Engine(net, device="cpu"), TrackerConfig())            # doctest: +SKIP
-        >>> print(pool_runs(evaluate(tracker, sequences, limit=100)))                # doctest: +SKIP
+        >>> tracker = Tracker(TorchBackend(net), TrackerConfig())       # doctest: +SKIP
+        >>> print(pool_runs(evaluate(tracker, sequences, limit=100)))     # doctest: +SKIP
         AO 0.451  SR0.50 0.519  SR0.75 0.204  (20 sequences, 1980 frames)
     """
     for sequence in sequences:

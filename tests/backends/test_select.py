@@ -67,7 +67,8 @@ def test_without_pytorch_the_cpu_still_tracks_and_a_gpu_says_what_to_install(mon
     monkeypatch.setattr(select.importlib.util, "find_spec", lambda name: None if name == "torch" else real(name))
     assert choose_backend().name == "onnx"
     for device, backend in (("cuda", "auto"), ("cpu", "torch")):
-        with pytest.raises(SiamtrackError, match=r"needs PyTorch.*\.\[torch\]"):
+        words = rf"backend 'torch' \(device {device}, precision auto\) needs PyTorch.*\.\[torch\]"
+        with pytest.raises(SiamtrackError, match=words):
             choose_backend(device, backend=backend)
 
 

@@ -19,6 +19,7 @@ import pytest
 from commands import Command, environment, refused
 from rendered import rendered_frame
 
+from siamtrack.batch import driver
 from siamtrack.batch.engine import RunSettings
 from siamtrack.batch.lock import FolderLock
 from siamtrack.batch.sequences import open_jobs
@@ -115,11 +116,15 @@ def test_some_targets_fail_and_status_1_tells(manifest: Path, tmp_path: Path, ba
         refused(batch(jobs, "--out", out, *OPTIONS), f"another batch (process {os.getpid()} on")
 
 
-def test_mistakes_are_one_line_and_status_2(manifest: Path, tmp_path: Path, batch: Command) -> None:
+def test_mistakes_are_one_line_and_status_2(
+    manifest: Path, tmp_path: Path, batch: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     empty = tmp_path / "empty.csv"
     empty.write_text("video,target,start,x,y,w,h\nshort.mp4,a,0,1,2,0,0\n")
     refused(batch(empty, "--out", tmp_path / "out"), "empty.csv, line 2", "width or height of zero")
     refused(batch(manifest, "--out", tmp_path / "out", "--engine", "spark"), "no engine 'spark'")
+    monkeypatch.setattr(driver, "find_spec", lambda _: None)
+    refused(batch(manifest, "--out", tmp_path / "out", "--engine", "ray"), "needs Ray", "pip install '.[cluster]'")
     refused(batch(manifest, "--out", manifest / "out", *OPTIONS), "cannot be written")
     assert not (tmp_path / "out").exists()
 

@@ -6,6 +6,7 @@ Every command has its real process here or in the tests of its own; what else is
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -245,6 +246,14 @@ def test_help_and_version() -> None:
     code = "import sys, siamtrack.cli; print([m for m in ('torch', 'cv2', 'numba', 'rich.progress') if m in sys.modules])"
     heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert heavy == "[]"
+
+
+@pytest.mark.parametrize("command", [[], ["export"], ["data", "check"]])
+def test_a_command_without_arguments_shows_its_help(here: Command, command: list[str]) -> None:
+    result = here(*command)
+    assert result.returncode == 2
+    assert re.match(r"Usage: .*\[OPTIONS\].*\n\n  [A-Z]", result.stderr), result.stderr
+    assert "\n  -h, --help " in result.stderr
 
 
 def test_it_runs_beside_a_clone_of_its_name(tmp_path: Path) -> None:
