@@ -83,7 +83,9 @@ setup(
     # is started, for the package.
     package_dir={"": "."},
     packages=find_packages(include=["siamtrack", "siamtrack.*"]),
-    package_data={"siamtrack": ["assets/*.safetensors", "assets/*.onnx", "assets/*.json", "assets/live*", "assets/report.css", "py.typed"]},
+    package_data={
+        "siamtrack": [f"assets/{files}" for files in ("*.safetensors", "*.onnx", "*.json", "live*", "report.css")] + ["py.typed"]
+    },
     install_requires=[
         "opencv-python>=4.10",
         # Runs the network on a CPU, in half of the time that PyTorch takes.
