@@ -84,7 +84,7 @@ setup(
     package_dir={"": "."},
     packages=find_packages(include=["siamtrack", "siamtrack.*"]),
     package_data={
-        "siamtrack": [f"assets/{files}" for files in ("*.safetensors", "*.onnx", "*.json", "live*", "report.css")] + ["py.typed"]
+        "siamtrack": ["assets/*.safetensors", "assets/*.onnx", "assets/*.json", "assets/live*", "assets/*.css", "py.typed"]
     },
     install_requires=[
         "opencv-python>=4.10",
