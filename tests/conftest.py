@@ -33,8 +33,8 @@ hypothesis.settings.load_profile("siamtrack")
 
 @pytest.fixture(scope="session")
 def tracker() -> Tracker:
-    """The shipped tracker on the CPU in float32. Every test calls `init` first, so sharing is safe."""
-    return siamtrack.load("siamfc", device="cpu", precision="float32")
+    """The default tracker on the CPU in float32. Every test calls `init` first, so sharing is safe."""
+    return siamtrack.load(device="cpu", precision="float32")
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def settings_in() -> Callable[..., RunSettings]:
     """A function that makes settings for a folder of results."""
-    shared = settings_for(Path(), "siamfc", "cpu", "float32", "auto", {})
+    shared = settings_for(Path(), "siamfc-lite", "cpu", "float32", "auto", {})
 
     def make(out: Path, **changed: Any) -> RunSettings:
         return replace(shared, out=str(out), **changed)

@@ -24,7 +24,7 @@ from siamtrack.tracking.tracker import Tracker
 
 A, B = (60.0, 80.0, 40.0, 50.0), (140.0, 90.0, 30.0, 60.0)
 KILLED = "its process was ended by SIGKILL (out of memory?)"
-OPTIONS: dict[str, Any] = {"model": "siamfc", "device": "cpu", "precision": "float32", "threads": 1}
+OPTIONS: dict[str, Any] = {"model": "siamfc-lite", "device": "cpu", "precision": "float32", "threads": 1}
 
 
 def children(process: int) -> list[int]:
@@ -160,7 +160,7 @@ def test_a_script_needs_no_main_guard_and_its_workers_end_with_it(clips: Path, t
     script.write_text(
         "import siamtrack, siamtrack.batch.jobs\n"  # the package of that name must not hide the function
         "print('script runs')\n"
-        f"for result in siamtrack.batch({str(manifest)!r}, {str(tmp_path / 'out')!r}, model='siamfc', device='cpu'):\n"
+        f"for result in siamtrack.batch({str(manifest)!r}, {str(tmp_path / 'out')!r}, model='siamfc-lite', device='cpu'):\n"
         "    print(result.outcome, result.frames)\n"
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)

@@ -18,6 +18,7 @@ from siamtrack.eval.peers import IdentityTracker
 from siamtrack.eval.speed import Contender, Entry
 from siamtrack.eval.speed_clip import RenderedClip, render_clip
 from siamtrack.model.weights import load_weights
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
 
 Import = Callable[[str], ModuleType]
@@ -67,8 +68,8 @@ def test_work_of_known_layers(roofline: ModuleType) -> None:
     assert roofline.counted([dense], lambda: dense(torch.zeros(3, 5))).multiply_adds == 3 * 5 * 7
 
 
-def test_work_of_a_frame_grows_with_the_crops(roofline: ModuleType, tracker: Tracker) -> None:
-    net, config = load_weights("siamfc").net, replace(tracker.config, scale_search="exemplar", scale_count=1)
+def test_work_of_a_frame_grows_with_the_crops(roofline: ModuleType) -> None:
+    net, config = load_weights("siamfc").net, TrackerConfig(scale_search="exemplar", scale_count=1)
     one = roofline.count_work(net, config).multiply_adds
     # conv1 to conv5 of AlexNet on 255 px, its pools of stride 2 between, and one correlation.
     layers = [(123, 96, 3, 11), (57, 256, 48, 5), (26, 384, 256, 3), (24, 384, 192, 3), (22, 256, 192, 3)]

@@ -88,7 +88,7 @@ def _real() -> tuple[list[np.ndarray], list[list[float]], int]:
     video = cv2.VideoCapture(str(SEQUENCE.with_suffix(".mp4")))
     lines = SEQUENCE.with_suffix(".txt").read_text().split()[:350]
     frames = [video.read()[1] for _ in lines]
-    return frames, [[float(number) for number in line.split(",")] for line in lines], 2
+    return frames, [[float(number) for number in line.split(",")] for line in lines], 4
 
 
 def _rendered() -> tuple[list[np.ndarray], list[tuple[float, ...]], int]:
