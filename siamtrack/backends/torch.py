@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from siamtrack.backends.base import Backend
 from siamtrack.backends.torch_crop import FIELDS, Sampling, cut_crops, sum_table
+from siamtrack.errors import SiamtrackError
 from siamtrack.frames import Image
 from siamtrack.model.device import PRECISIONS
 from siamtrack.model.graphs import make_graphs
@@ -48,7 +50,7 @@ class TorchBackend(Backend):
         self, net: Siamese, device: torch.device, precision: str = "float32", crops_on_device: bool | None = None
     ) -> None:
         super().__init__(net.model, str(device), precision)
-        self._device = device
+        self._device, self._pid = device, os.getpid()
         if device.type == "cpu":
             torch.set_num_threads(network_threads())
         graphs = {name: graph.to(device) for name, graph in make_graphs(net, PRECISIONS[precision]).items()}
@@ -59,6 +61,7 @@ class TorchBackend(Backend):
     @torch.inference_mode()
     def embed_exemplar(self, crops: Sequence[Image]) -> tuple[Floats, Floats | None]:
         """Embeddings (K, C, 6, 6), and kernels (K, c, 4, 4) where there is a box head."""
+        self._check_process()
         with self._clocked():
             exemplar = exemplar_cells(self._embed(torch.from_numpy(np.stack(crops)).to(self._device)))
             kernel = None if self._kernel is None else self._kernel(exemplar).cpu().numpy()
@@ -70,9 +73,21 @@ class TorchBackend(Backend):
         if self._pass is not None:
             with self._clocked():
                 return self._pass.respond(image, searches)
+        self._check_process()
         crops = [search.region.extract(image, search.pad_color) for search in searches]
         with self._clocked():
             return [self._one(crop, search) for crop, search in zip(crops, searches, strict=True)]
+
+    def _check_process(self) -> None:
+        """Raise in a fork's child: OpenMP's threads stay with the parent, and waiting for them would hang."""
+        if os.getpid() != self._pid:
+            raise SiamtrackError(
+                "a PyTorch backend was used after a fork, which would hang; load the tracker in the process that uses it, or "
+                "start processes by 'spawn'"
+            )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _pid=os.getpid())
 
     def _one(self, crop: Image, search: Search) -> Response:
         exemplar, kernel, size_wh = (torch.from_numpy(each).to(self._device) for each in exemplar_arrays(search))
