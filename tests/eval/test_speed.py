@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -164,9 +165,10 @@ def test_threads_are_given_back() -> None:
 def test_the_peak_of_memory() -> None:
     forget_peak()
     before = resident_mb()
-    block = np.ones(8_000_000)
+    block = mmap.mmap(-1, 64_000_000)  # memory of its own: what was freed before would be handed out again
+    block.write(b"\1" * len(block))
     assert resident_mb() >= before + 50
-    del block
+    block.close()
     assert peak_mb() >= before + 50
 
 
