@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from siamtrack.boxes import Box
     from siamtrack.tracking.config import TrackerConfig
     from siamtrack.tracking.result import State, TrackResult
-    from siamtrack.tracking.tracker import Tracker
+    from siamtrack.tracking.tracker import MultiTracker, Tracker
     from siamtrack.verify.verifier import Verifier
 
 __version__ = "0.13.0"
@@ -45,6 +45,7 @@ _HOMES = {
     "Box": "siamtrack.boxes",
     "State": "siamtrack.tracking.result",
     "Tracker": "siamtrack.tracking.tracker",
+    "MultiTracker": "siamtrack.tracking.tracker",
     "TrackerConfig": "siamtrack.tracking.config",
     "TrackResult": "siamtrack.tracking.result",
     "Verifier": "siamtrack.verify.verifier",
@@ -55,6 +56,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DisplayError",
+    "MultiTracker",
     "OutputError",
     "SiamtrackError",
     "SourceError",

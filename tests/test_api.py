@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,12 @@ from siamtrack.tracking.tracker import Tracker
 
 
 def test_the_contract_is_there_and_light_to_import() -> None:
-    for name in siamtrack.__all__:
-        assert getattr(siamtrack, name) is not None
+    names = {"load", "track", "batch", "Tracker", "MultiTracker", "TrackResult", "State", "Box", "Step", "SiamtrackError"}
+    assert names <= set(siamtrack.__all__)
+    for name in set(siamtrack.__all__) - {"__version__"}:
+        found = getattr(siamtrack, name)
+        assert (found.__name__, found.__module__.partition(".")[0]) == (name, "siamtrack")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", siamtrack.__version__)
     with pytest.raises(AttributeError, match="no attribute 'trak'"):
         siamtrack.trak  # noqa: B018
 
