@@ -81,6 +81,8 @@ def test_tracking_on_a_cpu_imports_no_torch(clip: Path, tmp_path: Path) -> None:
         "try:\n    main()\nexcept SystemExit as ended:\n    assert not ended.code, ended.code\n"
         "heavy = {'torch', 'onnx', 'openvino', 'got10k', 'matplotlib', 'optuna'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
+        "import os\n"
+        "assert os.environ['OPENBLAS_NUM_THREADS'] == '1'\n"
     )
     done = subprocess.run([sys.executable, "-c", code, clip, tmp_path / "out"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
