@@ -31,7 +31,7 @@ class Backend(ABC):
     Attributes:
         name: of the backend. model: of the architecture. device, precision: where and in what it computes.
         padded: see `siamtrack.tracking.network.Network`. has_box: whether there is a box head.
-        network_s: seconds spent so far, crops included (CUDA synchronised). network_calls: in so many frames.
+        network_s: seconds spent in the network so far; on CUDA its crops are part of that. network_calls: in so many calls.
     """
 
     name: str
@@ -72,7 +72,6 @@ class GraphBackend(Backend):
 
     def __init__(self, weights: Weights, precision: str = "float32", folder: Path | None = None) -> None:
         super().__init__(weights.header.model, "cpu", precision)
-        self._folder = folder
         if folder is None:
             self._graphs = package_graphs(weights)
         else:
