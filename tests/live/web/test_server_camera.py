@@ -43,12 +43,12 @@ def test_a_browser_that_does_not_come_back_leaves_whole_files(serve_live: Serve)
             busy.say("hello", version=1, mode="camera")
             assert "busy: 1 cameras" in busy.wait("refused")["message"]
         client.socket.socket.shutdown(socket.SHUT_RDWR)  # killed: it does not say goodbye
-    done = served.out / "browser-1" / "target-1" / "run.json"
+    done, recording = (served.out / "browser-1" / name for name in ("target-1/run.json", "recording-1.mp4"))
     until = time.monotonic() + 10
-    while not done.exists() and time.monotonic() < until:
-        time.sleep(0.05)
+    while not (done.exists() and recording.exists()) and time.monotonic() < until:
+        time.sleep(0.05)  # the recording is finished after the targets' files
     assert json.loads(done.read_text())["ended"] == "the browser was gone for 0.3 s"
-    assert (served.out / "browser-1" / "recording-1.mp4").exists()
+    assert recording.exists()
     assert get(served, f"/sessions/{session}/results.zip")[0] == 404
     with WebClient(served.url, "camera", session) as client:
         assert not client.welcome["resumed"]
