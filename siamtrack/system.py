@@ -70,29 +70,6 @@ def cache_folder(kind: str) -> Path:
         return Path(tempfile.gettempdir()) / f"siamtrack-{os.getuid() if hasattr(os, 'getuid') else 0}" / kind
 
 
-def read_cached(path: Path) -> bytes | None:
-    """A cached file's bytes; None if there is none to be had."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
-
-
-def write_cached(path: Path, data: bytes) -> None:
-    """Keep bytes, whole or not at all. A folder that cannot be written costs time later and nothing else."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(name, path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-    except OSError:
-        return
-
-
 def usable_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,13 +15,11 @@ class AlexNet(nn.Module):
     Attributes:
         channels: channels of the embedding.
         padded: no cell's value depends on where the image ends.
-        dense: its time goes into dense convolutions, which take half of it in half the bits.
         blocks: names of its blocks, which a recipe may freeze.
     """
 
     channels = 256
     padded = False
-    dense = True
     blocks = ("conv1", "conv2", "conv3", "conv4", "conv5")
 
     def __init__(self) -> None:

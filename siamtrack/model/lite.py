@@ -80,13 +80,11 @@ class LiteNet(nn.Module):
     Attributes:
         channels: channels of the embedding.
         padded: cells near the edge of an image differ from what they would be further in.
-        dense: much of its time goes into depthwise convolutions, which wait for memory, however few the bits.
         blocks: names of its blocks, which a recipe may freeze.
     """
 
     channels = 128
     padded = True
-    dense = False
     blocks = ("stem", "stage1", "stage2", "stage3", "stage4", "last")
 
     def __init__(self) -> None:
