@@ -18,7 +18,7 @@ from siamtrack.models import BOX_MODELS, DEFAULT_MODEL
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.source import open_source
+from siamtrack.video.open_source import open_source
 
 
 @dataclass(frozen=True)

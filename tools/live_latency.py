@@ -21,7 +21,8 @@ import numpy as np
 
 from siamtrack.live.capture import Capture, Captured
 from siamtrack.system import resident_mb
-from siamtrack.video.source import Frame, Source, open_source
+from siamtrack.video.open_source import open_source
+from siamtrack.video.source import Frame, Source
 
 WARM_UP = 10
 """First frames that are left out, of memory too: they pay for what is set up once."""

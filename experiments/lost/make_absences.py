@@ -40,8 +40,9 @@ from siamtrack.data.layout import find_sequences
 from siamtrack.data.sequence import BAD_INPUT, Bad, Sequence, reason
 from siamtrack.errors import DataError
 from siamtrack.system import make_folder, write_whole
+from siamtrack.video.open_source import open_source
 from siamtrack.video.sink import VideoSink
-from siamtrack.video.source import FOLDER_FPS, open_source
+from siamtrack.video.source import FOLDER_FPS
 
 
 def main() -> int:

@@ -14,9 +14,10 @@ from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult
 from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import MultiTracker, Tracker
+from siamtrack.video.open_source import open_source
 from siamtrack.video.results import STOPPED, FrameTimes, Recorder
 from siamtrack.video.run import conditions, timed_update
-from siamtrack.video.source import Frame, Source, open_source
+from siamtrack.video.source import Frame, Source
 
 
 def run_video(

@@ -81,7 +81,7 @@ def live(
 
     from siamtrack.live.capture import Capture
     from siamtrack.live.session import Session
-    from siamtrack.video.source import open_source
+    from siamtrack.video.open_source import open_source
 
     tracker, about = options.tracker_of(model, config, device, precision, backend, redetect)
     with Capture(lambda: open_source(source or "0")) as capture:

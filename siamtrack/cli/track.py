@@ -48,8 +48,8 @@ def track(
     if show or select:
         window.require_display("leave --show and --select out, and use --box and --video" if show else "give --box X,Y,W,H")
 
+    from siamtrack.video.open_source import open_source
     from siamtrack.video.run import run
-    from siamtrack.video.source import open_source
 
     with open_source(source) as frames:
         tracker, about = options.tracker_of(model, config, device, precision, backend, redetect)

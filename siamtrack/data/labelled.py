@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from siamtrack.data.label_files import folders
 from siamtrack.errors import DataError
-from siamtrack.video.source import IMAGE_SUFFIXES
+from siamtrack.video.images import IMAGE_SUFFIXES
 
 Kind = Literal["picture", "sequence"]
 

@@ -12,7 +12,7 @@ from siamtrack.errors import DataError
 from siamtrack.frames import Image
 from siamtrack.system import natural_path
 from siamtrack.video import quiet_opencv
-from siamtrack.video.source import IMAGE_SUFFIXES
+from siamtrack.video.images import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from siamtrack.data.label_files import below, clean_boxes, read_text
 from siamtrack.data.pictures import Picture
 from siamtrack.data.sequence import Item, Layout, Still
 from siamtrack.errors import DataError
-from siamtrack.video.source import IMAGE_SUFFIXES
+from siamtrack.video.images import IMAGE_SUFFIXES
 
 TAR_COLUMNS = ("image", "x", "y", "w", "h", "class")
 

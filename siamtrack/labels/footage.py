@@ -15,7 +15,9 @@ from siamtrack.labels.files import frame_name, write_file
 from siamtrack.labels.label_selection import LabelOptions
 from siamtrack.labels.tracks import Results, VideoTracks
 from siamtrack.system import make_folder
-from siamtrack.video.source import ImageSource, Source, open_source
+from siamtrack.video.images import ImageSource
+from siamtrack.video.open_source import open_source
+from siamtrack.video.source import Source
 
 JPEG_QUALITY = 95
 

@@ -1,15 +1,15 @@
-"""Where frames come from: a video file, a folder or glob of images, a camera, a stream.
+"""What a source of frames is, whether a video file, images, a camera or a stream; `open_source` opens one.
 
 Every source is a context manager and gives an iterator of `Frame`s, each with its index and its own time.
 """
 
 from __future__ import annotations
 
-import glob
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -17,16 +17,12 @@ import cv2
 
 from siamtrack.errors import SourceError
 from siamtrack.frames import Image
-from siamtrack.system import natural_path
 from siamtrack.video import quiet_opencv
 from siamtrack.video.container import inspect
 from siamtrack.video.threads import read_ahead
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FOLDER_FPS = 30.0
 """Frame rate that a folder of images is taken to have: images carry no times."""
-
-_STREAM = re.compile(r"^(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -44,20 +40,62 @@ class Frame:
     image: Image
 
 
+@dataclass(frozen=True)
+class Audio:
+    """The sound that belongs to frames.
+
+    Attributes:
+        path: a file or address that holds it.
+        origin_s: time stamp in that file, in seconds, of the source's first frame.
+    """
+
+    path: str
+    origin_s: float
+
+
+@dataclass
+class FrameCounts:
+    """What became of a source's frames, counted while it is read.
+
+    Attributes:
+        decoded: frames that were decoded.
+        skipped: frames that could not be decoded, and were left out.
+        duplicated: frames that the container holds twice.
+    """
+
+    decoded: int = 0
+    skipped: int = 0
+    duplicated: int = 0
+
+
 class Source(ABC):
     """An open source of frames.
 
     Attributes:
-        name: for messages and file names.
+        name: for messages and results: never with a password in it, and always text that can be printed.
         fps: nominal frame rate, frames per second.
         frame_count: frames that the source says it has; None for cameras and streams.
         live: whether frames come by themselves, and are gone if nobody reads them: cameras and streams.
+        sample_aspect: shape of a pixel, width over height.
+        audio: the sound that belongs to the frames, if there is any.
     """
 
     name: str
     fps: float
     frame_count: int | None
     live: bool = False
+    sample_aspect: Fraction = Fraction(1)
+    audio: Audio | None = None
+
+    @cached_property
+    def counts(self) -> FrameCounts:
+        """Filled while frames are read."""
+        return FrameCounts()
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """What a user should know of how the frames were read, each in one line; filled while they are."""
+        return []
 
     @abstractmethod
     def read(self, start: int = 0) -> Iterator[Frame]:
@@ -82,32 +120,6 @@ class Source(ABC):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-
-def open_source(source: str | int | Path) -> Source:
-    """Open whatever the user pointed at.
-
-    Args:
-        source: a camera index (`0` or `"0"`), a stream URL, a folder of images, a glob such as `"frames/*.png"`, or a
-            video file.
-
-    Raises:
-        FileNotFoundError: nothing is there.
-        SourceError: something is there that cannot be opened.
-    """
-    text = str(source)
-    if text.isdecimal() and not Path(text).exists():
-        return CameraSource(int(text))
-    if _STREAM.match(text):
-        return StreamSource(text)
-    path = Path(text)
-    if path.is_dir():
-        return ImageSource(text, sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=natural_path))
-    if path.is_file():
-        return ImageSource(text, [path]) if path.suffix.lower() in IMAGE_SUFFIXES else VideoSource(path)
-    if glob.has_magic(text):
-        return ImageSource(text, sorted((Path(p) for p in glob.glob(text)), key=natural_path))
-    raise FileNotFoundError(f"{text} not found; give a video file, an image folder or glob, a camera index or a stream URL")
 
 
 class CaptureSource(Source):
@@ -175,27 +187,6 @@ class VideoSource(CaptureSource):
         reached = container.duration_s is not None and time_s + 2 / self.fps >= 0.98 * container.duration_s
         if container.cut or not reached:
             raise SourceError(f"{self.name} breaks off after {count} of {self.frame_count} frames; the file is cut or damaged")
-
-
-class ImageSource(Source):
-    """Image files as frames, in natural order (`9.png` before `10.png`), at `FOLDER_FPS`."""
-
-    def __init__(self, name: str, paths: list[Path]) -> None:
-        if not paths:
-            raise SourceError(f"{name} holds no images; known endings: {', '.join(IMAGE_SUFFIXES)}")
-        self.name, self._paths = name, paths
-        self.fps = FOLDER_FPS
-        self.frame_count = len(paths)
-
-    def read(self, start: int = 0) -> Iterator[Frame]:
-        """Images as frames; see `Source.read`."""
-        if start >= len(self._paths):
-            raise SourceError(f"{self.name} holds {len(self._paths)} images; frame {start} was asked for (counting from 0)")
-        for index, path in enumerate(self._paths[start:], start):
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if image is None:
-                raise SourceError(f"{path} cannot be read as an image; the frames before it are done")
-            yield Frame(index, index / self.fps, image)  # type: ignore[arg-type]
 
 
 class StreamSource(CaptureSource):

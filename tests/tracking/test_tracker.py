@@ -17,7 +17,7 @@ from siamtrack.model.weights import shipped_models
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.result import State
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.source import open_source
+from siamtrack.video.open_source import open_source
 
 GOLDEN = Path(__file__).with_name("golden.json")
 

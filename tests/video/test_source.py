@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 from siamtrack.errors import SourceError
-from siamtrack.video.source import CameraSource, ImageSource, StreamSource, VideoSource, open_source
+from siamtrack.video.images import ImageSource
+from siamtrack.video.open_source import open_source
+from siamtrack.video.source import CameraSource, StreamSource, VideoSource
 
 
 def ffmpeg(*arguments: object) -> None:

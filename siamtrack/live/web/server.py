@@ -11,7 +11,8 @@ from pathlib import Path
 from siamtrack.errors import needs
 from siamtrack.live.capture import Capture
 from siamtrack.live.session import Session
-from siamtrack.video.source import Source, open_source
+from siamtrack.video.open_source import open_source
+from siamtrack.video.source import Source
 
 _BACKLOG = 128
 
