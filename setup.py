@@ -88,6 +88,8 @@ setup(
     },
     install_requires=[
         "opencv-python>=4.10",
+        # Reads and writes videos. Older ones refuse frames with a transfer that their scaler does not know; 19 has another API.
+        "av>=17.1,<19",
         # Runs the network on a CPU, in half of the time that PyTorch takes.
         "onnxruntime>=1.20",
         "numpy>=1.26",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from siamtrack.system import natural_path
 from siamtrack.video.images import IMAGE_SUFFIXES, ImageSource
-from siamtrack.video.source import CameraSource, Source, StreamSource, VideoSource
+from siamtrack.video.source import CameraSource, Source
 
 _STREAM = re.compile(r"^(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
 
@@ -24,6 +24,8 @@ def open_source(source: str | int | Path) -> Source:
         FileNotFoundError: nothing is there.
         SourceError: something is there that cannot be opened.
     """
+    from siamtrack.video.stream import StreamSource, VideoSource  # PyAV: 50 ms, which `import siamtrack` does not pay
+
     text = str(source)
     if text.isdecimal() and not Path(text).exists():
         return CameraSource(int(text))

@@ -10,7 +10,6 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 
 import cv2
@@ -18,7 +17,6 @@ import cv2
 from siamtrack.errors import SourceError
 from siamtrack.frames import Image
 from siamtrack.video import quiet_opencv
-from siamtrack.video.container import inspect
 from siamtrack.video.threads import read_ahead
 
 FOLDER_FPS = 30.0
@@ -163,48 +161,6 @@ class CaptureSource(Source):
     def _check_end(self, count: int, start: int, time_s: float) -> None:
         if count <= start:
             raise SourceError(f"{self.name} ended after {count} frames; frame {start} was asked for (counting from 0)")
-
-
-class VideoSource(CaptureSource):
-    """A video file. Times are the file's own time stamps, rotation flags are applied."""
-
-    def __init__(self, path: Path) -> None:
-        if path.stat().st_size == 0:
-            raise SourceError(f"{path} is empty (0 bytes); get the file again")
-        problem = "cannot be opened as a video; it is damaged, cut off, or of an unknown format"
-        super().__init__(str(path), str(path), [cv2.CAP_FFMPEG, cv2.CAP_ANY], problem)
-        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.frame_count = count if count > 0 else None
-
-    def _check_end(self, count: int, start: int, time_s: float) -> None:
-        if count == 0:
-            raise SourceError(f"{self.name} holds no frame that can be decoded; it is empty or damaged")
-        super()._check_end(count, start, time_s)
-        # Containers without an index only estimate their length: a small shortfall is no damage.
-        if self.frame_count is None or count >= self.frame_count - max(2, self.frame_count // 50):
-            return
-        container = inspect(self.name)
-        reached = container.duration_s is not None and time_s + 2 / self.fps >= 0.98 * container.duration_s
-        if container.cut or not reached:
-            raise SourceError(f"{self.name} breaks off after {count} of {self.frame_count} frames; the file is cut or damaged")
-
-
-class StreamSource(CaptureSource):
-    """A network stream, or a video file on a web server (then it is not `live`).
-
-    Args:
-        url: its address.
-        timeout_s: a server that is silent for so many seconds counts as gone. OpenCV's own limit is 30.
-    """
-
-    def __init__(self, url: str, timeout_s: float = 10.0) -> None:
-        problem = "cannot be opened; check the address and that the server is up"
-        limit_ms = round(1000 * timeout_s)
-        options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, limit_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit_ms]
-        # CAP_ANY begins with FFmpeg; naming FFmpeg before it would wait twice for a silent server.
-        super().__init__(url, url, [cv2.CAP_ANY], problem, options)
-        # Who sends what is being filmed cannot know how long it will be.
-        self.live = not (url.lower().startswith("http") and self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0)
 
 
 class CameraSource(CaptureSource):

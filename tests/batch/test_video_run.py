@@ -26,7 +26,8 @@ from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.open_source import open_source
 from siamtrack.video.run import run
-from siamtrack.video.source import Frame, Source, VideoSource
+from siamtrack.video.source import Frame, Source
+from siamtrack.video.stream import VideoSource
 from siamtrack.video.threads import DEPTH
 
 A, B = (60.0, 80.0, 40.0, 50.0), (140.0, 90.0, 30.0, 60.0)

@@ -17,7 +17,8 @@ import pytest
 from siamtrack.errors import SourceError
 from siamtrack.video.images import ImageSource
 from siamtrack.video.open_source import open_source
-from siamtrack.video.source import CameraSource, StreamSource, VideoSource
+from siamtrack.video.source import CameraSource
+from siamtrack.video.stream import StreamSource, VideoSource
 
 
 def ffmpeg(*arguments: object) -> None:
