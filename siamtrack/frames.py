@@ -12,12 +12,20 @@ Image = NDArray[np.uint8]
 """A frame or a crop: (H, W, 3) BGR uint8."""
 
 
-def as_bgr(frame: Any) -> Image:
+DEPTHS = (8, 10, 12, 14, 16)
+"""Bits that cameras give in frames of 16."""
+
+
+def as_bgr(frame: Any, bits: int = 16) -> Image:
     """A frame as BGR uint8 of shape (H, W, 3).
 
-    The rule: 8 bits stay as they are; 16 bits keep their upper 8 (the full range 0..65535 is taken for
-    black to white, as cameras and PNG files use it); gray becomes three equal channels; of BGRA the alpha
-    is dropped. Nothing is guessed about floats: their range could be 0..1 or 0..255.
+    The rule: 8 bits stay as they are; of 16 bits the upper 8 of those that are used are kept (black to white is
+    0 to 2^bits - 1, and what is brighter is white); gray becomes three equal channels; of BGRA the alpha is dropped.
+    Nothing is guessed about floats: their range could be 0..1 or 0..255.
+
+    Args:
+        frame: (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA; uint8 or uint16.
+        bits: of a uint16 frame that are used, 8 to 16. One number for all frames of a sequence: `used_bits` of its first.
 
     Raises:
         ValueError: not an array, another dtype, another shape, or no pixels.
@@ -33,9 +41,15 @@ def as_bgr(frame: Any) -> Image:
     if frame.size == 0:
         raise ValueError(f"frame has shape {frame.shape}: it holds no pixels")
     if frame.dtype == np.uint16:
-        frame = (frame >> 8).astype(np.uint8)
+        frame = np.minimum(frame >> (bits - 8), 255).astype(np.uint8)
     if frame.ndim == 2 or frame.shape[2] == 1:
         return cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)  # type: ignore[return-value]
     if frame.shape[2] == 4:
         return cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR)  # type: ignore[return-value]
     return frame
+
+
+def used_bits(frame: NDArray[np.uint16]) -> int:
+    """The smallest of `DEPTHS` that holds all values of a frame: many cameras fill 10 or 12 of 16 bits."""
+    brightest = int(frame.max(initial=0))
+    return next(bits for bits in DEPTHS if brightest < 1 << bits)

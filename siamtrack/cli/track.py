@@ -54,7 +54,7 @@ def track(
     with open_source(source) as frames:
         tracker, about = options.tracker_of(model, config, device, precision, backend, redetect)
         total = frames.frame_count - start if frames.frame_count else None
-        with Signals() as signals, Bar(total=total, transient=True) as bar:
+        with Signals(frames.interrupt) as signals, Bar(total=total, transient=True) as bar:
 
             def watch(progress: Progress) -> bool:
                 bar.advance(f"{progress.fps:.1f} fps")

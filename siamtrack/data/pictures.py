@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
 from siamtrack.system import natural_path
-from siamtrack.video import quiet_opencv
-from siamtrack.video.images import IMAGE_SUFFIXES
+from siamtrack.video.images import decode_image, is_image_name
 
 
 @dataclass(frozen=True)
@@ -44,41 +40,21 @@ class Picture:
                 data = stream.read(-1 if self.length is None else self.length)
         except OSError as error:
             raise DataError(f"{name} cannot be read ({error.strerror})") from error
-        # OpenCV before 5 fills the missing part of a cut JPEG with grey and says nothing; so does `imread` in 5.
-        if _is_cut_jpeg(data) or (self.length is not None and len(data) < self.length):
+        if self.length is not None and len(data) < self.length:
             raise DataError(f"{name} is cut off after {len(data)} bytes; get the file again")
-        with quiet_opencv():
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-        if image is None:
-            raise DataError(f"{name} cannot be decoded as an image")
-        return image  # type: ignore[return-value]
+        try:
+            return decode_image(data)
+        except ValueError as error:
+            raise DataError(f"{name} {error}") from error
 
 
 def list_pictures(folder: Path) -> tuple[Path, ...]:
     """Image files of a folder in natural order (`9.jpg` before `10.jpg`); none if there is no such folder."""
     if not folder.is_dir():
         return ()
-    return tuple(sorted((path for path in folder.iterdir() if _is_picture(path)), key=natural_path))
+    return tuple(sorted((path for path in folder.iterdir() if is_image_name(path.name)), key=natural_path))
 
 
 def holds_pictures(folder: Path) -> bool:
     """Whether at least one image lies in a folder; stops at the first."""
-    return folder.is_dir() and any(_is_picture(path) for path in folder.iterdir())
-
-
-def _is_picture(path: Path) -> bool:
-    # macOS leaves "._1.jpg" beside "1.jpg" on foreign disks: no image, whatever its name says.
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-
-
-def _is_cut_jpeg(data: bytes) -> bool:
-    """Whether a JPEG has no end marker behind its first scan.
-
-    The header is stepped over segment by segment: a thumbnail in it has an end marker of its own.
-    """
-    if data[:2] != b"\xff\xd8":
-        return False
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
-        at += 1 if data[at + 1] == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return data.rfind(b"\xff\xd9", at) < 0
+    return folder.is_dir() and any(is_image_name(path.name) for path in folder.iterdir())

@@ -1,34 +1,229 @@
-"""Images as a source of frames."""
+"""Images as a source of frames: many files in order, or one file of many pages.
+
+In a folder or glob every file is one frame; a file that holds several pictures is refused there, and read page by page
+when it is all there is. Images carry no times and come at `FOLDER_FPS`; an animation has its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from siamtrack.errors import SourceError
+from siamtrack.frames import Image, as_bgr, used_bits
+from siamtrack.video import quiet_opencv
+from siamtrack.video._files import open_file, read_file
+from siamtrack.video.names import printable, source_name
+from siamtrack.video.pages import Pages, find_pages
 from siamtrack.video.source import FOLDER_FPS, Frame, Source
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
+MOST_BYTES = 8 * 2**30
+"""Bytes of an image file; one of several pages is not read at once."""
+
+_CHUNK_BYTES = 128 * 2**20
+"""Pages are decoded so many bytes at a time: OpenCV goes over all pages before the first that is asked for."""
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file is an image by its name.
+
+    Hidden files are none: macOS leaves `._1.jpg` beside `1.jpg` on foreign disks.
+    """
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+
+
+def decode_image(data: bytes, flags: int = cv2.IMREAD_COLOR) -> NDArray[Any]:
+    """Decode an image file's bytes, upright as its EXIF says.
+
+    Args:
+        data: the file. flags: of `cv2.imdecode`.
+
+    Raises:
+        ValueError: it cannot be decoded, or not to its end; the text goes on behind the image's name.
+    """
+    fault = _fault(data)
+    if fault is not None:
+        raise ValueError(fault)
+    try:
+        with quiet_opencv():
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except (cv2.error, MemoryError) as error:
+        raise ValueError(_refusal(error)) from error
+    if image is None:
+        raise ValueError("cannot be decoded as an image")
+    return image
+
 
 class ImageSource(Source):
-    """Image files as frames, in natural order (`9.png` before `10.png`), at `FOLDER_FPS`."""
+    """Image files as frames, in natural order (`9.png` before `10.png`), or the pages of one file.
 
-    def __init__(self, name: str, paths: list[Path]) -> None:
+    Of images of 16 bits as many count as the source's first image uses: see `siamtrack.frames.used_bits`. A later image
+    that is brighter is clipped, and `notes` tells how many were.
+
+    Args:
+        name: as the user gave it. paths: the files.
+
+    Raises:
+        FileNotFoundError: the only file is not there.
+        SourceError: no files, or the only one cannot be opened.
+    """
+
+    def __init__(self, name: str, paths: Sequence[Path]) -> None:
+        self.name = source_name(name)
         if not paths:
-            raise SourceError(f"{name} holds no images; known endings: {', '.join(IMAGE_SUFFIXES)}")
-        self.name, self._paths = name, paths
+            raise SourceError(f"{self.name} holds no images; known endings: {', '.join(IMAGE_SUFFIXES)}")
+        self._paths = paths
+        self._pages: Pages | None = None
+        if len(paths) == 1:
+            with open_file(paths[0], MOST_BYTES, SourceError) as stream:
+                pages = find_pages(stream)
+            self._pages = pages if pages.kind else None
         self.fps = FOLDER_FPS
-        self.frame_count = len(paths)
+        self.frame_count: int = len(self._pages.numbers if self._pages else paths)
+        self._bits: int | None = None
+        self._clipped = 0
 
     def read(self, start: int = 0) -> Iterator[Frame]:
         """Images as frames; see `Source.read`."""
-        if start >= len(self._paths):
-            raise SourceError(f"{self.name} holds {len(self._paths)} images; frame {start} was asked for (counting from 0)")
+        if start >= self.frame_count:
+            raise SourceError(f"{self.name} holds {self.frame_count} images; frame {start} was asked for (counting from 0)")
+        for index, time_s, image in self._decoded(start):
+            if self._bits is None:
+                # Of the first image wherever reading starts: a frame looks the same in every run.
+                self._set_range(next(self._decoded(0))[2] if index else image)
+            self.counts.decoded += 1
+            yield Frame(index, time_s, self._converted(index, image))
+
+    def _decoded(self, start: int) -> Iterator[tuple[int, float, NDArray[Any]]]:
+        """Number, time and pixels of images from `start` on; pixels as the file has them."""
+        if self._pages is not None:
+            yield from _read_pages(self._paths[0], self._pages, start)
+            return
         for index, path in enumerate(self._paths[start:], start):
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if image is None:
-                raise SourceError(f"{path} cannot be read as an image; the frames before it are done")
-            yield Frame(index, index / self.fps, image)  # type: ignore[arg-type]
+            yield index, index / self.fps, _read_image(path)
+
+    def _set_range(self, first: NDArray[Any]) -> None:
+        self._bits = used_bits(first) if first.dtype == np.uint16 else 16
+        if self._bits < 16:
+            self.notes.append(
+                f"{self.name}: the first image uses {self._bits} of 16 bits, so 0 to {(1 << self._bits) - 1} is black to white"
+            )
+
+    def _converted(self, index: int, image: NDArray[Any]) -> Image:
+        bits = self._bits or 16
+        if image.dtype == np.uint16 and bits < 16 and used_bits(image) > bits:
+            self._clipped += 1
+            told = f"{self.name}: {self._clipped} images are brighter than the first one's range, and were clipped"
+            self.notes[1:] = [told]
+        try:
+            return as_bgr(image, bits)
+        except ValueError as error:
+            raise SourceError(f"image {index} of {self.name} cannot be used ({error}); save it with 8 or 16 bits") from error
+
+
+def _read_image(path: Path) -> NDArray[Any]:
+    data = read_file(path, MOST_BYTES, SourceError)
+    count = len(find_pages(io.BytesIO(data)).numbers)
+    if count > 1:
+        raise SourceError(f"{printable(str(path))} holds {count} pictures; among others an image is one frame: give it alone")
+    try:
+        return _unsigned(decode_image(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH))
+    except ValueError as error:
+        raise SourceError(f"{printable(str(path))} cannot be read: it {error}; the frames before it are done") from error
+
+
+def _read_pages(path: Path, pages: Pages, start: int) -> Iterator[tuple[int, float, NDArray[Any]]]:
+    """Pages from `start` on; a few at a time, so that memory does not grow with their number."""
+    time_s, index, count = 0.0, 0, 1
+    if pages.kind == "tiff":
+        index, time_s = start, start / FOLDER_FPS
+    while index < len(pages.numbers):
+        images, durations_s = _decode_pages(path, pages, index, count)
+        for image, duration_s in zip(images, durations_s, strict=True):
+            if index >= start:
+                yield index, time_s, _unsigned(image)
+            time_s, index = time_s + duration_s, index + 1
+        count = max(1, _CHUNK_BYTES // images[0].nbytes)
+
+
+def _decode_pages(path: Path, pages: Pages, index: int, count: int) -> tuple[Sequence[NDArray[Any]], list[float]]:
+    """At most so many pages from one on, and how long each is shown, in seconds."""
+    name = printable(str(path))
+    first = pages.numbers[index]
+    wanted = pages.numbers[index : index + count]
+    try:
+        # Given the bytes, OpenCV would need all of them in memory. A name that is not UTF-8 ends the process.
+        with open_file(path, MOST_BYTES, SourceError) as stream, quiet_opencv():
+            place = str(path.absolute()) if name == str(path) else f"/dev/fd/{stream.fileno()}"
+            if pages.kind == "tiff":
+                flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+                whole, found = cv2.imreadmulti(place, first, wanted[-1] - first + 1, flags=flags)
+                images = [found[number - first] for number in wanted if number - first < len(found)]
+                durations_s = [1 / FOLDER_FPS] * len(images)
+            else:
+                whole, animation = cv2.imreadanimation(place, first, len(wanted))
+                images = list(animation.frames)
+                # Browsers, too, show a frame that is said to last for no time.
+                durations_s = [max(1, milliseconds) / 1000 for milliseconds in animation.durations]
+    except (cv2.error, MemoryError) as error:
+        raise SourceError(f"page {index} of {name} {_refusal(error)}; the pages before it are done") from error
+    if not whole or len(images) < min(len(wanted), 1):
+        raise SourceError(f"page {index} of {name} cannot be decoded; the file is cut or damaged, the pages before it are done")
+    return images, durations_s[: len(images)]
+
+
+def _unsigned(image: NDArray[Any]) -> NDArray[Any]:
+    """16 bits with a sign are as good as those without where no value is negative."""
+    return image.view(np.uint16) if image.dtype == np.int16 and image.min() >= 0 else image
+
+
+def _refusal(error: Exception) -> str:
+    if "CV_IO_MAX" in str(error):
+        return "is larger than OpenCV takes (2^30 pixels, 2^20 a side); save it smaller, or cut it into parts"
+    return f"cannot be decoded as an image ({getattr(error, 'err', '') or 'out of memory'})"
+
+
+def _fault(data: bytes) -> str | None:
+    """What is wrong with an image file that OpenCV would decode in part, or not without libraries' own words on stderr."""
+    if not data or _is_cut_jpeg(data) or _is_cut_png(data):
+        return f"is cut off after {len(data)} bytes, or damaged; get the file again"
+    return None
+
+
+def _is_cut_jpeg(data: bytes) -> bool:
+    """Whether a JPEG has no end marker behind its first scan: OpenCV may fill what is missing with grey, and say nothing.
+
+    The header is stepped over segment by segment: a thumbnail in it has an end marker of its own.
+    """
+    if data[:2] != b"\xff\xd8":
+        return False
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+        at += 1 if data[at + 1] == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data.rfind(b"\xff\xd9", at) < 0
+
+
+def _is_cut_png(data: bytes) -> bool:
+    """Whether a PNG lacks its end, or a chunk that is needed has a wrong checksum."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        return False
+    view, at = memoryview(data), 8
+    while at + 12 <= len(data):
+        size, name = int.from_bytes(view[at : at + 4], "big"), bytes(view[at + 4 : at + 8])
+        end = at + 8 + size
+        needed = not name[0] & 0x20  # others may be wrong: they are passed over
+        if end + 4 > len(data) or (needed and zlib.crc32(view[at + 4 : end]) != int.from_bytes(view[end : end + 4], "big")):
+            return True
+        if name == b"IEND":
+            return False
+        at = end + 4
+    return True

@@ -1,41 +1,143 @@
-"""Whatever a user points at, opened: the one place that tells files, folders, cameras and streams apart."""
+"""Whatever a user points at, opened: the one place that tells files, folders, pipes, cameras and streams apart."""
 
 from __future__ import annotations
 
+import errno
 import glob
+import os
 import re
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
+from siamtrack.errors import SourceError
 from siamtrack.system import natural_path
-from siamtrack.video.images import IMAGE_SUFFIXES, ImageSource
-from siamtrack.video.source import CameraSource, Source
+from siamtrack.video.camera import CameraSource
+from siamtrack.video.images import IMAGE_SUFFIXES, ImageSource, is_image_name
+from siamtrack.video.names import printable, source_name
+from siamtrack.video.pages import find_pages
+from siamtrack.video.source import Source
+from siamtrack.video.threads import wait_for
 
-_STREAM = re.compile(r"^(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
+_STREAM = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt|rtp|mmsh?|ftps?)://", re.IGNORECASE)
+_FILE = re.compile(r"file://(localhost)?(?=/)", re.IGNORECASE)
+
+_STDIN = "-"
 
 
 def open_source(source: str | int | Path) -> Source:
     """Open whatever the user pointed at.
 
+    What exists is taken for what it is, whatever its name looks like: `10:30.mp4`, `concat:a.mp4` and `run [1]` are names.
+
     Args:
-        source: a camera index (`0` or `"0"`), a stream URL, a folder of images, a glob such as `"frames/*.png"`, or a
-            video file.
+        source: a camera, by its index (`0` or `"0"`) or device (`"/dev/video0"`); a stream's address; a folder of images,
+            or a glob such as `"frames/*.png"`; a video or image file; a named pipe, or `"-"` for standard input.
 
     Raises:
         FileNotFoundError: nothing is there.
         SourceError: something is there that cannot be opened.
     """
-    from siamtrack.video.stream import StreamSource, VideoSource  # PyAV: 50 ms, which `import siamtrack` does not pay
-
-    text = str(source)
-    if text.isdecimal() and not Path(text).exists():
-        return CameraSource(int(text))
+    text = os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else str(source)
     if _STREAM.match(text):
-        return StreamSource(text)
-    path = Path(text)
-    if path.is_dir():
-        return ImageSource(text, sorted((p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=natural_path))
-    if path.is_file():
-        return ImageSource(text, [path]) if path.suffix.lower() in IMAGE_SUFFIXES else VideoSource(path)
+        return _open_stream(text)
+    if text == _STDIN:
+        return _open_pipe(None)
+    status = _status(text)
+    if status is None and text.isdecimal():
+        return CameraSource(text)
+    if status is None and _FILE.match(text):
+        text = _FILE.sub("", text)
+        status = _status(text)
+    if status is not None:
+        return _open_path(text, status.st_mode)
     if glob.has_magic(text):
-        return ImageSource(text, sorted((Path(p) for p in glob.glob(text)), key=natural_path))
-    raise FileNotFoundError(f"{text} not found; give a video file, an image folder or glob, a camera index or a stream URL")
+        return _open_images(text, _shown(map(Path, _matches(Path(text)))))
+    raise FileNotFoundError(
+        f"{source_name(text)} not found; give a video file, an image folder or glob, a camera index or a stream URL"
+    )
+
+
+def _open_path(text: str, mode: int) -> Source:
+    path = Path(text)
+    if stat.S_ISDIR(mode):
+        try:
+            with os.scandir(path) as entries:
+                found = [Path(entry.path) for entry in entries if is_image_name(entry.name) and not entry.is_dir()]
+        except OSError as error:
+            raise SourceError(f"{printable(text)} cannot be read ({error.strerror})") from error
+        return _open_images(text, found)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return _open_images(text, [path])
+    if stat.S_ISREG(mode):
+        return _open_video(path)
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        return _open_pipe(path)
+    if stat.S_ISCHR(mode):
+        return CameraSource(text)
+    raise SourceError(f"{printable(text)} is a block device; give a video file, an image folder, a camera or a stream URL")
+
+
+def _open_images(text: str, paths: list[Path]) -> Source:
+    if len(paths) == 1 and paths[0].is_file():
+        with paths[0].open("rb") as stream:
+            animated = find_pages(stream).kind == "apng"
+        if animated:
+            return _open_video(paths[0])
+    return ImageSource(text, sorted(paths, key=natural_path))
+
+
+def _matches(pattern: Path) -> list[str]:
+    """Paths that a glob names; a part of it that exists as it is written is no pattern: `run [1]/*.jpg`."""
+    found = [pattern.anchor]
+    for part in pattern.parts[bool(pattern.anchor) :]:
+        following = []
+        for base in found:
+            literal = os.path.join(base, part)
+            patterns = glob.glob(os.path.join(glob.escape(base), part)) if glob.has_magic(part) else []
+            following += [literal] if os.path.lexists(literal) else patterns
+        found = following
+    return found
+
+
+def _shown(paths: Iterator[Path]) -> list[Path]:
+    """Of what a glob named, the images; where none looks like one, all files."""
+    files = [path for path in paths if not path.is_dir()]
+    return [path for path in files if is_image_name(path.name)] or files
+
+
+def _open_pipe(path: Path | None) -> Source:
+    from siamtrack.video.pipe import Pipe, PipeSource
+
+    pipe = Pipe(path)
+    try:
+        return wait_for(lambda: PipeSource(pipe, "standard input" if path is None else str(path)), Source.close)
+    except BaseException:
+        pipe.end()
+        raise
+
+
+def _open_video(path: Path) -> Source:
+    from siamtrack.video.stream import VideoSource  # PyAV: 50 ms, which `import siamtrack` does not pay
+
+    return wait_for(lambda: VideoSource(path), Source.close)
+
+
+def _open_stream(address: str) -> Source:
+    from siamtrack.video.stream import StreamSource
+
+    return wait_for(lambda: StreamSource(address), Source.close)
+
+
+def _status(text: str) -> os.stat_result | None:
+    """What lies at a path; None if nothing does."""
+    try:
+        return os.stat(text)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # no file has such a name, but a glob or an address may
+            return None
+        raise SourceError(f"{source_name(text)} cannot be opened ({error.strerror})") from error
+    except ValueError as error:
+        raise SourceError(f"{source_name(text)} cannot be opened ({error})") from error

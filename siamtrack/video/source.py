@@ -5,19 +5,16 @@ Every source is a context manager and gives an iterator of `Frame`s, each with i
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from types import TracebackType
 
-import cv2
-
-from siamtrack.errors import SourceError
 from siamtrack.frames import Image
-from siamtrack.video import quiet_opencv
-from siamtrack.video.threads import read_ahead
+from siamtrack.video.threads import DEPTH, read_ahead
 
 FOLDER_FPS = 30.0
 """Frame rate that a folder of images is taken to have: images carry no times."""
@@ -84,6 +81,8 @@ class Source(ABC):
     live: bool = False
     sample_aspect: Fraction = Fraction(1)
     audio: Audio | None = None
+    _interrupted = False
+    _reader: threading.Thread | None = None
 
     @cached_property
     def counts(self) -> FrameCounts:
@@ -104,11 +103,23 @@ class Source(ABC):
         """
 
     def read_ahead(self, start: int = 0) -> Generator[Frame, None, None]:
-        """As `read`, with frames decoded in another thread while earlier ones are used; not so where they come live.
+        """As `read`, with frames decoded in another thread while earlier ones are used.
 
         Close the iterator (or go to its end) before the source: `contextlib.closing` does it.
+
+        Raises:
+            KeyboardInterrupt: `interrupt` was called, and no frame comes.
         """
-        yield from self.read(start) if self.live else read_ahead(self.read(start))
+        depth = 1 if self.live else DEPTH  # what comes live must not get old while it waits
+        yield from read_ahead(self.read(start), depth, lambda: self._interrupted, self._leave)
+
+    def interrupt(self) -> None:
+        """Let `read_ahead` give up soon where it waits for a frame; a signal's handler may call it."""
+        self._interrupted = True
+
+    def _leave(self, reader: threading.Thread) -> None:
+        """Nobody wants more frames of `read_ahead`; its thread is told. What can end a read that waits does so here."""
+        self._reader = reader
 
     def close(self) -> None:  # noqa: B027 (a source that holds nothing has nothing to do)
         """Let go of the device or file."""
@@ -117,68 +128,11 @@ class Source(ABC):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._reader is None or not self._reader.is_alive():
+            self.close()
+        else:  # inside a driver, or on a silent server: to close it under a running read would crash
+            threading.Thread(target=self._close_later, args=(self._reader,), daemon=True).start()
+
+    def _close_later(self, reader: threading.Thread) -> None:
+        reader.join()
         self.close()
-
-
-class CaptureSource(Source):
-    """A source that OpenCV's `VideoCapture` reads."""
-
-    def __init__(
-        self, name: str, target: str | int, backends: Sequence[int], problem: str, options: Sequence[int] = ()
-    ) -> None:
-        self.name = name
-        self._capture = _open_capture(target, backends, options)
-        if not self._capture.isOpened():
-            raise SourceError(f"{name} {problem}")
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps = fps if 0.1 <= fps <= 1000 else FOLDER_FPS
-        self.frame_count = None
-
-    def read(self, start: int = 0) -> Iterator[Frame]:
-        """Frames with the source's own time stamps, counted from the first; see `Source.read`."""
-        index, time_s, origin_s = 0, 0.0, 0.0
-        # Frames before `start` are decoded, not sought: seeking lands on key frames, and then numbers are guesses.
-        while self._capture.grab():
-            stamp_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if index == 0:
-                origin_s = stamp_s
-            elif stamp_s - origin_s > time_s:
-                time_s = stamp_s - origin_s
-            else:
-                time_s += 1 / self.fps  # no stamps, or broken ones: then frames are counted, not timed
-            if index >= start:
-                ok, image = self._capture.retrieve()
-                if not ok:
-                    break
-                yield Frame(index, time_s, image)  # type: ignore[arg-type]
-            index += 1
-        self._check_end(index, start, time_s)
-
-    def close(self) -> None:
-        """Let go of the device or file."""
-        self._capture.release()
-
-    def _check_end(self, count: int, start: int, time_s: float) -> None:
-        if count <= start:
-            raise SourceError(f"{self.name} ended after {count} frames; frame {start} was asked for (counting from 0)")
-
-
-class CameraSource(CaptureSource):
-    """A camera by its index."""
-
-    live = True
-
-    def __init__(self, index: int) -> None:
-        problem = "cannot be opened; is it plugged in, and not in use by another program?"
-        super().__init__(f"camera {index}", index, [cv2.CAP_ANY], problem)
-
-
-def _open_capture(target: str | int, backends: Sequence[int], options: Sequence[int]) -> cv2.VideoCapture:
-    """A capture by the first backend that opens the target; it is not open if none does."""
-    capture = cv2.VideoCapture()
-    with quiet_opencv():
-        for backend in backends:
-            if capture.open(target, backend, options):  # type: ignore[call-overload]
-                capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-                break
-    return capture

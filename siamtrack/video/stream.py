@@ -16,6 +16,7 @@ from siamtrack.errors import SourceError
 from siamtrack.video.colour import Converter
 from siamtrack.video.container import inspect
 from siamtrack.video.decode import Decoded, Decoder
+from siamtrack.video.names import printable, source_name
 from siamtrack.video.source import FOLDER_FPS, Frame, Source
 
 _MOST_FAULTS = 16
@@ -23,21 +24,27 @@ _MOST_FAULTS = 16
 
 
 class MediaSource(Source):
-    """What FFmpeg's libraries open."""
+    """What FFmpeg's libraries open.
+
+    Args:
+        name: as the user gave it. address: what FFmpeg opens, or a file that PyAV reads.
+        problem: what follows the name in the error of one that cannot be opened.
+        options: of FFmpeg. timeout_s: of each read.
+    """
 
     def __init__(
         self,
         name: str,
-        address: str,
+        address: Any,
         problem: str,
         options: Mapping[str, str] | None = None,
         timeout_s: float | None = None,
     ) -> None:
-        self.name = name
+        self.name = source_name(name)
         try:
             self._container = av.open(address, options=dict(options or {}), timeout=timeout_s)
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise SourceError(f"{name} {problem}") from error
+            raise SourceError(f"{self.name} {problem}") from error
         self._stream = self._container.streams.video[0]
         rate = self._stream.guessed_rate or self._stream.average_rate
         self.fps = float(rate) if rate else FOLDER_FPS
@@ -113,7 +120,7 @@ class VideoSource(MediaSource):
 
     def __init__(self, path: Path) -> None:
         if path.is_file() and path.stat().st_size == 0:
-            raise SourceError(f"{path} is empty (0 bytes); get the file again")
+            raise SourceError(f"{printable(str(path))} is empty (0 bytes); get the file again")
         problem = "cannot be opened as a video; it is damaged, cut off, or of an unknown format"
         super().__init__(str(path), f"file:{path.absolute()}", problem)
         self._path = path

@@ -11,6 +11,12 @@ from typing import Generic, TypeVar
 DEPTH = 4
 """Frames that may wait: enough to bridge a slow one, and 25 MB at 1080p."""
 
+POLL_S = 0.2
+"""Seconds between two looks at whether a wait was interrupted."""
+
+LEAVE_S = 1.0
+"""Seconds that a thread may take to end; what blocks for longer is inside a driver or a server's silence, and is left."""
+
 T = TypeVar("T")
 
 
@@ -21,11 +27,23 @@ class _End:
         self.error = error
 
 
-def read_ahead(items: Iterator[T], depth: int = DEPTH) -> Generator[T, None, None]:
+def read_ahead(
+    items: Iterator[T],
+    depth: int = DEPTH,
+    interrupted: Callable[[], bool] = lambda: False,
+    leave: Callable[[threading.Thread], object] = lambda _: None,
+) -> Generator[T, None, None]:
     """The same items, made in another thread while earlier ones are being used.
 
     However the caller ends, by its own error or by closing this iterator, the thread has ended before it goes on: what
-    the items are read from may then be closed.
+    the items are read from may then be closed. A thread that waits inside a driver or on a silent server cannot be
+    ended; after `LEAVE_S` it is left.
+
+    Args:
+        items: what to read.
+        depth: items that may wait.
+        interrupted: asked while no item comes; True raises KeyboardInterrupt.
+        leave: called with the thread when no more items are wanted, to let a read that waits come to its end.
 
     Raises:
         Whatever `items` raises, after everything that came before.
@@ -47,7 +65,12 @@ def read_ahead(items: Iterator[T], depth: int = DEPTH) -> Generator[T, None, Non
     thread.start()
     try:
         while True:
-            item = waiting.get()
+            try:
+                item = waiting.get(timeout=POLL_S)
+            except queue.Empty:
+                if interrupted():
+                    raise KeyboardInterrupt from None
+                continue
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error
@@ -55,7 +78,48 @@ def read_ahead(items: Iterator[T], depth: int = DEPTH) -> Generator[T, None, Non
             yield item
     finally:
         stop.set()
-        thread.join()
+        leave(thread)
+        thread.join(LEAVE_S)
+
+
+def wait_for(make: Callable[[], T], drop: Callable[[T], object]) -> T:
+    """What a call returns that may block inside a driver: made in another thread, so that a signal ends the waiting.
+
+    Args:
+        make: the call. drop: gets what it returns when nobody waits for it any more.
+
+    Raises:
+        Whatever `make` raises, or the signal's handler.
+    """
+    made: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
+    lock = threading.Lock()
+    left = False
+
+    def work() -> None:
+        try:
+            result = make()
+        except BaseException as error:  # it is raised again, where the result is waited for
+            made.put((None, error))
+            return
+        with lock:
+            if left:
+                drop(result)
+            else:
+                made.put((result, None))
+
+    threading.Thread(target=work, name="opening", daemon=True).start()
+    try:
+        while True:
+            with suppress(queue.Empty):
+                result, error = made.get(timeout=POLL_S)
+                break
+    except BaseException:
+        with lock:
+            left = True
+        raise
+    if error is not None:
+        raise error
+    return result  # type: ignore[return-value]
 
 
 class WriteBehind(Generic[T]):

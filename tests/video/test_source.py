@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from siamtrack.errors import SourceError
+from siamtrack.video.camera import CameraSource
 from siamtrack.video.images import ImageSource
 from siamtrack.video.open_source import open_source
-from siamtrack.video.source import CameraSource
 from siamtrack.video.stream import StreamSource, VideoSource
 
 

@@ -1,0 +1,90 @@
+"""Image files that hold several pictures: the pages of a TIFF stack, the frames of an animation."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import BinaryIO, Literal, NamedTuple
+
+MOST_PAGES = 1_000_000
+
+_TIFF = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
+_SUBFILE = 254
+_COPY_OR_MASK = 1 | 4
+"""Bits of TIFF's tag `_SUBFILE`: the page is a smaller copy of another one, or a mask."""
+
+
+class Pages(NamedTuple):
+    """What an image file holds.
+
+    Attributes:
+        kind: `tiff`, `webp` or `apng`; empty for a file of one picture.
+        numbers: of the pages that are pictures of their own; smaller copies and masks of others are left out.
+    """
+
+    kind: Literal["tiff", "webp", "apng", ""]
+    numbers: Sequence[int]
+
+
+def find_pages(stream: BinaryIO) -> Pages:
+    """What an image file holds by its directory; no picture is decoded. A damaged directory counts as far as it goes."""
+    head = stream.read(32)
+    if head[:4] in _TIFF:
+        numbers = _tiff_pages(stream, head, _TIFF[head[:4]])
+        if len(numbers) > 1 or numbers[:1] > [0]:
+            return Pages("tiff", numbers)
+    elif head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20:21] > b"" and head[20] & 2:
+        count = sum(name == b"ANMF" for name in _webp_chunks(stream))
+        if count > 1:
+            return Pages("webp", range(count))
+    elif head[:8] == b"\x89PNG\r\n\x1a\n":
+        count = _apng_frames(stream)
+        if count > 1:
+            return Pages("apng", range(count))
+    return Pages("", range(1))
+
+
+def _tiff_pages(stream: BinaryIO, head: bytes, order: str) -> list[int]:
+    big = head[2:4] in (b"+\0", b"\0+")
+    counts, entry, offsets = (f"{order}{form}" for form in (("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")))
+    found: list[int] = []
+    seen: set[int] = set()
+    try:
+        (offset,) = struct.unpack_from(offsets, head, 8 if big else 4)
+        while offset and offset not in seen and len(seen) < MOST_PAGES:
+            stream.seek(offset)
+            (count,) = struct.unpack(counts, stream.read(struct.calcsize(counts)))
+            entries = stream.read(min(count, 4096) * struct.calcsize(entry))
+            (following,) = struct.unpack(offsets, stream.read(struct.calcsize(offsets)))
+            kinds = [
+                struct.unpack_from(f"{order}{'H' if form == 3 else 'I'}", value)[0]
+                for tag, form, _, value in struct.iter_unpack(entry, entries)
+                if tag == _SUBFILE
+            ]
+            if not any(kind & _COPY_OR_MASK for kind in kinds):
+                found.append(len(seen))
+            seen.add(offset)
+            offset = following
+    except (struct.error, OSError, OverflowError, ValueError):
+        pass  # the pages behind the damage cannot be found; reading will name the first that cannot be decoded
+    return found
+
+
+def _webp_chunks(stream: BinaryIO) -> list[bytes]:
+    names: list[bytes] = []
+    stream.seek(12)
+    while len(header := stream.read(8)) == 8 and len(names) < MOST_PAGES:
+        name, size = struct.unpack("<4sI", header)
+        names.append(name)
+        stream.seek(size + size % 2, 1)
+    return names
+
+
+def _apng_frames(stream: BinaryIO) -> int:
+    stream.seek(8)
+    while len(header := stream.read(8)) == 8:
+        size, name = struct.unpack(">I4s", header)
+        if name in (b"acTL", b"IDAT"):
+            return int.from_bytes(stream.read(4), "big") if name == b"acTL" else 1
+        stream.seek(size + 4, 1)
+    return 1
