@@ -82,15 +82,16 @@ def _codec() -> Finding:
     import numpy as np
 
     from siamtrack.errors import OutputError
-    from siamtrack.video.sink import VideoSink
+    from siamtrack.video.sink import VideoSink, choose_encoder
 
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with VideoSink(Path(folder) / "probe.mp4", 25) as sink:
-                sink.write(np.zeros((64, 64, 3), np.uint8))
-        except OutputError as error:
-            return Finding(None, "video writing", str(error), "pip install --force-reinstall opencv-python")
-    return Finding(True, "video writing", "mp4")
+    what, reinstall = "video writing", "pip install --force-reinstall av"
+    try:
+        encoder = choose_encoder()
+        with tempfile.TemporaryDirectory() as folder, VideoSink(Path(folder) / "probe.mp4", 25) as sink:
+            sink.write(np.zeros((64, 64, 3), np.uint8))
+    except OutputError as error:
+        return Finding(None, what, str(error), reinstall)
+    return Finding(True, what, f"{encoder.codec} by {encoder.name}, .mp4")
 
 
 def _display() -> Finding:

@@ -36,6 +36,7 @@ def batch(
     workers: int | None = None,
     threads: int | None = None,
     video: bool = False,
+    audio: bool = True,
     retry_failed: bool = False,
     force: bool = False,
     retries: int = 2,
@@ -57,6 +58,7 @@ def batch(
         workers, threads: processes, and threads of each. Default: as many as fill the machine. Threads can change the
             rounding of sums, so the same batch should go on with the same number.
         video: also write `OUT/VIDEO/overlay.mp4` with all targets.
+        audio: with the video's sound, if it has any.
         retry_failed: try targets again that failed in an earlier run; otherwise they are reported only.
         force: track everything again, whatever is in `out`.
         retries: how often a video is tried again whose worker died.
@@ -86,7 +88,7 @@ def batch(
     if isinstance(jobs, (str, Path)) and Path(os.path.abspath(jobs)) == place:
         raise ConfigError(f"the results cannot go into the folder of the jobs, {place}; give out= (--out) another one")
     found = open_jobs(jobs) if isinstance(jobs, (str, Path)) else checked(jobs)
-    settings = settings_for(place, model, device, precision, backend, constants, video=video, retries=retries)
+    settings = settings_for(place, model, device, precision, backend, constants, video=video, audio=audio, retries=retries)
     if engine == "ray" and threads is None:
         threads = 1  # the machines that do the work are others than this one, and a task must fit into the smallest
     workers, threads = share_machine(len(found.videos), settings.devices, workers, threads)

@@ -34,7 +34,7 @@ class RunSettings:
         devices: one for each worker in turn, such as `cuda:0`, `cuda:1`.
         workers: processes.
         threads: of network and OpenCV in each. Sums in another order round differently: it goes into run.json.
-        video: write overlay.mp4.
+        video: write overlay.mp4. audio: with the video's sound.
         retries: how often a video is tried again whose worker died.
     """
 
@@ -46,6 +46,7 @@ class RunSettings:
     workers: int = 1
     threads: int = 1
     video: bool = False
+    audio: bool = True
     retries: int = 2
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +17,12 @@ from siamtrack.tracking.result import TrackResult
 from siamtrack.video.overlay import SeenTarget, contact_sheet, draw_targets
 from siamtrack.video.results import read_rows
 from siamtrack.video.sink import VideoSink
+from siamtrack.video.source import Frame, Source
 
 SHEET = "contact_sheet.jpg"
 OVERLAY = "overlay.mp4"
 NO_OVERLAY = "overlay.error.txt"
-_UNFINISHED = "overlay.unfinished.mp4"
+OVERLAY_NOTES = "overlay.notes.txt"
 TILES = 12
 TILE_PX = 480
 """Width of a frame on the sheet, at most."""
@@ -33,27 +33,29 @@ class Pictures:
 
     Args:
         folder: of the video's results.
-        fps: frame rate of the overlay.
-        video: make the overlay.
+        source: the video.
+        video: make the overlay. audio: with the video's sound.
     """
 
-    def __init__(self, folder: Path, fps: float, video: bool) -> None:
+    def __init__(self, folder: Path, source: Source, video: bool, audio: bool = True) -> None:
         self._folder = folder
         self._sheet = _Sheet()
-        self._sink = VideoSink(folder / _UNFINISHED, fps) if video else None
+        sound = source.audio if audio else None
+        self._sink = VideoSink(folder / OVERLAY, source.fps, source.sample_aspect, sound) if video else None
         self._shape: tuple[int, ...] | None = None
 
-    def add(self, image: Image, results: Sequence[tuple[int, TrackResult]]) -> None:
+    def add(self, frame: Frame, results: Sequence[tuple[int, TrackResult]]) -> None:
         """Take the next frame, with the number and the result of each target in it.
 
         The pictures begin with the first frame that has a target. The overlay ends where the size of frames changes, and
-        one that cannot be made, because no codec takes such frames, is told of in a file: results matter more.
+        one that cannot be written is told of in a file: results matter more.
 
         Raises:
             OutputError: nothing can be written at all.
         """
         if not results and self._shape is None:
             return
+        image = frame.image
         self._shape = self._shape or image.shape
         seen = []
         if self._sink is not None or self._sheet.wanted:
@@ -62,10 +64,9 @@ class Pictures:
             self._sheet.add(image, seen)
         if self._sink is not None and image.shape == self._shape:
             try:
-                self._sink.write(draw_targets(image, seen))
+                self._sink.write(draw_targets(image, seen), frame.time_s)
             except OutputError as error:
-                self._sink = None
-                write_whole(self._folder / NO_OVERLAY, f"{error}\n")
+                self._give_up(error)
 
     def finish(self) -> None:
         """Write the files, each whole.
@@ -74,17 +75,26 @@ class Pictures:
             OutputError: one cannot be written.
         """
         if self._sink is not None:
-            self._sink.close()
-            unfinished = self._folder / _UNFINISHED
-            if unfinished.is_file():
-                os.replace(unfinished, self._folder / OVERLAY)
+            try:
+                self._sink.close()
+            except OutputError as error:
+                self._give_up(error)
+            else:
+                if self._sink.notes:
+                    write_whole(self._folder / OVERLAY_NOTES, "".join(f"{note}\n" for note in self._sink.notes))
         self._sheet.write(self._folder / SHEET)
 
     def drop(self) -> None:
         """Let go of the files, without results."""
         if self._sink is not None:
-            self._sink.close()
-            (self._folder / _UNFINISHED).unlink(missing_ok=True)
+            self._sink.drop()
+
+    def _give_up(self, error: OutputError) -> None:
+        """Go on without an overlay. It makes room before anything else is written: the disk may be full."""
+        if self._sink is not None:
+            self._sink.drop()
+            self._sink = None
+        write_whole(self._folder / NO_OVERLAY, f"{error}\n")
 
 
 def pictures_missing(folder: Path, video: bool) -> bool:
@@ -100,8 +110,8 @@ def remove_pictures(folder: Path) -> None:
         OutputError: a file cannot be removed.
     """
     try:
-        names = (SHEET, OVERLAY, NO_OVERLAY)
-        unfinished = [*folder.glob("overlay.unfinished*"), *folder.glob("*.part")]
+        names = (SHEET, OVERLAY, NO_OVERLAY, OVERLAY_NOTES)
+        unfinished = [*folder.glob("overlay.partial*"), *folder.glob("*.part")]
         for path in [*(folder / name for name in names), *unfinished]:
             path.unlink(missing_ok=True)
     except OSError as error:

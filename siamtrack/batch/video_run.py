@@ -17,7 +17,7 @@ from siamtrack.tracking.tracker import MultiTracker, Tracker
 from siamtrack.video.open_source import open_source
 from siamtrack.video.results import STOPPED, FrameTimes, Recorder
 from siamtrack.video.run import conditions, timed_update
-from siamtrack.video.source import Frame, Source
+from siamtrack.video.source import Frame, FrameCounts, Source
 
 
 def run_video(
@@ -104,6 +104,8 @@ class _VideoRun:
         ends = [target.end for target in targets if target.end is not None]
         self._last = max(ends) if len(ends) == len(targets) else None
         self._seen = 0
+        self._counts: FrameCounts | None = None
+        self._notes: list[str] = []
 
     def results(
         self, tell: Callable[[VideoProgress], None], stopped: Callable[[], bool], with_pictures: bool
@@ -115,8 +117,9 @@ class _VideoRun:
             yield from self._settle_all(str(error))
             return
         self._about |= {"source": source.name, "source_fps": source.fps}
+        self._counts, self._notes = source.counts, source.notes
         place = Path(self._settings.out) / self._video.name
-        pictures = Pictures(place, source.fps, self._settings.video) if with_pictures else None
+        pictures = Pictures(place, source, self._settings.video, self._settings.audio) if with_pictures else None
         total = self._total(source)
         broken = None
         whole = False
@@ -128,7 +131,7 @@ class _VideoRun:
                             return
                         yield from self._step(frame)
                         if pictures is not None:
-                            pictures.add(frame.image, self._shown(frame.index))
+                            pictures.add(frame, self._shown(frame.index))
                         done = frame.index - self._first + 1
                         tell(VideoProgress(self._video.name, done, total, self._times.fps))
                         if not self._wanted():
@@ -211,7 +214,7 @@ class _VideoRun:
         self._group.remove(number)
         with recorder:
             failed = folder.fail("video", broken, recorder.frames) if broken else None
-            recorder.finish(broken or "done")
+            recorder.finish(broken or "done", self._counts, self._notes)
         (folder.path / STOPPED).unlink(missing_ok=True)  # of an unfinished run: all its rows are in boxes.csv as well
         result = folder.outcome() or failed
         if result is None:

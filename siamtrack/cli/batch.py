@@ -42,6 +42,7 @@ def batch(
     jobs: Annotated[int | None, typer.Option(min=1, help="Videos at a time. Default: as many as fill the machine.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process. Default: the cores, shared.")] = None,
     video: Annotated[bool, typer.Option("--video", help="Also write an overlay.mp4 a video, with all its targets.")] = False,
+    audio: options.Audio = True,
     labels: Annotated[
         list[str] | None,
         typer.Option(metavar="FORM", help="mot, coco or parquet: also write that for each video; repeatable."),
@@ -90,6 +91,7 @@ def batch(
             workers=jobs,
             threads=threads,
             video=video,
+            audio=audio,
             retry_failed=retry_failed,
             force=force,
             on_event=bars.tell,

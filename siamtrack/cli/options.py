@@ -18,6 +18,8 @@ Redetect = Annotated[
     bool, typer.Option("--redetect/--no-redetect", help="Whether a target that is LOST is looked for in the whole frame.")
 ]
 
+Audio = Annotated[bool, typer.Option("--audio/--no-audio", help="With --video: whether the overlay has the source's sound.")]
+
 
 def tracker_of(
     model: str, config: Path | None, device: str, precision: str, backend: str = "auto", redetect: bool = True

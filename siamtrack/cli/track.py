@@ -23,6 +23,7 @@ def track(
     select: Annotated[bool, typer.Option("--select", help="Draw the box in a window instead.")] = False,
     start: Annotated[int, typer.Option(min=0, help="Frame to begin at, counting from 0.")] = 0,
     video: Annotated[bool, typer.Option("--video", help="Also write overlay.mp4 with the box drawn.")] = False,
+    audio: options.Audio = True,
     show: Annotated[bool, typer.Option("--show", help="Show the frames in a window while tracking; q stops.")] = False,
     debug: Annotated[
         bool,
@@ -60,7 +61,7 @@ def track(
                 bar.advance(f"{progress.fps:.1f} fps")
                 return signals.caught is None and (not show or window.show(progress.overlay()))
 
-            summary = run(tracker, frames, out, chosen, start, video=video, debug=debug, watch=watch, about=about)
+            summary = run(tracker, frames, out, chosen, start, video=video, audio=audio, debug=debug, watch=watch, about=about)
         if show:
             window.close()
     return print_summary(summary, signals.caught)
@@ -82,6 +83,8 @@ def print_summary(summary: RunSummary, stopped_by: int | None) -> int:
     typer.echo(f"{summary.frames} frames{lost}: {out / 'boxes.csv'}")
     figures = {name: f"{values['fps']:.1f}" for name, values in summary.fps.items()}
     typer.echo(f"fps: network {figures['network']}, tracker {figures['tracker']}, end to end {figures['end_to_end']}")
+    for line in summary.notes:
+        note(line)
     if stopped_by:
         return 128 + stopped_by
     if summary.ended in ("done", "interrupted"):

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from siamtrack.errors import OutputError
 from siamtrack.frames import Image
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.threads import WriteBehind
 
-MAX_REPEATS = 300
-"""Longest gap that is filled, frames: a camera gone for an hour must not write an hour of one picture."""
-
 
 class Recording:
-    """Writes frames that come at any pace as a video of constant frame rate.
-
-    A live tracker shows some frames and drops others. Written one after another they would play too fast, so each is
-    repeated until the next one's time, or left out if the next one comes within the same tick.
+    """Writes frames that come at any pace as a video in which each has its own time.
 
     Args:
         path: the finished file's name, .mp4.
-        fps: frame rate of the file.
+        fps: nominal frame rate: how long a single frame lasts.
+
+    Attributes:
+        frames: taken so far.
+        size_wh: of the frames; (0, 0) before the first. All must have it.
 
     Raises:
         OutputError: the file cannot be written; said by a later call than the one that failed.
@@ -29,33 +28,25 @@ class Recording:
     def __init__(self, path: Path, fps: float) -> None:
         self.path = path
         self.frames = 0
+        self.size_wh = (0, 0)
         self._sink = VideoSink(path, fps)
-        self._encoder: WriteBehind[Image] = WriteBehind(self._sink.write)  # the tracker does not wait for the encoder
-        self._fps = fps
-        self._last: tuple[Image, float] | None = None
-        self._written_s = 0.0
+        self._encoder: WriteBehind[tuple[Image, float]] = WriteBehind(lambda shown: self._sink.write(*shown))
 
     def write(self, image: Image, time_s: float) -> None:
         """Show a frame from `time_s` on, seconds of any clock that goes forward. The image must not change later."""
-        if self._last is None:
-            self._written_s = time_s
-        else:
-            self._fill(self._last[0], time_s)
-        self._last = (image, time_s)
-
-    def _fill(self, image: Image, until_s: float) -> None:
-        """Repeat a frame up to the tick that is nearest to a time."""
-        ticks = round((until_s - self._written_s) * self._fps)
-        for _ in range(min(ticks, MAX_REPEATS)):
-            self._encoder.add(image)
-            self.frames += 1
-        if ticks > 0:
-            self._written_s += ticks / self._fps
+        self.size_wh = (image.shape[1], image.shape[0])
+        self._encoder.add((image, time_s))  # the tracker does not wait for the encoder
+        self.frames += 1
 
     def close(self) -> None:
-        """Write the last frame and finish the file; without any frame there is no file."""
-        with self._sink, self._encoder:
-            if self._last is not None:
-                self._encoder.add(self._last[0])
-                self.frames += 1
-                self._last = None
+        """Finish the file; without any frame there is no file.
+
+        Raises:
+            OutputError: it cannot be finished; what was recorded stays in a file that it names.
+        """
+        try:
+            with self._sink, self._encoder:
+                pass
+        except OutputError as error:
+            kept = f"; what was recorded before is in {self._sink.partial}" if self._sink.partial.exists() else ""
+            raise OutputError(f"{error}{kept}") from error

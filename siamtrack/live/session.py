@@ -14,6 +14,7 @@ import cv2
 
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
+from siamtrack.frames import Image
 from siamtrack.live.capture import Captured
 from siamtrack.live.recording import Recording
 from siamtrack.system import make_folder, write_whole
@@ -109,7 +110,7 @@ class Session:
         self._recording: Recording | None = None
         self._steps: deque[float] = deque(maxlen=30)
         self._notice = ""
-        self._drawn = 0
+        self._drawn = self._recorded = 0
 
     def step(self, frame: Captured) -> Scene:
         """Track every target in the next frame.
@@ -128,7 +129,7 @@ class Session:
             self.scene = self._scene(frame, results, tracker_s if results else 0.0)
             self._notice = ""
             if self._recording is not None:
-                self._recording.write(draw_targets(frame.image, self.scene.targets), frame.time_s)
+                self._record(draw_targets(frame.image, self.scene.targets), frame.time_s)
             return self.scene
 
     def add(self, box: Sequence[float], frame: Captured | None = None) -> str:
@@ -203,12 +204,12 @@ class Session:
                 return None
             if on:
                 make_folder(self.out)
-                self._recording = Recording(_unused(self.out, "recording-{}.mp4"), self._fps)
+                self._recording = self._next_recording()
                 return self._recording.path
             recording, self._recording = self._recording, None
-            assert recording is not None
-            recording.close()
-            return recording.path if recording.frames else None
+        assert recording is not None
+        recording.close()  # a long one takes seconds, in which tracking goes on
+        return recording.path if recording.frames else None
 
     def screenshot(self) -> Path:
         """Write the newest scene as a PNG.
@@ -262,6 +263,23 @@ class Session:
             self._notice = f"the picture went from {w}x{h} to {width}x{height}: draw the targets again"
             for name in list(self._tracks):
                 self.remove(name, self._notice)
+
+    def _record(self, image: Image, time_s: float) -> None:
+        """Append a frame to the recording. One of another size ends the file, and begins the next."""
+        assert self._recording is not None
+        ended = None
+        if self._recording.frames and self._recording.size_wh != image.shape[1::-1]:
+            ended, self._recording = self._recording, self._next_recording()
+        self._recording.write(image, time_s)
+        if ended is not None:
+            ended.close()
+
+    def _next_recording(self) -> Recording:
+        """One with a number that neither this session nor an earlier one, which may have been killed, has used."""
+        self._recorded += 1
+        while list(self.out.glob(f"recording-{self._recorded}.*")):
+            self._recorded += 1
+        return Recording(self.out / f"recording-{self._recorded}.mp4", self._fps)
 
     def _scene(self, frame: Captured, results: dict[str, TrackResult], tracking_s: float) -> Scene:
         targets = tuple(

@@ -10,9 +10,9 @@ import csv
 import json
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,7 +23,7 @@ from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
 from siamtrack.system import write_whole
 from siamtrack.tracking.result import State, TrackResult
-from siamtrack.video.source import Frame
+from siamtrack.video.source import Frame, FrameCounts
 
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score", "state")
 PARTIAL = "boxes.partial.csv"
@@ -84,6 +84,8 @@ class RunSummary:
         ended: `done`, or why it ended early.
         fps: three figures, each with fps, p50_ms, p95_ms and frames: network, tracker, end_to_end.
         stopped_at: last frame of an unfinished earlier run found in the folder, or None.
+        decoded, skipped, duplicated: what became of the source's frames, see `FrameCounts`.
+        notes: what a user should know of the source and the overlay, each in one line.
     """
 
     folder: Path
@@ -92,6 +94,10 @@ class RunSummary:
     ended: str
     fps: dict[str, dict[str, float]]
     stopped_at: int | None
+    decoded: int = 0
+    skipped: int = 0
+    duplicated: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class Recorder:
@@ -148,19 +154,23 @@ class Recorder:
         self.lost += result.state is State.LOST
         self.last_index = frame.index
 
-    def finish(self, ended: str) -> RunSummary:
+    def finish(self, ended: str, counts: FrameCounts | None = None, notes: Sequence[str] = ()) -> RunSummary:
         """Close the rows and write boxes.csv, boxes.txt (GOT-10k form: x,y,w,h lines) and run.json.
 
         boxes.csv gets its name last: where it is, the other two are of the same run.
 
         Args:
             ended: `done`, or why the run ended early.
+            counts: what became of the source's frames, for run.json.
+            notes: what else a user should know, each in one line.
 
         Raises:
             OutputError: one cannot be written; the rows stay in `boxes.partial.csv`.
         """
         fps = self.times.summary()
         run = {**self._about, "frames": self.frames, "lost_frames": self.lost, "ended": ended, "fps": fps}
+        counted = asdict(counts) if counts is not None else {}
+        run |= {**counted, **({"notes": list(notes)} if notes else {})}
         try:
             self._file.flush()
             os.fsync(self._file.fileno())  # renamed before it is on the disk, it could be empty after a power cut
@@ -174,7 +184,7 @@ class Recorder:
             raise
         except OSError as error:
             raise OutputError(f"{self._partial} cannot be finished ({error.strerror}); its rows are kept") from error
-        return RunSummary(self.out, self.frames, self.lost, ended, fps, self.stopped_at)
+        return RunSummary(self.out, self.frames, self.lost, ended, fps, self.stopped_at, **counted, notes=tuple(notes))
 
     def close(self) -> None:
         """Stop without finishing: the rows stay in `boxes.partial.csv`."""

@@ -5,6 +5,7 @@ import json
 import threading
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -143,21 +144,47 @@ def test_a_recording_plays_at_the_speed_at_which_it_happened(session: Session) -
     for index in (0, 1, 5, 6, 10):  # a slow tracker: the others were dropped
         session.step(captured(index))
     assert session.record(False) == path == session.out / "recording-1.mp4"
-    video = cv2.VideoCapture(str(path))
-    assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(25)
-    assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == 11
+    with av.open(str(path)) as video:
+        times = [shown.time for shown in video.decode(video=0)]
+    assert times == pytest.approx([index / 25 for index in (0, 1, 5, 6, 10)], abs=1e-4)
     assert session.record(False) is None
     session.record(True)
     session.step(captured(11))
     session.close()  # finishes the second one
-    assert int(cv2.VideoCapture(str(session.out / "recording-2.mp4")).get(cv2.CAP_PROP_FRAME_COUNT)) == 1
+    with av.open(str(session.out / "recording-2.mp4")) as video:
+        assert len(list(video.decode(video=0))) == 1
+        assert float(video.duration / 1e6) == pytest.approx(1 / 25, abs=1e-3)
+
+
+def test_a_picture_of_another_size_ends_a_recording_and_begins_the_next(session: Session) -> None:
+    session.record(True)
+    for index in range(3):
+        session.step(captured(index))
+    turned = np.ascontiguousarray(np.rot90(rendered_frame(3)[0]))
+    for index in (3, 4):
+        session.step(Captured(index, index / 25, turned, float(index)))
+    assert session.record(False) == session.out / "recording-2.mp4"
+    found = []
+    for number in (1, 2):
+        with av.open(str(session.out / f"recording-{number}.mp4")) as video:
+            found.append([(shown.width, shown.height) for shown in video.decode(video=0)])
+    assert found == [[(320, 240)] * 3, [(240, 320)] * 2]
+
+
+def test_what_a_killed_session_recorded_is_left_alone(session: Session) -> None:
+    session.out.mkdir()
+    (session.out / "recording-1.partial.mp4").write_bytes(b"of a killed session")
+    session.record(True)
+    session.step(captured(0))
+    assert session.record(False) == session.out / "recording-2.mp4"
+    assert (session.out / "recording-1.partial.mp4").read_bytes() == b"of a killed session"
 
 
 def test_a_recording_that_cannot_be_written_says_so_and_ends(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OutputError("the disk is full")
 
-    monkeypatch.setattr("siamtrack.video.sink._open_writer", refuse)
+    monkeypatch.setattr("siamtrack.video.sink.choose_encoder", refuse)
     session.record(True)
     session.step(captured(0))
     with pytest.raises(OutputError, match="the disk is full"):

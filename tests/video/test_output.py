@@ -5,7 +5,6 @@ import json
 import tracemalloc
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -17,7 +16,6 @@ from siamtrack.tracking.tracker import FrameDetails
 from siamtrack.video import window
 from siamtrack.video.overlay import COLORS, contact_sheet, draw, put_text
 from siamtrack.video.results import FrameTimes, Recorder, RunSummary
-from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Frame
 
 RESULT = TrackResult(Box(10.25, 20.5, 30, 40), 0.75, State.TRACKING)
@@ -110,25 +108,6 @@ def test_a_debug_overlay_shows_regions_and_what_the_score_is_made_of() -> None:
     assert not plain[60, 105].any()
     assert debug[105:, :90].any()  # the caption
     assert not frame.any()
-
-
-def test_a_written_video_is_whole_and_reads_back(tmp_path: Path) -> None:
-    path = tmp_path / "out.mp4"
-    with VideoSink(path, 12.5) as sink:
-        for value in (0, 60, 120):
-            sink.write(np.full((48, 64, 3), value, np.uint8))
-        assert not path.exists()
-        with pytest.raises(OutputError, match="frame of 32x48 in a video of 64x48"):
-            sink.write(np.zeros((48, 32, 3), np.uint8))
-    capture = cv2.VideoCapture(str(path))
-    assert capture.get(cv2.CAP_PROP_FPS) == 12.5
-    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 3
-    assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
-
-
-def test_a_video_that_cannot_be_written(tmp_path: Path) -> None:
-    with VideoSink(tmp_path / "no" / "folder" / "out.mp4", 25) as sink, pytest.raises(OutputError, match="cannot be written"):
-        sink.write(np.zeros((48, 64, 3), np.uint8))
 
 
 def test_the_overlay_shows_the_box_and_leaves_the_frame_alone() -> None:
