@@ -49,10 +49,15 @@ class Converter:
             interpolation=Interpolation.BICUBIC,
             threads=1,
         )
-        return np.ascontiguousarray(_upright(cast(Image, bgr.to_ndarray()), matrix_of(picture)))
+        return np.ascontiguousarray(_upright(cast(Image, bgr.to_ndarray()), _turn(picture)))
 
 
-def matrix_of(picture: av.VideoFrame) -> tuple[int, int, int, int]:
+def turns_sideways(picture: av.VideoFrame) -> bool:
+    """Whether a picture's width is the height of its frame."""
+    return _turn(picture)[0] == 0
+
+
+def _turn(picture: av.VideoFrame) -> tuple[int, int, int, int]:
     """Which way up a picture is shown: (a, b, c, d), where the point (x, y) goes to (ax + cy, bx + dy).
 
     The nearest of the eight turns and mirrorings; players do no others either.

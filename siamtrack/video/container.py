@@ -1,84 +1,69 @@
-"""What a video file's own container says of its length: the only way to tell a cut file from a trimmed one.
+"""Whether a video file ends before its container says that it does: the proof that it was cut.
 
-A phone that trims a video without re-encoding leaves all frames in the file and adds an edit list; decoders then
-skip the frames before the cut. OpenCV's frame count still counts them, so fewer frames than counted is no proof
-of damage. The container's duration, and boxes that reach behind the end of the file, are.
+Decoders read a cut file to its end and call it whole. Fewer frames than counted prove nothing: a phone that trims a video
+without re-encoding leaves all frames in the file, and an edit list that skips those before the cut.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 _MAX_BOXES = 10_000  # a hostile file could hold millions of empty ones
+_ASF_HEAD = bytes.fromhex("3026b2758e66cf11")
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_MATROSKA_HEAD = b"\x1a\x45\xdf\xa3"
+_MATROSKA_SEGMENT = b"\x18\x53\x80\x67"
 
 
-@dataclass(frozen=True)
-class Container:
-    """What is declared.
-
-    Attributes:
-        cut: the file ends before its last top-level part does.
-        duration_s: declared duration; None if unknown.
-    """
-
-    cut: bool
-    duration_s: float | None
-
-
-def inspect(path: str | Path) -> Container:
-    """Look into an MP4 or MOV (ISO 14496-12) or AVI file; of others nothing is known.
+def is_cut(path: str | Path) -> bool:
+    """Look into an MP4, MOV, AVI, Matroska, WebM, WMV or ASF file; of others nothing is known.
 
     Raises:
         OSError: the file cannot be read.
     """
     size = Path(path).stat().st_size
     with Path(path).open("rb") as stream:
-        head = stream.read(12)
-        if head[:4] == b"RIFF" and len(head) == 12:
-            return Container(8 + struct.unpack("<I", head[4:8])[0] > size, None)
+        head = stream.read(4096)
+        if head[:4] == b"RIFF" and len(head) >= 12:
+            return 8 + int(struct.unpack("<I", head[4:8])[0]) > size
+        if head[:4] == _MATROSKA_HEAD:
+            return _matroska_end(head) > size
+        if head[:8] == _ASF_HEAD:
+            at = head.find(_ASF_PROPERTIES) + 40
+            return at >= 40 and len(head) >= at + 8 and int(struct.unpack("<Q", head[at : at + 8])[0]) > size
         if head[4:8] not in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-            return Container(False, None)
-        cut, duration_s = False, None
-        for kind, begin, end in _boxes(stream, 0, size):
-            cut = cut or end > size
-            if kind == b"moov":
-                duration_s = next(
-                    (_duration(stream, at) for name, at, _ in _boxes(stream, begin, end) if name == b"mvhd"), None
-                )
-        return Container(cut, duration_s)
+            return False
+        return any(end > size for end in _box_ends(stream, size))
 
 
-def _boxes(stream: BinaryIO, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Type, first byte of the content, and first byte behind it, of each box between two offsets."""
+def _box_ends(stream: BinaryIO, size: int) -> Iterator[int]:
+    """The first byte behind each top-level box of an ISO 14496-12 file."""
+    begin = 0
     for _ in range(_MAX_BOXES):
         stream.seek(begin)
         head = stream.read(16)
-        if begin + 8 > end or len(head) < 8:
+        if begin + 8 > size or len(head) < 8:
             return
-        length, kind = struct.unpack(">I4s", head[:8])
-        content = begin + 8
+        length = int(struct.unpack(">I", head[:4])[0])
         if length == 1 and len(head) == 16:  # a 64-bit length follows
-            length, content = struct.unpack(">Q", head[8:])[0], begin + 16
+            length = int(struct.unpack(">Q", head[8:])[0])
         elif length == 0:  # up to the end of the file
-            length = end - begin
-        if length < content - begin:
             return
-        yield kind, content, begin + length
+        if length < 8:
+            return
         begin += length
+        yield begin
 
 
-def _duration(stream: BinaryIO, begin: int) -> float | None:
-    stream.seek(begin)
-    data = stream.read(32)
-    try:
-        if data[0] == 1:  # 64-bit times
-            scale, duration = struct.unpack(">IQ", data[20:32])
-        else:
-            scale, duration = struct.unpack(">II", data[12:20])
-    except (IndexError, struct.error):
-        return None
-    return duration / scale if scale else None
+def _matroska_end(head: bytes) -> int:
+    """The first byte behind the segment; 0 if that is not said, as in a recording that was not closed."""
+    at = head.find(_MATROSKA_SEGMENT) + 4
+    if at < 4 or at >= len(head) or not head[at]:
+        return 0
+    length = 9 - head[at].bit_length()
+    value = int.from_bytes(head[at : at + length], "big") & ((1 << 7 * length) - 1)
+    unknown = value == (1 << 7 * length) - 1
+    return 0 if unknown or at + length > len(head) else at + length + value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -12,6 +13,8 @@ from siamtrack.video.source import FrameCounts
 
 _MOST_PENDING = 128
 """Packets that may wait for their picture: threads and reordering hold back some 32."""
+_MOST_GAPS = 5
+"""So many losses are named."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,13 @@ class Decoded:
     Attributes:
         index: its number, from 0 for the first that can be decoded; a later one that cannot leaves a gap.
         stamp: its time stamp, in units of the stream's time base; None if nothing tells it.
+        time_s: seconds from picture 0: by the stamps, or counted where they are missing or do not grow.
         picture: as the decoder gave it.
     """
 
     index: int
     stamp: int | None
+    time_s: float
     picture: av.VideoFrame
 
 
@@ -48,31 +53,46 @@ class Decoder:
     Args:
         stream: an open video stream; nothing of it was decoded yet.
         counts: counted here.
+        fps: by which pictures without a stamp are counted.
         threads: pictures are decoded side by side, which is faster. It may lose intact pictures behind one that is
             damaged at the very end; then `incomplete` is True.
 
     Attributes:
         lost_at_end: packets behind the last picture that could not be decoded; known after the end.
-        damaged: pictures that were decoded with errors, with parts of them guessed.
     """
 
-    def __init__(self, stream: av.VideoStream, counts: FrameCounts, threads: bool = True) -> None:
-        self.lost_at_end = self.damaged = 0
+    def __init__(self, stream: av.VideoStream, counts: FrameCounts, fps: float, threads: bool = True) -> None:
+        self.lost_at_end = self._damaged = 0
+        self._gaps: list[str] = []
         self._context, self._counts, self._threads = stream.codec_context, counts, threads
         self._context.thread_type = "AUTO" if threads else "SLICE"  # type: ignore[assignment]
         self._context.copy_opaque = True
+        counts.decoded = counts.skipped = counts.duplicated = 0
+        # There it says that a packet of the network was lost somewhere; elsewhere, that the file ends within this one.
+        self._torn_is_lost = "mpegts" not in stream.container.format.name
         codec = self._context.codec
-        self._each_is_a_picture = codec.intra_only or codec.name == "hevc"
+        self._each_is_a_picture = codec.intra_only or codec.canonical_name in ("hevc", "av1")
         self._pending: dict[int, _Sent] = {}
         self._sent = self._silent = self._next = 0
+        self._index = stream.index_entries
         self._keyed = False
+        self._held: list[av.VideoFrame] = []
+        self._hold = 0
         self._doubt_until: int | None = None
-        self._stamps = _Stamps()
+        self._clock = _Clock(stream.time_base or Fraction(1), fps)
 
     @property
     def incomplete(self) -> bool:
         """Whether intact pictures may be missing at the end, which a decoder without `threads` gives."""
         return self._threads and bool(self._pending) and not self._silent
+
+    def notes(self) -> Iterator[str]:
+        """What was wrong up to now, each in one line."""
+        if self._gaps:
+            numbers = ", ".join(self._gaps[:_MOST_GAPS]) + (", ..." if len(self._gaps) > _MOST_GAPS else "")
+            yield f"frames that cannot be decoded are left out, the others keep their numbers: {numbers}"
+        if self._damaged:
+            yield f"{self._damaged} frames were decoded with errors, parts of them are guessed"
 
     def pictures(self, packets: Iterable[av.Packet[Any]]) -> Iterator[Decoded]:
         """Decode to the end of the packets."""
@@ -80,12 +100,15 @@ class Decoder:
             if packet.size:  # one without data would end the decoding
                 yield from self._decode(packet)
         yield from self._decode(None)
+        yield from map(self._number, self._held)
         self.lost_at_end = sum(sent.suspect for sent in self._pending.values())
         self._counts.skipped += self.lost_at_end
 
     def _decode(self, packet: av.Packet[Any] | None) -> Iterator[Decoded]:
         if packet is not None:
             self._note(packet)
+            if packet.is_corrupt and self._torn_is_lost:
+                return
         try:
             pictures = self._context.decode(packet)
         except av.EOFError:
@@ -95,13 +118,20 @@ class Decoder:
             for sent in self._pending.values():
                 sent.suspect = True
             self._doubt_until = self._sent
+            # Behind a lost key frame H.264 pictures come in the wrong order, until the next one.
+            self._hold = self._context.reorder_depth and self._context.reorder_depth + 2
             return
         for picture in pictures:
-            yield self._number(picture)
+            self._arrive(picture)
+            self._held.append(picture)
+            if self._hold and all(one.pts is not None for one in self._held):
+                self._held.sort(key=lambda one: one.pts)  # type: ignore[arg-type, return-value]
+            while len(self._held) > self._hold:
+                yield self._number(self._held.pop(0))
 
     def _note(self, packet: av.Packet[Any]) -> None:
         """Remember a packet, until its picture comes."""
-        self._keyed = self._keyed or packet.is_keyframe
+        self._keyed = self._keyed or packet.is_keyframe or (not self._sent and self._begins_with(packet))
         suspect = self._each_is_a_picture or packet.is_corrupt or self._doubt_until is not None
         sent = _Sent(self._sent, packet.dts if packet.pts is None else packet.pts, suspect)
         self._sent += 1
@@ -112,23 +142,37 @@ class Decoder:
             if len(self._pending) > _MOST_PENDING:
                 del self._pending[next(iter(self._pending))]
 
+    def _begins_with(self, packet: av.Packet[Any]) -> bool:
+        """Whether the container calls its first packet a key frame, damaged or not."""
+        first = next(iter(self._index), None)
+        return first is not None and first.is_keyframe and first.timestamp in (packet.pts, packet.dts)
+
+    def _arrive(self, picture: av.VideoFrame) -> None:
+        """A packet's picture came: it waits no longer, and if it was sent after an error the decoder is well again."""
+        sent: _Sent | None = picture.opaque  # type: ignore[assignment]
+        if sent is not None:
+            self._pending.pop(sent.number, None)
+            if self._doubt_until is not None and sent.number >= self._doubt_until:
+                self._doubt_until = None
+
     def _number(self, picture: av.VideoFrame) -> Decoded:
         sent: _Sent | None = picture.opaque  # type: ignore[assignment]
         lost = 0
         if sent is not None:
-            self._pending.pop(sent.number, None)
             for earlier in [other for other in self._pending.values() if self._comes_before(other, sent)]:
                 del self._pending[earlier.number]
                 lost += earlier.suspect
                 self._silent += not earlier.suspect
-            if self._doubt_until is not None and sent.number >= self._doubt_until:
-                self._doubt_until = None
         self._counts.skipped += lost
         self._counts.decoded += 1
-        self.damaged += picture.is_corrupt
-        index = self._next + lost if self._next else 0
+        self._damaged += picture.is_corrupt
+        index = self._next + lost
+        if index > self._next and len(self._gaps) <= _MOST_GAPS:
+            self._gaps.append(str(self._next) if lost == 1 else f"{self._next} to {index - 1}")
         self._next = index + 1
-        return Decoded(index, self._stamps.best(picture.pts, picture.dts), picture)
+        stamp, time_s = self._clock.tell(index, picture.pts, picture.dts)
+        self._counts.duplicated = self._clock.repeats
+        return Decoded(index, stamp, time_s, picture)
 
     def _comes_before(self, one: _Sent, other: _Sent) -> bool:
         if one.stamp is None or other.stamp is None:
@@ -136,26 +180,55 @@ class Decoder:
         return one.stamp < other.stamp
 
 
-class _Stamps:
-    """The better of a picture's two time stamps: when it is shown, or when its packet was to be decoded.
+class _Clock:
+    """When pictures are shown.
 
-    Old containers have only one of them right. The one that went backwards less often wins.
+    A picture has two time stamps: when it is shown, and when its packet was to be decoded. Old containers have only one of
+    them right: the one that went backwards less often is taken.
+
+    Args:
+        unit: of the stamps, in seconds. fps: by which pictures are counted.
+
+    Attributes:
+        repeats: how many had the stamp of the one before.
     """
 
-    def __init__(self) -> None:
-        self._last_pts: int | None = None
-        self._last_dts: int | None = None
-        self._faulty_pts = self._faulty_dts = 0
+    def __init__(self, unit: Fraction, fps: float) -> None:
+        self._unit, self._fps = unit, fps
+        self._pts, self._dts = _Row(), _Row()
+        self._origin: int | None = None
+        self._last: tuple[int, int | None, float] | None = None
+        self.repeats = 0
 
-    def best(self, pts: int | None, dts: int | None) -> int | None:
-        if dts is not None:
-            self._faulty_dts += self._last_dts is not None and dts <= self._last_dts
-            self._last_dts = dts
-        elif pts is not None:
-            self._last_dts = pts
-        if pts is not None:
-            self._faulty_pts += self._last_pts is not None and pts <= self._last_pts
-            self._last_pts = pts
-        elif dts is not None:
-            self._last_pts = dts
-        return pts if pts is not None and (dts is None or self._faulty_pts <= self._faulty_dts) else dts
+    def tell(self, index: int, pts: int | None, dts: int | None) -> tuple[int | None, float]:
+        """Stamp and seconds of the next picture."""
+        self._dts.add(pts if dts is None else dts, counts=dts is not None)
+        self._pts.add(dts if pts is None else pts, counts=pts is not None)
+        stamp = pts if dts is None or (pts is not None and self._pts.faults <= self._dts.faults) else dts
+        time_s = self._seconds(index, stamp)
+        self._last = index, stamp, time_s
+        return stamp, time_s
+
+    def _seconds(self, index: int, stamp: int | None) -> float:
+        last_index, last_stamp, last_s = self._last or (0, None, 0.0)
+        counted_s = last_s + (index - last_index) / self._fps
+        if stamp is None:
+            return counted_s
+        self.repeats += stamp == last_stamp
+        if self._origin is None:
+            self._origin = stamp - round(counted_s / self._unit)
+        stamp_s = float((stamp - self._origin) * self._unit)
+        return stamp_s if stamp_s > last_s else counted_s
+
+
+class _Row:
+    """One kind of time stamps, and how often it did not grow."""
+
+    def __init__(self) -> None:
+        self.faults = 0
+        self._last: int | None = None
+
+    def add(self, stamp: int | None, counts: bool) -> None:
+        if stamp is not None:
+            self.faults += counts and self._last is not None and stamp <= self._last
+            self._last = stamp

@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from siamtrack.errors import SourceError
-from siamtrack.video.decode import Decoder
 from siamtrack.video.names import printable
 from siamtrack.video.stream import MediaSource
 
@@ -100,7 +99,7 @@ class PipeSource(MediaSource):
         super().close()
         self._pipe.close()
 
-    def _check_end(self, count: int, start: int, decoder: Decoder) -> None:
+    def _check_end(self, start: int) -> None:
         if self._pipe.problem is not None:
             raise self._pipe.problem
-        super()._check_end(count, start, decoder)
+        super()._check_end(start)

@@ -5,69 +5,138 @@ PyAV takes 50 ms to import, so this module is imported where a video is opened, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+from av.stream import Disposition
 
 from siamtrack.errors import SourceError
-from siamtrack.video.colour import Converter
-from siamtrack.video.container import inspect
+from siamtrack.system import usable_cores
+from siamtrack.video.colour import Converter, turns_sideways
+from siamtrack.video.container import is_cut
 from siamtrack.video.decode import Decoded, Decoder
+from siamtrack.video.deinterlace import deinterlaced
 from siamtrack.video.names import printable, source_name
-from siamtrack.video.source import FOLDER_FPS, Frame, Source
+from siamtrack.video.source import FOLDER_FPS, Audio, Frame, Source
 
 _MOST_FAULTS = 16
-"""Reads that may fail one after the other; then nothing more comes."""
+"""Reads of a damaged file that may fail one after the other; then nothing more comes."""
+_LIVE_THREADS = 4
+"""Each thread more holds a frame back: with one for each of 16 cores a camera would be shown half a second late."""
 
 
 class MediaSource(Source):
     """What FFmpeg's libraries open.
 
+    The first key frame is number 0. A frame that cannot be decoded is left out, counted in `counts.skipped` and told in
+    `notes`; later ones keep their numbers. Interlaced frames are deinterlaced.
+
     Args:
         name: as the user gave it. address: what FFmpeg opens, or a file that PyAV reads.
         problem: what follows the name in the error of one that cannot be opened.
-        options: of FFmpeg. timeout_s: of each read.
+        options: of FFmpeg.
+        timeout_s: silence after which an opening or a read fails; None waits for ever.
     """
 
     def __init__(
-        self,
-        name: str,
-        address: Any,
-        problem: str,
-        options: Mapping[str, str] | None = None,
-        timeout_s: float | None = None,
+        self, name: str, address: Any, problem: str, options: Mapping[str, str] | None = None, timeout_s: float | None = None
     ) -> None:
-        self.name = source_name(name)
+        self.name, self._address = source_name(name), address
+        self._problem, self._options, self._timeout_s = problem, dict(options or {}), timeout_s
+        self._told: list[str] = []
+        self._decoder: Decoder | None = None
+        self._last: Decoded | None = None
+        self._broken: av.FFmpegError | None = None
+        self._container = self._open()
         try:
-            self._container = av.open(address, options=dict(options or {}), timeout=timeout_s)
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise SourceError(f"{self.name} {problem}") from error
-        self._stream = self._container.streams.video[0]
-        rate = self._stream.guessed_rate or self._stream.average_rate
-        self.fps = float(rate) if rate else FOLDER_FPS
+            self._stream = self._choose()
+        except SourceError:
+            self._container.close()
+            raise
+        self.fps = _rate(self._stream)
         self.frame_count = self._stream.frames or None
-        self.sample_aspect = self._stream.sample_aspect_ratio or self.sample_aspect
+        self.sample_aspect = self._stream.sample_aspect_ratio or Fraction(1)
+
+    @property
+    def notes(self) -> list[str]:  # type: ignore[override]
+        """What a user should know of how the frames were read, up to now."""
+        return [*self._told, *(self._decoder.notes() if self._decoder else ())]
 
     def read(self, start: int = 0) -> Iterator[Frame]:
         """Frames with the source's own time stamps, counted from the first; see `Source.read`."""
-        decoder = Decoder(self._stream, self.counts)
-        converter = Converter(self.notes.append)
-        clock = _Clock(self._stream.time_base or Fraction(1), self.fps)
-        last = -1
-        # Frames before `start` are decoded, not sought: seeking lands on key frames, and then numbers are guesses.
-        for decoded in decoder.pictures(self._packets()):
-            last, time_s = decoded.index, clock.time_s(decoded)
-            self.counts.duplicated += clock.repeated
-            if decoded.index >= start:
-                yield Frame(decoded.index, time_s, converter.frame(decoded.picture))
-        self._check_end(last + 1, start, decoder)
+        converter = Converter(self._told.append)
+        # Frames before `start` are decoded, not sought: seeking lands on key frames, and then numbers are guesses. The
+        # deinterlacer looks at the two before.
+        begun = False
+        for decoded in deinterlaced(one for one in self._pictures() if one.index >= start - 2):
+            if decoded.index < start:
+                continue
+            if not begun and decoded.index > start:
+                raise SourceError(f"frame {start} of {self.name} cannot be decoded; the next that can is {decoded.index}")
+            begun = True
+            yield Frame(decoded.index, decoded.time_s, converter.frame(decoded.picture))
+        self._check_end(start)
 
     def close(self) -> None:
-        """Let go of the device or file."""
+        """Let go of the file or connection."""
         self._container.close()
+
+    def _open(self) -> Any:
+        try:
+            return av.open(self._address, options=self._options, timeout=self._timeout_s, metadata_errors="replace")
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise SourceError(f"{self.name} {self._problem}") from error
+
+    def _choose(self) -> av.VideoStream:
+        """The stream to read: the one with the most frames; of several with about as many the default, or the first."""
+        streams = [one for one in self._container.streams.video if not one.disposition & Disposition.attached_pic]
+        if not streams:
+            raise SourceError(f"{self.name} holds no video, only sound or a cover picture")
+        known = [one for one in streams if one.codec_context is not None]
+        if not known:
+            raise SourceError(
+                f"{self.name} is coded as {self._codec_name(streams[0])}, for which PyAV {av.__version__} has no decoder; "
+                "convert it, to H.264 for instance"
+            )
+        frames = {one.index: _frames(one) for one in known}
+        long = [one for one in known if 2 * frames[one.index] >= max(frames.values())]
+        chosen = next((one for one in long if one.disposition & Disposition.default), long[0])
+        if len(streams) > 1:
+            self._told.append(f"it holds {len(streams)} videos; number {streams.index(chosen) + 1} is read")
+        return chosen
+
+    def _codec_name(self, stream: av.VideoStream) -> str:
+        """What FFmpeg or the container calls a codec that cannot be decoded."""
+        level = av.logging.get_level()
+        av.logging.set_level(av.logging.INFO)
+        try:
+            told = self._container.dumps_format()
+        finally:
+            av.logging.set_level(level)
+        found = re.search(rf"Stream #0:{stream.index}\b.*?: Video: (\w+)(?: \(([ -~]{{4}}) /)?", told)
+        if found and found[1] != "none":
+            return found[1]
+        return f"'{found[2]}'" if found and found[2] else "an unknown codec"
+
+    def _pictures(self) -> Iterator[Decoded]:
+        """All pictures, decoded side by side; where that may have lost some at the end, once more without."""
+        self._last = None
+        for threads in (True, False):
+            if self.live:
+                self._stream.codec_context.thread_count = min(_LIVE_THREADS, usable_cores())
+            decoder = self._decoder = Decoder(self._stream, self.counts, self.fps, threads)
+            for decoded in decoder.pictures(self._packets()):
+                if self._last is None:
+                    self._see_first(decoded)
+                if self._last is None or decoded.index > self._last.index:
+                    self._last = decoded
+                    yield decoded
+            if not decoder.incomplete or not self._reopen():
+                return
 
     def _packets(self) -> Iterator[av.Packet[Any]]:
         faults = 0
@@ -79,69 +148,73 @@ class MediaSource(Source):
                 return
             except av.FFmpegError as error:
                 faults += 1
-                if self.live or faults == _MOST_FAULTS:
-                    raise SourceError(f"{self.name} cannot be read any further: {error.strerror}") from error
+                # A damaged file may be intact further on. A connection that broke is not mended by asking again.
+                if not isinstance(error, av.InvalidDataError) or self.live or faults == _MOST_FAULTS:
+                    self._broken = error
+                    return
 
-    def _check_end(self, count: int, start: int, decoder: Decoder) -> None:
+    def _see_first(self, decoded: Decoded) -> None:
+        """Learn what only pictures tell."""
+        if turns_sideways(decoded.picture):
+            self.sample_aspect = 1 / self.sample_aspect
+        if self._container.streams.audio and not self.live and isinstance(self._address, str):
+            origin = (decoded.stamp or 0) * (self._stream.time_base or Fraction(1))
+            self.audio = Audio(self._address, float(origin))
+
+    def _reopen(self) -> bool:
+        """Begin again, if that is possible."""
+        return False
+
+    def _check_end(self, start: int) -> None:
+        """Say what was wrong, now that all frames were given."""
+        count = self._last.index + 1 if self._last else 0
+        if self._broken and (self.live or not count):
+            raise SourceError(f"{self.name} cannot be read any further ({self._broken.strerror})")
+        if not count:
+            raise SourceError(f"{self.name} holds no frame that can be decoded; it is empty or damaged")
         if count <= start:
             raise SourceError(f"{self.name} ended after {count} frames; frame {start} was asked for (counting from 0)")
-
-
-class _Clock:
-    """Seconds of pictures from the first: by their stamps, or counted where those are missing or do not grow.
-
-    Args:
-        unit: of the stamps, in seconds. fps: by which pictures are counted.
-    """
-
-    def __init__(self, unit: Fraction, fps: float) -> None:
-        self._unit, self._fps = unit, fps
-        self._time_s = 0.0
-        self._origin: int | None = None
-        self._last: Decoded | None = None
-        self.repeated = False
-
-    def time_s(self, decoded: Decoded) -> float:
-        """The time of the next picture; `repeated` is then whether it has the stamp of the one before."""
-        last, self._last = self._last, decoded
-        if self._origin is None and decoded.stamp is not None:
-            self._origin = decoded.stamp - (round(self._time_s / self._unit) if last else 0)
-        known = decoded.stamp is not None and self._origin is not None
-        stamp_s = float((decoded.stamp - self._origin) * self._unit) if known else 0.0  # type: ignore[operator]
-        if last is None:
-            return 0.0
-        self.repeated = decoded.stamp is not None and decoded.stamp == last.stamp
-        self._time_s = stamp_s if stamp_s > self._time_s else self._time_s + (decoded.index - last.index) / self._fps
-        return self._time_s
-
-
-class VideoSource(MediaSource):
-    """A video file. Times are the file's own time stamps, rotation flags are applied."""
-
-    def __init__(self, path: Path) -> None:
-        if path.is_file() and path.stat().st_size == 0:
-            raise SourceError(f"{printable(str(path))} is empty (0 bytes); get the file again")
-        problem = "cannot be opened as a video; it is damaged, cut off, or of an unknown format"
-        super().__init__(str(path), f"file:{path.absolute()}", problem)
-        self._path = path
-
-    def _check_end(self, count: int, start: int, decoder: Decoder) -> None:
-        if count == 0:
-            raise SourceError(f"{self.name} holds no frame that can be decoded; it is empty or damaged")
-        super()._check_end(count, start, decoder)
-        missing = self.frame_count is not None and count < self.frame_count
-        if decoder.lost_at_end or (missing and self._is_cut()):
+        if self._broken or (self._decoder and self._decoder.lost_at_end) or self._is_cut(count):
             of = f" of {self.frame_count}" if self.frame_count else ""
             raise SourceError(f"{self.name} breaks off after {count}{of} frames; the file is cut or damaged")
 
-    def _is_cut(self) -> bool:
-        """Whether the container's own index names bytes behind the end of the file."""
+    def _is_cut(self, count: int) -> bool:
+        """Whether the container promises more than these frames."""
+        return False
+
+
+class VideoSource(MediaSource):
+    """A video file. See `MediaSource`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        if path.is_file() and path.stat().st_size == 0:
+            raise SourceError(f"{printable(str(path))} is empty (0 bytes); get the file again")
+        problem = "cannot be opened as a video; it is damaged, cut off, or of an unknown format"
+        # With the scheme, no name is taken for an address: `10:30.mp4` is a file.
+        super().__init__(str(path), f"file:{path.absolute()}", problem)
+
+    def _reopen(self) -> bool:
+        self._container.close()
+        self._container = self._open()
+        self._stream = self._choose()
+        return True
+
+    def _is_cut(self, count: int) -> bool:
+        if self._is_at_end() if self.frame_count is None else count >= self.frame_count:
+            return False
         size = self._path.stat().st_size
-        return inspect(self._path).cut or any(entry.pos + entry.size > size for entry in self._stream.index_entries)
+        return is_cut(self._path) or any(entry.pos + entry.size > size for entry in self._stream.index_entries)
+
+    def _is_at_end(self) -> bool:
+        """Whether the last frame lies where the container ends by its own account; what is cut off holds no frames."""
+        if self._last is None or self._container.duration is None:
+            return False
+        return bool(self._last.time_s + 2 / self.fps >= 0.98 * self._container.duration / av.time_base)
 
 
 class StreamSource(MediaSource):
-    """A network stream, or a video file on a web server (then it is not `live`).
+    """A network stream, or a video file on a web server (then it is not `live`). See `MediaSource`.
 
     Args:
         url: its address.
@@ -153,5 +226,25 @@ class StreamSource(MediaSource):
         options = {"rtsp_transport": "tcp"} if url.lower().startswith("rtsp") else {}
         super().__init__(url, url, problem, options, timeout_s)
         # Who sends what is being filmed cannot know how long it will be.
-        known = self._container.duration is not None or self._stream.frames > 0
+        known = self._container.duration is not None or self._container.size > 0
         self.live = not (url.lower().startswith("http") and known)
+
+
+def _rate(stream: av.VideoStream) -> float:
+    """Nominal frames per second."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    # A guess far above the average is the unit of the time stamps, not a rate.
+    rate = average if average and (not guessed or guessed > 4 * average) else guessed
+    return float(rate) if rate else FOLDER_FPS
+
+
+def _frames(stream: av.VideoStream) -> float:
+    """About how many frames a stream holds, to tell a poster from a film; 0 if nothing says it."""
+    if stream.frames:
+        return stream.frames
+    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska's way to say it
+    if stream.duration and stream.time_base:
+        seconds = float(stream.duration * stream.time_base)
+    else:
+        seconds = 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3]) if tag else 0.0
+    return seconds * _rate(stream)
