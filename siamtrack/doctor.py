@@ -82,7 +82,8 @@ def _codec() -> Finding:
     import numpy as np
 
     from siamtrack.errors import OutputError
-    from siamtrack.video.sink import VideoSink, choose_encoder
+    from siamtrack.video.encode import choose_encoder
+    from siamtrack.video.sink import VideoSink
 
     what, reinstall = "video writing", "pip install --force-reinstall av"
     try:

@@ -38,10 +38,10 @@ class Pictures:
     """
 
     def __init__(self, folder: Path, source: Source, video: bool, audio: bool = True) -> None:
-        self._folder = folder
+        self._folder, self._source = folder, source
+        self._video, self._audio = video, audio
         self._sheet = _Sheet()
-        sound = source.audio if audio else None
-        self._sink = VideoSink(folder / OVERLAY, source.fps, source.sample_aspect, sound) if video else None
+        self._sink: VideoSink | None = None
         self._shape: tuple[int, ...] | None = None
 
     def add(self, frame: Frame, results: Sequence[tuple[int, TrackResult]]) -> None:
@@ -56,7 +56,9 @@ class Pictures:
         if not results and self._shape is None:
             return
         image = frame.image
-        self._shape = self._shape or image.shape
+        if self._shape is None:
+            self._shape = image.shape
+            self._sink = self._overlay() if self._video else None
         seen = []
         if self._sink is not None or self._sheet.wanted:
             seen = [SeenTarget(str(number), number, as_written(result)) for number, result in results]
@@ -88,6 +90,10 @@ class Pictures:
         """Let go of the files, without results."""
         if self._sink is not None:
             self._sink.drop()
+
+    def _overlay(self) -> VideoSink:
+        source = self._source  # which knows its sound and the shape of its pixels once it has given a frame
+        return VideoSink(self._folder / OVERLAY, source.fps, source.sample_aspect, source.audio if self._audio else None)
 
     def _give_up(self, error: OutputError) -> None:
         """Go on without an overlay. It makes room before anything else is written: the disk may be full."""

@@ -266,7 +266,7 @@ def test_an_overlay_that_cannot_be_made_costs_no_results(
     def refuse(*_: object) -> None:
         raise OutputError("no codec takes it")
 
-    monkeypatch.setattr("siamtrack.video.sink.choose_encoder", refuse)
+    monkeypatch.setattr("siamtrack.video.encode.choose_encoder", refuse)
     video, settings = job(clips / "a.mp4", TargetJob("one", A)), settings_in(tmp_path, video=True)
     assert by_name(run_video(video, settings, tracker))["one"].frames == 12
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"one", "contact_sheet.jpg", "overlay.error.txt"}

@@ -184,7 +184,7 @@ def test_a_recording_that_cannot_be_written_says_so_and_ends(session: Session, m
     def refuse(*_: object) -> None:
         raise OutputError("the disk is full")
 
-    monkeypatch.setattr("siamtrack.video.sink.choose_encoder", refuse)
+    monkeypatch.setattr("siamtrack.video.encode.choose_encoder", refuse)
     session.record(True)
     session.step(captured(0))
     with pytest.raises(OutputError, match="the disk is full"):

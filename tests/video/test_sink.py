@@ -13,7 +13,8 @@ import pytest
 from rendered import rendered_frame
 
 from siamtrack.errors import OutputError
-from siamtrack.video.sink import MAX_SIDE, VideoSink, choose_encoder
+from siamtrack.video.encode import MAX_SIDE, choose_encoder
+from siamtrack.video.sink import VideoSink
 
 GRAY = np.full((48, 64, 3), 128, np.uint8)
 PATCH = 16
