@@ -7,12 +7,17 @@ covers the half-open interval [i, i + 1), so the box `(0, 0, W, H)` is the whole
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence, Set
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from siamtrack.errors import shown
+from siamtrack.outside import finite
 
 MIN_SIDE_PX = 4.0
 """Shortest box side that is accepted: below it an exemplar holds nothing but interpolation."""
@@ -55,45 +60,59 @@ def parse_box(text: str) -> Box:
     except ValueError:
         numbers = []
     if len(numbers) != 4 or not all(math.isfinite(number) for number in numbers):
-        raise ValueError(f"box {text!r} is not four finite numbers; give X,Y,W,H in pixels, such as 120,80,64,48")
+        raise ValueError(f"box {shown(text)} is not four finite numbers; give X,Y,W,H in pixels, such as 120,80,64,48")
     return Box(*numbers)
 
 
-def check_box(box_xywh: Iterable[float], frame_wh: tuple[int, int]) -> Box:
+def check_box(box_xywh: Iterable[float], frame_wh: tuple[int, int], least: float = MIN_SIDE_PX) -> Box:
     """Check a box that a user gave for a frame, and clip it to that frame.
 
     Args:
         box_xywh: four numbers `(x, y, w, h)`, 0-based, pixels.
         frame_wh: width and height of the frame.
+        least: shortest side that is accepted.
 
     Returns:
         The part of the box that lies in the frame.
 
     Raises:
         ValueError: not four finite numbers, a size of zero or less, a box outside the frame, or a side
-            inside the frame under `MIN_SIDE_PX`.
+            inside the frame under `least`.
     """
-    try:
-        values = tuple(float(value) for value in box_xywh)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"box {box_xywh!r} is not four numbers; give (x, y, w, h) in pixels") from error
-    if len(values) != 4:
-        raise ValueError(f"box {values} has {len(values)} numbers; give (x, y, w, h) in pixels")
-    if not all(math.isfinite(value) for value in values):
-        raise ValueError(f"box {values} has a number that is not finite; give (x, y, w, h) in pixels")
-    box = Box(*values)
+    box = Box(*four_numbers(box_xywh))
     width, height = frame_wh
     if box.w <= 0 or box.h <= 0:
         raise ValueError(f"box {_short(box)} has a width or height of zero or less; w and h must be positive pixels")
     inside = clip_box(box, frame_wh)
     if inside.w <= 0 or inside.h <= 0:
         raise ValueError(f"box {_short(box)} lies outside the {width}x{height} frame; it must overlap the picture")
-    if min(inside.w, inside.h) < MIN_SIDE_PX:
+    if min(inside.w, inside.h) < least:
         raise ValueError(
             f"box {_short(box)} is {inside.w:g}x{inside.h:g} px inside the {width}x{height} frame; "
-            f"each side must be at least {MIN_SIDE_PX:g} px"
+            f"each side must be at least {least:g} px"
         )
     return inside
+
+
+def four_numbers(box_xywh: Iterable[float]) -> tuple[float, float, float, float]:
+    """The numbers of a box that a user gave.
+
+    Raises:
+        ValueError: not four finite numbers in an order: text and bytes are no numbers, and a set has no order.
+    """
+    values: list[Any] = []
+    if not isinstance(box_xywh, (str, bytes, bytearray, memoryview, Set, Mapping)):
+        with contextlib.suppress(TypeError):
+            values = list(islice(box_xywh, 99))  # some iterables have no end
+    if not values or any(isinstance(value, (str, bytes)) or not hasattr(value, "__float__") for value in values):
+        raise ValueError(f"box {shown(box_xywh)} is not four numbers; give (x, y, w, h) in pixels")
+    if len(values) != 4:
+        raise ValueError(f"box {shown(values)} has {len(values)} numbers; give (x, y, w, h) in pixels")
+    try:
+        x, y, w, h = (finite(value, "a number") for value in values)
+    except ValueError as error:
+        raise ValueError(f"box {shown(values)} has a number that is not finite; give (x, y, w, h) in pixels") from error
+    return x, y, w, h
 
 
 def clip_box(box_xywh: Sequence[float], frame_wh: tuple[int, int]) -> Box:

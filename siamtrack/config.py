@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
+import math
 import types
 import typing
 import warnings
@@ -13,13 +15,21 @@ from typing import Any, TypeVar
 
 import yaml
 
-from siamtrack.errors import ConfigError, OldKeyWarning
+from siamtrack.errors import ConfigError, OldKeyWarning, one_line, shown
+from siamtrack.outside import MAX_DEPTH, finite, whole
+from siamtrack.system import MIB, read_text
 
 T = TypeVar("T")
 
 _PACKAGE = Path(__file__).parent
 CONFIGS = _PACKAGE / "configs" if (_PACKAGE / "configs").is_dir() else _PACKAGE.parent / "configs"
 """Recipes and tracker constants in YAML: inside an installed package, beside the package in a clone."""
+
+MAX_YAML = MIB
+"""Bytes of a YAML file: a recipe has some thousand."""
+
+MAX_NODES = 100_000
+"""Values of a YAML text, those that aliases repeat counted as often as they stand there."""
 
 
 def nearest(word: str, known: typing.Iterable[str]) -> str:
@@ -34,7 +44,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "config", warn: 
 
     Args:
         cls: the dataclass; its fields may be numbers, strings, bools, tuples, mappings or dataclasses. A class variable
-            `OLD_KEYS` lists keys that it had: see `present_keys`.
+            `OLD_KEYS` lists keys that it had: see `present_keys`; `MAY_BE_INFINITE` numbers that need not be finite.
         values: plain data, as YAML or JSON gives it. Missing keys keep their defaults.
         where: the name that messages give to the mapping.
         warn: whether old keys are warned about; not where a file is read that this package wrote.
@@ -50,8 +60,16 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "config", warn: 
     chosen: dict[str, Any] = {}
     for key, value in values.items():
         if key not in fields:
-            raise ConfigError(f"{where}: unknown key {key!r}; {nearest(str(key), fields)}")
-        chosen[key] = _convert(hints[key], value, f"{where}.{key}")
+            raise ConfigError(f"{where}: unknown key {shown(key)}; {nearest(one_line(key), fields)}")
+        if key in getattr(cls, "MAY_BE_INFINITE", ()) and value in (math.inf, -math.inf):
+            chosen[key] = value
+            continue
+        try:
+            chosen[key] = _convert(hints[key], value, f"{where}.{key}")
+        except ConfigError:
+            raise
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in chosen:
@@ -106,16 +124,32 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
         FileNotFoundError: there is no such file.
         ConfigError: the file is not YAML, or not a mapping.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"config file {path} not found; there are examples in {CONFIGS}")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from error
+        data = parse_yaml(read_text(Path(path), MAX_YAML, ConfigError), str(path))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"config file {path} not found; there are examples in {CONFIGS}") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping of keys to values, got {type(data).__name__}")
     return data
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Plain data of a YAML text, by the safe loader: nothing in it is executed.
+
+    Args:
+        text: whose size was limited when it was read. where: for messages, such as its path.
+
+    Raises:
+        ConfigError: not YAML; more than `MAX_NODES` values, or more than `MAX_DEPTH` inside one another; a key that is no
+            text.
+    """
+    try:
+        return _Loader(text).get_single_data()
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
+        # The last six come from values under a tag that they do not fit, such as `!!int x`.
+        raise ConfigError(f"{where}: not readable as YAML: {one_line(error, 300)}") from error
 
 
 def find_recipe(name: str | Path) -> Path:
@@ -135,6 +169,40 @@ def find_recipe(name: str | Path) -> Path:
     return named
 
 
+class _Loader(yaml.SafeLoader):
+    """Counts values and levels while it reads: a few lines of aliases stand for more than a computer can hold."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._nodes = self._depth = 0
+        self._sizes: dict[yaml.Node, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """A value, and what is in it."""
+        alias = self.check_event(yaml.AliasEvent)
+        before, self._depth = self._nodes, self._depth + 1
+        if self._depth > MAX_DEPTH:
+            raise ConfigError(f"more than {MAX_DEPTH} values inside one another; nothing here needs so many")
+        node = super().compose_node(parent, index)
+        if node is not None:
+            if alias and node not in self._sizes:
+                raise ConfigError("an alias stands inside of what it stands for; write the values out")
+            self._nodes += self._sizes[node] if alias else 1
+            self._sizes.setdefault(node, self._nodes - before)
+        if self._nodes > MAX_NODES:
+            raise ConfigError(f"more than {MAX_NODES:,} values, aliases resolved; nothing here needs so many")
+        self._depth -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping, whose keys are text."""
+        found = super().construct_mapping(node, deep)
+        for key in found:
+            if not isinstance(key, str):
+                raise ConfigError(f"key {shown(key)} is no text; put it in quotes if it is meant")
+        return found
+
+
 def _convert(hint: Any, value: Any, where: str) -> Any:
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
@@ -144,14 +212,14 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         inner = [option for option in options if option is not type(None)]
         return _convert(inner[0], value, where) if len(inner) == 1 else value
     if origin is typing.Literal:
-        if value not in typing.get_args(hint):
-            raise ConfigError(f"{where}: {value!r} is not one of {', '.join(map(repr, typing.get_args(hint)))}")
+        if not isinstance(value, str) or value not in typing.get_args(hint):
+            raise ConfigError(f"{where}: {shown(value)} is not one of {', '.join(map(repr, typing.get_args(hint)))}")
         return value
     if dataclasses.is_dataclass(hint):
         return value if isinstance(value, hint) else build(hint, value, where)  # type: ignore[arg-type]
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{where}: expected a list, got {value!r}")
+            raise ConfigError(f"{where}: expected a list, got {shown(value)}")
         item_hints = typing.get_args(hint)
         if item_hints[-1] is Ellipsis:
             return tuple(_convert(item_hints[0], item, f"{where}[{i}]") for i, item in enumerate(value))
@@ -161,24 +229,22 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return tuple(_convert(item_hint, item, f"{where}[{i}]") for i, (item_hint, item) in enumerate(pairs))
     if origin is dict:
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where}: expected a mapping, got {value!r}")
+            raise ConfigError(f"{where}: expected a mapping, got {shown(value)}")
         value_hint = typing.get_args(hint)[1]
         return {str(key): _convert(value_hint, item, f"{where}.{key}") for key, item in value.items()}
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
     if hint is float and isinstance(value, str):
         # YAML 1.1 reads 1e-5 as a string; people write it all the same.
-        try:
-            return float(value)
-        except ValueError:
-            pass
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return finite(value, where)
     if hint is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return whole(value, where)
     if hint in (bool, str) and isinstance(value, hint):
         return value
     if hint is Any:
         return value
-    raise ConfigError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {value!r}")
+    raise ConfigError(f"{where}: expected {getattr(hint, '__name__', hint)}, got {shown(value)}")
 
 
 def _plain(value: Any) -> Any:

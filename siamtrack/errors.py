@@ -1,10 +1,15 @@
-"""The small tree of errors that siamtrack raises on purpose.
+"""The small tree of errors that siamtrack raises on purpose, and how text from outside gets into their messages.
 
 Each message carries three things: what was seen, what was wanted, what to do. The command line prints
 it as one line on stderr and exits with status 2; from Python it is raised as it is.
 """
 
 from __future__ import annotations
+
+import reprlib
+
+LONGEST = 200
+"""Characters of a value from outside that a message shows."""
 
 
 class SiamtrackError(Exception):
@@ -47,3 +52,41 @@ def needs(extra: str, what: str) -> SiamtrackError:
         what: who needs what, such as "tuning needs Optuna".
     """
     return SiamtrackError(f"{what}, which is not installed: pip install '.[{extra}]' in the clone of siamtrack")
+
+
+def shown(value: object) -> str:
+    """A value from outside as Python writes it, for a message: cut at `LONGEST` characters, in a moment whatever it is."""
+    return one_line(_BRIEF.repr(value))
+
+
+def one_line(text: object, most: int = LONGEST) -> str:
+    """Text from outside on one line, without quotes: what cannot be printed is escaped, and the end is cut off.
+
+    A terminal would obey control characters; half a surrogate pair, as in a file name that is not UTF-8, cannot be written.
+    """
+    line = " ".join(str(text)[: 4 * most].split())
+    line = "".join(letter if letter.isprintable() else _escaped(letter) for letter in line)
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
+def _escaped(letter: str) -> str:
+    code = ord(letter)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name, as Python keeps it
+        return f"\\x{code - 0xDC00:02x}"
+    return letter.encode("unicode_escape").decode()
+
+
+class _Brief(reprlib.Repr):
+    """Looks at few items and few levels: what aliases blow up is never written out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = LONGEST
+        self.maxlevel = 3
+
+    def repr_int(self, value: int, level: int) -> str:
+        # Python refuses to write more than 4,300 digits.
+        return repr(value) if value.bit_length() <= 128 else f"a whole number of {value.bit_length()} bits"
+
+
+_BRIEF = _Brief()

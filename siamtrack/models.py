@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from siamtrack.outside import finite
+
 ModelName = Literal["siamfc", "siamfc-box", "siamfc-lite"]
 MODELS: tuple[ModelName, ...] = get_args(ModelName)
 """Every architecture; `siamfc-box` has no weights in the package."""
@@ -49,6 +51,11 @@ class InputSpec:
     color_order: Literal["rgb", "bgr"] = "rgb"
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+    def __post_init__(self) -> None:
+        for name, least in (("mean", -1e4), ("std", 1e-3)):
+            for value in getattr(self, name):
+                finite(value, name, least, 1e4)
 
 
 def default_input(model: ModelName, color_order: Literal["rgb", "bgr"] = "rgb") -> InputSpec:

@@ -1,19 +1,101 @@
-"""What the package asks of the system: files written whole, a cache folder, processes, memory, names in natural order."""
+"""What the package asks of the system: files from outside, files written whole, a cache folder, processes, memory."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import multiprocessing
 import os
 import platform
 import re
+import stat
 import sys
 import tempfile
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO, TextIO
 
-from siamtrack.errors import OutputError
+from siamtrack.errors import DataError, OutputError, SiamtrackError, one_line
+
+MIB = 2**20
+
+MAX_TEXT = 256 * MIB
+"""Bytes of a text file: boxes, lists and tables of some million lines."""
+
+
+def open_file(path: Path, most: int, error: type[SiamtrackError] = DataError) -> BinaryIO:
+    """Open a file from outside to read its bytes. Pipes and devices are refused: to read them may take for ever.
+
+    Args:
+        path: links are followed. most: bytes that such a file may have. error: what is raised.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        SiamtrackError: of the class given; not a regular file, too large, or it may not be read.
+    """
+    try:
+        status = os.stat(path)
+        kind = next((name for test, name in _KINDS if test(status.st_mode)), None)
+        if kind is not None:
+            raise error(f"{one_line(path)} is a {kind}; give a file")
+        if status.st_size > most:
+            raise error(f"{one_line(path)} has {status.st_size} bytes; such a file has at most {most}")
+        # Without waiting: what was a file may be a pipe by now.
+        return open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    except FileNotFoundError as problem:
+        raise FileNotFoundError(f"{one_line(path)} not found") from problem
+    except SiamtrackError:
+        raise
+    except (OSError, ValueError) as problem:  # ValueError: a NUL in its name
+        raise error(f"{one_line(path)} cannot be read ({reason_of(problem)}); mend that, or give another file") from problem
+
+
+def read_file(path: Path, most: int, error: type[SiamtrackError] = DataError) -> bytes:
+    """The bytes of a file from outside; arguments and errors as for `open_file`."""
+    try:
+        with open_file(path, most, error) as stream:
+            data = stream.read(most + 1)
+    except SiamtrackError:
+        raise
+    except FileNotFoundError:
+        raise
+    except OSError as problem:
+        raise error(f"{one_line(path)} cannot be read ({reason_of(problem)})") from problem
+    if len(data) > most:  # files of /proc have no size
+        raise error(f"{one_line(path)} has more than {most} bytes; such a file has less")
+    return data
+
+
+def read_text(path: Path, most: int = MAX_TEXT, error: type[SiamtrackError] = DataError) -> str:
+    """A UTF-8 text file from outside, with or without a byte order mark; arguments and errors as for `open_file`."""
+    try:
+        return read_file(path, most, error).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as problem:
+        raise error(
+            f"{one_line(path)} is not UTF-8 text ({problem.reason} at byte {problem.start}); save it as UTF-8"
+        ) from problem
+
+
+def open_text(path: Path, most: int = MAX_TEXT, error: type[SiamtrackError] = DataError) -> TextIO:
+    """Open a UTF-8 text file from outside, to read it line by line, line ends as they are; arguments and errors as for
+    `open_file`. What is not UTF-8 raises `UnicodeDecodeError` when it is reached.
+    """
+    return io.TextIOWrapper(open_file(path, most, error), encoding="utf-8-sig", newline="")
+
+
+def reason_of(problem: Exception) -> str:
+    """What the system says of a problem, in a few words."""
+    return one_line((problem.strerror if isinstance(problem, OSError) else None) or problem or type(problem).__name__)
+
+
+_KINDS = (
+    (stat.S_ISDIR, "folder"),
+    (stat.S_ISFIFO, "pipe"),
+    (stat.S_ISCHR, "device"),
+    (stat.S_ISBLK, "device"),
+    (stat.S_ISSOCK, "socket"),
+)
 
 
 def replace_file(path: Path, data: bytes | Iterable[bytes]) -> None:

@@ -15,6 +15,8 @@ from siamtrack.config import build, to_plain
 from siamtrack.errors import ConfigError, OutputError, WeightsError, needs
 from siamtrack.model.tensors import State
 from siamtrack.model.weights import Weights
+from siamtrack.outside import read_json
+from siamtrack.system import read_file
 
 ABOUT = "export.json"
 MAX_BYTES = 512 * 2**20
@@ -76,12 +78,10 @@ def read_export(folder: Path, weights: Weights) -> tuple[str, Mapping[str, bytes
         ConfigError: not such a folder. WeightsError: a file was changed, or the graphs are of other weights.
     """
     path = folder / ABOUT
-    if not path.is_file():
-        raise ConfigError(f"{folder} holds no {ABOUT}; make it with: siamtrack export MODEL --out {folder}")
     try:
-        about = build(ExportAbout, json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as JSON ({error}); export again") from error
+        about = build(ExportAbout, read_json(path, ConfigError), str(path))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{folder} holds no {ABOUT}; make it with: siamtrack export MODEL --out {folder}") from error
     if about.weights != weights.sha256:
         raise WeightsError(f"{folder} was exported from other weights than {weights.header.model} {weights.sha256[:12]}")
     graphs: dict[str, bytes] = {}
@@ -89,9 +89,10 @@ def read_export(folder: Path, weights: Weights) -> tuple[str, Mapping[str, bytes
         if name not in about.graphs:
             raise ConfigError(f"{path} names no {name} graph; export again: siamtrack export MODEL --out {folder}")
         file = folder / Path(about.graphs[name].file).name
-        if not file.is_file() or file.stat().st_size > MAX_BYTES:
-            raise WeightsError(f"{file} is missing, or larger than any graph of this package; export again")
-        graphs[name] = file.read_bytes()
+        try:
+            graphs[name] = read_file(file, MAX_BYTES, WeightsError)
+        except FileNotFoundError as error:
+            raise WeightsError(f"{file} is missing; export again") from error
         if hashlib.sha256(graphs[name]).hexdigest() != about.graphs[name].sha256:
             raise WeightsError(f"{file} is not the file that was exported: its sha256 differs; export again")
     return about.precision, graphs

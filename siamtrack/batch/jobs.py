@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath, PurePosixPath
 
-from siamtrack.errors import DataError
+from siamtrack.boxes import four_numbers
+from siamtrack.errors import DataError, shown
 
 LONGEST = 120
 """Bytes of a folder's name in UTF-8. File systems take 255, and temporary names beside it are longer."""
@@ -43,8 +44,10 @@ class TargetJob:
         wrong = name_problem(self.name)
         if wrong is not None:
             return f"target {self.name[:60]!r} cannot name a folder: it {wrong}"
-        if len(self.box_xywh) != 4 or not all(map(math.isfinite, self.box_xywh)):
-            return f"box {self.box_xywh} is not four finite numbers x,y,w,h"
+        try:
+            four_numbers(self.box_xywh)
+        except ValueError:
+            return f"box {shown(self.box_xywh)} is not four finite numbers x,y,w,h"
         if self.box_xywh[2] <= 0 or self.box_xywh[3] <= 0:
             return f"box {self.box_xywh} has a width or height of zero or less; w and h must be positive pixels"
         if self.start < 0:

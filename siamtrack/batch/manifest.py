@@ -8,7 +8,6 @@ means the video's last. Paths are relative to the manifest. A line that cannot b
 from __future__ import annotations
 
 import csv
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,9 @@ from typing import Any, TextIO
 
 from siamtrack.batch.jobs import JobList, Refusal, TargetJob, VideoJob, completed
 from siamtrack.config import nearest
-from siamtrack.errors import DataError
+from siamtrack.errors import DataError, one_line, shown
+from siamtrack.outside import parse_json, whole
+from siamtrack.system import open_text
 
 SUFFIXES = (".csv", ".jsonl")
 COLUMNS = ("video", "target", "start", "x", "y", "w", "h")
@@ -64,17 +65,21 @@ def read_manifest(path: Path, video: str | None = None) -> JobList:
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
     number = 0
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
+        with open_text(path) as stream:
             for number, row in (_json_rows if path.suffix.lower() == ".jsonl" else _csv_rows)(stream, columns):
                 yield number, row
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (behind line {number}); save it as UTF-8") from error
     except csv.Error as error:
         raise DataError(f"{path} is not CSV behind line {number} ({error}); is a quote left open?") from error
-    except DataError as error:
+    except _HeaderError as error:
         raise DataError(f"{path}, line 1: {error}; wanted is {','.join(columns)}, and end if targets end early") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from error
+
+
+class _HeaderError(Exception):
+    """What is wrong with a header."""
 
 
 def _csv_rows(stream: TextIO, columns: tuple[str, ...]) -> Iterator[Row]:
@@ -82,7 +87,7 @@ def _csv_rows(stream: TextIO, columns: tuple[str, ...]) -> Iterator[Row]:
     header = [cell.strip() for cell in next(reader, [])]
     wrong = _keys_problem(header, columns, "column")
     if wrong is not None:
-        raise DataError(wrong)
+        raise _HeaderError(wrong)
     for row in reader:
         if not any(cell.strip() for cell in row):
             continue
@@ -97,25 +102,25 @@ def _json_rows(stream: TextIO, columns: tuple[str, ...]) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            yield number, f"{line.strip()[:60]!r} is not JSON ({error})"
+            row = parse_json(line, shown(line.strip()[:60]))
+        except DataError as error:
+            yield number, str(error)
             continue
         if isinstance(row, dict):
             yield number, _keys_problem(list(row), columns, "key") or row
         else:
-            yield number, f"{line.strip()[:60]!r} is not an object with the keys {', '.join(columns)}"
+            yield number, f"{shown(line.strip()[:60])} is not an object with the keys {', '.join(columns)}"
 
 
 def _keys_problem(keys: Sequence[str], columns: tuple[str, ...], kind: str) -> str | None:
     """What is wrong with a header's columns or an object's keys; None if nothing."""
     for key in keys:
         if key not in columns + OPTIONAL:
-            return f"unknown {kind} {key[:40]!r}; {nearest(key, columns + OPTIONAL)}"
+            return f"unknown {kind} {shown(key)}; {nearest(one_line(key), columns + OPTIONAL)}"
         if keys.count(key) > 1:
             return f"{kind} {key!r} is there twice"
     missing = [key for key in columns if key not in keys]
-    return f"no {kind} {', '.join(missing)} in {','.join(keys)[:80]!r}" if missing else None
+    return f"no {kind} {', '.join(missing)} in {shown(','.join(keys))}" if missing else None
 
 
 def _path(root: str, video: Any) -> str:
@@ -136,7 +141,7 @@ def _text(value: Any, what: str) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{what} is {value!r}; a name is wanted")
+        raise DataError(f"{what} is {shown(value)}; a name is wanted")
     return value.strip()
 
 
@@ -148,7 +153,7 @@ def _box(cells: Mapping[str, Any]) -> tuple[float, float, float, float]:
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise DataError(f"{key} is {str(cells[key])[:40]!r}; a finite number of pixels is wanted")
+            raise DataError(f"{key} is {shown(str(cells[key]))}; a finite number of pixels is wanted")
         values.append(number)
     return values[0], values[1], values[2], values[3]
 
@@ -160,6 +165,6 @@ def _frame(cells: Mapping[str, Any], key: str) -> int | None:
     try:
         if isinstance(value, (bool, float)):
             raise ValueError
-        return int(value)  # type: ignore[arg-type]
+        return whole(int(str(value)[:30]), key)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{key} is {str(value)[:40]!r}; a whole number of a frame, counted from 0, is wanted") from error
+        raise DataError(f"{key} is {shown(str(value))}; a whole number of a frame, counted from 0, is wanted") from error

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from siamtrack.batch.jobs import TargetJob, VideoJob
-from siamtrack.errors import OutputError
+from siamtrack.errors import DataError, OutputError, shown
+from siamtrack.outside import finite, read_json
 from siamtrack.system import make_folder, write_whole
 
 DONE = "boxes.csv"
@@ -107,8 +108,8 @@ class TargetFolder:
             return None
         key = differing[0]
         there, now = self._facts(run).get(key), {**self.job, **self._identity}.get(key)
-        shown = "" if isinstance(there, dict) else f" ({key}: {there!r} there, {now!r} now)"
-        return f"{self.path} holds results of another job: {', '.join(differing)} differ{shown}"
+        both = "" if isinstance(there, dict) else f" ({key}: {shown(there)} there, {shown(now)} now)"
+        return f"{self.path} holds results of another job: {', '.join(differing)} differ{both}"
 
     def clear(self) -> None:
         """Remove all results, so that the target is tracked again.
@@ -146,10 +147,13 @@ class TargetFolder:
         return TargetResult(self.job["video"], self.target.name, self.path, 0, 0, "unfinished")
 
     def _result(self, found: Mapping[str, Any], error: str | None) -> TargetResult:
-        fps = found.get("fps", {}).get("end_to_end", {}).get("fps", 0.0)
-        frames, lost = int(found.get("frames", 0)), int(found.get("lost_frames", 0))
+        try:
+            fps = finite(found["fps"]["end_to_end"]["fps"], "fps")
+        except (KeyError, TypeError, ValueError):
+            fps = 0.0
+        frames, lost = (value if isinstance(value := found.get(key), int) else 0 for key in ("frames", "lost_frames"))
         outcome: Outcome = "done" if error is None else "failed"
-        return TargetResult(self.job["video"], self.target.name, self.path, frames, lost, outcome, error, float(fps))
+        return TargetResult(self.job["video"], self.target.name, self.path, frames, lost, outcome, error, fps)
 
     def _differing(self, found: Mapping[str, Any]) -> list[str]:
         """Keys in which a run.json or error.json differs from this job."""
@@ -160,7 +164,8 @@ class TargetFolder:
         return differing
 
     def _facts(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        facts = {**(found.get("job") or {}), **{key: found.get(key) for key in self._identity}}
+        job = found.get("job")
+        facts = {**(job if isinstance(job, dict) else {}), **{key: found.get(key) for key in self._identity}}
         facts["device"] = str(found.get("device")).split(":")[0]
         return facts
 
@@ -199,7 +204,7 @@ def write_summary(out: Path, results: Sequence[TargetResult]) -> None:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_json(path)
+    except (FileNotFoundError, DataError):
         return None
     return found if isinstance(found, dict) else None

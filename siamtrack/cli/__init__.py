@@ -5,6 +5,8 @@ Everything heavy is imported inside the command that needs it, so that `siamtrac
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 import warnings
@@ -16,7 +18,7 @@ from siamtrack import __version__
 from siamtrack.cli import batch, bench, data, demo, doctor, export, labels, live, track, train, tune, verify
 from siamtrack.cli import eval as eval_
 from siamtrack.cli.terminal import note
-from siamtrack.errors import OldKeyWarning, SiamtrackError
+from siamtrack.errors import OldKeyWarning, SiamtrackError, one_line
 
 app = typer.Typer(
     name="siamtrack",
@@ -52,6 +54,9 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 def main() -> NoReturn:
     """Entry point: errors that a user can mend are one line on stderr and status 2, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be text, nor a terminal know all letters
     if sys.argv[1:2] != ["verify"]:  # whose searches multiply large matrices
         # Elsewhere numpy's are small: the threads of its BLAS would only wait, in a loop at first, a fifth of the start's time.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -59,19 +64,51 @@ def main() -> NoReturn:
     warnings.showwarning = lambda text, kind, *place: note(str(text)) if kind is OldKeyWarning else show(text, kind, *place)
     try:
         sys.exit(app(standalone_mode=False) or 0)
-    except (SiamtrackError, FileNotFoundError, ValueError) as error:
-        if os.environ.get("SIAMTRACK_DEBUG"):
-            raise
-        problem = str(error)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except Exception as error:
-        # typer carries its own copy of click: a usage error is known by what it can do, not by its class.
-        if not hasattr(error, "format_message"):
+        problem = _in_words(error)
+        if problem is None or (os.environ.get("SIAMTRACK_DEBUG") and not hasattr(error, "format_message")):
             raise
         if type(error).__name__ == "NoArgsIsHelpError":
-            typer.echo(error.format_message(), err=True)
+            typer.echo(problem, err=True)
             sys.exit(2)
-        problem = error.format_message()
     note(problem, kind="error")
     sys.exit(2)
+
+
+def _in_words(error: Exception) -> str | None:
+    """What a user is told of an error; None where it is a fault of ours, which takes a traceback to be found."""
+    # typer carries its own copy of click: a usage error is known by what it can do, not by its class.
+    if hasattr(error, "format_message"):
+        return str(error.format_message())
+    if isinstance(error, OSError) and not isinstance(error, SiamtrackError) and error.strerror:
+        paths = " and ".join(one_line(path) for path in (error.filename, error.filename2) if path is not None)
+        advice = _ADVICE.get(error.errno or 0, "mend that, or give another path")
+        return f"{paths or 'a file'} cannot be used ({error.strerror}); {advice}"
+    if isinstance(error, (SiamtrackError, ValueError, OSError)):
+        return str(error) or type(error).__name__
+    if isinstance(error, MemoryError):
+        return f"out of memory ({error or 'no reason given'}); end other programs, or take smaller pictures or fewer items"
+    if isinstance(error, OverflowError):
+        return f"a number is too large ({error}); whole numbers of 64 bits are the largest"
+    if type(error).__module__ == "cv2":  # not imported here for its class alone
+        return f"OpenCV cannot do this ({getattr(error, 'err', '') or error}); is a picture larger than it takes?"
+    return None
+
+
+_ADVICE = {
+    errno.ENOENT: "check the path",
+    errno.EACCES: "change its permissions, or give another path",
+    errno.EPERM: "change its permissions, or give another path",
+    errno.EROFS: "give a folder that can be written",
+    errno.ENOSPC: "make room, or give another folder",
+    errno.EDQUOT: "make room, or give another folder",
+    errno.EFBIG: "make room, or give another folder",
+    errno.EISDIR: "give a file, not a folder",
+    errno.ENOTDIR: "give a folder, not a file",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENFILE: "end other programs",
+    errno.EEXIST: "give another path",
+}

@@ -9,12 +9,17 @@ from typing import Any, TypeVar
 
 import typer
 
+from siamtrack.errors import one_line
+
 B = TypeVar("B", bound="Bar")
+
+MOST = 2000
+"""Characters of a line on stderr."""
 
 
 def note(text: str, kind: str = "note") -> None:
-    """One line on stderr."""
-    typer.echo(f"siamtrack: {kind}: {' '.join(text.split())}", err=True)
+    """One line on stderr, whatever the text holds."""
+    typer.echo(f"siamtrack: {kind}: {one_line(text, MOST)}", err=True)
 
 
 class Bar:
@@ -60,7 +65,9 @@ class Bar:
 
 
 class Signals:
-    """SIGINT and SIGTERM end a command with its results written, instead of the process without them.
+    """SIGINT, SIGTERM and SIGHUP end a command with its results written, instead of the process without them.
+
+    A second one does not wait for that. A SIGHUP that is ignored stays ignored: `nohup` wants it so.
 
     Args:
         act: called when one comes, in the main thread.
@@ -74,12 +81,18 @@ class Signals:
         self._act = act
 
     def _catch(self, number: int, _: FrameType | None) -> None:
-        self.caught = number
+        first, self.caught = self.caught is None, number
+        if not first:
+            raise KeyboardInterrupt
         self._act()
 
     def __enter__(self) -> Signals:
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+        if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+            numbers.append(hangup)
         self._before: dict[int, Callable[..., Any] | int | None] = {
-            number: signal.signal(number, self._catch) for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, self._catch) for number in numbers
         }
         return self
 

@@ -10,6 +10,7 @@ import typer
 from siamtrack.cli import options
 from siamtrack.cli.terminal import Bar
 from siamtrack.models import DEFAULT_MODEL
+from siamtrack.system import read_text
 
 if TYPE_CHECKING:
     from siamtrack.eval.tune import Trial
@@ -88,9 +89,10 @@ def tune(
 def _names(only: str, subset: Path | None) -> list[str]:
     if subset is None:
         return [name.strip() for name in only.split(",") if name.strip()]
-    if not subset.is_file():
-        raise FileNotFoundError(f"subset file {subset} not found; it names one sequence a line")
-    names = [line.split("#")[0].strip() for line in subset.read_text(encoding="utf-8").splitlines()]
+    try:
+        names = [line.split("#")[0].strip() for line in read_text(subset).splitlines()]
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"subset file {subset} not found; it names one sequence a line") from error
     if not any(names):
         raise ValueError(f"{subset} names no sequence; write one name a line")
     return [name for name in names if name]

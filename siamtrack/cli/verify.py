@@ -76,10 +76,11 @@ def verify(
 def _item(verifier: Verifier, path: Path, box: str | None) -> Any:
     if box is None:
         return path
-    from siamtrack.boxes import parse_box
+    from siamtrack.boxes import check_box, parse_box
     from siamtrack.verify.items import read_picture
 
-    return verifier.crop(read_picture(path), parse_box(box))
+    picture = read_picture(path)
+    return verifier.crop(picture, check_box(parse_box(box), (picture.shape[1], picture.shape[0])))
 
 
 def _say(verdict: Verdict, as_json: bool, extra: dict[str, Any]) -> int:

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from siamtrack.errors import DataError
+from siamtrack import system
+from siamtrack.errors import DataError, shown
 
 
 def read_text(path: Path) -> str:
@@ -19,13 +20,9 @@ def read_text(path: Path) -> str:
         DataError: missing, not readable, or not UTF-8 text.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return system.read_text(path)
     except FileNotFoundError as error:
         raise DataError(f"{path} not found; every video needs its labels") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not a text file") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from error
 
 
 def read_boxes(path: Path, one_based: bool = False, nan_absent: bool = False) -> NDArray[np.float64]:
@@ -52,7 +49,7 @@ def read_boxes(path: Path, one_based: bool = False, nan_absent: bool = False) ->
             values = [0.0] * 4
         if len(values) != 4 or not all(map(math.isfinite, values)):
             wanted = "numbers or NaN" if nan_absent else "finite numbers"
-            raise DataError(f"{path}, line {number}: {line[:60]!r} is not x,y,w,h in {wanted}")
+            raise DataError(f"{path}, line {number}: {shown(line[:60])} is not x,y,w,h in {wanted}")
         boxes.append(values)
     if not boxes:
         raise DataError(f"{path} is empty; one x,y,w,h line a frame is wanted")
@@ -107,7 +104,7 @@ def below(root: Path, name: str, source: Path) -> Path:
     plain = name.replace("\\", "/")
     parts = PurePosixPath(plain).parts
     if not parts or ".." in parts or plain.startswith("/") or "\0" in name or PureWindowsPath(name).drive:
-        raise DataError(f"{source}: the name {name!r} leads out of {root}; names below it are wanted")
+        raise DataError(f"{source}: the name {shown(name)} leads out of {root}; names below it are wanted")
     return root / plain
 
 

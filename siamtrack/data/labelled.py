@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from siamtrack.data.label_files import folders
 from siamtrack.errors import DataError
+from siamtrack.system import open_text
 from siamtrack.video.images import IMAGE_SUFFIXES
 
 Kind = Literal["picture", "sequence"]
@@ -274,7 +275,7 @@ def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
     """The cells a, b, label of each row, with the number of its (last) line."""
     number = 0
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
+        with open_text(path, MAX_CSV_BYTES) as stream:
             reader = csv.reader(stream, strict=True)
             header = [cell.strip() for cell in next(reader, [])]
             number = reader.line_num
@@ -297,6 +298,8 @@ def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
         raise DataError(f"{path} is not UTF-8 text (behind line {number}); save it as UTF-8 CSV") from error
     except csv.Error as error:
         raise DataError(f"{path} is not CSV behind line {number} ({error}); is a quote left open?") from error
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from error
 

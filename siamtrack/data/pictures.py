@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
-from siamtrack.system import natural_path
+from siamtrack.system import MIB, natural_path, open_file
 from siamtrack.video.images import decode_image, is_image_name
+
+MAX_BYTES = 1024 * MIB
+"""Bytes of an encoded image: more than OpenCV decodes."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,11 @@ class Picture:
         """
         name = self.name or str(self.path)
         try:
-            with self.path.open("rb") as stream:
+            with open_file(self.path, MAX_BYTES if self.length is None else sys.maxsize) as stream:
                 stream.seek(self.begin)
-                data = stream.read(-1 if self.length is None else self.length)
+                data = stream.read(MAX_BYTES if self.length is None else min(self.length, MAX_BYTES))
+        except FileNotFoundError as error:
+            raise DataError(str(error)) from error
         except OSError as error:
             raise DataError(f"{name} cannot be read ({error.strerror})") from error
         if self.length is not None and len(data) < self.length:

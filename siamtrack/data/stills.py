@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import sys
 import tarfile
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from siamtrack.data.label_files import below, clean_boxes, read_text
+from siamtrack.data.label_files import below, clean_boxes
 from siamtrack.data.pictures import Picture
 from siamtrack.data.sequence import Item, Layout, Still
-from siamtrack.errors import DataError
+from siamtrack.errors import DataError, one_line
+from siamtrack.outside import parse_json
+from siamtrack.system import MIB, open_file, read_text
 from siamtrack.video.images import IMAGE_SUFFIXES
 
 TAR_COLUMNS = ("image", "x", "y", "w", "h", "class")
+
+MAX_TABLE = 4096 * MIB
+"""Bytes of a table of labels; that of COCO's 118,000 images has 450 MB."""
 
 _Row = dict[str, str]
 
@@ -53,7 +58,7 @@ def _tables(root: Path) -> list[Path]:
 
 def _read_coco(table: Path) -> list[Item]:
     try:
-        data = json.loads(read_text(table))
+        data = parse_json(read_text(table, MAX_TABLE), table, depth=None)
         names = {image["id"]: str(image["file_name"]) for image in data["images"]}
         kinds = {kind["id"]: str(kind["name"]) for kind in data.get("categories", [])}
         labels: dict[Any, list[tuple[Any, str]]] = {}
@@ -61,10 +66,8 @@ def _read_coco(table: Path) -> list[Item]:
             if not label.get("iscrowd"):
                 kind = label.get("category_id")
                 labels.setdefault(label["image_id"], []).append((label["bbox"], kinds.get(kind, str(kind))))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{table} is not JSON: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{table} is not a COCO table: {type(error).__name__} {error}") from error
+        raise DataError(f"{table} is not a COCO table: {type(error).__name__} {one_line(error)}") from error
     folder = _images(table, names)
     return [
         Item(name, partial(_load_coco, name, below(folder, name, table), labels.get(number, [])))
@@ -137,7 +140,7 @@ def _find_pictures(root: Path) -> tuple[dict[str, Picture], bool]:
             raise DataError(f"{root} cannot be read as an uncompressed .tar: {error}") from error
         return pictures, False
     # tarfile takes half a header for the end; a whole archive ends in blocks of zeros.
-    with root.open("rb") as stream:
+    with open_file(root, sys.maxsize) as stream:
         stream.seek(end)
         return pictures, stream.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)
 

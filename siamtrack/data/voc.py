@@ -17,7 +17,7 @@ from siamtrack.data.label_files import clean_boxes, folders
 from siamtrack.data.pictures import Picture, list_pictures
 from siamtrack.data.sequence import Item, Layout, Sequence, Still
 from siamtrack.errors import DataError
-from siamtrack.system import natural_path
+from siamtrack.system import natural_path, read_text
 
 MAX_XML_BYTES = 4 * 2**20
 """A real annotation has a few kilobytes; a larger file is none, and is not read."""
@@ -44,14 +44,10 @@ def read_annotation(path: Path) -> list[AnnotatedObject]:
         DataError: missing, too large, not XML, with a document type or entities, or an object without a box.
     """
     try:
-        if path.stat().st_size > MAX_XML_BYTES:
-            raise DataError(f"{path} has {path.stat().st_size} bytes; an annotation has at most {MAX_XML_BYTES}")
         # Other encodings are refused on purpose: in UTF-16 the words below would not be found.
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+        text = read_text(path, MAX_XML_BYTES)
+    except FileNotFoundError as error:
+        raise DataError(str(error)) from error
     # Entities make a short file unfold into gigabytes. No annotation needs them.
     if "<!doctype" in text.lower() or "<!entity" in text.lower():
         raise DataError(f"{path} declares a document type or an entity, which an annotation does not; it is not read")

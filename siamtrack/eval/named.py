@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from siamtrack.api import tracker_from
-from siamtrack.errors import ConfigError
+from siamtrack.config import parse_yaml
+from siamtrack.errors import ConfigError, shown
 from siamtrack.eval.peers import BoxTracker, IdentityTracker, OnnxTracker, OpenCVTracker
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.tracking.tracker import Tracker
@@ -74,9 +73,9 @@ def read_settings(items: Iterable[str]) -> dict[str, Any]:
     for item in items:
         key, sign, value = item.partition("=")
         if not sign or not key.strip():
-            raise ConfigError(f"setting {item!r} is not KEY=VALUE; write it like window_influence=0.25")
+            raise ConfigError(f"setting {shown(item)} is not KEY=VALUE; write it like window_influence=0.25")
         try:
-            found[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"setting {item!r} has a value that cannot be read; write it as in YAML") from error
+            found[key.strip()] = parse_yaml(value, f"setting {shown(item)}")
+        except ConfigError as error:
+            raise ConfigError(f"setting {shown(item)} has a value that cannot be read; write it as in YAML") from error
     return found

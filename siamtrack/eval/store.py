@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.data.sequence import Sequence as Video
-from siamtrack.errors import DataError, OutputError
+from siamtrack.errors import DataError, OutputError, shown
 from siamtrack.eval.evaluate import SequenceRun
-from siamtrack.system import replace_file
+from siamtrack.outside import read_json
+from siamtrack.system import MAX_TEXT, read_file, read_text, replace_file
 
 FIRST_BOX_TOLERANCE_PX = 0.01
 
@@ -55,10 +56,10 @@ class ResultStore:
             found = read_identity(path)
             differing = sorted(key for key in {*wanted, *found} if wanted.get(key) != found.get(key))
             if differing:
-                key = differing[0]
+                there, here = (shown(each.get(differing[0])) for each in (found, wanted))
                 raise DataError(
-                    f"{self.folder} holds results of another tracker: {', '.join(differing)} differ ({key}: {found.get(key)!r} "
-                    f"there, {wanted.get(key)!r} now); give another --out, or remove that folder"
+                    f"{self.folder} holds results of another tracker: {', '.join(differing)} differ ({differing[0]}: {there} "
+                    f"there, {here} now); give another --out, or remove that folder"
                 )
             return
         if self.folder.is_dir() and any(self.folder.iterdir()):
@@ -122,7 +123,7 @@ class ResultStore:
         path = self.boxes_path(sequence)
         if not path.is_file():
             return None
-        boxes = parse_boxes(path.read_bytes(), str(path))
+        boxes = parse_boxes(read_file(path, MAX_TEXT), str(path))
         if len(boxes) != frames:
             raise DataError(
                 f"{path} holds {len(boxes)} boxes for {frames} frames; it was cut or changed: remove it to run it again"
@@ -166,11 +167,13 @@ def parse_boxes(data: bytes, where: str) -> NDArray[np.float64]:
         except ValueError:
             box = []
         if len(box) != 4 or not np.isfinite(box).all():
-            raise DataError(f"{where}, line {number}: {line[:60]!r} is not x,y,w,h; remove the file to run the sequence again")
+            raise DataError(
+                f"{where}, line {number}: {shown(line[:60])} is not x,y,w,h; remove the file to run the sequence again"
+            )
         boxes.append(box)
     # Cut within its last number, a line is still four numbers.
     if rest:
-        raise DataError(f"{where}, line {len(lines) + 1}: {rest[:60]!r} is cut; remove the file to run the sequence again")
+        raise DataError(f"{where}, line {len(lines) + 1}: {shown(rest[:60])} is cut; remove the file to run the sequence again")
     return np.array(boxes, dtype=np.float64).reshape(-1, 4)
 
 
@@ -181,8 +184,8 @@ def read_identity(path: Path) -> dict[str, Any]:
         DataError: it cannot be read, or does not name a tracker.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = read_json(path)
+    except (FileNotFoundError, DataError) as error:
         raise DataError(f"{path} is not readable as JSON; give another --out, or remove {path.parent}") from error
     if not isinstance(found, dict) or "tracker" not in found:
         raise DataError(f"{path} does not say which tracker it is of; give another --out, or remove {path.parent}")
@@ -192,7 +195,7 @@ def read_identity(path: Path) -> dict[str, Any]:
 def _numbers(path: Path, count: int, missing: float) -> NDArray[np.float64]:
     """(count,) numbers, one a line; `missing` throughout where the file is not there or not whole: boxes are what counts."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         values = np.array([float(line.split(",")[0]) for line in text.splitlines()])
     except (OSError, ValueError):
         return np.full(count, missing)
@@ -226,7 +229,7 @@ def write_submission(store: ResultStore, videos: Sequence[Video], path: Path) ->
                     # A fixed date: the same results give the same archive.
                     entry = zipfile.ZipInfo(f"{video.name}/{file.name}", (1980, 1, 1, 0, 0, 0))
                     entry.compress_type = zipfile.ZIP_DEFLATED
-                    archive.writestr(entry, file.read_bytes())
+                    archive.writestr(entry, read_file(file, MAX_TEXT))
         check_submission(partial, videos)
         partial.replace(path)
     except OSError as error:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.errors import shown
 from siamtrack.labels.files import clean_label
 from siamtrack.labels.tracks import Track, VideoTracks
+from siamtrack.outside import MAX_INT
 from siamtrack.tracking.result import State
 
 TARGET = "{target}"
@@ -43,11 +45,11 @@ class LabelOptions:
 
     def __post_init__(self) -> None:
         if not clean_label(self.label):
-            raise ValueError(f"label {self.label!r} has no character that can be shown; give a name such as car")
+            raise ValueError(f"label {shown(self.label)} has no character that can be shown; give a name such as car")
         if not 0 <= self.min_score <= 1:
             raise ValueError(f"min_score {self.min_score} is not a score; give a number from 0 to 1")
-        if self.every < 1:
-            raise ValueError(f"every {self.every} keeps no frame; give 1 for all frames, 10 for each tenth")
+        if not 1 <= self.every <= MAX_INT:
+            raise ValueError(f"every {shown(self.every)} keeps no frame; give 1 for all frames, 10 for each tenth")
         if self.suffix not in SUFFIXES:
             raise ValueError(f"no frame images end in {self.suffix!r}; known: {', '.join(SUFFIXES)}")
 

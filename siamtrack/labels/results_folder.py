@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from siamtrack.errors import DataError
+from siamtrack.errors import DataError, one_line, shown
 from siamtrack.labels.files import clean_label, video_name
 from siamtrack.labels.tracks import Results, Skipped, Track, VideoTracks
-from siamtrack.system import natural, natural_path
+from siamtrack.outside import SMALL, parse_json, read_json
+from siamtrack.system import natural, natural_path, open_text, read_file
 from siamtrack.tracking.result import State
 from siamtrack.video.results import COLUMNS, PARTIAL
 
@@ -88,11 +88,11 @@ def _unusable(run: Path) -> str | None:
 
 def _message(path: Path) -> str:
     """The first line of what an error file says."""
-    text = path.read_bytes()[:4000].decode(errors="replace")
     try:
-        said = json.loads(text)
-    except ValueError:
-        said = text
+        text = read_file(path, SMALL).decode(errors="replace")
+        said = parse_json(text, path) if path.suffix == ".json" else text
+    except (FileNotFoundError, DataError) as error:
+        said = str(error)
     if isinstance(said, dict):
         said = said.get("error") or said.get("message") or "no reason given"
     lines = str(said).strip().splitlines()
@@ -103,11 +103,11 @@ def _read_about(run: Path) -> dict[str, Any]:
     """What run.json says; nothing where there is none."""
     path = run / "run.json"
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_json(path)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as JSON ({error}); remove it, and name the video with --source") from error
+    except DataError as error:
+        raise DataError(f"{error}; remove it, and name the video with --source") from error
     return about if isinstance(about, dict) else {}
 
 
@@ -140,7 +140,7 @@ def read_track(folder: Path, target: str) -> Track:
     states: list[str] = []
     line = 1
     try:
-        with path.open(newline="", encoding="utf-8") as text:
+        with open_text(path) as text:
             reader = csv.reader(text)
             places = _places(next(reader, []))
             for row in reader:
@@ -158,6 +158,8 @@ def read_track(folder: Path, target: str) -> Track:
             raise ValueError("there is no row; a run has at least one frame")
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from error
+    except DataError:
+        raise
     except (ValueError, csv.Error) as error:
         raise DataError(f"{path}, line {line}: {error}; track that video again") from error
     table = np.asarray(numbers, np.float64)
@@ -178,9 +180,9 @@ def _parse(row: list[str], places: list[int]) -> tuple[int, list[float], str]:
         raise ValueError(f"the row has {len(row)} of {len(places)} values; the file is cut off")
     cells = [row[place] for place in places]
     try:
-        frame, values, state = int(cells[0]), [float(cell) for cell in cells[1:-1]], cells[-1]
+        frame, values, state = int(cells[0][:30]), [float(cell) for cell in cells[1:-1]], cells[-1]
     except ValueError as error:
-        raise ValueError(f"{','.join(cells)[:80]} is not a row of numbers and a state") from error
+        raise ValueError(f"{one_line(','.join(cells), 80)} is not a row of numbers and a state") from error
     if not 0 <= frame < 2**53:
         raise ValueError(f"frame {frame} is no frame number; they count from 0")
     if not all(math.isfinite(value) for value in values):
@@ -188,5 +190,5 @@ def _parse(row: list[str], places: list[int]) -> tuple[int, list[float], str]:
     if values[3] < 0 or values[4] < 0:
         raise ValueError(f"the box has a negative size, {values[3]:g}x{values[4]:g}")
     if state not in _STATES:
-        raise ValueError(f"the state is {state!r}; known: {', '.join(sorted(_STATES))}")
+        raise ValueError(f"the state is {shown(state)}; known: {', '.join(sorted(_STATES))}")
     return frame, values, state

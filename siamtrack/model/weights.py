@@ -8,24 +8,40 @@ float16 in the file and float32 in memory.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from siamtrack.config import build, nearest, to_plain
-from siamtrack.errors import WeightsError, needs
-from siamtrack.model.tensors import State, as_float32, check_state, read_bytes, read_tensors, write_tensors
+from siamtrack.errors import WeightsError, needs, one_line, shown
+from siamtrack.model.tensors import (
+    MAX_BYTES,
+    MAX_TENSORS,
+    State,
+    as_float32,
+    check_state,
+    read_bytes,
+    read_tensors,
+    write_tensors,
+)
 from siamtrack.models import ARCHITECTURES, MODELS, HeadName, InputSpec, ModelName, default_input
+from siamtrack.outside import whole
+from siamtrack.system import MIB
 
 if TYPE_CHECKING:
     from siamtrack.model.siamese import Siamese
 
 ASSETS = Path(__file__).parent.parent / "assets"
+
+MAX_PICKLE = 64 * MIB
+"""Bytes of what a checkpoint holds beside the tensors' numbers."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +133,9 @@ def load_weights(name_or_path: str | Path) -> Weights:
             raise WeightsError(f"{path}: holds a verifier, which tracks nothing; give it to siamtrack verify --model")
         header = _current(build(WeightsHeader, file.header, str(path)))
     else:
-        sha256 = hashlib.sha256(read_bytes(path)).hexdigest()
-        state, header = _load_checkpoint(path)
+        data = read_bytes(path)
+        sha256 = hashlib.sha256(data).hexdigest()
+        state, header = _load_checkpoint(path, data)
     check_state(state, tensor_shapes(header.architecture), path, f"a {header.model}")
     return Weights(state, header, sha256)
 
@@ -166,25 +183,103 @@ def _find(name: str) -> Path:
     raise FileNotFoundError(f"no model {name!r}; {nearest(name, shipped_models())} Or give a .safetensors or .pth file")
 
 
-def _load_checkpoint(path: Path) -> tuple[State, WeightsHeader]:
+def _load_checkpoint(path: Path, data: bytes) -> tuple[State, WeightsHeader]:
+    state = load_pickled(path, data)
+    if isinstance(state, dict) and "recipe" in state and "net" in state:
+        average = state.get("average")
+        tensors = state["net"] if average is None or average == {} else average
+        recipe = {
+            key: value for key, value in _mapping(state["recipe"], path).items() if key in ("model", "head", "color_order")
+        }
+        about = build(_CheckpointRecipe, recipe, str(path), warn=False)
+        training = {"steps": whole(state.get("step", 0), f"{path}: step", 0)}
+        spec = default_input(about.model, about.color_order)
+        header = WeightsHeader(about.model, spec, shipped_settings(about.model), training, head=about.head)
+        return _plain_state(tensors, path), header
+    return _import_siamfc_pytorch(_plain_state(state, path))
+
+
+@dataclass(frozen=True)
+class _CheckpointRecipe:
+    """What a training checkpoint's recipe says of its network."""
+
+    model: ModelName = "siamfc"
+    head: HeadName = "correlation"
+    color_order: Literal["rgb", "bgr"] = "rgb"
+
+
+def load_pickled(path: Path, data: bytes) -> Any:
+    """What PyTorch pickled into a file, tensors on the CPU; nothing in it is executed.
+
+    Args:
+        path: of the file, for messages. data: its content.
+
+    Raises:
+        SiamtrackError: PyTorch is not installed.
+        WeightsError: it cannot be read, or would unpack to more than `MAX_BYTES`.
+    """
     try:
         import torch
     except ImportError as error:
         raise needs("torch", f"{path}: a .pth file is read by PyTorch") from error
     try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+        _check_archive(data)
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds here, all of which mean the same to a user
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsError(f"{path}: cannot be read as a plain tensor checkpoint ({reason[:200]})") from error
-    if isinstance(state, dict) and "recipe" in state and "net" in state:
-        model = state["recipe"].get("model", "siamfc")
-        spec = default_input(model, state["recipe"]["color_order"])
-        tensors = state.get("average") or state["net"]
-        head = state["recipe"].get("head", "correlation")
-        return as_float32(tensors), WeightsHeader(model, spec, shipped_settings(model), {"steps": state["step"]}, head=head)
-    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise WeightsError(f"{path}: not a state dict of tensors")
-    return _import_siamfc_pytorch(as_float32(state))
+        raise WeightsError(f"{path}: cannot be read as a plain tensor checkpoint ({one_line(reason)})") from error
+
+
+def _check_archive(data: bytes) -> None:
+    """Refuse an archive by the sizes in its directory, before anything is unpacked.
+
+    Raises:
+        ValueError, BadZipFile: it is no archive, or unpacks to more than a model has.
+    """
+    if b"bytearray" in data[:MAX_PICKLE]:  # the one thing that PyTorch lets a pickle make as large as it likes
+        raise ValueError("it asks for a bytearray, which no checkpoint of tensors holds")
+    if not data.startswith(b"PK"):  # the older form has no compression
+        return
+    if data.count(b"PK\x01\x02") > 2 * MAX_TENSORS:  # `ZipFile` would read its whole directory
+        raise ValueError("it has more parts than a model of this package")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = archive.infolist()
+    unpacked, pickled = (sum(entry.file_size for entry in entries if entry.filename.endswith(end)) for end in ("", ".pkl"))
+    if len(entries) > MAX_TENSORS or unpacked > MAX_BYTES or pickled > MAX_PICKLE:
+        raise ValueError(f"{len(entries)} parts unpack to {unpacked} bytes; a model of this package has at most {MAX_BYTES}")
+
+
+def _mapping(value: Any, path: Path) -> dict[str, Any]:
+    """A mapping with text as keys.
+
+    Raises:
+        WeightsError: it is none.
+    """
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise WeightsError(f"{path}: not a state dict of tensors by name ({shown(type(value).__name__)})")
+    return dict(value)
+
+
+def _plain_state(tensors: Any, path: Path) -> State:
+    """Arrays of a state dict's tensors, if all of them are plain ones.
+
+    Raises:
+        WeightsError: not a state dict, or a tensor that is sparse, quantised, without data, of an unknown type or too large.
+    """
+    import torch
+
+    state, size = _mapping(tensors, path), 0
+    kinds = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.uint8, torch.bool)
+    for key, value in state.items():
+        plain = type(value) in (torch.Tensor, torch.nn.Parameter) and value.layout == torch.strided and not value.is_nested
+        if not plain or value.device.type != "cpu" or value.is_quantized or value.dtype not in kinds:
+            raise WeightsError(f"{path}: {shown(key)} is no plain tensor of numbers; not a state dict of tensors")
+        size += value.numel() * value.element_size()  # as it is seen: a stride of 0 makes much of little
+        if size > MAX_BYTES:
+            raise WeightsError(f"{path}: its tensors take more than {MAX_BYTES} bytes; weights of this package stay under it")
+    return as_float32(
+        {key: value.detach().resolve_neg().float() if value.is_floating_point() else value for key, value in state.items()}
+    )
 
 
 def _import_siamfc_pytorch(state: State) -> tuple[State, WeightsHeader]:

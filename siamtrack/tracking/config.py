@@ -8,6 +8,11 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.outside import finite
+
+LARGEST = 1e6
+"""No constant is larger: products of two could be infinite, and their difference no number."""
+
 
 @dataclass(frozen=True)
 class TrackerConfig:
@@ -62,6 +67,10 @@ class TrackerConfig:
     }
 
     def __post_init__(self) -> None:
+        for name in ("size_penalty", "score_offset", "redetect_slack", "scale_step"):
+            finite(getattr(self, name), name, -LARGEST, LARGEST)
+        for weight in self.score_weights:
+            finite(weight, "score_weights", -LARGEST, LARGEST)
         if self.scale_count < 1 or self.scale_count % 2 == 0:
             raise ValueError(f"scale_count is {self.scale_count}; it must be odd, so that one scale is the present one")
         for size in (self.search_size, *self.search_sizes):
@@ -70,8 +79,10 @@ class TrackerConfig:
         sizes = list(self.search_sizes)
         if sizes and (sizes != sorted(set(sizes)) or self.search_size not in sizes):
             raise ValueError(f"search_sizes {sizes} must rise, and hold search_size {self.search_size}; [] for that one alone")
-        if self.scale_step < 1:
-            raise ValueError(f"scale_step is {self.scale_step}; it must be 1 or more")
+        if not 1 <= self.scale_step <= 2 or self.scale_count > 99:
+            raise ValueError(
+                f"scale_step is {self.scale_step}, scale_count {self.scale_count}; 1 to 2, and 99 at most, are wanted"
+            )
         for name in ("size_penalty", "redetect_slack"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
@@ -83,7 +94,7 @@ class TrackerConfig:
                 f"lost_score {self.lost_score}, doubt_score {self.doubt_score}, tracking_score {self.tracking_score}: "
                 "they must lie in 0..1 and not fall in this order"
             )
-        if not 0 <= self.update_weight < 1:
+        if not 0 <= self.update_weight < 1:  # NaN is not, either
             raise ValueError(f"update_weight is {self.update_weight}; it must be 0 or more, and leave the first frame a share")
 
     @property

@@ -6,6 +6,7 @@ compile fast, and sum in a fixed order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -13,11 +14,12 @@ import numba
 import numpy as np
 from numba import njit
 
+from siamtrack.errors import WeightsError
 from siamtrack.models import STRIDE, response_size
 from siamtrack.system import cache_folder
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.crop import SearchRegion
-from siamtrack.tracking.network import Floats, Response
+from siamtrack.tracking.network import NOT_FINITE, Floats, Response
 
 Pair = tuple[float, float]
 
@@ -66,11 +68,20 @@ class Decoder:
             size_wh: of the target as it is known, frame pixels.
             influence: share of the Hann window in the choice of the peak, 0..1: how firmly the target is expected in the
                 middle.
+
+        Raises:
+            WeightsError: the responses are not finite, or the candidate would not be.
         """
         window = self._window(region.size)
+        if not all(each.is_finite for each in responses):
+            raise WeightsError(f"the network's answer is not finite; {NOT_FINITE}")
         if self._config.scale_search == "box":
-            return self._by_box(region, responses[0], size_wh, window, influence)
-        return self._by_scale(region, np.concatenate([each.response for each in responses]), window, influence)
+            found = self._by_box(region, responses[0], size_wh, window, influence)
+        else:
+            found = self._by_scale(region, np.concatenate([each.response for each in responses]), window, influence)
+        if not math.isfinite(sum((*found.center_xy, *found.scale_wh, found.logit, found.margin))):
+            raise WeightsError(f"what is seen in the network's answer is not finite; {NOT_FINITE}")
+        return found
 
     def _by_scale(self, region: SearchRegion, response: Floats, window: Floats, influence: float) -> Candidate:
         """The peak says where, its scale how large (arXiv 1606.09549, section 3.2). `response` is (K, n, n)."""
@@ -255,6 +266,7 @@ def change_penalty(distances, y, x, known_w, known_h, size_penalty):  # type: ig
     """
     width = np.float64(distances[0, y, x]) + np.float64(distances[2, y, x])
     height = np.float64(distances[1, y, x]) + np.float64(distances[3, y, x])
+    width, height = max(width, 1e-6), max(height, 1e-6)  # a box of no extent, as damaged weights make it, divides by zero
     context, known = (width + height) / 2, (known_w + known_h) / 2
     scale = np.sqrt((width + context) * (height + context)) / np.sqrt((known_w + known) * (known_h + known))
     shape = width / height / (known_w / known_h)

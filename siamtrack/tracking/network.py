@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -12,6 +13,8 @@ from siamtrack.frames import Image
 from siamtrack.tracking.crop import SearchRegion
 
 Floats = NDArray[np.float32]
+
+NOT_FINITE = "its weights are damaged, or too large for the precision; try precision='float32', or other weights"
 
 
 class Exemplar(NamedTuple):
@@ -26,6 +29,11 @@ class Exemplar(NamedTuple):
     embedding: Floats
     kernel: Floats | None
     size_wh: Floats
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether it is made of numbers, and of none too large to be multiplied."""
+        return _is_finite(self.embedding) and (self.kernel is None or _is_finite(self.kernel))
 
 
 class BoxMaps(NamedTuple):
@@ -51,6 +59,11 @@ class Response(NamedTuple):
     response: Floats
     boxes: BoxMaps | None
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether all maps are made of numbers."""
+        return all(map(_is_finite, (self.response, *(self.boxes or ()))))
+
 
 class Search(NamedTuple):
     """One search in a frame: where, and for what. `pad_color` (blue, green, red) is the colour outside of the frame."""
@@ -75,3 +88,7 @@ class Network(Protocol):
 
     def respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:
         """Crop each search region out of a frame (H, W, 3), embed it, correlate it with its exemplar."""
+
+
+def _is_finite(values: Floats) -> bool:
+    return math.isfinite(np.add.reduce(values, axis=None))  # a quarter of the time of `isfinite(values).all()`

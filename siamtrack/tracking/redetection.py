@@ -45,6 +45,7 @@ class Redetection:
         self._tiles = Tiles(last_xy, frame_wh, reach)
         self._tile_size, self._tile_every = sizes[-1], math.ceil((sizes[-1] / sizes[0]) ** 2)
         self._frames = self._nothing = 0
+        self._searched = False
         self.awaited, self.left = cut, False
 
     @property
@@ -55,11 +56,17 @@ class Redetection:
     def regions(self, here: SearchRegion) -> list[SearchRegion]:
         """Where to search in the next frame: where the search led or began, and if it is time for one at the next tile."""
         regions = [replace(here, center_xy=self._last_xy) if self.awaited else here]
-        if self._frames % self._tile_every == 0:
+        self._searched = self._frames % self._tile_every == 0
+        if self._searched:
             side = here.side * self._tile_size / here.size
             regions.append(SearchRegion(self._tiles.next(), side, self._tile_size))
         self._frames += 1
         return regions
+
+    def take_back(self) -> None:
+        """Undo the last `regions`, of a frame in which nothing could be searched."""
+        self._frames -= 1
+        self._tiles.turns -= self._searched
 
     def note(self, sign: bool) -> None:
         """Remember whether the last frame held a sign of the target."""

@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterable, Sequence
 
 from siamtrack.boxes import Box, check_box, clip_box, from_center
+from siamtrack.errors import WeightsError
 from siamtrack.frames import Image
 from siamtrack.models import EXEMPLAR_SIZE
 from siamtrack.tracking.confidence import Confidence, log_odds, sigmoid
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 from siamtrack.tracking.decode import Candidate
-from siamtrack.tracking.network import Exemplar, Network
+from siamtrack.tracking.network import NOT_FINITE, Exemplar, Network
 from siamtrack.tracking.redetection import ODDS, Redetection
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.state import Phase, next_phase
@@ -46,6 +47,7 @@ class Target:
 
     Raises:
         ValueError: a box that cannot be used; the message says why.
+        WeightsError: the network's answer is not finite.
     """
 
     def __init__(self, image: Image, box: Iterable[float], config: TrackerConfig, network: Network) -> None:
@@ -54,11 +56,16 @@ class Target:
         self.first = TrackResult(check_box(box, self.frame_wh), 1.0, State.TRACKING)
         self.center_xy, self.size_wh = self.first.box.center_xy, self.first.box.size_wh
         self.pad_color = mean_color(image)
-        self.template = Template(self._exemplar(image, config.search_size), config.update_weight)
+        first = self._exemplar(image, config.search_size)
+        if not first.is_finite:
+            raise WeightsError(f"the network's answer to the first frame is not finite; {NOT_FINITE}")
+        self.template = Template(first, config.update_weight)
         self.regions: list[SearchRegion] = []
         self.candidate: Candidate | None = None
         self._confidence, self._phase = Confidence(config), Phase()
         self._redetection: Redetection | None = None
+        self._before = self.regions
+        self._tiled: Redetection | None = None
         self._last_sure = (self.center_xy, self.size_wh)
         self._steps_px = (0.0,) * STEPS
         low, high = SIDE_LIMITS
@@ -74,9 +81,15 @@ class Target:
         size = self._search_size()
         here = SearchRegion(self.center_xy, self._search_side * size / self._config.search_size, size)
         # No tile while it may have been found: the next frames go to seeing whether that holds.
-        searches_tiles = self._redetection is not None and not self._phase.high
-        self.regions = self._redetection.regions(here) if self._redetection and searches_tiles else [here]
+        self._tiled = self._redetection if not self._phase.high else None
+        self._before, self.regions = self.regions, self._tiled.regions(here) if self._tiled else [here]
         return self.regions
+
+    def take_back(self) -> None:
+        """Undo the last `search_regions`, of a frame in which the network failed."""
+        self.regions = self._before
+        if self._tiled is not None:
+            self._tiled.take_back()
 
     def _search_size(self) -> int:
         """Side of the next search crop: the smallest that leaves room for `ROOM_PX`, and the target's last steps twice."""
@@ -133,7 +146,9 @@ class Target:
         """Learn what the target looks like in this frame if it is surely there and it is time."""
         if self.template.is_due(result):
             # As little around it as there is in the smallest search crop: it costs less.
-            self.template.update(self._exemplar(image, self._config.sizes[0]))
+            later = self._exemplar(image, self._config.sizes[0])
+            if later.is_finite:  # what is not could not be found again, and the target has moved already
+                self.template.update(later)
 
     def _exemplar(self, image: Image, search_size: int) -> Exemplar:
         return embed(self._network, self._config, image, self.center_xy, self.size_wh, self.pad_color, search_size)

@@ -95,12 +95,11 @@ class MultiTracker(Generic[Name]):
 
         Raises:
             ValueError: the frame cannot be used, or its size is not that of the first; no target has moved.
+            WeightsError: the network's answer is not finite; no target has moved.
         """
         image = as_bgr(frame)
         targets = list(self._targets.values())
         _check_size(image, targets)
-        cut = self._scene is not None and self._scene.is_cut(image)
-
         # 1. Search regions: around each target, and while it is LOST at a tile of the frame.
         regions = [target.search_regions() for target in targets]
 
@@ -111,11 +110,17 @@ class MultiTracker(Generic[Name]):
             for region in each
             for crop in self._decoder.crops(region)
         ]
-        responses = iter(self.backend.respond(image, searches) if searches else [])
+        try:
+            responses = iter(self.backend.respond(image, searches) if searches else [])
 
-        # 4. Decode: one candidate a region.
-        candidates = [self._decode(target, each, responses) for target, each in zip(targets, regions, strict=True)]
+            # 4. Decode: one candidate a region.
+            candidates = [self._decode(target, each, responses) for target, each in zip(targets, regions, strict=True)]
+        except BaseException:
+            for target in targets:
+                target.take_back()
+            raise
 
+        cut = self._scene is not None and self._scene.is_cut(image)
         results = {}
         for (name, target), seen in zip(self._targets.items(), candidates, strict=True):
             # 5. Target: where it went.
@@ -214,7 +219,8 @@ class Tracker:
 
         Raises:
             RuntimeError: `init` was not called.
-            ValueError: the frame cannot be used, or its size is not that of the first.
+            ValueError: the frame cannot be used, or its size is not that of the first; the target has not moved.
+            WeightsError: the network's answer is not finite; the target has not moved.
         """
         if not self._one:
             raise RuntimeError("update() before init(): call init(frame, box) with the first frame and the target's box")

@@ -14,10 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from siamtrack.config import present_keys, to_plain
-from siamtrack.errors import ConfigError, SiamtrackError
+from siamtrack.errors import ConfigError, SiamtrackError, WeightsError
+from siamtrack.model.weights import load_pickled
+from siamtrack.system import MIB, open_text, read_file
 from siamtrack.train.task import Schedule
 
 CHECKPOINT = "checkpoint.pt"
+MAX_CHECKPOINT = 4096 * MIB
 
 
 class Average:
@@ -56,7 +59,9 @@ def load_checkpoint(path: Path, recipe: Schedule) -> dict[str, Any] | None:
     """
     if not path.is_file():
         return None
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    state = load_pickled(path, read_file(path, MAX_CHECKPOINT, WeightsError))
+    if not isinstance(state, dict) or not isinstance(state.get("recipe"), dict):
+        raise WeightsError(f"{path} is no checkpoint of siamtrack train; give another --out, or remove it to begin anew")
     was, now = present_keys(type(recipe), state["recipe"], warn=False), to_plain(recipe)
     changed = sorted(key for key in now if now[key] != was.get(key))
     if changed:
@@ -149,8 +154,8 @@ class Log:
 def _rows_before(path: Path, step: int) -> list[dict[str, Any]]:
     if not step or not path.is_file():
         return []
-    with path.open(newline="") as lines:
-        return [row for row in csv.DictReader(lines) if int(row["step"]) < step]
+    with open_text(path) as lines:
+        return [row for row in csv.DictReader(lines) if (row["step"] or "").isdecimal() and int(row["step"]) < step]
 
 
 def _write_rows(path: Path, fields: Iterable[str], rows: list[dict[str, Any]]) -> None:

@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from siamtrack.data.sequence import Bad
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
+from siamtrack.outside import read_json
 
 CROP_SIZE = 384
 """Side of a stored crop in pixels: room for a 255 px search region, shifted by 32 px and scaled by a quarter."""
@@ -65,7 +66,7 @@ class Report:
             DataError: the store is not complete, or of another format.
         """
         try:
-            values = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+            values = read_json(folder / REPORT)
             if values.pop("format") != FORMAT:
                 raise DataError(f"{folder} has another format than {FORMAT}; delete it and it is made again")
             values["bad"] = tuple(Bad(entry["name"], entry["reason"]) for entry in values["bad"])

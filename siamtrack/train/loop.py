@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from siamtrack.config import to_plain
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import SiamtrackError, WeightsError, one_line
 from siamtrack.train.bookkeeping import CHECKPOINT, Average, Log, StepReport, check_health, load_checkpoint, save_checkpoint
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.task import N, Schedule, Task, TrainingBatch, Validate
@@ -71,14 +71,20 @@ def train(
     best_state: dict[str, Tensor] = {}
     state = load_checkpoint(out / CHECKPOINT, schedule)
     if state:
-        net.load_state_dict(state["net"])
-        if helper is not None:
-            helper.load_state_dict(state["helper"])
-        optimizer.load_state_dict(state["optimizer"])
-        if state["scaler"]:
-            scaler.load_state_dict(state["scaler"])
-        average.load(state["average"])
-        start, best, best_state = state["step"], state["best"], state["best_state"]
+        try:
+            net.load_state_dict(state["net"])
+            if helper is not None:
+                helper.load_state_dict(state["helper"])
+            optimizer.load_state_dict(state["optimizer"])
+            if state["scaler"]:
+                scaler.load_state_dict(state["scaler"])
+            average.load(state["average"])
+            start, best, best_state = int(state["step"]), dict(state["best"]), dict(state["best_state"])
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            what = f"{type(error).__name__} {one_line(error)}"
+            raise WeightsError(
+                f"{out / CHECKPOINT} does not fit ({what}); remove it to begin anew, or give another --out"
+            ) from error
     stop = min(schedule.steps, stop_after or schedule.steps)
     log = Log(out, start, task.parts, group.is_main)
 

@@ -15,7 +15,7 @@ from siamtrack.errors import ConfigError
 from siamtrack.model.device import pick_device
 from siamtrack.model.weights import WeightsHeader, save_weights, shipped_settings
 from siamtrack.models import default_input
-from siamtrack.system import usable_cores
+from siamtrack.system import read_text, usable_cores
 from siamtrack.train.bookkeeping import StepReport
 from siamtrack.train.crops import CropStore, PairStore
 from siamtrack.train.distributed import Group, joined
@@ -163,7 +163,7 @@ def _patterns(words: tuple[str, ...], folder: Path) -> tuple[str, ...]:
     """
     found: list[str] = []
     for word in words:
-        lines = (folder / word[1:]).read_text(encoding="utf-8").splitlines() if word.startswith("@") else [word]
+        lines = read_text(folder / word[1:]).splitlines() if word.startswith("@") else [word]
         found += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     return tuple(found)
 

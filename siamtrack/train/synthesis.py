@@ -6,7 +6,6 @@ front of it, turns, blur, light that changes on the target alone. Boxes are exac
 
 from __future__ import annotations
 
-import json
 import tarfile
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -21,6 +20,8 @@ from numpy.typing import NDArray
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
 from siamtrack.models import EXEMPLAR_SIZE
+from siamtrack.outside import parse_json
+from siamtrack.system import read_text
 from siamtrack.tracking.crop import context_side, mean_color
 from siamtrack.train.crops import CROP_SIZE, Pair
 
@@ -294,9 +295,9 @@ def _cutouts(table: Path, places: dict[str, tuple[int, int]]) -> list[Cutout]:
     if not table.is_file():
         raise FileNotFoundError(f"{table} not found; a source of kind {KIND!r} is NAME.tar beside NAME.jsonl")
     found = []
-    for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(table).splitlines(), 1):
         try:
-            row = json.loads(line)
+            row = parse_json(line, f"line {number}")
             polygons = tuple(np.array(part, np.float32).reshape(-1, 2) for part in row["polygons"] if len(part) >= 6)
             frame = np.array([row["w"], row["h"]], np.float32)
             cutout = Cutout(str(row["image"]), str(row["class"]), polygons)

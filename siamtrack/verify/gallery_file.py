@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from siamtrack.config import build, to_plain
-from siamtrack.errors import DataError, SiamtrackError
-from siamtrack.system import replace_file
+from siamtrack.errors import DataError, SiamtrackError, one_line, shown
+from siamtrack.outside import parse_json
+from siamtrack.system import read_file, replace_file
 from siamtrack.verify.header import Metric
 from siamtrack.verify.nearest import Cells, measure
 
@@ -75,16 +76,15 @@ def read_gallery(path: Path) -> tuple[GalleryHeader, NDArray[np.float32], NDArra
         FileNotFoundError: there is no such file.
         DataError: too large, not a whole safetensors file, not a gallery, or changed since it was written.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"gallery file {path} not found")
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise DataError(f"{path}: {size} bytes; a gallery has at most {MAX_BYTES}")
     try:
-        header, tensors = _parse(path.read_bytes())
+        data = read_file(path, MAX_BYTES)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"gallery file {path} not found") from error
+    try:
+        header, tensors = _parse(data)
         _check(header, **tensors)
-    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not a whole gallery ({' '.join(str(error).split())[:200]}); enroll again") from error
+    except (safetensors.SafetensorError, ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: not a whole gallery ({one_line(error)}); enroll again") from error
     cells = Cells(tensors["cells"], header.trained_on, header.probes) if "cells" in tensors else None
     return header, tensors["embeddings"], tensors["classes"], cells
 
@@ -102,12 +102,12 @@ def _parse(data: bytes) -> tuple[GalleryHeader, dict[str, NDArray[Any]]]:
     """GalleryHeader and tensors of a file's bytes, of the right names and types and with the right signature."""
     deserialize: Any = safetensors.deserialize  # has no annotations
     parts = dict(deserialize(data))
-    metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__") or {}
+    metadata = parse_json(data[8 : 8 + int.from_bytes(data[:8], "little")], "its table").get("__metadata__") or {}
     if _KEY not in metadata:
         raise ValueError(f"{_KEY!r} is not in its header")
-    values = json.loads(metadata[_KEY])
+    values = parse_json(metadata[_KEY], "its header")
     if isinstance(values, dict) and values.get("version") != _VERSION:
-        raise ValueError(f"it has version {values.get('version')!r}, and this siamtrack reads {_VERSION}")
+        raise ValueError(f"it has version {shown(values.get('version'))}, and this siamtrack reads {_VERSION}")
     header = build(GalleryHeader, values, "header")
     for name, part in parts.items():
         if name not in _TYPES or part["dtype"] != _TYPES[name][0]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from siamtrack.errors import shown
 
 Metric = Literal["correlation", "euclidean", "cosine", "absolute"]
 """How two embeddings are compared; `siamtrack.verify.network.Similarity` has the formulas."""
@@ -12,6 +14,9 @@ TowerName = Literal["alexnet", "cnn", "gru"]
 
 MIN_ALEXNET_PX = 87
 DEFAULT_FALSE_ACCEPT = 0.01
+
+LIMITS = {"dim": 4096, "size": 1024, "features": 1024, "width": 1024, "length": 65536}
+"""The most that a tower may ask for: a weights file from elsewhere must not ask for more than a computer has."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,9 @@ class TowerSpec:
     length: int = 256
 
     def __post_init__(self) -> None:
-        for name in ("dim", "size", "features", "width", "length"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        for name, most in LIMITS.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} is {shown(getattr(self, name))}; it must be 1 or more, and {most} at most")
         if self.kind == "alexnet" and (self.size < MIN_ALEXNET_PX or self.gray):
             raise ValueError(
                 f"an alexnet tower takes colour pictures of {MIN_ALEXNET_PX} px or more, not {self.size} px, gray {self.gray}"
@@ -57,6 +62,9 @@ class OperatingPoint:
         threshold: a distance.
         true_accept: share of the same pairs at or below it.
     """
+
+    MAY_BE_INFINITE: ClassVar[tuple[str, ...]] = ("threshold",)
+    """Where nothing is accepted; see `siamtrack.verify.metrics`."""
 
     false_accept: float
     threshold: float

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -12,8 +14,9 @@ from numpy.typing import NDArray
 from siamtrack.data.label_files import read_text
 from siamtrack.data.labelled import check_size
 from siamtrack.data.pictures import Picture
-from siamtrack.errors import DataError
+from siamtrack.errors import DataError, one_line
 from siamtrack.frames import as_bgr
+from siamtrack.system import read_file
 from siamtrack.verify.header import TowerSpec
 from siamtrack.video import quiet_opencv
 from siamtrack.video.results import COLUMNS
@@ -23,6 +26,10 @@ VerifierItem = str | Path | NDArray[Any]
 
 MAX_BYTES = 64 * 2**20
 """Items are read whole, many to a batch. A larger file is no glyph, signature or track."""
+
+
+MAX_SQUARE = 2**26
+"""Pixels of a picture made square, if it is not nearly so."""
 
 
 def tower_input(item: VerifierItem, spec: TowerSpec) -> NDArray[Any]:
@@ -58,6 +65,8 @@ def picture_input(picture: NDArray[np.uint8], spec: TowerSpec) -> NDArray[np.uin
     """
     height, width = picture.shape[:2]
     side = max(height, width)
+    if side * side > max(MAX_SQUARE, 4 * height * width):
+        raise DataError(f"a picture of {width}x{height} is too long to be made square; cut out what is to be compared")
     top, left = (side - height) // 2, (side - width) // 2
     square = cv2.copyMakeBorder(picture, top, side - height - top, left, side - width - left, cv2.BORDER_REPLICATE)
     if side != spec.size:
@@ -102,10 +111,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         DataError: larger than `MAX_BYTES`, cut off, not an image, or of samples that are neither 8 nor 16 bits.
     """
     check_size(path, MAX_BYTES)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+    data = read_file(path, MAX_BYTES)
     if data[:2] == b"\xff\xd8":
         return Picture(path).read()  # type: ignore[return-value]  # a JPEG has no alpha, but may be cut off unnoticed
     try:
@@ -146,9 +152,11 @@ def read_sequence(path: Path) -> NDArray[np.float32]:
 
 def _read_array(path: Path) -> NDArray[np.float32]:
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        raise DataError(f"{path} cannot be read as .npy ({' '.join(str(error).split())})") from error
+        array = np.load(io.BytesIO(read_file(path, MAX_BYTES)), allow_pickle=False)
+    except DataError:
+        raise
+    except (OSError, ValueError, TypeError, EOFError, MemoryError, OverflowError, BadZipFile) as error:
+        raise DataError(f"{path} cannot be read as .npy ({one_line(error)})") from error
     if not isinstance(array, np.ndarray):
         array.close()
         raise DataError(f"{path} is an archive of arrays; one 2-D array is wanted, save it with numpy.save")

@@ -26,7 +26,7 @@ from siamtrack.config import build, nearest, to_plain
 from siamtrack.errors import WeightsError
 from siamtrack.model.backbone import AlexNet
 from siamtrack.model.graphs import folded_backbone
-from siamtrack.model.tensors import fill, read_tensors, write_tensors
+from siamtrack.model.tensors import check_state, fill, read_tensors, write_tensors
 from siamtrack.model.weights import ASSETS
 from siamtrack.models import InputSpec
 from siamtrack.verify.header import Metric, TowerSpec, VerifierHeader
@@ -279,8 +279,12 @@ def load_verifier(name_or_path: str | Path) -> VerifierWeights:
         what = f"a tracker ({kind})" if kind else "not a verifier of this package"
         raise WeightsError(f"{path}: holds {what}; a verifier is made by siamtrack train with a recipe of model: verifier")
     header = build(VerifierHeader, file.header, str(path))
+    what = f"a verifier with a tower {header.tower.kind}"
+    with torch.device("meta"):  # its shapes, without its numbers: a header may ask for more than there is memory
+        shapes = {key: tuple(value.shape) for key, value in make_network(header).state_dict().items()}
+    check_state(file.state, shapes, path, what)
     net = make_network(header)
-    fill(net, file.state, path, f"a verifier with a tower {header.tower.kind}")
+    fill(net, file.state, path, what)
     return VerifierWeights(net.eval(), header, file.sha256)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.errors import DataError
+from siamtrack.outside import read_json
 from siamtrack.tracking.result import State
 from siamtrack.verify.verifier import Verdict, Verifier
 from siamtrack.video.open_source import open_source
@@ -88,7 +88,7 @@ def track_crops(
 def _source_of(run: Path) -> str:
     path = run / "run.json"
     try:
-        source = json.loads(path.read_text(encoding="utf-8"))["source"]
+        source = read_json(path)["source"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: does not say which video was tracked; name it with --source-a or --source-b") from error
     return str(source)

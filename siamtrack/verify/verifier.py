@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import check_box
 from siamtrack.errors import DataError, needs
 from siamtrack.frames import as_bgr
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
@@ -160,10 +160,13 @@ class Verifier:
         """A box of a frame with its context, as the tracker cuts exemplars: an item for the other calls.
 
         Args:
-            frame: BGR (H, W, 3). box: (x, y, w, h), frame pixels.
+            frame: BGR (H, W, 3). box: (x, y, w, h), frame pixels; the part inside the frame is used.
+
+        Raises:
+            ValueError: not a box, or one outside the frame.
         """
         frame = as_bgr(frame)
-        chosen = Box(*(float(value) for value in box))
+        chosen = check_box(box, (frame.shape[1], frame.shape[0]), least=0.0)
         center = (chosen.x + chosen.w / 2, chosen.y + chosen.h / 2)
         window = SearchRegion(center, context_side((chosen.w, chosen.h)), self.header.tower.size)
         return window.extract(frame, mean_color(frame))

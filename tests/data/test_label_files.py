@@ -28,7 +28,7 @@ def test_boxes_are_read_in_the_forms_that_data_sets_use(tmp_path: Path) -> None:
         ("1,2,3,4\n\n1,2,3,4\n", "line 2: '' is not"),
         ("", "is empty"),
         ("\n\n", "is empty"),
-        ("1,2,3,4\n\x00\xff", "not a text file"),
+        ("1,2,3,4\n\x00\xff", "not UTF-8 text"),
     ],
 )
 def test_bad_boxes_are_named_with_their_line(text: str, message: str, tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_bad_boxes_are_named_with_their_line(text: str, message: str, tmp_path: 
 def test_missing_labels_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"boxes.txt not found"):
         read_boxes(tmp_path / "boxes.txt")
-    with pytest.raises(DataError, match=r"cannot be read \(Is a directory\)"):
+    with pytest.raises(DataError, match=r"is a folder; give a file"):
         read_boxes(tmp_path)
 
 

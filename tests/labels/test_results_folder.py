@@ -131,7 +131,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 def test_a_broken_run_json_is_refused_and_a_missing_one_is_not(write_run, tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     (folder / "run.json").write_text("{")
-    with pytest.raises(DataError, match=r"run\.json cannot be read as JSON"):
+    with pytest.raises(DataError, match=r"run\.json is not JSON"):
         load_tracks(folder)
     (folder / "run.json").unlink()
     video = load_tracks(folder).videos[0]

@@ -153,7 +153,7 @@ def test_of_a_track_the_boxes_are_read(tmp_path: Path) -> None:
         ("x,y\n", "has no rows"),
         ("", "has no rows"),
         ("\n \n", "has no rows"),
-        ("1,2\n\xff", "is not a text file"),
+        ("1,2\n\xff", "is not UTF-8 text"),
     ],
 )
 def test_bad_rows_are_named_with_their_line(text: str, message: str, tmp_path: Path) -> None:
