@@ -13,6 +13,7 @@ from pathlib import PurePath, PurePosixPath
 
 from siamtrack.boxes import four_numbers
 from siamtrack.errors import DataError, shown
+from siamtrack.video.names import is_address, printable, source_name
 
 LONGEST = 120
 """Bytes of a folder's name in UTF-8. File systems take 255, and temporary names beside it are longer."""
@@ -62,7 +63,7 @@ class VideoJob:
     """One video with its targets. Plain data: it can be sent to another process or machine.
 
     Attributes:
-        path: a video file or folder of images.
+        path: a video file, a folder of images, or an address.
         targets: at least one; their names differ.
         name: folder of its results. Empty: the path's stem.
         label: the path as results and messages name it; relative where the jobs are. Empty: the path.
@@ -141,13 +142,32 @@ def checked(videos: Iterable[VideoJob]) -> JobList:
 
 
 def completed(videos: Sequence[VideoJob]) -> tuple[VideoJob, ...]:
-    """Videos with name, label, size and an absolute path, all names different."""
-    labels = [video.label or video.path for video in videos]
-    names = video_names(labels, [video.name or PurePath(video.path).stem for video in videos])
+    """Videos with name, label, size and an absolute path, all names different; labels show no password."""
+    labels = _told_apart([source_name(video.label or video.path) for video in videos])
+    names = video_names(labels, [video.name or _stem(video.path) for video in videos])
     return tuple(
-        replace(video, path=os.path.abspath(video.path), name=name, label=label, size=_size(video.path))
-        for video, name, label in zip(videos, names, labels, strict=True)
+        replace(video, path=path, name=name, label=label, size=_size(path))
+        for video, path, name, label in zip(videos, map(_absolute, (one.path for one in videos)), names, labels, strict=True)
     )
+
+
+def _told_apart(labels: Sequence[str]) -> list[str]:
+    """The same labels, with a number behind those that differ in what is not shown."""
+    seen: Counter[str] = Counter()
+    told = []
+    for label in labels:
+        seen[label] += 1
+        told.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return told
+
+
+def _absolute(path: str) -> str:
+    return path if is_address(path) else os.path.abspath(path)
+
+
+def _stem(path: str) -> str:
+    name = source_name(path)
+    return PurePath(name.partition("?")[0] if is_address(path) else name).stem
 
 
 def _size(path: str) -> int | None:
@@ -166,6 +186,8 @@ def name_problem(name: str) -> str | None:
         return "is empty"
     if _FORBIDDEN.search(name):
         return 'holds a separator, a control character or one of < > : " | ? *'
+    if printable(name) != name:
+        return "holds letters that cannot be written"
     if name.startswith(".") or name.endswith((".", " ")) or name != name.strip():
         return "begins with a dot or blank, or ends with one"
     if _DEVICES.fullmatch(name):

@@ -2,7 +2,8 @@
 
 CSV has the header `video,target,start,x,y,w,h` in any order, and `end` if wanted; JSONL has an object with these keys
 on each line. `start` and `end` are 0-based frames; `end` is the last one that is tracked, and empty, null or left out
-means the video's last. Paths are relative to the manifest. A line that cannot be used is refused by itself.
+means the video's last. Paths are relative to the manifest, and addresses stay as they are. A line that cannot be used is
+refused by itself.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from siamtrack.config import nearest
 from siamtrack.errors import DataError, one_line, shown
 from siamtrack.outside import parse_json, whole
 from siamtrack.system import open_text
+from siamtrack.video.names import is_address, printable, source_name, without_secrets
 
 SUFFIXES = (".csv", ".jsonl")
 COLUMNS = ("video", "target", "start", "x", "y", "w", "h")
@@ -47,6 +49,7 @@ def read_manifest(path: Path, video: str | None = None) -> JobList:
             refused.append(Refusal(where, video or "", "", row))
             continue
         named, name = row.get("video", video), row["target"]
+        shown = source_name(str(named))
         try:
             place = _path(root, named)
             target = TargetJob(_text(name, "target"), _box(row), _frame(row, "start") or 0, _frame(row, "end"))
@@ -55,9 +58,11 @@ def read_manifest(path: Path, video: str | None = None) -> JobList:
                 raise DataError(wrong)
             earlier = videos.setdefault(place, {}).setdefault(target.name.casefold(), (target, where))
             if earlier[1] != where:
-                raise DataError(f"target {target.name!r} of {named} is given twice; {earlier[1]} has it already")
+                raise DataError(
+                    f"target {target.name!r} of {shown} is given twice; {earlier[1]} has it already"
+                )
         except DataError as error:
-            refused.append(Refusal(where, str(named), str(name), str(error)))
+            refused.append(Refusal(where, shown, printable(str(name)), str(error)))
     jobs = [VideoJob(at, tuple(one for one, _ in targets.values()), label=_label(root, at)) for at, targets in videos.items()]
     return JobList(completed(jobs), tuple(refused))
 
@@ -102,14 +107,14 @@ def _json_rows(stream: TextIO, columns: tuple[str, ...]) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            row = parse_json(line, shown(line.strip()[:60]))
+            row = parse_json(line, shown(without_secrets(line.strip())[:60]))
         except DataError as error:
             yield number, str(error)
             continue
         if isinstance(row, dict):
             yield number, _keys_problem(list(row), columns, "key") or row
         else:
-            yield number, f"{shown(line.strip()[:60])} is not an object with the keys {', '.join(columns)}"
+            yield number, f"{shown(without_secrets(line.strip())[:60])} is not an object with the keys {', '.join(columns)}"
 
 
 def _keys_problem(keys: Sequence[str], columns: tuple[str, ...], kind: str) -> str | None:
@@ -124,9 +129,16 @@ def _keys_problem(keys: Sequence[str], columns: tuple[str, ...], kind: str) -> s
 
 
 def _path(root: str, video: Any) -> str:
-    text = _text(video, "video").replace("\\", "/")
+    text = _text(video, "video")
     if any(ord(letter) < 32 for letter in text):
-        raise DataError(f"the path {text[:60]!r} holds a control character")
+        raise DataError(f"the path {source_name(text)[:60]!r} holds a control character")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise DataError(f"the path {printable(text)[:60]!r} holds half of a surrogate pair; no file has such a name") from error
+    if is_address(text):
+        return text
+    text = text.replace("\\", "/")
     return os.path.normpath(os.path.join(root, text))
 
 

@@ -23,6 +23,7 @@ from siamtrack.batch.jobs import TargetJob, VideoJob
 from siamtrack.errors import DataError, OutputError, shown
 from siamtrack.outside import finite, read_json
 from siamtrack.system import make_folder, write_whole
+from siamtrack.video.names import printable
 
 DONE = "boxes.csv"
 FAILED = "error.json"
@@ -191,7 +192,8 @@ def write_summary(out: Path, results: Sequence[TargetResult]) -> None:
     for result in results:
         folder = "" if result.folder is None else result.folder.relative_to(out).as_posix()
         row = {**asdict(result), "folder": folder, "error": result.error or ""}
-        rows.append({key: row[key] for key in COLUMNS})
+        texts = {key: printable(value) for key, value in row.items() if isinstance(value, str)}
+        rows.append({key: texts.get(key, row[key]) for key in COLUMNS})
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()

@@ -7,6 +7,7 @@ import re
 HIDDEN = "***"
 
 _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>/+)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_ADDRESSES = re.compile(r"[a-z][a-z0-9+.-]+:/+[^\s\"'<>]+", re.IGNORECASE)
 _LOCAL = ("file",)
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
 _PLAIN = re.compile(r"\d{0,2}")
@@ -27,6 +28,11 @@ def source_name(source: str) -> str:
     if match is not None and match["scheme"].lower() not in _LOCAL:
         source = f"{match['scheme']}:{match['slashes']}{_masked(match['rest'])}"
     return printable(source)
+
+
+def without_secrets(text: str) -> str:
+    """Any text with its addresses as `source_name` writes them. A text is cut to length after this, not before."""
+    return _ADDRESSES.sub(lambda match: source_name(match[0]), text)
 
 
 def is_address(source: str) -> bool:
