@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from siamtrack.frames import as_bgr
+from siamtrack.frames import as_bgr, used_bits
 
 GRAY = np.arange(48, dtype=np.uint8).reshape(6, 8)
 BGR = np.dstack([GRAY, GRAY + 1, GRAY + 2])
@@ -22,6 +22,15 @@ def test_alpha_is_dropped() -> None:
 
 def test_sixteen_bits_keep_their_upper_eight() -> None:
     assert (as_bgr(BGR.astype(np.uint16) * 256 + 255) == BGR).all()
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_of_sixteen_bits_fewer_may_be_used(bits: int) -> None:
+    frame = np.array([[0, (1 << bits) - 1, (1 << bits) // 2]], np.uint16)
+    assert used_bits(frame) == bits
+    assert as_bgr(frame, bits)[0, :, 0].tolist() == [0, 255, 128]
+    assert as_bgr(np.full((1, 1), 65535, np.uint16), bits)[0, 0].tolist() == [255] * 3  # clipped
+    assert used_bits(np.zeros((2, 2), np.uint16)) == 8
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,8 @@ def _read_pages(path: Path, pages: Pages, start: int) -> Iterator[tuple[int, flo
                 yield index, time_s, _unsigned(image)
             time_s, index = time_s + duration_s, index + 1
         count = max(1, _CHUNK_BYTES // images[0].nbytes)
+    if not pages.whole:
+        raise SourceError(f"{printable(str(path))} breaks off after {index} pages; the file is cut or damaged")
 
 
 def _decode_pages(path: Path, pages: Pages, index: int, count: int) -> tuple[Sequence[NDArray[Any]], list[float]]:

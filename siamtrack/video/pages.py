@@ -20,19 +20,21 @@ class Pages(NamedTuple):
     Attributes:
         kind: `tiff`, `webp` or `apng`; empty for a file of one picture.
         numbers: of the pages that are pictures of their own; smaller copies and masks of others are left out.
+        whole: False if the directory names more pages behind them, which are not there.
     """
 
     kind: Literal["tiff", "webp", "apng", ""]
     numbers: Sequence[int]
+    whole: bool = True
 
 
 def find_pages(stream: BinaryIO) -> Pages:
     """What an image file holds by its directory; no picture is decoded. A damaged directory counts as far as it goes."""
     head = stream.read(32)
     if head[:4] in _TIFF:
-        numbers = _tiff_pages(stream, head, _TIFF[head[:4]])
-        if len(numbers) > 1 or numbers[:1] > [0]:
-            return Pages("tiff", numbers)
+        numbers, whole = _tiff_pages(stream, head, _TIFF[head[:4]])
+        if numbers and (len(numbers) > 1 or numbers[0] or not whole):
+            return Pages("tiff", numbers, whole)
     elif head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20:21] > b"" and head[20] & 2:
         count = sum(name == b"ANMF" for name in _webp_chunks(stream))
         if count > 1:
@@ -44,7 +46,7 @@ def find_pages(stream: BinaryIO) -> Pages:
     return Pages("", range(1))
 
 
-def _tiff_pages(stream: BinaryIO, head: bytes, order: str) -> list[int]:
+def _tiff_pages(stream: BinaryIO, head: bytes, order: str) -> tuple[list[int], bool]:
     big = head[2:4] in (b"+\0", b"\0+")
     counts, entry, offsets = (f"{order}{form}" for form in (("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")))
     found: list[int] = []
@@ -66,8 +68,8 @@ def _tiff_pages(stream: BinaryIO, head: bytes, order: str) -> list[int]:
             seen.add(offset)
             offset = following
     except (struct.error, OSError, OverflowError, ValueError):
-        pass  # the pages behind the damage cannot be found; reading will name the first that cannot be decoded
-    return found
+        return found, False
+    return found, not offset
 
 
 def _webp_chunks(stream: BinaryIO) -> list[bytes]:

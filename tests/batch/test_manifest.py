@@ -7,6 +7,7 @@ import pytest
 
 from siamtrack.batch.jobs import JobList, TargetJob
 from siamtrack.batch.sequences import open_jobs
+from siamtrack.batch.target_folder import TargetResult, write_summary
 from siamtrack.errors import DataError
 
 HEADER = "video,target,start,x,y,w,h,end\n"
@@ -120,6 +121,40 @@ def test_a_manifest_without_a_good_line_is_an_error(tmp_path: Path, text: str, w
     with pytest.raises(DataError) as caught:
         read(tmp_path, text)
     assert words in str(caught.value)
+
+
+def test_half_a_surrogate_refuses_its_line_alone(tmp_path: Path) -> None:
+    row = {"video": "a.mp4", "target": "car", "start": 0, "x": 1, "y": 2, "w": 30, "h": 40}
+    rows = [
+        row,
+        {**row, "video": "b\ud800.mp4"},
+        {**row, "target": "\udfff"},
+        {**row, "start": "\ud800"},
+        {**row, "z\ud800": 1},
+    ]
+    found = read(tmp_path, "\n".join(map(json.dumps, rows)), "jobs.jsonl")
+    assert [video.label for video in found.videos] == ["a.mp4"]
+    assert [refusal.where for refusal in found.refused] == [f"jobs.jsonl, line {number}" for number in (2, 3, 4, 5)]
+    write_summary(tmp_path, [TargetResult(one.video, one.target, None, 0, 0, "failed", one.reason) for one in found.refused])
+    assert "b\\ud800.mp4" in (tmp_path / "summary.csv").read_text(encoding="utf-8")
+
+
+def test_addresses_stay_as_they_are_and_are_shown_without_secrets(tmp_path: Path) -> None:
+    lines = ["http://u:S3cret@h/v.mp4?id=S3cret1", "http://u:S3cret@h/v.mp4?id=S3cret2", "http://u:S3cret@h/w.mp4", "x.mp4"]
+    found = read(tmp_path, HEADER + "".join(f"{line},car,0,1,2,30,40,\n" for line in lines))
+    assert [video.path for video in found.videos] == [*lines[:3], str(tmp_path / "x.mp4")]
+    shown = "http://***@h/v.mp4?id=***"
+    assert [video.label for video in found.videos] == [shown, f"{shown} (2)", "http://***@h/w.mp4", "x.mp4"]
+    assert [video.size for video in found.videos] == [None] * 4
+    assert not any("S3cret" in video.name for video in found.videos)
+    bad = ["http://u:S3cret@h/v.mp4,car,0,1,2,0,40,", "http://u:S3cret@h/\x01,car,0,1,2,3,40,", lines[0] + ",car,0,1,2,3,4,"]
+    found = read(tmp_path, HEADER + f"{lines[0]},car,0,1,2,30,40,\n" + "\n".join(bad))
+    assert len(found.refused) == 3
+    assert "S3cret" not in str(found.refused)
+    row = '{"video": "http://u:S3cret@h/v", "target": 1'
+    with pytest.raises(DataError) as error:
+        read(tmp_path, f"{row}\n[{row}}}]\n", "jobs.jsonl")
+    assert "S3cret" not in str(error.value)
 
 
 def test_a_manifest_with_a_header_only_is_an_error(tmp_path: Path) -> None:

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import queue
+import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from siamtrack.video.threads import WriteBehind, read_ahead
+from siamtrack.video import threads
+from siamtrack.video.source import Frame, Source
+from siamtrack.video.threads import WriteBehind, read_ahead, wait_for
 
 
 def count(upto: int, fail: bool = False) -> Iterator[int]:
@@ -67,6 +73,68 @@ def test_closing_early_ends_the_thread_before_it_returns() -> None:
     items.close()
     open_ = False
     assert not ours()
+
+
+class Stalled(Source):
+    """Two frames, then nothing until `more` is set."""
+
+    name, fps, frame_count = "stalled", 25.0, None
+
+    def __init__(self) -> None:
+        self.more, self.closed = threading.Event(), threading.Event()
+
+    def read(self, start: int = 0) -> Iterator[Frame]:
+        for index in (0, 1):
+            yield Frame(index, index / 25, np.zeros((4, 4, 3), np.uint8))
+        self.more.wait()
+        assert not self.closed.is_set(), "read after the source was closed"
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_wait_for_a_frame_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "LEAVE_S", 0.05)
+    with Stalled() as source:
+        frames = source.read_ahead()
+        assert [next(frames).index, next(frames).index] == [0, 1]
+        source.interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            next(frames)
+    # A read that blocks is left, and the source closed behind it.
+    assert not source.closed.is_set()
+    source.more.set()
+    assert source.closed.wait(10)
+
+
+def test_frames_that_came_are_given_before_an_interruption() -> None:
+    with Stalled() as source:
+        source.interrupt()
+        frames = source.read_ahead()
+        assert [next(frames).index, next(frames).index] == [0, 1]
+        source.more.set()
+        frames.close()
+    assert source.closed.is_set()
+
+
+def test_what_is_made_elsewhere_is_waited_for() -> None:
+    assert wait_for(lambda: threading.current_thread().name, pytest.fail) == "opening"
+    with pytest.raises(FileNotFoundError, match="none"):
+        wait_for(lambda: Path("none").open(), pytest.fail)
+
+
+def test_nobody_waits_behind_a_signal_and_what_came_too_late_is_dropped() -> None:
+    go, dropped = threading.Event(), queue.SimpleQueue[int]()
+
+    def make() -> int:
+        signal.raise_signal(signal.SIGINT)
+        go.wait()
+        return 7
+
+    with pytest.raises(KeyboardInterrupt):
+        wait_for(make, dropped.put)
+    go.set()
+    assert dropped.get(timeout=10) == 7
 
 
 def test_everything_is_written_in_order_by_another_thread() -> None:
