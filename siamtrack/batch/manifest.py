@@ -58,9 +58,7 @@ def read_manifest(path: Path, video: str | None = None) -> JobList:
                 raise DataError(wrong)
             earlier = videos.setdefault(place, {}).setdefault(target.name.casefold(), (target, where))
             if earlier[1] != where:
-                raise DataError(
-                    f"target {target.name!r} of {shown} is given twice; {earlier[1]} has it already"
-                )
+                raise DataError(f"target {target.name!r} of {shown} is given twice; {earlier[1]} has it already")
         except DataError as error:
             refused.append(Refusal(where, shown, printable(str(name)), str(error)))
     jobs = [VideoJob(at, tuple(one for one, _ in targets.values()), label=_label(root, at)) for at, targets in videos.items()]

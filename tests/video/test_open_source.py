@@ -197,7 +197,7 @@ def feed(path: Path, data: bytes, hold: threading.Event | None = None) -> thread
 
 @pytest.mark.parametrize("form", ["mpegts", "matroska", "avi", "mjpeg"])
 def test_a_video_in_a_pipe_is_read_as_it_comes(fifo: Path, clip: Path, form: str) -> None:
-    codec = [] if form == "mjpeg" else ["-c", "copy"]
+    codec = {"mpegts": ["-c:v", "libx264", "-bf", 0], "mjpeg": []}.get(form, ["-c", "copy"])
     writer = feed(fifo, ffmpeg("-i", clip, *codec, "-f", form, "-"))
     with open_source(fifo) as source:
         assert isinstance(source, PipeSource)
@@ -376,9 +376,10 @@ def test_a_signal_ends_the_wait_for_a_silent_server(tmp_path: Path) -> None:
         address = f"http://admin:S3cret@127.0.0.1:{silent.getsockname()[1]}/cam"
         command = [sys.executable, "-m", "siamtrack", "track", address, "--box", BOX, "--out", str(tmp_path / "o")]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
-        silent.accept()
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=30)
+        connection, _ = silent.accept()
+        with connection:
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
     assert stderr == b""
 

@@ -120,7 +120,7 @@ def test_frames_that_came_are_given_before_an_interruption() -> None:
 def test_what_is_made_elsewhere_is_waited_for() -> None:
     assert wait_for(lambda: threading.current_thread().name, pytest.fail) == "opening"
     with pytest.raises(FileNotFoundError, match="none"):
-        wait_for(lambda: Path("none").open(), pytest.fail)
+        wait_for(Path("none").stat, pytest.fail)
 
 
 def test_nobody_waits_behind_a_signal_and_what_came_too_late_is_dropped() -> None:
