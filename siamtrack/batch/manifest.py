@@ -49,7 +49,7 @@ def read_manifest(path: Path, video: str | None = None) -> JobList:
             refused.append(Refusal(where, video or "", "", row))
             continue
         named, name = row.get("video", video), row["target"]
-        shown = source_name(str(named))
+        label = source_name(str(named))
         try:
             place = _path(root, named)
             target = TargetJob(_text(name, "target"), _box(row), _frame(row, "start") or 0, _frame(row, "end"))
@@ -58,9 +58,9 @@ def read_manifest(path: Path, video: str | None = None) -> JobList:
                 raise DataError(wrong)
             earlier = videos.setdefault(place, {}).setdefault(target.name.casefold(), (target, where))
             if earlier[1] != where:
-                raise DataError(f"target {target.name!r} of {shown} is given twice; {earlier[1]} has it already")
+                raise DataError(f"target {target.name!r} of {label} is given twice; {earlier[1]} has it already")
         except DataError as error:
-            refused.append(Refusal(where, shown, printable(str(name)), str(error)))
+            refused.append(Refusal(where, label, printable(str(name)), str(error)))
     jobs = [VideoJob(at, tuple(one for one, _ in targets.values()), label=_label(root, at)) for at, targets in videos.items()]
     return JobList(completed(jobs), tuple(refused))
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from siamtrack.errors import SourceError
 from siamtrack.frames import Image, as_bgr, used_bits
+from siamtrack.system import open_file
 from siamtrack.video import quiet_opencv
-from siamtrack.video._files import open_file, read_file
 from siamtrack.video.names import printable, source_name
 from siamtrack.video.pages import Pages, find_pages
 from siamtrack.video.source import FOLDER_FPS, Frame, Source
@@ -131,7 +131,8 @@ class ImageSource(Source):
 
 
 def _read_image(path: Path) -> NDArray[Any]:
-    data = read_file(path, MOST_BYTES, SourceError)
+    with open_file(path, MOST_BYTES, SourceError) as stream:
+        data = stream.read()
     count = len(find_pages(io.BytesIO(data)).numbers)
     if count > 1:
         raise SourceError(f"{printable(str(path))} holds {count} pictures; among others an image is one frame: give it alone")

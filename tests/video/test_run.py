@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from commands import Command, rows_of, siam
+from commands import rows_of, siam
 from rendered import rendered_frame
 
 from siamtrack.errors import OutputError, SourceError
