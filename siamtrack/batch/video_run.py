@@ -17,7 +17,7 @@ from siamtrack.tracking.tracker import MultiTracker, Tracker
 from siamtrack.video.open_source import open_source
 from siamtrack.video.results import STOPPED, FrameTimes, Recorder
 from siamtrack.video.run import conditions, timed_update
-from siamtrack.video.source import Frame, FrameCounts, Source
+from siamtrack.video.source import Frame, Source
 
 
 def run_video(
@@ -104,8 +104,7 @@ class _VideoRun:
         ends = [target.end for target in targets if target.end is not None]
         self._last = max(ends) if len(ends) == len(targets) else None
         self._seen = 0
-        self._counts: FrameCounts | None = None
-        self._notes: list[str] = []
+        self._source: Source | None = None
 
     def results(
         self, tell: Callable[[VideoProgress], None], stopped: Callable[[], bool], with_pictures: bool
@@ -117,7 +116,7 @@ class _VideoRun:
             yield from self._settle_all(str(error))
             return
         self._about |= {"source": source.name, "source_fps": source.fps}
-        self._counts, self._notes = source.counts, source.notes
+        self._source = source
         place = Path(self._settings.out) / self._video.name
         pictures = Pictures(place, source, self._settings.video, self._settings.audio) if with_pictures else None
         total = self._total(source)
@@ -214,7 +213,7 @@ class _VideoRun:
         self._group.remove(number)
         with recorder:
             failed = folder.fail("video", broken, recorder.frames) if broken else None
-            recorder.finish(broken or "done", self._counts, self._notes)
+            recorder.finish(broken or "done", *((self._source.counts, self._source.notes) if self._source else ()))
         (folder.path / STOPPED).unlink(missing_ok=True)  # of an unfinished run: all its rows are in boxes.csv as well
         result = folder.outcome() or failed
         if result is None:
