@@ -66,7 +66,7 @@ class Pictures:
             self._sheet.add(image, seen)
         if self._sink is not None and image.shape == self._shape:
             try:
-                self._sink.write(draw_targets(image, seen), frame.time_s)
+                self._sink.write(draw_targets(image, seen), frame.time_s, frame.duration_s)
             except OutputError as error:
                 self._give_up(error)
 

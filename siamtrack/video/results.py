@@ -84,7 +84,7 @@ class RunSummary:
         ended: `done`, or why it ended early.
         fps: three figures, each with fps, p50_ms, p95_ms and frames: network, tracker, end_to_end.
         stopped_at: last frame of an unfinished earlier run found in the folder, or None.
-        decoded, skipped, duplicated: what became of the source's frames, see `FrameCounts`.
+        decoded, skipped, duplicated, damaged: what became of the source's frames, see `FrameCounts`.
         notes: what a user should know of the source and the overlay, each in one line.
     """
 
@@ -97,6 +97,7 @@ class RunSummary:
     decoded: int = 0
     skipped: int = 0
     duplicated: int = 0
+    damaged: int = 0
     notes: tuple[str, ...] = ()
 
 

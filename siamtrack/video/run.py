@@ -150,7 +150,7 @@ class _Overlay:
         if self._failed:
             return
         try:
-            self._sink.write(progress.overlay(), progress.frame.time_s)
+            self._sink.write(progress.overlay(), progress.frame.time_s, progress.frame.duration_s)
         except OutputError as error:
             self._give_up(error)
 

@@ -64,17 +64,19 @@ class VideoSink:
         self._encoded: EncodedFile | None = None
         self._size_wh = (0, 0)
         self._begin_s, self._last, self._frames = 0.0, 0, 0
+        self._duration_s: float | None = None
         self._steps: deque[int] = deque(maxlen=32)
         self._error: OutputError | None = None
         self._ticks = TICKS if fps >= 1 else 1000
 
-    def write(self, image: Image, time_s: float | None = None) -> None:
+    def write(self, image: Image, time_s: float | None = None, duration_s: float | None = None) -> None:
         """Append one frame. All frames must have the first one's size.
 
         Args:
             image: (H, W, 3) BGR uint8.
             time_s: when it is shown, seconds from the source's first frame; default 1 / `fps` after the frame before. One
                 that is not later than the frame before is shown right after it.
+            duration_s: how long it is shown if no other follows; default as long as most of the frames before.
 
         Raises:
             OutputError: it cannot be written. `partial` holds the frames before, and nothing can be written any more.
@@ -96,6 +98,7 @@ class VideoSink:
                 raise OutputError(f"{self.path}: frame of {w}x{h} in a video of {width}x{height}")
             self._encoded.add(image, self._last)
             self._frames += 1
+            self._duration_s = duration_s
         except (av.FFmpegError, OSError, ValueError) as error:
             if isinstance(error, OutputError):
                 raise
@@ -145,7 +148,8 @@ class VideoSink:
         if max(self._size_wh) > MAX_SIDE:
             (w, h), (width, height) = written_wh, self._size_wh
             self.notes.append(f"{name} is {w}x{h}: frames of {width}x{height} are larger than decoders take")
-        last_s = median(self._steps) / self._ticks if self._steps else 1 / self.fps
+        usual_s = median(self._steps) / self._ticks if self._steps else 1 / self.fps
+        last_s = self._duration_s or usual_s
         whole = self.path.with_name(f"{name}.part")
         problem: Exception | None = None
         for sound in self._sounds(self._last / self._ticks + last_s):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from types import TracebackType
@@ -28,11 +28,13 @@ class Frame:
         index: 0-based number in the source.
         time_s: seconds from the source's first frame: the container's own time stamp where there is one.
         image: (H, W, 3) BGR uint8, upright.
+        duration_s: how long it is shown; None where nothing tells it, but the next frame's time.
     """
 
     index: int
     time_s: float
     image: Image
+    duration_s: float | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,10 @@ class MediaSource(Source):
             if not begun and decoded.index > start:
                 raise SourceError(f"frame {start} of {self.name} cannot be decoded; the next that can is {decoded.index}")
             begun = True
-            yield Frame(decoded.index, decoded.time_s, converter.frame(decoded.picture))
+            picture = decoded.picture
+            unit = picture.time_base or self._stream.time_base
+            duration_s = float(picture.duration * unit) if picture.duration and unit else None
+            yield Frame(decoded.index, decoded.time_s, converter.frame(picture), duration_s=duration_s)
         self._check_end(start)
 
     def close(self) -> None:

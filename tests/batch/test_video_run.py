@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from beeps import heard, write_beeps
 from rendered import rendered_frame
 
 from siamtrack.batch import overlays, video_run
@@ -257,6 +258,16 @@ def test_a_result_that_cannot_be_written_is_everybodys_trouble(
         list(run_video(video, settings_in(tmp_path), tracker))
     assert not (tmp_path / "a/one/error.json").exists()
     assert TargetFolder(tmp_path, video, video.targets[0], settings_in(tmp_path).identity).outcome() is None
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("audio", [True, False])
+def test_an_overlay_has_the_sound_of_the_frames_in_it(tmp_path: Path, tracker: Tracker, settings_in: Make, audio: bool) -> None:
+    path = write_beeps(tmp_path / "a.mkv")
+    video = job(path, TargetJob("one", A, 16, 40))
+    list(run_video(video, settings_in(tmp_path, video=True, audio=audio), tracker))
+    sound = heard(tmp_path / "a/overlay.mp4")
+    assert (sound and sound.beeps_s) == (pytest.approx([0.36, 0.86], abs=0.012) if audio else None)
 
 
 @pytest.mark.usefixtures("still")

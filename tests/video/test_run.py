@@ -10,14 +10,17 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from beeps import heard, write_beeps
 from commands import rows_of, siam
 from rendered import rendered_frame
 
 from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.encode import EncodedFile
+from siamtrack.video.open_source import open_source
 from siamtrack.video.results import RunSummary
 from siamtrack.video.run import run
+from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Frame, Source
 
 BOX = rendered_frame(0)[1]
@@ -55,6 +58,31 @@ def test_the_overlay_has_the_sources_times_and_pixels(tracker: Tracker, tmp_path
         assert [frame.time for frame in container.decode(video=0)] == pytest.approx(times, abs=1e-4)
         assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["boxes.csv", "boxes.txt", "overlay.mp4", "run.json"]
+
+
+def test_the_overlay_has_the_sources_sound(tracker: Tracker, tmp_path: Path) -> None:
+    path = write_beeps(tmp_path / "a.mkv", "pcm_s16le", 44_100, "mono")
+    for name, options, beeps in (
+        ("whole", {}, [0, 0.5, 1, 1.5]),
+        ("part", {"start": 16, "stop": 33}, [0.36]),
+        ("mute", {"audio": False}, None),
+    ):
+        with open_source(path) as source:
+            summary = run(tracker, source, tmp_path / name, (40, 30, 60, 50), video=True, **options)
+        assert summary.notes == ()
+        sound = heard(tmp_path / name / "overlay.mp4")
+        assert (sound and sound.beeps_s) == (beeps and pytest.approx(beeps, abs=0.012))
+
+
+def test_the_overlay_lasts_as_long_as_its_source(tracker: Tracker, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with VideoSink(path, 25) as sink:
+        for index in range(6):
+            sink.write(rendered_frame(index)[0], 20.0 * index, 3.0)
+    with open_source(path) as source:
+        run(tracker, source, tmp_path, BOX, video=True)
+    with av.open(str(tmp_path / "overlay.mp4")) as container:
+        assert container.duration == 103_000_000
 
 
 def test_a_run_tells_what_became_of_the_frames(tracker: Tracker, tmp_path: Path) -> None:

@@ -83,6 +83,15 @@ def test_frames_keep_their_own_times(tmp_path: Path, times: list[float], lasts: 
     assert seconds(sink.path) == pytest.approx(times[-1] - times[0] + lasts, abs=2e-3)
 
 
+@pytest.mark.parametrize("duration_s", [0.04, 7.0])
+def test_the_last_frame_is_shown_as_long_as_its_source_says(tmp_path: Path, duration_s: float) -> None:
+    with VideoSink(tmp_path / "out.mp4", 25) as sink:
+        for index in range(4):
+            sink.write(GRAY, index * 2.0, 9.0 if index < 3 else duration_s)
+    assert decoded(sink.path)[0] == pytest.approx([0, 2, 4, 6])
+    assert seconds(sink.path) == pytest.approx(6 + duration_s, abs=2e-3)
+
+
 def test_a_time_lapse_keeps_its_length(tmp_path: Path) -> None:
     with VideoSink(tmp_path / "out.mp4", 1 / 43_200) as sink:
         for half_day in range(4):
