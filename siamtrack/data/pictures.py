@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from siamtrack.errors import DataError
-from siamtrack.frames import Image
+from siamtrack.frames import Image, as_bgr
 from siamtrack.system import MIB, natural_path, open_file
-from siamtrack.video.images import decode_image, is_image_name
+from siamtrack.video.images import DepthRange, decode_image, is_image_name
 
 MAX_BYTES = 1024 * MIB
 """Bytes of an encoded image: more than OpenCV decodes."""
@@ -31,12 +34,25 @@ class Picture:
     length: int | None = None
     name: str = ""
 
-    def read(self) -> Image:
+    def read(self, depth: DepthRange | None = None) -> Image:
         """The image, (H, W, 3) BGR uint8, upright.
 
+        Args:
+            depth: the range of images of 16 bits, if it is one of a sequence; None takes all of them.
+
         Raises:
-            DataError: the file is missing, cut off, or not an image.
+            DataError: the file is missing, cut off, or not an image of 8 or 16 bits.
         """
+        image = self.decode()
+        try:
+            return as_bgr(image) if depth is None else depth.frame(image)
+        except DataError:  # of the sequence's first image
+            raise
+        except ValueError as error:
+            raise DataError(f"{self.name or self.path} cannot be used ({error}); save it with 8 or 16 bits") from error
+
+    def decode(self) -> NDArray[Any]:
+        """The image as the file has it; errors as of `read`."""
         name = self.name or str(self.path)
         try:
             with open_file(self.path, MAX_BYTES if self.length is None else sys.maxsize) as stream:

@@ -16,6 +16,7 @@ from siamtrack.boxes import MIN_SIDE_PX
 from siamtrack.data.pictures import Picture, list_pictures
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
+from siamtrack.video.images import DepthRange
 from siamtrack.video.open_source import open_source
 
 BAD_INPUT = (OSError, ValueError, ArithmeticError, cv2.error)
@@ -67,9 +68,10 @@ class Sequence:
         if self.images or self.path.is_dir():
             paths = self.images or list_pictures(self.path)
             self._check_count(len(paths))
+            depth = DepthRange(lambda: Picture(paths[0]).decode())
             for index, path in enumerate(paths):
                 if index in wanted:
-                    yield index, Picture(path).read()
+                    yield index, Picture(path).read(depth)
             return
         count = 0
         with open_source(self.path) as source:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MOST_BYTES = 8 * 2**30
 """Bytes of an image file; one of several pages is not read at once."""
 
+_FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+
 _CHUNK_BYTES = 128 * 2**20
 """Pages are decoded so many bytes at a time: OpenCV goes over all pages before the first that is asked for."""
 
@@ -41,11 +43,11 @@ def is_image_name(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
 
 
-def decode_image(data: bytes, flags: int = cv2.IMREAD_COLOR) -> NDArray[Any]:
-    """Decode an image file's bytes, upright as its EXIF says.
+def decode_image(data: bytes) -> NDArray[Any]:
+    """Decode an image file's bytes.
 
-    Args:
-        data: the file. flags: of `cv2.imdecode`.
+    Returns:
+        (H, W, 3) BGR, upright as its EXIF says, of the type that the file has; `DepthRange` makes it a frame.
 
     Raises:
         ValueError: it cannot be decoded, or not to its end; the text goes on behind the image's name.
@@ -55,7 +57,7 @@ def decode_image(data: bytes, flags: int = cv2.IMREAD_COLOR) -> NDArray[Any]:
         raise ValueError(fault)
     try:
         with quiet_opencv():
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
     except (cv2.error, MemoryError) as error:
         raise ValueError(_refusal(error)) from error
     if image is None:
@@ -63,11 +65,53 @@ def decode_image(data: bytes, flags: int = cv2.IMREAD_COLOR) -> NDArray[Any]:
     return image
 
 
+class DepthRange:
+    """How a sequence's images become frames: of 16 bits as many count as the first image uses (`frames.used_bits`).
+
+    It is the first image of the sequence wherever reading starts, so a frame looks the same in every run. A later image
+    that is brighter is clipped, and counted.
+
+    Args:
+        first: decodes the first image; called if there is one of 16 bits.
+
+    Attributes:
+        bits: that are used; None until an image of 16 bits came.
+        clipped: images so far that were brighter.
+    """
+
+    def __init__(self, first: Callable[[], NDArray[Any]]) -> None:
+        self._first = first
+        self.bits: int | None = None
+        self.clipped = 0
+
+    def frame(self, image: NDArray[Any]) -> Image:
+        """A decoded image as a frame.
+
+        Raises:
+            ValueError: it has neither 8 nor 16 bits.
+        """
+        image = _unsigned(image)
+        if image.dtype != np.uint16:
+            return as_bgr(image)
+        if self.bits is None:
+            first = _unsigned(self._first())
+            self.bits = used_bits(first) if first.dtype == np.uint16 else 16
+        self.clipped += self.bits < 16 and used_bits(image) > self.bits
+        return as_bgr(image, self.bits)
+
+    def notes(self) -> list[str]:
+        """What a user should know of it."""
+        if self.bits is None or self.bits == 16:
+            return []
+        told = [f"the first image uses {self.bits} of 16 bits, so 0 to {(1 << self.bits) - 1} is taken for black to white"]
+        more = f"{self.clipped} images are brighter than the first image's range, and were clipped"
+        return [*told, more] if self.clipped else told
+
+
 class ImageSource(Source):
     """Image files as frames, in natural order (`9.png` before `10.png`), or the pages of one file.
 
-    Of images of 16 bits as many count as the source's first image uses: see `siamtrack.frames.used_bits`. A later image
-    that is brighter is clipped, and `notes` tells how many were.
+    Images of 16 bits become frames by `DepthRange`, which `notes` tells.
 
     Args:
         name: as the user gave it. paths: the files.
@@ -89,19 +133,28 @@ class ImageSource(Source):
             self._pages = pages if pages.kind else None
         self.fps = FOLDER_FPS
         self.frame_count: int = len(self._pages.numbers if self._pages else paths)
-        self._bits: int | None = None
-        self._clipped = 0
+        self._range = DepthRange(lambda: next(self._decoded(0))[2])
+
+    @property
+    def notes(self) -> list[str]:  # type: ignore[override]
+        """What a user should know of how the images were read, up to now."""
+        return self._range.notes()
 
     def read(self, start: int = 0) -> Iterator[Frame]:
         """Images as frames; see `Source.read`."""
         if start >= self.frame_count:
             raise SourceError(f"{self.name} holds {self.frame_count} images; frame {start} was asked for (counting from 0)")
         for index, time_s, image in self._decoded(start):
-            if self._bits is None:
-                # Of the first image wherever reading starts: a frame looks the same in every run.
-                self._set_range(next(self._decoded(0))[2] if index else image)
+            try:
+                frame = Frame(index, time_s, self._range.frame(image))
+            except SourceError:  # of the first image, which says the range
+                raise
+            except ValueError as error:
+                raise SourceError(
+                    f"image {index} of {self.name} cannot be used ({error}); save it with 8 or 16 bits"
+                ) from error
             self.counts.decoded += 1
-            yield Frame(index, time_s, self._converted(index, image))
+            yield frame
 
     def _decoded(self, start: int) -> Iterator[tuple[int, float, NDArray[Any]]]:
         """Number, time and pixels of images from `start` on; pixels as the file has them."""
@@ -111,24 +164,6 @@ class ImageSource(Source):
         for index, path in enumerate(self._paths[start:], start):
             yield index, index / self.fps, _read_image(path)
 
-    def _set_range(self, first: NDArray[Any]) -> None:
-        self._bits = used_bits(first) if first.dtype == np.uint16 else 16
-        if self._bits < 16:
-            self.notes.append(
-                f"{self.name}: the first image uses {self._bits} of 16 bits, so 0 to {(1 << self._bits) - 1} is black to white"
-            )
-
-    def _converted(self, index: int, image: NDArray[Any]) -> Image:
-        bits = self._bits or 16
-        if image.dtype == np.uint16 and bits < 16 and used_bits(image) > bits:
-            self._clipped += 1
-            told = f"{self.name}: {self._clipped} images are brighter than the first one's range, and were clipped"
-            self.notes[1:] = [told]
-        try:
-            return as_bgr(image, bits)
-        except ValueError as error:
-            raise SourceError(f"image {index} of {self.name} cannot be used ({error}); save it with 8 or 16 bits") from error
-
 
 def _read_image(path: Path) -> NDArray[Any]:
     with open_file(path, MOST_BYTES, SourceError) as stream:
@@ -137,7 +172,7 @@ def _read_image(path: Path) -> NDArray[Any]:
     if count > 1:
         raise SourceError(f"{printable(str(path))} holds {count} pictures; among others an image is one frame: give it alone")
     try:
-        return _unsigned(decode_image(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH))
+        return decode_image(data)
     except ValueError as error:
         raise SourceError(f"{printable(str(path))} cannot be read: it {error}; the frames before it are done") from error
 
@@ -151,7 +186,7 @@ def _read_pages(path: Path, pages: Pages, start: int) -> Iterator[tuple[int, flo
         images, durations_s = _decode_pages(path, pages, index, count)
         for image, duration_s in zip(images, durations_s, strict=True):
             if index >= start:
-                yield index, time_s, _unsigned(image)
+                yield index, time_s, image
             time_s, index = time_s + duration_s, index + 1
         count = max(1, _CHUNK_BYTES // images[0].nbytes)
     if not pages.whole:
@@ -168,8 +203,7 @@ def _decode_pages(path: Path, pages: Pages, index: int, count: int) -> tuple[Seq
         with open_file(path, MOST_BYTES, SourceError) as stream, quiet_opencv():
             place = str(path.absolute()) if name == str(path) else f"/dev/fd/{stream.fileno()}"
             if pages.kind == "tiff":
-                flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-                whole, found = cv2.imreadmulti(place, first, wanted[-1] - first + 1, flags=flags)
+                whole, found = cv2.imreadmulti(place, first, wanted[-1] - first + 1, flags=_FLAGS)
                 images = [found[number - first] for number in wanted if number - first < len(found)]
                 durations_s = [1 / FOLDER_FPS] * len(images)
             else:

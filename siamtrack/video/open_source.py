@@ -7,11 +7,12 @@ import glob
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from siamtrack.errors import SourceError
-from siamtrack.system import natural_path
+from siamtrack.system import natural_path, open_file
 from siamtrack.video.camera import CameraSource
 from siamtrack.video.images import IMAGE_SUFFIXES, ImageSource, is_image_name
 from siamtrack.video.names import printable, source_name
@@ -52,7 +53,9 @@ def open_source(source: str | int | Path) -> Source:
     if status is not None:
         return _open_path(text, status.st_mode)
     if glob.has_magic(text):
-        return _open_images(text, _shown(map(Path, _matches(Path(text)))))
+        paths = _shown(map(Path, _matches(Path(text))))
+        alone = paths[0] if len(paths) == 1 and not is_image_name(paths[0].name) else None
+        return _open_path(str(alone), alone.stat().st_mode) if alone else _open_images(text, paths)
     raise FileNotFoundError(
         f"{source_name(text)} not found; give a video file, an image folder or glob, a camera index or a stream URL"
     )
@@ -79,10 +82,10 @@ def _open_path(text: str, mode: int) -> Source:
 
 
 def _open_images(text: str, paths: list[Path]) -> Source:
-    if len(paths) == 1 and paths[0].is_file():
-        with paths[0].open("rb") as stream:
-            animated = find_pages(stream).kind == "apng"
-        if animated:
+    if len(paths) == 1:
+        with open_file(paths[0], sys.maxsize, SourceError) as stream:
+            kind = find_pages(stream).kind
+        if kind in ("apng", "gif"):  # FFmpeg decodes them frame by frame, OpenCV all at once
             return _open_video(paths[0])
     return ImageSource(text, sorted(paths, key=natural_path))
 

@@ -18,12 +18,12 @@ class Pages(NamedTuple):
     """What an image file holds.
 
     Attributes:
-        kind: `tiff`, `webp` or `apng`; empty for a file of one picture.
+        kind: `tiff`, `webp`, `apng` or `gif`; empty for a file of one picture.
         numbers: of the pages that are pictures of their own; smaller copies and masks of others are left out.
         whole: False if the directory names more pages behind them, which are not there.
     """
 
-    kind: Literal["tiff", "webp", "apng", ""]
+    kind: Literal["tiff", "webp", "apng", "gif", ""]
     numbers: Sequence[int]
     whole: bool = True
 
@@ -43,6 +43,10 @@ def find_pages(stream: BinaryIO) -> Pages:
         count = _apng_frames(stream)
         if count > 1:
             return Pages("apng", range(count))
+    elif head[:6] in (b"GIF87a", b"GIF89a") and len(head) > 10:
+        count = _gif_frames(stream, head)
+        if count > 1:
+            return Pages("gif", range(count))
     return Pages("", range(1))
 
 
@@ -90,3 +94,24 @@ def _apng_frames(stream: BinaryIO) -> int:
             return int.from_bytes(stream.read(4), "big") if name == b"acTL" else 1
         stream.seek(size + 4, 1)
     return 1
+
+
+def _gif_frames(stream: BinaryIO, head: bytes) -> int:
+    count = 0
+    stream.seek(13 + _palette_bytes(head[10]))
+    while (kind := stream.read(1)) in (b",", b"!") and count < MOST_PAGES:
+        if kind == b",":
+            count += 1
+            place = stream.read(9)
+            stream.seek(1 + (_palette_bytes(place[8]) if len(place) == 9 else 0), 1)
+        else:
+            stream.seek(1, 1)
+        while size := stream.read(1):  # blocks, up to an empty one
+            if size == b"\0":
+                break
+            stream.seek(size[0], 1)
+    return count
+
+
+def _palette_bytes(flags: int) -> int:
+    return 3 * 2 ** (flags % 8 + 1) if flags & 128 else 0

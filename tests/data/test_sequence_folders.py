@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from siamtrack.data.layout import find_sequences, open_dataset
@@ -228,6 +229,17 @@ def test_what_is_wrong_with_one_video_is_its_own(tmp_path: Path, write_clip: Cal
         assert "\n" not in bad[name]
     # Without decoding, a cut is not seen: what opens is taken for good.
     assert {name for name, entry in open_dataset(tmp_path).check(fast=True) if entry} == set(bad) - {"cut"}
+
+
+def test_images_of_16_bits_have_one_range_in_a_sequence(tmp_path: Path) -> None:
+    levels = [900, 500, 4000]
+    for i, level in enumerate(levels):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / f"a/{i}.png"), np.full((48, 64), level, np.uint16))
+    (tmp_path / "a.txt").write_text(BOX * 3)
+    (sequence,) = find_sequences(tmp_path)
+    assert [int(image[0, 0, 0]) for image in sequence.frames()] == [900 >> 2, 500 >> 2, 255]
+    assert [int(image[0, 0, 0]) for _, image in sequence.frames_at({1})] == [500 >> 2]  # the first says the range all the same
 
 
 def test_a_damaged_image_is_named(tmp_path: Path, write_images: Callable) -> None:
