@@ -65,6 +65,9 @@ class Sequence:
         Raises:
             SourceError, DataError: as `frames` does. A wrong count of a video's frames is known after the last one.
         """
+        return self._read(wanted, whole=False)
+
+    def _read(self, wanted: Container[int], whole: bool) -> Iterator[tuple[int, Image]]:
         if self.images or self.path.is_dir():
             paths = self.images or list_pictures(self.path)
             self._check_count(len(paths))
@@ -76,9 +79,13 @@ class Sequence:
         count = 0
         with open_source(self.path) as source:
             for frame in source.read():
+                if frame.index > count:
+                    raise DataError(f"{self.path}: {frame.index - count} frames from number {count} on cannot be decoded")
                 if count in wanted and count < len(self.boxes_xywh):
                     yield count, frame.image
                 count += 1
+            if whole and source.counts.damaged:
+                raise DataError(f"{self.path}: {source.counts.damaged} frames are damaged, parts of them can only be guessed")
         self._check_count(count)
 
     def check(self, fast: bool) -> None:
@@ -91,7 +98,7 @@ class Sequence:
             SourceError, DataError, FileNotFoundError: a frame is missing or damaged, or the video cannot be opened.
         """
         if not fast:
-            for _ in self.frames():
+            for _ in self._read(range(len(self.boxes_xywh)), whole=True):
                 pass
         elif self.images or self.path.is_dir():
             paths = self.images or list_pictures(self.path)

@@ -84,7 +84,7 @@ def frame_counts(video: VideoTracks) -> tuple[int, int]:
     try:
         with open_video(video) as source:
             count = source.frame_count or 0
-            # Containers without an index only estimate their length: the last frames of a video may not exist.
+            # An edit list may skip frames that the container counts: the last ones may not exist.
             sure = count if isinstance(source, ImageSource) else count - max(2, count // 50)
     except (FileNotFoundError, SiamtrackError):
         return tracked, tracked

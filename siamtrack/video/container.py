@@ -39,6 +39,15 @@ def is_cut(path: str | Path) -> bool:
         return any(end > size for end in _box_ends(stream, size))
 
 
+def whole_boxes(path: str | Path) -> int:
+    """Up to which byte an MP4 or MOV file consists of whole boxes: in front of the one in which it was cut."""
+    size = Path(path).stat().st_size
+    with Path(path).open("rb") as stream:
+        if stream.read(8)[4:] != b"ftyp":
+            return 0
+        return max((end for end in _box_ends(stream, size) if end <= size), default=0)
+
+
 def _box_ends(stream: BinaryIO, size: int) -> Iterator[int]:
     """The first byte behind each top-level box of an ISO 14496-12 file."""
     begin = 0

@@ -13,6 +13,8 @@ from siamtrack.video.source import FrameCounts
 
 _MOST_PENDING = 128
 """Packets that may wait for their picture: threads and reordering hold back some 32."""
+_EACH_IS_A_PICTURE = ("hevc", "av1", "vp9", "vp8")
+"""Codecs in whose containers every packet has a picture to show, as far as `_is_hidden` does not say otherwise."""
 _MOST_GAPS = 5
 """So many losses are named."""
 
@@ -59,23 +61,26 @@ class Decoder:
 
     Attributes:
         lost_at_end: packets behind the last picture that could not be decoded; known after the end.
+        hidden: packets that an edit list cuts away.
     """
 
     def __init__(self, stream: av.VideoStream, counts: FrameCounts, fps: float, threads: bool = True) -> None:
-        self.lost_at_end = self._damaged = 0
+        self.lost_at_end = self.hidden = 0
         self._gaps: list[str] = []
         self._context, self._counts, self._threads = stream.codec_context, counts, threads
         self._context.thread_type = "AUTO" if threads else "SLICE"  # type: ignore[assignment]
         self._context.copy_opaque = True
-        counts.decoded = counts.skipped = counts.duplicated = 0
+        counts.decoded = counts.skipped = counts.duplicated = counts.damaged = 0
         # There it says that a packet of the network was lost somewhere; elsewhere, that the file ends within this one.
         self._torn_is_lost = "mpegts" not in stream.container.format.name
         codec = self._context.codec
-        self._each_is_a_picture = codec.intra_only or codec.canonical_name in ("hevc", "av1")
+        self._intra, self._codec = codec.intra_only, codec.canonical_name
+        self._each_is_a_picture = codec.intra_only or self._codec in _EACH_IS_A_PICTURE
         self._pending: dict[int, _Sent] = {}
         self._sent = self._silent = self._next = 0
         self._index = stream.index_entries
-        self._keyed = False
+        self._keyed = self._tainted = False
+        self._torn: _Sent | None = None
         self._held: list[av.VideoFrame] = []
         self._hold = 0
         self._doubt_until: int | None = None
@@ -91,8 +96,8 @@ class Decoder:
         if self._gaps:
             numbers = ", ".join(self._gaps[:_MOST_GAPS]) + (", ..." if len(self._gaps) > _MOST_GAPS else "")
             yield f"frames that cannot be decoded are left out, the others keep their numbers: {numbers}"
-        if self._damaged:
-            yield f"{self._damaged} frames were decoded with errors, parts of them are guessed"
+        if self._counts.damaged:
+            yield f"frames that were decoded with errors, so that parts of them are guessed: {self._counts.damaged}"
 
     def pictures(self, packets: Iterable[av.Packet[Any]]) -> Iterator[Decoded]:
         """Decode to the end of the packets."""
@@ -108,7 +113,9 @@ class Decoder:
         if packet is not None:
             self._note(packet)
             if packet.is_corrupt and self._torn_is_lost:
+                self._torn = packet.opaque  # type: ignore[assignment]
                 return
+            self._torn = None
         try:
             pictures = self._context.decode(packet)
         except av.EOFError:
@@ -123,6 +130,8 @@ class Decoder:
             return
         for picture in pictures:
             self._arrive(picture)
+            if self._is_behind_end(picture):
+                continue
             self._held.append(picture)
             if self._hold and all(one.pts is not None for one in self._held):
                 self._held.sort(key=lambda one: one.pts)  # type: ignore[arg-type, return-value]
@@ -137,7 +146,8 @@ class Decoder:
         self._sent += 1
         packet.opaque = sent
         # Before a key frame nothing can be decoded; what an edit list cuts away is decoded and not shown.
-        if self._keyed and not packet.is_discard:
+        self.hidden += packet.is_discard
+        if self._keyed and not packet.is_discard and not (self._codec == "vp8" and _is_hidden(packet)):
             self._pending[sent.number] = sent
             if len(self._pending) > _MOST_PENDING:
                 del self._pending[next(iter(self._pending))]
@@ -155,6 +165,10 @@ class Decoder:
             if self._doubt_until is not None and sent.number >= self._doubt_until:
                 self._doubt_until = None
 
+    def _is_behind_end(self, picture: av.VideoFrame) -> bool:
+        """Whether a picture comes after the one where the file ends: nobody knows how many between the two are missing."""
+        return self._torn is not None and picture.opaque is not None and self._comes_before(self._torn, picture.opaque)  # type: ignore[arg-type]
+
     def _number(self, picture: av.VideoFrame) -> Decoded:
         sent: _Sent | None = picture.opaque  # type: ignore[assignment]
         lost = 0
@@ -165,7 +179,9 @@ class Decoder:
                 self._silent += not earlier.suspect
         self._counts.skipped += lost
         self._counts.decoded += 1
-        self._damaged += picture.is_corrupt
+        # What was decoded from a damaged picture shows its damage too, up to the next key frame.
+        self._tainted = picture.is_corrupt or ((self._tainted or lost > 0) and not (picture.key_frame or self._intra))
+        self._counts.damaged += self._tainted
         index = self._next + lost
         if index > self._next and len(self._gaps) <= _MOST_GAPS:
             self._gaps.append(str(self._next) if lost == 1 else f"{self._next} to {index - 1}")
@@ -178,6 +194,11 @@ class Decoder:
         if one.stamp is None or other.stamp is None:
             return one.number < other.number - self._context.reorder_depth
         return one.stamp < other.stamp
+
+
+def _is_hidden(packet: av.Packet[Any]) -> bool:
+    """Whether a VP8 packet is only looked up by later ones."""
+    return not memoryview(packet)[0] >> 4 & 1  # type: ignore[arg-type]
 
 
 class _Clock:

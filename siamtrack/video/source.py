@@ -58,11 +58,13 @@ class FrameCounts:
         decoded: frames that were decoded.
         skipped: frames that could not be decoded, and were left out.
         duplicated: frames that the container holds twice.
+        damaged: frames that were decoded with errors: parts of them are guessed.
     """
 
     decoded: int = 0
     skipped: int = 0
     duplicated: int = 0
+    damaged: int = 0
 
 
 class Source(ABC):

@@ -17,7 +17,7 @@ from av.stream import Disposition
 from siamtrack.errors import SourceError
 from siamtrack.system import usable_cores
 from siamtrack.video.colour import Converter, turns_sideways
-from siamtrack.video.container import is_cut
+from siamtrack.video.container import is_cut, whole_boxes
 from siamtrack.video.decode import Decoded, Decoder
 from siamtrack.video.deinterlace import deinterlaced
 from siamtrack.video.names import printable, source_name
@@ -138,7 +138,12 @@ class MediaSource(Source):
                 if self._last is None or decoded.index > self._last.index:
                     self._last = decoded
                     yield decoded
-            if not decoder.incomplete or not self._reopen():
+            if self._last is None and decoder.hidden:
+                # An edit list that cuts everything away: too short for the unit in which it is counted.
+                self._options["ignore_editlist"] = "1"
+            elif not decoder.incomplete:
+                return
+            if not self._reopen():
                 return
 
     def _packets(self) -> Iterator[av.Packet[Any]]:
@@ -190,12 +195,23 @@ class VideoSource(MediaSource):
     """A video file. See `MediaSource`."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._is_piece = path, False
         if path.is_file() and path.stat().st_size == 0:
             raise SourceError(f"{printable(str(path))} is empty (0 bytes); get the file again")
         problem = "cannot be opened as a video; it is damaged, cut off, or of an unknown format"
         # With the scheme, no name is taken for an address: `10:30.mp4` is a file.
         super().__init__(str(path), f"file:{path.absolute()}", problem)
+
+    def _open(self) -> Any:
+        try:
+            return super()._open()
+        except SourceError:
+            # Of a recording in pieces that was cut within the head of one, the pieces before can be read.
+            end = whole_boxes(self._path)
+            if self._is_piece or not 0 < end < self._path.stat().st_size:
+                raise
+            self._is_piece, self._address = True, f"subfile,,start,0,end,{end},,:{self._address}"
+            return super()._open()
 
     def _reopen(self) -> bool:
         self._container.close()
@@ -204,6 +220,8 @@ class VideoSource(MediaSource):
         return True
 
     def _is_cut(self, count: int) -> bool:
+        if self._is_piece:
+            return True
         if self._is_at_end() if self.frame_count is None else count >= self.frame_count:
             return False
         size = self._path.stat().st_size

@@ -1,0 +1,101 @@
+"""Videos made for tests, whose frames show their numbers; and a way to damage them."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import imageio_ffmpeg
+import numpy as np
+
+from siamtrack.frames import Image
+
+FPS = 25
+SIZE_WH = (96, 64)
+_BITS = 8
+
+# What makes each encoder quick, and its pictures good.
+_QUICK: Mapping[str, Mapping[str, str]] = {
+    "libx264": {"preset": "veryfast", "crf": "10"},
+    "libx265": {"preset": "ultrafast", "crf": "10", "x265-params": "log-level=none:pools=1:frame-threads=1"},
+    "libvpx": {"deadline": "realtime", "cpu-used": "8", "b": "2M"},
+    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "b": "2M"},
+    "libsvtav1": {"preset": "12", "crf": "20", "svtav1-params": "lp=1"},
+    "mpeg2video": {"qmin": "1", "qmax": "2", "b": "20M"},
+    "mpeg4": {"qmin": "1", "qmax": "2", "b": "20M"},
+    "mjpeg": {"qmin": "1", "qmax": "2"},
+}
+
+
+def picture(number: int, size_wh: tuple[int, int] = SIZE_WH) -> Image:
+    """A frame that shows its number, as bright and dark blocks above a ground that moves."""
+    width, height = size_wh
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    ground = np.stack(
+        [80 + 60 * np.sin((x + 3 * number) / 13), 110 + 40 * np.cos(y / 9), 100 + 50 * np.sin((x + y) / 17)], axis=2
+    )
+    image = ground.astype(np.uint8)
+    for bit in range(_BITS):
+        image[: height // 2, bit * width // _BITS : (bit + 1) * width // _BITS] = 235 if number >> bit & 1 else 20
+    return image
+
+
+def number_in(image: Image) -> int:
+    """The number that a frame shows."""
+    height, width = image.shape[:2]
+    blocks = [image[height // 4, (2 * bit + 1) * width // (2 * _BITS)].mean() > 128 for bit in range(_BITS)]
+    return sum(bright << bit for bit, bright in enumerate(blocks))
+
+
+def ffmpeg(*arguments: object) -> None:
+    """Run the program that imageio-ffmpeg carries; it may not fail."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *map(str, arguments)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+
+def write(
+    path: Path,
+    codec: str = "libx264",
+    pictures: Sequence[Image] | int = 20,
+    pix_fmt: str = "yuv420p",
+    stamps: Sequence[int] | None = None,
+    unit: Fraction = Fraction(1, FPS),
+    rate: Fraction | int = FPS,
+    muxer: str | None = None,
+    options: Mapping[str, str] | None = None,
+    **context: Any,
+) -> Path:
+    """Encode pictures into a file.
+
+    Args:
+        pictures: BGR frames, or how many of `picture`. stamps: of each, in units; 0, 1, 2, ... by default.
+        options: of the encoder, besides those that make it quick. context: attributes of the encoder, such as `gop_size`.
+    """
+    frames = [picture(number) for number in range(pictures)] if isinstance(pictures, int) else pictures
+    with av.open(str(path), "w", format=muxer) as container:
+        stream: Any = container.add_stream(codec, rate=rate, options={**_QUICK.get(codec, {}), **(options or {})})
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt, stream.codec_context.time_base, stream.codec_context.thread_count = pix_fmt, unit, 1
+        for name, value in context.items():
+            setattr(stream.codec_context, name, value)
+        for number, image in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24")
+            frame.pts, frame.time_base = number if stamps is None else stamps[number], unit
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def damage(path: Path, number: int) -> Path:
+    """Put zeros over all but the first bytes of a packet, counted as they lie in the file."""
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(container.streams.video[0]) if packet.size]
+        begin, size = packets[number].pos, packets[number].size
+    data = bytearray(path.read_bytes())
+    data[begin + 8 : begin + size] = bytes(size - 8)
+    path.write_bytes(bytes(data))
+    return path
