@@ -27,12 +27,14 @@ class Decoded:
         index: its number, from 0 for the first that can be decoded; a later one that cannot leaves a gap.
         stamp: its time stamp, in units of the stream's time base; None if nothing tells it.
         time_s: seconds from picture 0: by the stamps, or counted where they are missing or do not grow.
+        duration_s: how long it is shown, if the container says it.
         picture: as the decoder gave it.
     """
 
     index: int
     stamp: int | None
     time_s: float
+    duration_s: float | None
     picture: av.VideoFrame
 
 
@@ -84,7 +86,8 @@ class Decoder:
         self._held: list[av.VideoFrame] = []
         self._hold = 0
         self._doubt_until: int | None = None
-        self._clock = _Clock(stream.time_base or Fraction(1), fps)
+        self._unit = stream.time_base or Fraction(1)
+        self._clock = _Clock(self._unit, fps)
 
     @property
     def incomplete(self) -> bool:
@@ -188,7 +191,8 @@ class Decoder:
         self._next = index + 1
         stamp, time_s = self._clock.tell(index, picture.pts, picture.dts)
         self._counts.duplicated = self._clock.repeats
-        return Decoded(index, stamp, time_s, picture)
+        duration_s = float(picture.duration * self._unit) if picture.duration else None
+        return Decoded(index, stamp, time_s, duration_s, picture)
 
     def _comes_before(self, one: _Sent, other: _Sent) -> bool:
         if one.stamp is None or other.stamp is None:

@@ -78,10 +78,8 @@ class MediaSource(Source):
             if not begun and decoded.index > start:
                 raise SourceError(f"frame {start} of {self.name} cannot be decoded; the next that can is {decoded.index}")
             begun = True
-            picture = decoded.picture
-            unit = picture.time_base or self._stream.time_base
-            duration_s = float(picture.duration * unit) if picture.duration and unit else None
-            yield Frame(decoded.index, decoded.time_s, converter.frame(picture), duration_s=duration_s)
+            image = converter.frame(decoded.picture)
+            yield Frame(decoded.index, decoded.time_s, image, duration_s=decoded.duration_s)
         self._check_end(start)
 
     def close(self) -> None:
@@ -178,11 +176,12 @@ class MediaSource(Source):
         count = self._last.index + 1 if self._last else 0
         if self._broken and (self.live or not count):
             raise SourceError(f"{self.name} cannot be read any further ({self._broken.strerror})")
-        if not count:
+        if not count and not self._is_cut(0):
             raise SourceError(f"{self.name} holds no frame that can be decoded; it is empty or damaged")
-        if count <= start:
+        if 0 < count <= start:
             raise SourceError(f"{self.name} ended after {count} frames; frame {start} was asked for (counting from 0)")
-        if self._broken or (self._decoder and self._decoder.lost_at_end) or self._is_cut(count):
+        lost = self._decoder.lost_at_end if self._decoder and not self.live else 0
+        if self._broken or lost or self._is_cut(count):
             of = f" of {self.frame_count}" if self.frame_count else ""
             raise SourceError(f"{self.name} breaks off after {count}{of} frames; the file is cut or damaged")
 
