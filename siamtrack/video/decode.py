@@ -145,7 +145,7 @@ class Decoder:
         """Remember a packet, until its picture comes."""
         self._keyed = self._keyed or packet.is_keyframe or (not self._sent and self._begins_with(packet))
         suspect = self._each_is_a_picture or packet.is_corrupt or self._doubt_until is not None
-        sent = _Sent(self._sent, packet.dts if packet.pts is None else packet.pts, suspect)
+        sent = _Sent(self._sent, packet.pts, suspect)
         self._sent += 1
         packet.opaque = sent
         # Before a key frame nothing can be decoded; what an edit list cuts away is decoded and not shown.

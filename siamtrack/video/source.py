@@ -5,6 +5,7 @@ Every source is a context manager and gives an iterator of `Frame`s, each with i
 
 from __future__ import annotations
 
+import importlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from types import TracebackType
+from typing import Any
 
 from siamtrack.frames import Image
 from siamtrack.video.threads import DEPTH, read_ahead
@@ -140,3 +142,10 @@ class Source(ABC):
     def _close_later(self, reader: threading.Thread) -> None:
         reader.join()
         self.close()
+
+
+def __getattr__(name: str) -> Any:
+    # `open_source` was here first, and is imported from here by others' programs. Its module is built upon this one.
+    if name == "open_source":
+        return importlib.import_module("siamtrack.video.open_source").open_source
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

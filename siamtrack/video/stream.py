@@ -88,7 +88,10 @@ class MediaSource(Source):
 
     def _open(self) -> Any:
         try:
-            return av.open(self._address, options=self._options, timeout=self._timeout_s, metadata_errors="replace")
+            container = av.open(self._address, options=self._options, timeout=self._timeout_s, metadata_errors="replace")
+            if container.format.name == "avi":  # PyAV has missing stamps made up; of B frames in an AVI they are wrong
+                container.flags &= ~av.container.Flags.gen_pts.value
+            return container
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(f"{self.name} {self._problem}") from error
 
