@@ -87,7 +87,7 @@ setup(
         "siamtrack": ["assets/*.safetensors", "assets/*.onnx", "assets/*.json", "assets/live*", "assets/*.css", "py.typed"]
     },
     install_requires=[
-        "opencv-python>=4.10",
+        "opencv-python>=4.11",
         # Reads and writes videos. Older ones refuse frames with a transfer that their scaler does not know; 19 has another API.
         "av>=17.1,<19",
         # Runs the network on a CPU, in half of the time that PyTorch takes.

@@ -22,7 +22,7 @@ def live(
     source: Annotated[
         str | None,
         typer.Option(
-            metavar="CAMERA|FILE|URL", help="Camera index, video file, image folder, or stream URL. Default: camera 0."
+            metavar="CAMERA|FILE|URL", help="Camera (0, /dev/video0), video file, image folder, or stream URL. Default: 0."
         ),
     ] = None,
     web: Annotated[

@@ -18,8 +18,10 @@ MOST = 2000
 
 
 def note(text: str, kind: str = "note") -> None:
-    """One line on stderr, whatever the text holds."""
-    typer.echo(f"siamtrack: {kind}: {one_line(text, MOST)}", err=True)
+    """One line on stderr, whatever the text holds; addresses without their passwords, as in what a user typed."""
+    from siamtrack.video.names import without_secrets
+
+    typer.echo(f"siamtrack: {kind}: {one_line(without_secrets(text), MOST)}", err=True)
 
 
 class Bar:

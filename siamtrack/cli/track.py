@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def track(
-    source: Annotated[str, typer.Argument(help="Video file, image folder or glob, camera index, or stream URL.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="Video or image file, image folder or glob, camera (0, /dev/video0), stream URL, or - for a pipe."),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for boxes.csv, boxes.txt, run.json (and overlay.mp4).")],
     box: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="The target in the first frame, 0-based pixels.")] = None,
     select: Annotated[bool, typer.Option("--select", help="Draw the box in a window instead.")] = False,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,16 @@ class DepthRange:
         return [*told, more] if self.clipped else told
 
 
+@dataclass(frozen=True)
+class _Decoded:
+    """An image as its file has it; the rest as of `Frame`."""
+
+    index: int
+    time_s: float
+    pixels: NDArray[Any]
+    duration_s: float | None = None
+
+
 class ImageSource(Source):
     """Image files as frames, in natural order (`9.png` before `10.png`), or the pages of one file.
 
@@ -133,7 +144,7 @@ class ImageSource(Source):
             self._pages = pages if pages.kind else None
         self.fps = FOLDER_FPS
         self.frame_count: int = len(self._pages.numbers if self._pages else paths)
-        self._range = DepthRange(lambda: next(self._decoded(0))[2])
+        self._range = DepthRange(lambda: next(self._decoded(0)).pixels)
 
     @property
     def notes(self) -> list[str]:  # type: ignore[override]
@@ -144,25 +155,25 @@ class ImageSource(Source):
         """Images as frames; see `Source.read`."""
         if start >= self.frame_count:
             raise SourceError(f"{self.name} holds {self.frame_count} images; frame {start} was asked for (counting from 0)")
-        for index, time_s, image in self._decoded(start):
+        for page in self._decoded(start):
             try:
-                frame = Frame(index, time_s, self._range.frame(image))
+                frame = Frame(page.index, page.time_s, self._range.frame(page.pixels), duration_s=page.duration_s)
             except SourceError:  # of the first image, which says the range
                 raise
             except ValueError as error:
                 raise SourceError(
-                    f"image {index} of {self.name} cannot be used ({error}); save it with 8 or 16 bits"
+                    f"image {page.index} of {self.name} cannot be used ({error}); save it with 8 or 16 bits"
                 ) from error
             self.counts.decoded += 1
             yield frame
 
-    def _decoded(self, start: int) -> Iterator[tuple[int, float, NDArray[Any]]]:
-        """Number, time and pixels of images from `start` on; pixels as the file has them."""
+    def _decoded(self, start: int) -> Iterator[_Decoded]:
+        """Images from `start` on."""
         if self._pages is not None:
             yield from _read_pages(self._paths[0], self._pages, start)
             return
         for index, path in enumerate(self._paths[start:], start):
-            yield index, index / self.fps, _read_image(path)
+            yield _Decoded(index, index / self.fps, _read_image(path))
 
 
 def _read_image(path: Path) -> NDArray[Any]:
@@ -177,7 +188,7 @@ def _read_image(path: Path) -> NDArray[Any]:
         raise SourceError(f"{printable(str(path))} cannot be read: it {error}; the frames before it are done") from error
 
 
-def _read_pages(path: Path, pages: Pages, start: int) -> Iterator[tuple[int, float, NDArray[Any]]]:
+def _read_pages(path: Path, pages: Pages, start: int) -> Iterator[_Decoded]:
     """Pages from `start` on; a few at a time, so that memory does not grow with their number."""
     time_s, index, count = 0.0, 0, 1
     if pages.kind == "tiff":
@@ -186,7 +197,7 @@ def _read_pages(path: Path, pages: Pages, start: int) -> Iterator[tuple[int, flo
         images, durations_s = _decode_pages(path, pages, index, count)
         for image, duration_s in zip(images, durations_s, strict=True):
             if index >= start:
-                yield index, time_s, image
+                yield _Decoded(index, time_s, image, duration_s if pages.kind == "webp" else None)
             time_s, index = time_s + duration_s, index + 1
         count = max(1, _CHUNK_BYTES // images[0].nbytes)
     if not pages.whole:

@@ -126,6 +126,7 @@ def test_all_frames_of_an_animation_come_at_their_own_times(tmp_path: Path, suff
         assert [int(frame.image[5, 5, 0]) for frame in frames] == pytest.approx([20 * i + 5 for i in range(start, 8)], abs=near)
         expected = np.cumsum([0, 40, 40, 100, 200, 40, 40, 500])[start:] / 1000
         assert [frame.time_s for frame in frames] == pytest.approx(expected, abs=2e-3)
+        assert frames[-1].duration_s == pytest.approx(0.04, abs=2e-3)
     # By what it holds, not by its name; and alone in a folder as well.
     (tmp_path / "f").mkdir()
     path.rename(tmp_path / "f/frame.tif")
