@@ -75,13 +75,11 @@ def parse_json(text: str | bytes, where: object, error: type[SiamtrackError] = D
     except (ValueError, RecursionError) as problem:
         raise error(f"{where} is not JSON ({one_line(problem)})") from problem
     level = [data]
-    for _ in range(0 if depth is None else depth + 1):
+    for _ in range(depth or 0):
         level = [item for each in level if isinstance(each, (dict, list)) for item in _items(each)]
-        if not level:
-            return data
-    if depth is None:
-        return data
-    raise error(f"{where} holds more than {depth} lists and objects inside one another; nothing of this package does")
+    if depth is not None and any(isinstance(each, (dict, list)) for each in level):
+        raise error(f"{where} holds more than {depth} lists and objects inside one another; nothing of this package does")
+    return data
 
 
 def read_json(path: Path, error: type[SiamtrackError] = DataError, most: int = SMALL) -> Any:
@@ -99,7 +97,7 @@ def _items(each: dict[str, Any] | list[Any]) -> Any:
 
 
 def _int64(text: str) -> int:
-    number = int(text) if len(text) < 20 else MAX_INT + 1
+    number = int(text) if len(text) <= 20 else MAX_INT + 1
     if not -MAX_INT <= number <= MAX_INT:
         raise ValueError(f"{text[:24]} has more than 64 bits")
     return number

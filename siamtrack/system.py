@@ -55,14 +55,14 @@ def read_file(path: Path, most: int, error: type[SiamtrackError] = DataError) ->
     """The bytes of a file from outside; arguments and errors as for `open_file`."""
     try:
         with open_file(path, most, error) as stream:
-            data = stream.read(most + 1)
-    except SiamtrackError:
-        raise
-    except FileNotFoundError:
+            data = stream.read(os.fstat(stream.fileno()).st_size + 1)  # memory is taken for as much as is asked for
+            while len(data) <= most and (more := stream.read(MIB)):  # files of /proc have no size
+                data += more
+    except (SiamtrackError, FileNotFoundError):
         raise
     except OSError as problem:
         raise error(f"{one_line(path)} cannot be read ({reason_of(problem)})") from problem
-    if len(data) > most:  # files of /proc have no size
+    if len(data) > most:
         raise error(f"{one_line(path)} has more than {most} bytes; such a file has less")
     return data
 

@@ -1,4 +1,6 @@
+import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,3 +87,25 @@ def test_boxes_that_cannot_be_used_are_refused(box: tuple[float, ...], message: 
 def test_a_box_over_the_edge_is_clipped() -> None:
     assert check_box((-10, -10, 30, 40), (640, 480)) == (0, 0, 20, 30)
     assert check_box((0, 0, MIN_SIDE_PX, MIN_SIDE_PX), (640, 480)) == (0, 0, MIN_SIDE_PX, MIN_SIDE_PX)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        *("5678", b"PPPP", bytearray(b"PPPP"), {20, 30, 40, 50}, frozenset({20, 30, 40, 50}), {20: 0, 30: 0, 40: 0, 50: 0}),
+        *(["20", "30", "40", "50"], np.array(["20", "30", "40", "50"]), [1j, 2, 3, 4], None, 5, [[20], 30, 40, 50]),
+    ],
+    ids=lambda box: type(box).__name__,
+)
+def test_text_bytes_and_sets_are_no_boxes(box: Any) -> None:
+    with pytest.raises(ValueError, match="is not four numbers"):
+        check_box(box, (100, 100))
+
+
+def test_boxes_of_any_length_and_size_are_answered_at_once() -> None:
+    with pytest.raises(ValueError, match="has 99 numbers"):
+        check_box(itertools.count(), (100, 100))
+    with pytest.raises(ValueError, match="not finite"):
+        check_box([10**400, 0, 20, 20], (100, 100))
+    assert check_box((each for each in (np.float32(20), 30, 40, 50)), (100, 100)) == (20, 30, 40, 50)
+    assert check_box(np.array([20, 30, 40, 50]), (100, 100)) == (20, 30, 40, 50)

@@ -126,3 +126,67 @@ def test_yaml_files_that_cannot_be_used(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(ConfigError):
             load_yaml(path)
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefghijkl", "bcdefghijklm", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (BOMB, "100,000 values"),
+        ("a: " + "[" * 100_000, "64 values inside one another"),
+        ("{a: " * 5_000, "64 values inside one another"),
+        ("a: &a [*a]", "inside of what it stands for"),
+        ("1: 2", "key 1 is no text"),
+        ("~: 2", "key None is no text"),
+        ("? [1]\n: 2", "unhashable key"),
+        ("a: " + "9" * 5000, "not readable as YAML"),
+        ("a: !!int ''", "not readable as YAML"),
+        ("a: !!bool x", "not readable as YAML"),
+        ("a: !!timestamp x", "not readable as YAML"),
+        ("a: 2020-13-45", "not readable as YAML"),
+        ("a: \x00", "not readable as YAML"),
+        ("a: !!python/object/apply:os.system [ls]", "not readable as YAML"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_yaml_has_limits(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=f"a.yaml.*{why}") as caught:
+        load_yaml(path)
+    assert len(str(caught.value)) < 500
+
+
+def test_a_yaml_file_has_at_most_a_megabyte(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: " + "x" * 2**20)
+    with pytest.raises(ConfigError, match="at most 1048576"):
+        load_yaml(tmp_path / "a.yaml")
+
+
+def test_some_aliases_are_read_as_ever(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: &a {b: 1}\nc: *a\nd:\n  <<: *a\n  e: 2\n")
+    assert load_yaml(tmp_path / "a.yaml") == {"a": {"b": 1}, "c": {"b": 1}, "d": {"b": 1, "e": 2}}
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"name": "a", "inner": {"weight": float("nan")}}, r"inner\.weight is nan; a finite number"),
+        ({"name": "a", "inner": {"weight": "1e999"}}, r"inner\.weight is inf; a finite number"),
+        ({"name": "a", "inner": {"weight": 10**400}}, "of 1329 bits; a finite number"),
+        ({"name": "a", "count": 10**30}, "a whole number of 64 bits"),
+        ({"name": "a", "kind": ["a"]}, r"\['a'\] is not one of"),
+        ({"name": 10**5000}, "expected str, got a whole number of 16610 bits"),
+        ({"name": "a", 3: 4}, "unknown key 3"),
+        ({"name": "a", "x" * 5000: 4}, "unknown key 'xxx"),
+    ],
+    ids=range(8),
+)
+def test_numbers_and_names_from_outside_are_checked(values: dict[str, object], why: str) -> None:
+    with pytest.raises(ConfigError, match=why) as caught:
+        build(Outer, values)
+    assert len(str(caught.value)) < 700

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from siamtrack.errors import DataError
 from siamtrack.frames import Image, as_bgr
-from siamtrack.system import MIB, natural_path, open_file
+from siamtrack.system import MIB, natural_path, open_file, read_file
 from siamtrack.video.images import DepthRange, decode_image, is_image_name
 
 MAX_BYTES = 1024 * MIB
@@ -55,9 +55,12 @@ class Picture:
         """The image as the file has it; errors as of `read`."""
         name = self.name or str(self.path)
         try:
-            with open_file(self.path, MAX_BYTES if self.length is None else sys.maxsize) as stream:
-                stream.seek(self.begin)
-                data = stream.read(MAX_BYTES if self.length is None else min(self.length, MAX_BYTES))
+            if self.length is None and not self.begin:
+                data = read_file(self.path, MAX_BYTES)
+            else:
+                with open_file(self.path, sys.maxsize) as stream:
+                    stream.seek(self.begin)
+                    data = stream.read(-1 if self.length is None else min(self.length, MAX_BYTES))
         except FileNotFoundError as error:
             raise DataError(str(error)) from error
         except OSError as error:

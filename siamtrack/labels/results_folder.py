@@ -170,7 +170,7 @@ def _places(header: list[str]) -> list[int]:
     """Where each column is."""
     missing = [name for name in COLUMNS if name not in header]
     if missing:
-        seen = ",".join(header)[:80] or "nothing"
+        seen = one_line(",".join(header), 80) or "nothing"
         raise ValueError(f"the header is {seen}, without {','.join(missing)}; wanted {','.join(COLUMNS)}")
     return [header.index(name) for name in COLUMNS]
 

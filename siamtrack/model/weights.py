@@ -192,7 +192,10 @@ def _load_checkpoint(path: Path, data: bytes) -> tuple[State, WeightsHeader]:
             key: value for key, value in _mapping(state["recipe"], path).items() if key in ("model", "head", "color_order")
         }
         about = build(_CheckpointRecipe, recipe, str(path), warn=False)
-        training = {"steps": whole(state.get("step", 0), f"{path}: step", 0)}
+        try:
+            training = {"steps": whole(state.get("step", 0), "step", 0)}
+        except ValueError as error:
+            raise WeightsError(f"{path}: {error}") from error
         spec = default_input(about.model, about.color_order)
         header = WeightsHeader(about.model, spec, shipped_settings(about.model), training, head=about.head)
         return _plain_state(tensors, path), header

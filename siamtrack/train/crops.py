@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from siamtrack.data.sequence import Bad
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
-from siamtrack.outside import read_json
+from siamtrack.outside import parse_json, read_json
 
 CROP_SIZE = 384
 """Side of a stored crop in pixels: room for a 255 px search region, shifted by 32 px and scaled by a quarter."""
@@ -108,7 +108,7 @@ class Shard:
         self.path = path
         try:
             with safe_open(str(path), framework="numpy") as store:
-                about = json.loads((store.metadata() or {}).get(METADATA_KEY, "{}"))
+                about = parse_json((store.metadata() or {}).get(METADATA_KEY, "{}"), path)
                 if about.get("format") != FORMAT:
                     raise DataError(f"{path} has another format than {FORMAT}; delete it and it is made again")
                 self.slice_id: str = about["slice"]

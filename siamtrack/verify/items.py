@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile
 
@@ -155,7 +156,7 @@ def _read_array(path: Path) -> NDArray[np.float32]:
         array = np.load(io.BytesIO(read_file(path, MAX_BYTES)), allow_pickle=False)
     except DataError:
         raise
-    except (OSError, ValueError, TypeError, EOFError, MemoryError, OverflowError, BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, MemoryError, OverflowError, SyntaxError, BadZipFile, TokenError) as error:
         raise DataError(f"{path} cannot be read as .npy ({one_line(error)})") from error
     if not isinstance(array, np.ndarray):
         array.close()

@@ -29,15 +29,37 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_is_caught_and_its_handler_given_back(name: str) -> None:
     result = subprocess.run([sys.executable, "-c", SIGNALLED, name], capture_output=True, text=True, check=False)
     assert (result.stdout, result.stderr) == ("interrupted\n", "")
 
 
+TWICE = """
+import signal, sys
+from siamtrack.cli.terminal import Signals
+with Signals() as signals:
+    signal.raise_signal(signal.SIGINT)
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt:
+        print("at once", signals.caught == signal.SIGTERM)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+with Signals() as signals:
+    signal.raise_signal(signal.SIGHUP)
+print(signals.caught)
+"""
+
+
+def test_a_second_signal_does_not_wait_and_nohup_is_respected() -> None:
+    result = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("at once True\nNone\n", "")
+
+
 def test_a_note_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     note("two\n  lines")
-    assert capsys.readouterr() == ("", "siamtrack: note: two lines\n")
+    note("\x1b]0;title\x07 a\udcffb")
+    assert capsys.readouterr() == ("", "siamtrack: note: two lines\nsiamtrack: note: \\x1b]0;title\\x07 a\\xffb\n")
 
 
 @pytest.mark.parametrize("silent", [False, True])

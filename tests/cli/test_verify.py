@@ -96,6 +96,13 @@ def test_two_runs(here: Command, trained: tuple[Path, Path], clip: Path, tmp_pat
 def test_what_cannot_be_answered_is_one_line(here: Command, trained: tuple[Path, Path], tmp_path: Path) -> None:
     letters, model = trained
     a = letters / "A/0.png"
+    for box, why in (
+        ("900,900,9,9", "outside the"),
+        ("0,0,0,0", "zero or less"),
+        ("1e300,0,1e300,5", "outside"),
+        ("0,0,3,3", "4 px"),
+    ):
+        refused(here("verify", a, a, "--model", model, "--box-b", box), why)
     refused(here("verify", a, "--model", model), "two items are compared, got 1", "--gallery")
     refused(here("verify", a, tmp_path / "none.png", "--model", model), "none.png")
     refused(here("verify", a, a, "--model", "verifire"), "did you mean 'verifier'?")

@@ -1,4 +1,8 @@
+import json
+import tracemalloc
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -6,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from siamtrack.api import config_of
 from siamtrack.config import build, load_yaml
-from siamtrack.errors import WeightsError
+from siamtrack.errors import ConfigError, WeightsError
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.tensors import read_tensors
 from siamtrack.model.weights import (
@@ -160,3 +164,125 @@ def test_a_training_checkpoint_tracks_with_the_constants_of_its_architecture(tmp
 def test_a_model_without_shipped_weights_names_one_that_has_them() -> None:
     with pytest.raises(FileNotFoundError, match="'siamfc-box' has no weights in this package; use siamfc-lite"):
         load_weights("siamfc-box")
+
+
+TENSORS = {
+    "sparse": torch.zeros(2, 3).to_sparse(),
+    "without data": torch.empty(2, 3, device="meta"),
+    "float8": torch.zeros(2).to(torch.float8_e4m3fn),
+    "complex": torch.zeros(2, dtype=torch.complex64),
+    "a stride of 0": torch.zeros(1).expand(2**20, 2**20),
+    "nested": torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)]),
+}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        *({}, [], None, 3, "text", {"a": 3}, {3: torch.zeros(1)}, {"a": None}),
+        *({"net": None, "recipe": {}}, {"net": {}, "recipe": 3}, {"net": {}, "recipe": {3: 4}}, {"net": 3, "recipe": {}}),
+        *(
+            {"net": {}, "recipe": {"model": ["siamfc"]}},
+            {"net": {}, "recipe": {"color_order": None}},
+            {"net": {}, "recipe": {}},
+        ),
+        {"net": {"a": torch.zeros(1)}, "recipe": {}, "average": torch.zeros(3)},
+        {"net": {"a": torch.zeros(1)}, "recipe": {}, "step": "x"},
+        {"net": {"a": torch.zeros(1)}, "recipe": {"head": "detail"}},
+        *({"conv1.0.weight": tensor} for tensor in TENSORS.values()),
+    ],
+    ids=lambda state: str(state)[:40],
+)
+def test_a_checkpoint_of_anything_else_is_refused(tmp_path: Path, state: object) -> None:
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises((WeightsError, ConfigError), match=r"w\.pth|no siamfc with"):
+        load_weights(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(("parts", "each"), [(1, 80 * 2**20), (21, 0), (41, 0)])
+def test_an_archive_is_refused_by_its_directory(tmp_path: Path, parts: int, each: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("siamtrack.model.weights.MAX_BYTES", 64 * 2**20)
+    monkeypatch.setattr("siamtrack.model.weights.MAX_TENSORS", 20)
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}q\x00.")
+        for number in range(parts):
+            with archive.open(f"archive/data/{number}", "w") as part:
+                for _ in range(each // 2**20):
+                    part.write(bytes(2**20))
+    tracemalloc.start()
+    with pytest.raises(WeightsError, match=r"bomb\.pth.*parts"):
+        load_weights(path)
+    assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    tracemalloc.stop()
+
+
+def test_a_pickle_may_not_ask_for_memory(tmp_path: Path) -> None:
+    # bytearray(10**11): the one call with a size that PyTorch's own reader of pickles makes.
+    pickled = b"\x80\x02cbuiltins\nbytearray\n\x8a\x05" + (10**11).to_bytes(5, "little") + b"\x85R."
+    with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        archive.writestr("archive/version", "3")
+    with pytest.raises(WeightsError, match="bytearray"):
+        load_weights(tmp_path / "w.pth")
+
+
+def safetensors_with(table: object, data: bytes = bytes(8)) -> bytes:
+    head = table if isinstance(table, bytes) else json.dumps(table).encode()
+    return len(head).to_bytes(8, "little") + head + data
+
+
+PART = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (safetensors_with({"__metadata__": None, "a": PART}), "missing"),
+        (safetensors_with({"__metadata__": 3, "a": PART}), "its table is none"),
+        (safetensors_with({"__metadata__": {"siamtrack": 3}, "a": PART}), "its table is none"),
+        (safetensors_with({"__metadata__": {"siamtrack": "[" * 5000}, "a": PART}), "header"),
+        (safetensors_with({"__metadata__": {"siamtrack": "3"}, "a": PART}), "expected a mapping"),
+        (safetensors_with({"__metadata__": {"siamtrack": '{"input": {"std": [0, 1, 1]}}'}, "a": PART}), "std is 0"),
+        (safetensors_with({"__metadata__": {"siamtrack": '{"input": {"mean": [NaN, 1, 1]}}'}, "a": PART}), "finite"),
+        (safetensors_with([PART]), "its table is none"),
+        (safetensors_with(b"[" * 100_000), "table of tensors"),
+        (safetensors_with({"a": {**PART, "dtype": "F8_E4M3"}}), "is of type 'F8_E4M3'"),
+        (safetensors_with({"a": {**PART, "dtype": ["F32"]}}), "is of type"),
+        (safetensors_with({"a": 3}), "is of type None"),
+        (safetensors_with({"a": {**PART, "shape": [2**62]}}), "not a whole safetensors file"),
+        (safetensors_with({"a": {**PART, "data_offsets": [0, 10**30]}}), "64 bits"),
+        (safetensors_with({str(k): PART for k in range(20_001)}), "20001 tensors"),
+        ((2**60).to_bytes(8, "little"), "its table has"),
+    ],
+    ids=range(16),
+)
+def test_a_malformed_table_of_tensors_is_refused(tmp_path: Path, data: bytes, why: str) -> None:
+    (tmp_path / "w.safetensors").write_bytes(data)
+    with pytest.raises((WeightsError, ConfigError), match=rf"w\.safetensors.*{why}"):
+        load_weights(tmp_path / "w.safetensors")
+
+
+def test_what_float16_cannot_hold_is_not_written(tmp_path: Path) -> None:
+    state = {key: value.clone() for key, value in load_weights("siamfc").net.state_dict().items()}
+    state["backbone.conv5.0.bias"][0] = 1e6
+    with pytest.raises(WeightsError, match=r"conv5\.0\.bias holds numbers that are not finite"):
+        save_weights(tmp_path / "w.safetensors", state, WeightsHeader())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"score_offset": float("nan")},
+        {"size_penalty": float("inf")},
+        {"score_weights": [float("nan"), 0]},
+        {"score_offset": 1e7},
+    ],
+    ids=str,
+)
+def test_constants_that_are_no_numbers_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="number"):
+        config_of(load_weights("siamfc"), **settings)
+    with pytest.raises(ValueError, match="number"):
+        TrackerConfig(**settings)

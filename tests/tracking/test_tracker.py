@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,9 +13,10 @@ from rendered import rendered_frame
 import siamtrack
 from siamtrack.boxes import iou
 from siamtrack.config import replace
-from siamtrack.errors import ConfigError
+from siamtrack.errors import ConfigError, WeightsError
 from siamtrack.model.weights import shipped_models
 from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.network import BoxMaps, Response
 from siamtrack.tracking.result import State
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.open_source import open_source
@@ -172,3 +174,78 @@ def test_half_precision_follows_too() -> None:
     frames, truth = zip(*(rendered_frame(i) for i in range(4)), strict=True)
     half = siamtrack.load("siamfc", device="cpu", precision="bfloat16", backend="torch")
     assert iou(follow(half, list(frames), truth[0])[-1], truth[-1]) > 0.6
+
+
+class Sick:
+    """A backend that answers as another one does, until it is told to fail: then one of its maps holds what is no number."""
+
+    def __init__(self, well: Any) -> None:
+        self.padded, self._well = well.padded, well
+        self.bad: tuple[str, float] | None = None
+
+    def embed_exemplar(self, crops: Any) -> Any:
+        embedding, kernel = self._well.embed_exemplar(crops)
+        return (embedding * self.bad[1], kernel) if self.bad and self.bad[0] == "exemplar" else (embedding, kernel)
+
+    def respond(self, image: Any, searches: Any) -> list[Response]:
+        if self.bad == ("respond", 0.0):
+            raise MemoryError("no room")
+        return [self._spoilt(each) for each in self._well.respond(image, searches)]
+
+    def _spoilt(self, found: Response) -> Response:
+        if self.bad is None or self.bad[0] in ("exemplar", "respond"):
+            return found
+        name, value = self.bad
+        assert found.boxes is not None
+        copies = {key: each.copy() for key, each in {"response": found.response, **found.boxes._asdict()}.items()}
+        copies[name].flat[copies[name].size // 3] = value
+        return Response(copies.pop("response"), BoxMaps(**copies))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["response", "target", "quality", "distances"])
+def test_no_number_that_is_none_leaves_the_tracker(tracker: Tracker, name: str, value: float) -> None:
+    frames = [rendered_frame(i)[0] for i in range(8)]
+    sick = Sick(tracker.backend)
+    one, other = Tracker(sick, tracker.config), Tracker(tracker.backend, tracker.config)
+    for each in (one, other):
+        each.init(frames[0], rendered_frame(0)[1])
+        each.update(frames[1])
+    details = one.details
+    sick.bad = (name, value)
+    for _ in range(3):
+        with pytest.raises(WeightsError, match="not finite"):
+            one.update(frames[2])
+    assert one.details == details
+    sick.bad = None
+    assert [one.update(frame) for frame in frames[2:]] == [other.update(frame) for frame in frames[2:]]
+
+
+def test_a_first_frame_that_gives_no_numbers_leaves_the_target_before(tracker: Tracker) -> None:
+    frames = [rendered_frame(i)[0] for i in range(3)]
+    sick = Sick(tracker.backend)
+    one = Tracker(sick, tracker.config)
+    one.init(frames[0], rendered_frame(0)[1])
+    sick.bad = ("exemplar", np.nan)
+    with pytest.raises(WeightsError, match="first frame is not finite"):
+        one.init(frames[1], rendered_frame(1)[1])
+    sick.bad = None
+    assert one.update(frames[1]).state is State.TRACKING
+
+
+def test_a_frame_that_fails_while_the_target_is_lost_changes_nothing(tracker: Tracker) -> None:
+    black, (first, box) = np.zeros_like(rendered_frame(0)[0]), rendered_frame(0)
+    sick = Sick(tracker.backend)
+    one, other = Tracker(sick, tracker.config), Tracker(tracker.backend, tracker.config)
+    for each in (one, other):
+        each.init(first, box)
+        while each.update(black).state is not State.LOST:
+            pass
+    for fault in (("response", np.nan), ("respond", 0.0), None, ("respond", 0.0), ("quality", np.inf), None, None):
+        sick.bad = fault
+        if fault:
+            with pytest.raises((WeightsError, MemoryError)):
+                one.update(first)
+        else:
+            assert one.update(black) == other.update(black)
+            assert one.details.regions == other.details.regions

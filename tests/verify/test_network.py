@@ -94,6 +94,11 @@ def test_a_folded_tower_says_the_same() -> None:
         ({"kind": "alexnet", "size": 127, "gray": True}, "colour pictures"),
         ({"kind": "cnn", "size": 8}, "16 px or more"),
         ({"dim": 0}, "dim is 0"),
+        ({"dim": 10**9}, "dim is 1000000000; it must be 1 or more, and 4096 at most"),
+        ({"size": 10**6}, "size is 1000000"),
+        ({"kind": "gru", "width": 10**6}, "width is 1000000"),
+        ({"kind": "gru", "length": 10**9}, "length is 1000000000"),
+        ({"kind": "gru", "features": 10**5000}, "features is a whole number of 16610 bits"),
     ],
 )
 def test_impossible_towers_are_refused(values: dict[str, object], message: str) -> None:

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from glyphs import letter
 
 import siamtrack
-from siamtrack.errors import DataError, SiamtrackError, WeightsError
+from siamtrack.config import to_plain
+from siamtrack.errors import ConfigError, DataError, SiamtrackError, WeightsError
 from siamtrack.model.tensors import read_tensors, write_tensors
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 from siamtrack.verify.header import OperatingPoint, TowerSpec, VerifierHeader
@@ -150,6 +155,46 @@ def test_other_files_are_no_verifier(weights: Path, tmp_path: Path) -> None:
     write_tensors(tmp_path / "wrong.safetensors", file.state, wrong)
     with pytest.raises(WeightsError, match=r"has shape .*expected"):
         Verifier(tmp_path / "wrong.safetensors")
+
+
+def test_a_header_that_asks_for_too_much_is_refused_before_a_network_is_made(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = load_verifier(weights)
+    header = to_plain(file.header)
+    for tower, why in (({"dim": 10**12}, "dim is 10"), ({"width": 1024, "dim": 4096}, "shape")):
+        write_tensors(tmp_path / "a.safetensors", file.net.state_dict(), {**header, "tower": {**header["tower"], **tower}})
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.Tensor, "normal_", lambda *_, **__: pytest.fail("numbers were drawn for it"))
+            patch.setattr("siamtrack.verify.network.fill", lambda *_: pytest.fail("it was filled"))
+            with pytest.raises((WeightsError, ConfigError), match=rf"a\.safetensors.*{why}"):
+                load_verifier(tmp_path / "a.safetensors")
+
+
+def test_a_threshold_that_accepts_nothing_is_read_back(weights: Path, tmp_path: Path) -> None:
+    file = load_verifier(weights)
+    header = replace(file.header, operating_points=(OperatingPoint(0.01, -math.inf, 0.0),))
+    save_verifier(tmp_path / "a.safetensors", file.net, header)
+    assert load_verifier(tmp_path / "a.safetensors").header.operating_points[0].threshold == -math.inf
+
+
+@pytest.mark.parametrize(
+    ("box", "why"),
+    [
+        ((200, 200, 10, 10), "outside the 64x48 frame"),
+        ((0, 0, 0, 10), "zero or less"),
+        ((0, 0, -5, -5), "zero or less"),
+        ((1e300, 0, 1e300, 5), "outside"),
+        ((10**400, 0, 5, 5), "not finite"),
+        ("5678", "not four numbers"),
+    ],
+    ids=range(6),
+)
+def test_boxes_to_crop_are_checked(verifier: Verifier, box: Any, why: str) -> None:
+    frame = np.zeros((48, 64, 3), np.uint8)
+    with pytest.raises(ValueError, match=why):
+        verifier.crop(frame, box)
+    assert verifier.crop(frame, (-1e300, -1e300, 2e300, 2e300)).shape == verifier.crop(frame, (0, 0, 1, 1)).shape
 
 
 def test_without_pytorch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
