@@ -25,6 +25,8 @@ from siamtrack.video.source import FOLDER_FPS, Audio, Frame, Source
 
 _MOST_FAULTS = 16
 """Reads of a damaged file that may fail one after the other; then nothing more comes."""
+_TAIL_BYTES, _TAIL_SHARE = 4096, 0.1
+"""An index and tags behind the last packet are smaller. Behind a hole, from which no demuxer found back, lies more."""
 _LIVE_THREADS = 4
 """Each thread more holds a frame back: with one for each of 16 cores a camera would be shown half a second late."""
 
@@ -51,6 +53,7 @@ class MediaSource(Source):
         self._decoder: Decoder | None = None
         self._last: Decoded | None = None
         self._broken: av.FFmpegError | None = None
+        self._read_until = self._empty = 0
         self._container = self._open()
         try:
             self._stream = self._choose()
@@ -98,6 +101,8 @@ class MediaSource(Source):
     def _choose(self) -> av.VideoStream:
         """The stream to read: the one with the most frames; of several with about as many the default, or the first."""
         streams = [one for one in self._container.streams.video if not one.disposition & Disposition.attached_pic]
+        if not self._container.streams:
+            raise SourceError(f"{self.name} {self._problem}")
         if not streams:
             raise SourceError(f"{self.name} holds no video, only sound or a cover picture")
         known = [one for one in streams if one.codec_context is not None]
@@ -132,6 +137,7 @@ class MediaSource(Source):
         for threads in (True, False):
             if self.live:
                 self._stream.codec_context.thread_count = min(_LIVE_THREADS, usable_cores())
+            self._empty = 0
             decoder = self._decoder = Decoder(self._stream, self.counts, self.fps, threads)
             for decoded in decoder.pictures(self._packets()):
                 if self._last is None:
@@ -151,9 +157,12 @@ class MediaSource(Source):
         faults = 0
         while True:
             try:
-                for packet in self._container.demux(self._stream):
+                for packet in self._container.demux():  # all streams, to know how far the file was read
                     faults = 0
-                    yield packet
+                    self._read_until = max(self._read_until, (packet.pos or 0) + packet.size)
+                    if packet.stream_index == self._stream.index:
+                        self._empty += not packet.size
+                        yield packet
                 return
             except av.FFmpegError as error:
                 faults += 1
@@ -227,7 +236,14 @@ class VideoSource(MediaSource):
         if self._is_at_end() if self.frame_count is None else count >= self.frame_count:
             return False
         size = self._path.stat().st_size
-        return is_cut(self._path) or any(entry.pos + entry.size > size for entry in self._stream.index_entries)
+        form = self._container.format.name
+        if "mov" in form:  # its index names every frame's bytes; an edit list may leave some out
+            return is_cut(self._path) or any(entry.pos + entry.size > size for entry in self._stream.index_entries)
+        if size - self._read_until > max(_TAIL_BYTES, _TAIL_SHARE * size):
+            return True
+        if form == "avi" and self.frame_count is not None:  # repeats are counted, and are packets without data
+            return count + self._empty < self.frame_count - max(2, self.frame_count // 50)
+        return is_cut(self._path)
 
     def _is_at_end(self) -> bool:
         """Whether the last frame lies where the container ends by its own account; what is cut off holds no frames."""

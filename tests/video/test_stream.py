@@ -374,6 +374,19 @@ def test_a_cut_file_gives_its_frames_and_then_says_so(tmp_path: Path, name: str)
     assert "the file is cut or damaged" in found.error
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm", "a.avi"])
+def test_a_hole_behind_which_nothing_is_found_is_named(tmp_path: Path, name: str) -> None:
+    codec = {"a.webm": "libvpx-vp9", "a.avi": "mpeg4"}.get(name, "libx264")
+    path = write(tmp_path / name, codec, 40, gop_size=5)
+    data = bytearray(path.read_bytes())
+    begin, end = len(data) * 3 // 10, len(data) * 9 // 10
+    data[begin:end] = bytes(end - begin)
+    path.write_bytes(bytes(data))
+    found = read(path)
+    assert len(found.frames) < 30
+    assert "breaks off after" in found.error
+
+
 def test_a_recording_in_pieces_may_be_cut_anywhere(tmp_path: Path) -> None:
     whole, path = tmp_path / "w.mp4", tmp_path / "cut.mp4"
     flags = ("-g", 5, "-movflags", "frag_keyframe+empty_moov+default_base_moof")
