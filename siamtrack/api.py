@@ -96,7 +96,7 @@ def track(
     """Track one target through a source, frame by frame, starting with the given box.
 
     Args:
-        source: a video file, an image folder or glob, a camera index, or a stream URL.
+        source: a video file, an image folder or glob, a camera, a stream URL, or a pipe; see `video.open_source`.
         box: `(x, y, w, h)` of the target in frame `start`, 0-based pixels.
         model: as for `load`, or a tracker.
         start: 0-based frame to begin at; earlier ones are skipped.

@@ -16,8 +16,7 @@ from siamtrack.labels.label_selection import LabelOptions
 from siamtrack.labels.tracks import Results, VideoTracks
 from siamtrack.system import make_folder
 from siamtrack.video.images import ImageSource
-from siamtrack.video.names import source_name
-from siamtrack.video.open_source import open_source
+from siamtrack.video.open_source import open_again
 from siamtrack.video.source import Source
 
 JPEG_QUALITY = 95
@@ -99,10 +98,7 @@ def open_video(video: VideoTracks) -> Source:
     """
     if video.source is None:
         raise DataError("run.json names no video")
-    if not Path(video.source).exists() and (re.match(r"camera \d+$|\d+$", video.source) or "://" in video.source):
-        # Opening it would show what is in front of the camera now.
-        raise DataError(f"{source_name(video.source)} was live, and its frames are gone")
-    return open_source(video.source)
+    return open_again(video.source)
 
 
 def write_frames(video: VideoTracks, frames: Collection[int], folder: Path, options: LabelOptions) -> None:

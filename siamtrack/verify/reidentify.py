@@ -12,7 +12,7 @@ from siamtrack.errors import DataError
 from siamtrack.outside import read_json
 from siamtrack.tracking.result import State
 from siamtrack.verify.verifier import Verdict, Verifier
-from siamtrack.video.open_source import open_source
+from siamtrack.video.open_source import open_again, open_source
 from siamtrack.video.results import read_rows
 
 CROPS = 8
@@ -74,7 +74,7 @@ def track_crops(
         frame_index, best = max((sure[k] for k in stretch), key=lambda row: row[1].score)
         chosen[frame_index] = best.box
     crops: dict[int, NDArray[np.uint8]] = {}
-    with open_source(source or _source_of(run)) as frames:
+    with open_source(source) if source else open_again(_source_of(run)) as frames:
         for frame in frames.read(min(chosen)):
             if frame.index in chosen:
                 crops[frame.index] = verifier.crop(frame.image, chosen[frame.index])

@@ -15,7 +15,7 @@ from siamtrack.errors import SourceError
 from siamtrack.system import natural_path, open_file
 from siamtrack.video.camera import CameraSource
 from siamtrack.video.images import IMAGE_SUFFIXES, ImageSource, is_image_name
-from siamtrack.video.names import printable, source_name
+from siamtrack.video.names import is_address, printable, source_name
 from siamtrack.video.pages import find_pages
 from siamtrack.video.source import Source
 from siamtrack.video.threads import wait_for
@@ -23,7 +23,11 @@ from siamtrack.video.threads import wait_for
 _STREAM = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt|rtp|mmsh?|ftps?)://", re.IGNORECASE)
 _FILE = re.compile(r"file://(localhost)?(?=/)", re.IGNORECASE)
 
+_CAMERA = re.compile(r"(camera )?\d+")
+
 _STDIN = "-"
+STANDARD_INPUT = "standard input"
+"""What a run calls its source that came through `-`."""
 
 
 def open_source(source: str | int | Path) -> Source:
@@ -59,6 +63,24 @@ def open_source(source: str | int | Path) -> Source:
     raise FileNotFoundError(
         f"{source_name(text)} not found; give a video file, an image folder or glob, a camera index or a stream URL"
     )
+
+
+def open_again(name: str) -> Source:
+    """Open the source that a run names (`Source.name`), if it is a file or folder that is still there.
+
+    Raises:
+        FileNotFoundError: it is not.
+        SourceError: it was a camera, a stream or a pipe, whose frames are gone; or it cannot be opened.
+    """
+    status = _status(name)
+    if status is None:
+        live = bool(_CAMERA.fullmatch(name)) or is_address(name) or name == STANDARD_INPUT
+    else:
+        live = not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode))
+    if live:
+        # Opening it would show what is in front of the camera now.
+        raise SourceError(f"{source_name(name)} was live, and its frames are gone")
+    return open_source(name)
 
 
 def _open_path(text: str, mode: int) -> Source:
@@ -114,7 +136,7 @@ def _open_pipe(path: Path | None) -> Source:
 
     pipe = Pipe(path)
     try:
-        return wait_for(lambda: PipeSource(pipe, "standard input" if path is None else str(path)), Source.close)
+        return wait_for(lambda: PipeSource(pipe, STANDARD_INPUT if path is None else str(path)), Source.close)
     except BaseException:
         pipe.end()
         raise

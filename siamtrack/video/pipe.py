@@ -34,12 +34,13 @@ class Pipe:
     def __init__(self, path: Path | None) -> None:
         try:
             # A plain open would wait in the system, where no signal's handler runs, until another program opens the pipe.
-            self._descriptor = os.dup(0) if path is None else os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            self._descriptor = os.dup(0) if path is None else os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         except OSError as error:
             name = "standard input" if path is None else printable(str(path))
             raise SourceError(f"{name} cannot be opened ({error.strerror})") from error
-        self._poll = select.poll()
-        self._poll.register(self._descriptor, select.POLLIN)
+        self._poll = select.poll() if hasattr(select, "poll") else None  # Windows has none: there a read cannot be ended
+        if self._poll is not None:
+            self._poll.register(self._descriptor, select.POLLIN)
         self._ended = False
         self.problem: BaseException | None = None
 
@@ -47,7 +48,7 @@ class Pipe:
         """At most so many bytes, as soon as there are any; none at the end."""
         try:
             while not self._ended:
-                if self._poll.poll(1000 * WAIT_S):
+                if self._poll is None or self._poll.poll(1000 * WAIT_S):
                     with suppress(BlockingIOError):
                         return os.read(self._descriptor, size)
         except BaseException as error:  # PyAV, which calls this, would lose it

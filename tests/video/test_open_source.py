@@ -22,7 +22,7 @@ from commands import Command, environment, refused, rows_of
 from siamtrack.errors import SourceError
 from siamtrack.video import camera, pipe
 from siamtrack.video.camera import CameraSource
-from siamtrack.video.open_source import open_source
+from siamtrack.video.open_source import open_again, open_source
 from siamtrack.video.pipe import Pipe, PipeSource
 from siamtrack.video.stream import StreamSource, VideoSource
 
@@ -288,6 +288,21 @@ def test_what_interrupts_a_read_of_a_pipe_is_not_lost(fifo: Path, monkeypatch: p
     assert isinstance(stream.problem, KeyboardInterrupt)
     stream.close()
     stream.close()
+
+
+@pytest.mark.parametrize("name", ["camera 0", "0", "/dev/null", "rtsp://***@cam/live", "standard input", "p.ts"])
+def test_what_was_live_is_not_opened_again(name: str, fifo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(fifo.parent)
+    with pytest.raises(SourceError, match="was live, and its frames are gone"):
+        open_again(name)
+
+
+def test_a_file_or_folder_that_is_still_there_is_opened_again(clip: Path, tmp_path: Path) -> None:
+    for path in (clip, write_images(tmp_path / "f")):
+        with open_again(str(path)) as source:
+            assert source.name == str(path)
+    with pytest.raises(FileNotFoundError):
+        open_again(str(tmp_path / "gone.mp4"))
 
 
 # ---- Addresses
