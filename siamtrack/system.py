@@ -255,7 +255,7 @@ def versions() -> dict[str, str]:
         "opencv": cv2.__version__,
         "numpy": np.__version__,
     }
-    for name in ("onnxruntime", "torch", "openvino"):
+    for name in ("av", "onnxruntime", "torch", "openvino"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found

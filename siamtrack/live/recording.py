@@ -20,6 +20,7 @@ class Recording:
     Attributes:
         frames: taken so far.
         size_wh: of the frames; (0, 0) before the first. All must have it.
+        notes: what a user should know of the finished file, each in one line.
 
     Raises:
         OutputError: the file cannot be written; said by a later call than the one that failed.
@@ -30,6 +31,7 @@ class Recording:
         self.frames = 0
         self.size_wh = (0, 0)
         self._sink = VideoSink(path, fps)
+        self.notes = self._sink.notes
         self._encoder: WriteBehind[tuple[Image, float]] = WriteBehind(lambda shown: self._sink.write(*shown))
 
     def write(self, image: Image, time_s: float) -> None:

@@ -209,6 +209,7 @@ class Session:
             recording, self._recording = self._recording, None
         assert recording is not None
         recording.close()  # a long one takes seconds, in which tracking goes on
+        self._tell(recording)
         return recording.path if recording.frames else None
 
     def screenshot(self) -> Path:
@@ -273,6 +274,11 @@ class Session:
         self._recording.write(image, time_s)
         if ended is not None:
             ended.close()
+            self._tell(ended)
+
+    def _tell(self, finished: Recording) -> None:
+        """Have the next scene tell what a user should know of a recording."""
+        self._notice = self._notice or "; ".join(finished.notes)
 
     def _next_recording(self) -> Recording:
         """One with a number that neither this session nor an earlier one, which may have been killed, has used."""

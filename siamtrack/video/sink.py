@@ -223,8 +223,10 @@ def _check_written(whole: Path) -> None:
     """Raise an error if bytes of a file are missing: at its end FFmpeg does not always tell that it could not write."""
     size = whole.stat().st_size
     with av.open(os.path.abspath(whole)) as container:
-        ends = [entry.pos + entry.size for stream in container.streams for entry in stream.index_entries]
-    if not ends or max(ends) > size:
+        # Entries are gone when the file is closed.
+        last = [index[len(index) - 1] for index in (stream.index_entries for stream in container.streams) if len(index)]
+        end = max((entry.pos + entry.size for entry in last), default=size + 1)
+    if end > size:
         raise OSError(errno.ENOSPC, "the end is missing; is the disk full?")
 
 

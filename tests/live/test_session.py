@@ -171,6 +171,14 @@ def test_a_picture_of_another_size_ends_a_recording_and_begins_the_next(session:
     assert found == [[(320, 240)] * 3, [(240, 320)] * 2]
 
 
+def test_a_recording_that_had_to_be_made_smaller_says_so(session: Session) -> None:
+    session.record(True)
+    session.step(Captured(0, 0.0, np.zeros((10, 5000, 3), np.uint8), 0.0))
+    session.record(False)
+    assert session.step(captured(1)).notice == "recording-1.mp4 is 4096x8: frames of 5000x10 are larger than decoders take"
+    assert session.step(captured(2)).notice == ""
+
+
 def test_what_a_killed_session_recorded_is_left_alone(session: Session) -> None:
     session.out.mkdir()
     (session.out / "recording-1.partial.mp4").write_bytes(b"of a killed session")

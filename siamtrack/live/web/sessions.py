@@ -16,7 +16,7 @@ from siamtrack.live.web.served_session import CameraSession, ServedSession
 from siamtrack.live.web.source_session import SourceSession
 
 CAMERA_FPS = 30.0
-"""Frame rate of recordings of a client's camera; frames are repeated to fill it."""
+"""Nominal frame rate of recordings of a client's camera; its frames have times of their own."""
 
 _log = logging.getLogger("siamtrack.live")
 
