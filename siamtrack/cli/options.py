@@ -20,6 +20,8 @@ Redetect = Annotated[
 
 Audio = Annotated[bool, typer.Option("--audio/--no-audio", help="With --video: whether the overlay has the source's sound.")]
 
+Hwaccel = Annotated[str | None, typer.Option(help="Device that decodes the video: cuda, qsv, ...; the CPU by default.")]
+
 
 def tracker_of(
     model: str, config: Path | None, device: str, precision: str, backend: str = "auto", redetect: bool = True

@@ -38,6 +38,7 @@ def track(
     precision: options.Precision = "auto",
     backend: options.Backend = "auto",
     redetect: options.Redetect = True,
+    hwaccel: options.Hwaccel = None,
 ) -> int:
     """Follow one target through a video.
 
@@ -55,7 +56,7 @@ def track(
     from siamtrack.video.open_source import open_source
     from siamtrack.video.run import run
 
-    with open_source(source) as frames:
+    with open_source(source, hwaccel) as frames:
         tracker, about = options.tracker_of(model, config, device, precision, backend, redetect)
         total = frames.frame_count - start if frames.frame_count else None
         with Signals(frames.interrupt) as signals, Bar(total=total, transient=True) as bar:

@@ -30,7 +30,7 @@ STANDARD_INPUT = "standard input"
 """What a run calls its source that came through `-`."""
 
 
-def open_source(source: str | int | Path) -> Source:
+def open_source(source: str | int | Path, hwaccel: str | None = None) -> Source:
     """Open whatever the user pointed at.
 
     What exists is taken for what it is, whatever its name looks like: `10:30.mp4`, `concat:a.mp4` and `run [1]` are names.
@@ -45,7 +45,7 @@ def open_source(source: str | int | Path) -> Source:
     """
     text = os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else str(source)
     if _STREAM.match(text):
-        return _open_stream(text)
+        return _open_stream(text, hwaccel)
     if text == _STDIN:
         return _open_pipe(None)
     status = _status(text)
@@ -55,11 +55,11 @@ def open_source(source: str | int | Path) -> Source:
         text = _FILE.sub("", text)
         status = _status(text)
     if status is not None:
-        return _open_path(text, status.st_mode)
+        return _open_path(text, status.st_mode, hwaccel)
     if glob.has_magic(text):
         paths = _shown(map(Path, _matches(Path(text))))
         alone = paths[0] if len(paths) == 1 and not is_image_name(paths[0].name) else None
-        return _open_path(str(alone), alone.stat().st_mode) if alone else _open_images(text, paths)
+        return _open_path(str(alone), alone.stat().st_mode, hwaccel) if alone else _open_images(text, paths)
     raise FileNotFoundError(
         f"{source_name(text)} not found; give a video file, an image folder or glob, a camera index or a stream URL"
     )
@@ -83,7 +83,7 @@ def open_again(name: str) -> Source:
     return open_source(name)
 
 
-def _open_path(text: str, mode: int) -> Source:
+def _open_path(text: str, mode: int, hwaccel: str | None) -> Source:
     path = Path(text)
     if stat.S_ISDIR(mode):
         try:
@@ -95,7 +95,7 @@ def _open_path(text: str, mode: int) -> Source:
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return _open_images(text, [path])
     if stat.S_ISREG(mode):
-        return _open_video(path)
+        return _open_video(path, hwaccel)
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
         return _open_pipe(path)
     if stat.S_ISCHR(mode):
@@ -142,16 +142,16 @@ def _open_pipe(path: Path | None) -> Source:
         raise
 
 
-def _open_video(path: Path) -> Source:
+def _open_video(path: Path, hwaccel: str | None = None) -> Source:
     from siamtrack.video.stream import VideoSource  # PyAV: 50 ms, which `import siamtrack` does not pay
 
-    return wait_for(lambda: VideoSource(path), Source.close)
+    return wait_for(lambda: VideoSource(path, hwaccel), Source.close)
 
 
-def _open_stream(address: str) -> Source:
+def _open_stream(address: str, hwaccel: str | None) -> Source:
     from siamtrack.video.stream import StreamSource
 
-    return wait_for(lambda: StreamSource(address), Source.close)
+    return wait_for(lambda: StreamSource(address, hwaccel=hwaccel), Source.close)
 
 
 def _status(text: str) -> os.stat_result | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.stream import Disposition
 
 from siamtrack.errors import SourceError
@@ -42,14 +43,29 @@ class MediaSource(Source):
         problem: what follows the name in the error of one that cannot be opened.
         options: of FFmpeg.
         timeout_s: silence after which an opening or a read fails; None waits for ever.
+        hwaccel: device that decodes, of those that PyAV has (`cuda`, `qsv`, ...); None is the CPU, which is taken, and that
+            told, where the device is missing or does not know the codec.
+
+    Raises:
+        ValueError: PyAV has no such device.
+        SourceError: it cannot be opened, or holds no video that can be decoded.
     """
 
     def __init__(
-        self, name: str, address: Any, problem: str, options: Mapping[str, str] | None = None, timeout_s: float | None = None
+        self,
+        name: str,
+        address: Any,
+        problem: str,
+        options: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        hwaccel: str | None = None,
     ) -> None:
         self.name, self._address = source_name(name), address
         self._problem, self._options, self._timeout_s = problem, dict(options or {}), timeout_s
         self._told: list[str] = []
+        if hwaccel is not None and hwaccel not in hwdevices_available():
+            raise ValueError(f"hwaccel is {hwaccel!r}; this PyAV has {', '.join(hwdevices_available())}")
+        self._hwaccel = hwaccel
         self._decoder: Decoder | None = None
         self._last: Decoded | None = None
         self._broken: av.FFmpegError | None = None
@@ -91,12 +107,21 @@ class MediaSource(Source):
 
     def _open(self) -> Any:
         try:
-            container = av.open(self._address, options=self._options, timeout=self._timeout_s, metadata_errors="replace")
+            container = self._open_on(self._hwaccel)
             if container.format.name == "avi":  # PyAV has missing stamps made up; of B frames in an AVI they are wrong
                 container.flags &= ~av.container.Flags.gen_pts.value
             return container
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(f"{self.name} {self._problem}") from error
+
+    def _open_on(self, hwaccel: str | None) -> Any:
+        options: dict[str, Any] = {"options": self._options, "timeout": self._timeout_s, "metadata_errors": "replace"}
+        if hwaccel is None:
+            return av.open(self._address, **options)
+        try:
+            return av.open(self._address, hwaccel=HWAccel(hwaccel, allow_software_fallback=True), **options)
+        except (av.FFmpegError, ValueError):
+            return self._open_on(None)
 
     def _choose(self) -> av.VideoStream:
         """The stream to read: the one with the most frames; of several with about as many the default, or the first."""
@@ -116,6 +141,8 @@ class MediaSource(Source):
         chosen = next((one for one in long if one.disposition & Disposition.default), long[0])
         if len(streams) > 1:
             self._told.append(f"it holds {len(streams)} videos; number {streams.index(chosen) + 1} is read")
+        if self._hwaccel is not None and not chosen.codec_context.is_hwaccel:
+            self._told.append(f"{self._hwaccel} cannot decode it here; the CPU does")
         return chosen
 
     def _codec_name(self, stream: av.VideoStream) -> str:
@@ -203,15 +230,15 @@ class MediaSource(Source):
 
 
 class VideoSource(MediaSource):
-    """A video file. See `MediaSource`."""
+    """A video file. See `MediaSource` for `hwaccel`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, hwaccel: str | None = None) -> None:
         self._path, self._is_piece = path, False
         if path.is_file() and path.stat().st_size == 0:
             raise SourceError(f"{printable(str(path))} is empty (0 bytes); get the file again")
         problem = "cannot be opened as a video; it is damaged, cut off, or of an unknown format"
         # With the scheme, no name is taken for an address: `10:30.mp4` is a file.
-        super().__init__(str(path), f"file:{path.absolute()}", problem)
+        super().__init__(str(path), f"file:{path.absolute()}", problem, hwaccel=hwaccel)
 
     def _open(self) -> Any:
         try:
@@ -260,10 +287,10 @@ class StreamSource(MediaSource):
         timeout_s: a server that is silent for so many seconds counts as gone.
     """
 
-    def __init__(self, url: str, timeout_s: float = 10.0) -> None:
+    def __init__(self, url: str, timeout_s: float = 10.0, hwaccel: str | None = None) -> None:
         problem = "cannot be opened; check the address and that the server is up"
         options = {"rtsp_transport": "tcp"} if url.lower().startswith("rtsp") else {}
-        super().__init__(url, url, problem, options, timeout_s)
+        super().__init__(url, url, problem, options, timeout_s, hwaccel)
         # Who sends what is being filmed cannot know how long it will be.
         known = self._container.duration is not None or self._container.size > 0
         self.live = not (url.lower().startswith("http") and known)

@@ -12,6 +12,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.codec.hwaccel import hwdevices_available
 from made_videos import FPS, SIZE_WH, damage, ffmpeg, number_in, picture, write
 
 from siamtrack.errors import SourceError
@@ -506,6 +507,17 @@ def test_what_has_no_length_is_live(tmp_path: Path) -> None:
         assert source.frame_count is None
         found = Read(source)
     assert found.shown == list(range(20))
+
+
+def test_a_device_that_is_missing_is_told_and_the_cpu_decodes(tmp_path: Path) -> None:
+    # Every build of PyAV has some device for which a machine has no hardware, or its codec none.
+    path = write(tmp_path / "a.mkv", "ffv1")
+    device = hwdevices_available()[0]
+    found = Read(VideoSource(path, hwaccel=device))
+    assert found.indices == found.shown == list(range(20))
+    assert found.source.notes == [f"{device} cannot decode it here; the CPU does"]
+    with pytest.raises(ValueError, match="hwaccel is 'quantum'; this PyAV has "):
+        VideoSource(path, hwaccel="quantum")
 
 
 def test_frames_may_be_written_on(tmp_path: Path) -> None:
