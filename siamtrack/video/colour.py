@@ -18,23 +18,24 @@ from typing import Any, cast
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from siamtrack.frames import Image
 
-# Numbers of ISO/IEC 23091-2.
-_BT2020_PRIMARIES, _PQ, _HLG = 9, 16, 18
+# Numbers of ISO/IEC 23091-2: matrices, primaries, transfers.
+_BT601, _BT2020 = 6, 9
+_UNSPECIFIED, _BT2020_PRIMARIES, _PQ, _HLG = 2, 9, 16, 18
 _NEAREST = {
-    8: Colorspace.SMPTE170M,  # YCgCo
-    10: Colorspace.BT2020,  # BT.2020 with constant luminance
-    11: Colorspace.SMPTE170M,  # Y'D'zD'x
-    12: Colorspace.BT2020,  # derived from the primaries
-    13: Colorspace.BT2020,
-    14: Colorspace.BT2020,  # ICtCp
-    15: Colorspace.BT2020,  # IPT-PQ-C2
-    16: Colorspace.SMPTE170M,  # reversible YCgCo
-    17: Colorspace.SMPTE170M,
+    8: _BT601,  # YCgCo
+    10: _BT2020,  # BT.2020 with constant luminance
+    11: _BT601,  # Y'D'zD'x
+    12: _BT2020,  # derived from the primaries
+    13: _BT2020,
+    14: _BT2020,  # ICtCp
+    15: _BT2020,  # IPT-PQ-C2
+    16: _BT601,  # reversible YCgCo
+    17: _BT601,
 }
 _BT2020_TO_BT709 = np.array(  # of B, G, R
     [[1.1187297, -0.1005789, -0.0181508], [-0.0083494, 1.1328999, -0.1245505], [-0.0728499, -0.5876411, 1.6604910]]
@@ -54,31 +55,33 @@ class Converter:
         self._curves: dict[int, NDArray[np.uint8]] = {}
 
     def frame(self, picture: av.VideoFrame) -> Image:
-        """A picture as (H, W, 3) BGR uint8, upright."""
-        image = self._standard_range(picture) if picture.color_trc in (_PQ, _HLG) else self._scaled(picture, "bgr24")
+        """A picture as (H, W, 3) BGR uint8, upright. What describes its colours is changed."""
+        transfer, primaries = picture.color_trc, picture.color_primaries
+        picture.color_trc = picture.color_primaries = _UNSPECIFIED  # the scaler would refuse those that it does not know
+        if transfer in (_PQ, _HLG):
+            image = self._standard_range(picture, transfer, primaries)
+        else:
+            image = self._scaled(picture, "bgr24")
         return np.ascontiguousarray(_upright(image, _turn(picture)))
 
     def _scaled(self, picture: av.VideoFrame, form: str) -> Any:
-        matrix = _NEAREST.get(picture.colorspace)
-        if matrix is not None:
-            self._tell(
-                f"its colours are coded by a matrix that is not known (number {picture.colorspace}); the nearest is taken"
-            )
+        matrix = picture.colorspace
+        if matrix in _NEAREST:
+            self._tell(f"its colours are coded by a matrix that is not known (number {matrix}); the nearest is taken")
+            picture.colorspace = _NEAREST[matrix]
         try:
-            return self._convert(picture, form, matrix)
+            return self._convert(picture, form)
         except av.FFmpegError:
-            self._tell(f"its colours are described in a way that is not known (matrix {picture.colorspace}); BT.601 is taken")
-            return self._convert(picture, form, Colorspace.SMPTE170M)
+            self._tell(f"its colours are described in a way that is not known (matrix {matrix}); BT.601 is taken")
+            picture.colorspace = _BT601
+            return self._convert(picture, form)
 
-    def _convert(self, picture: av.VideoFrame, form: str, matrix: Colorspace | None) -> Any:
+    def _convert(self, picture: av.VideoFrame, form: str) -> Any:
         # Bicubic, with the rounding that OpenCV's reader takes: its frames and these are the same to the bit.
-        return self._scaler.reformat(
-            picture, format=form, src_colorspace=matrix, dst_colorspace=matrix, interpolation=Interpolation.BICUBIC, threads=1
-        ).to_ndarray()
+        return self._scaler.reformat(picture, format=form, interpolation=Interpolation.BICUBIC, threads=1).to_ndarray()
 
-    def _standard_range(self, picture: av.VideoFrame) -> Image:
+    def _standard_range(self, picture: av.VideoFrame, transfer: int, primaries: int) -> Image:
         self._tell("its pictures of high dynamic range are shown in standard range")
-        transfer = picture.color_trc
         if transfer not in self._curves:
             self._curves[transfer] = _curve(transfer)
         curve, wide = self._curves[transfer], self._scaled(picture, "bgr48le")
@@ -86,7 +89,7 @@ class Converter:
             image = cast(Image, cv2.LUT(wide, curve))
         except cv2.error:  # OpenCV 4 looks up 8 bits only
             image = curve[wide]
-        if picture.color_primaries == _BT2020_PRIMARIES:
+        if primaries == _BT2020_PRIMARIES:
             image = cast(Image, cv2.transform(image, _BT2020_TO_BT709))
         return image
 

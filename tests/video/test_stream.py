@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from av.codec.hwaccel import hwdevices_available
@@ -140,6 +141,17 @@ def test_the_rate_is_no_unit_of_stamps(tmp_path: Path) -> None:
         assert source.fps < 100
     with VideoSource(write(tmp_path / "b.mp4")) as source:
         assert source.fps == FPS
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", "libx264"), ("a.avi", "mpeg4"), ("b.mp4", "libx265"), ("a.webm", "libvpx-vp9")]
+)
+def test_frames_are_those_of_opencv_to_the_bit(tmp_path: Path, name: str, codec: str) -> None:
+    # Results of earlier versions, which read with OpenCV, stay what they were.
+    path = write(tmp_path / name, codec, 10, colorspace=5, color_range=1)
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    for frame in read(path).frames:
+        assert (frame.image == capture.read()[1]).all()
 
 
 # Which way up, and of what shape.
