@@ -10,6 +10,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from siamtrack.errors import SourceError
 from siamtrack.system import natural_path, open_file
@@ -30,7 +31,7 @@ STANDARD_INPUT = "standard input"
 """What a run calls its source that came through `-`."""
 
 
-def open_source(source: str | int | Path, hwaccel: str | None = None) -> Source:
+def open_source(source: str | bytes | int | Path, hwaccel: str | None = None) -> Source:
     """Open whatever the user pointed at.
 
     What exists is taken for what it is, whatever its name looks like: `10:30.mp4`, `concat:a.mp4` and `run [1]` are names.
@@ -43,7 +44,7 @@ def open_source(source: str | int | Path, hwaccel: str | None = None) -> Source:
         FileNotFoundError: nothing is there.
         SourceError: something is there that cannot be opened.
     """
-    text = os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else str(source)
+    text = os.fsdecode(source) if isinstance(source, (str, bytes, os.PathLike)) else str(source)
     if _STREAM.match(text):
         return _open_stream(text, hwaccel)
     if text == _STDIN:
@@ -52,7 +53,7 @@ def open_source(source: str | int | Path, hwaccel: str | None = None) -> Source:
     if status is None and text.isdecimal():
         return CameraSource(text)
     if status is None and _FILE.match(text):
-        text = _FILE.sub("", text)
+        text = os.fsdecode(unquote_to_bytes(_FILE.sub("", text)))
         status = _status(text)
     if status is not None:
         return _open_path(text, status.st_mode, hwaccel)

@@ -42,7 +42,7 @@ def write_images(folder: Path, count: int = 3) -> Path:
     return folder
 
 
-def count_frames(source: str | Path) -> int:
+def count_frames(source: str | bytes | Path) -> int:
     with open_source(source) as opened:
         return len(list(opened.read()))
 
@@ -83,9 +83,13 @@ def test_odd_names_on_the_command_line(here: Command, clip: Path, tmp_path: Path
     refused(here("track", "x" * 300, "--box", BOX, "--out", "p"), "not found")
 
 
-def test_a_files_address_is_its_path(clip: Path) -> None:
-    assert count_frames(clip.as_uri()) == 20
-    assert count_frames(f"file://localhost{clip.as_posix()}") == 20
+@pytest.mark.parametrize("name", ["a.mp4", "b 100%?#.mp4", "c\u00e9\udcff.mp4"])
+def test_a_files_address_is_its_path(name: str, clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / name
+    shutil.copy(clip, path)
+    assert count_frames(path.as_uri()) == 20
+    assert count_frames(path.as_uri().replace("file://", "FILE://localhost")) == 20
+    assert count_frames(os.fsencode(path)) == 20
 
 
 @pytest.mark.parametrize(
