@@ -39,6 +39,7 @@ def open_source(source: str | bytes | int | Path, hwaccel: str | None = None) ->
     Args:
         source: a camera, by its index (`0` or `"0"`) or device (`"/dev/video0"`); a stream's address; a folder of images,
             or a glob such as `"frames/*.png"`; a video or image file; a named pipe, or `"-"` for standard input.
+        hwaccel: the device that decodes a video file or stream, as for `stream.MediaSource`.
 
     Raises:
         FileNotFoundError: nothing is there.
