@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -458,6 +459,39 @@ def test_what_begins_between_key_frames_begins_with_the_next(tmp_path: Path, nam
     assert found.error == ""
     assert found.indices == list(range(28))
     assert found.shown == list(range(12, 40))
+
+
+_BROKEN = [(name, what) for name in ("a.mp4", "a.mkv", "a.ts", "a.avi", "a.webm") for what in ("cut", "flip", "zero", "splice")]
+
+
+@pytest.mark.parametrize(("name", "what"), _BROKEN)
+def test_whatever_is_broken_ends_in_one_line(tmp_path: Path, name: str, what: str) -> None:
+    codec = {"a.ts": "mpeg2video", "a.avi": "mjpeg", "a.webm": "libvpx-vp9"}.get(name, "libx264")
+    path = write(tmp_path / name, codec, 12, "yuvj420p" if codec == "mjpeg" else "yuv420p", gop_size=5)
+    whole, other = path.read_bytes(), write(tmp_path / "other.mkv", "mpeg4", 5).read_bytes()
+    draw, errors = random.Random(f"{name} {what}"), list[str]()
+    for _ in range(4):
+        data, at = bytearray(whole), draw.randrange(len(whole))
+        if what == "cut":
+            data = data[:at]
+        elif what == "flip":
+            for place in draw.choices(range(len(data)), k=draw.choice((1, 5, 40))):
+                data[place] ^= 1 << draw.randrange(8)
+        elif what == "zero":
+            data[at : at + 1500] = bytes(len(data[at : at + 1500]))
+        else:
+            data[at:] = other[draw.randrange(len(other)) :]
+        path.write_bytes(bytes(data))
+        try:
+            found = read(path)
+        except SourceError as error:
+            errors.append(str(error))
+            continue
+        errors.append(found.error)
+        assert found.indices == sorted(set(found.indices))
+        assert all(b > a for a, b in pairwise(found.times))
+        assert len(found.frames) <= 20
+    assert not any("\n" in error for error in errors)
 
 
 # From a server.
