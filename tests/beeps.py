@@ -83,3 +83,13 @@ def heard(path: Path) -> Heard | None:
     quiet_before = np.array([not loud[max(0, i - rate // 5) : i].any() for i in np.flatnonzero(loud)])
     beeps_s = [begin_s + i / rate for i in np.flatnonzero(loud)[quiet_before]]
     return Heard(name, rate, channels, beeps_s, begin_s + len(signal) / rate)
+
+
+def damage_sound(path: Path, share: float) -> None:
+    """Overwrite some packets of a file's sound."""
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(audio=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    for pos, size in packets[10 : 10 + round(share * len(packets))] if share < 1 else packets:
+        data[pos : pos + size] = b"\xff" * size
+    path.write_bytes(data)

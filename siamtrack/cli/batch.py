@@ -123,6 +123,7 @@ def _report(results: Sequence[TargetResult], out: Path, problem: str | None, sto
         note(f"{result.video} {result.target}: {result.error}", kind="failed")
     if len(failed) > ROWS:
         note(f"{len(failed) - ROWS} more failed; {out}/summary.csv says why", kind="failed")
+    _tell_overlays(results)
     earlier = sum(result.earlier for result in failed)
     if earlier:
         note(f"{earlier} of them failed in an earlier run and were not tried again; --retry-failed does")
@@ -133,6 +134,17 @@ def _report(results: Sequence[TargetResult], out: Path, problem: str | None, sto
         note(f"{problem}; what is done is kept, and the same command goes on once it can", kind="error")
         return 1
     return 1 if failed else 0
+
+
+def _tell_overlays(results: Sequence[TargetResult]) -> None:
+    """One line about overlays that this run could not write, or not with all of their sound."""
+    from siamtrack.batch.overlays import NO_OVERLAY, OVERLAY_NOTES
+
+    folders = {result.folder.parent for result in results if result.folder is not None and not result.earlier}
+    told = sorted(path for folder in folders for name in (NO_OVERLAY, OVERLAY_NOTES) if (path := folder / name).is_file())
+    if told:
+        count = "an overlay is" if len(told) == 1 else f"{len(told)} overlays are"
+        note(f"{count} missing or incomplete: {told[0]} says why" + (", others beside theirs" if len(told) > 1 else ""))
 
 
 def _table(results: Sequence[TargetResult]) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from beeps import damage_sound, write_beeps
 from commands import Command, environment, refused
 from rendered import rendered_frame
 
@@ -89,6 +90,18 @@ def whole(
 def batch(here: Command) -> Command:
     """The command line in this process: status, standard output, standard error."""
     return partial(here, "batch")
+
+
+def test_an_overlay_without_its_sound_is_told_of_in_one_line(tmp_path: Path, batch: Command) -> None:
+    damage_sound(write_beeps(tmp_path / "clip.mp4", frames=6), 1)
+    (tmp_path / "jobs.csv").write_text("video,target,start,x,y,w,h\nclip.mp4,one,0,40,30,60,50\n")
+    result = batch(tmp_path / "jobs.csv", "--out", tmp_path / "out", "--video", "--jobs", 1, *OPTIONS)
+    assert result.returncode == 0, result.stderr
+    notes = tmp_path / "out/clip/overlay.notes.txt"
+    assert result.stderr.splitlines()[-1] == f"siamtrack: note: an overlay is missing or incomplete: {notes} says why"
+    assert notes.read_text().startswith("overlay.mp4 has no sound: ")
+    mute = (tmp_path / "jobs.csv", "--out", tmp_path / "mute", "--video", "--no-audio", "--jobs", 1, *OPTIONS)
+    assert "overlay" not in batch(*mute).stderr
 
 
 def test_some_targets_fail_and_status_1_tells(manifest: Path, tmp_path: Path, batch: Command) -> None:

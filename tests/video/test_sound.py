@@ -4,7 +4,7 @@ from pathlib import Path
 
 import av
 import pytest
-from beeps import FPS, flash, heard, write_beeps
+from beeps import FPS, damage_sound, flash, heard, write_beeps
 
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Audio
@@ -128,19 +128,9 @@ def test_a_pause_between_frames_is_one_of_the_sound(tmp_path: Path) -> None:
     assert sound.beeps_s == pytest.approx(expected(0), abs=0.012)
 
 
-def damage(path: Path, share: float) -> None:
-    """Overwrite some packets of a file's sound."""
-    with av.open(str(path)) as container:
-        packets = [(packet.pos, packet.size) for packet in container.demux(audio=0) if packet.size]
-    data = bytearray(path.read_bytes())
-    for pos, size in packets[10 : 10 + round(share * len(packets))] if share < 1 else packets:
-        data[pos : pos + size] = b"\xff" * size
-    path.write_bytes(data)
-
-
 def test_where_sound_is_damaged_it_is_silent_and_stays_in_step(tmp_path: Path) -> None:
     source = write_beeps(tmp_path / "a.mp4")
-    damage(source, 0.3)
+    damage_sound(source, 0.3)
     sink = overlay(tmp_path, audio_of(source))
     sound = heard(sink.path)
     assert sound is not None
@@ -152,7 +142,7 @@ def test_where_sound_is_damaged_it_is_silent_and_stays_in_step(tmp_path: Path) -
 
 def test_a_video_without_the_sound_that_it_should_have_is_a_video(tmp_path: Path) -> None:
     damaged = write_beeps(tmp_path / "a.mp4")
-    damage(damaged, 1)
+    damage_sound(damaged, 1)
     silent = tmp_path / "silent.mp4"
     with VideoSink(silent, FPS) as written:
         written.write(flash(0))

@@ -33,7 +33,11 @@ PLAY = """(src) => new Promise((resolve) => {
   });
   video.onerror = () => tell(video.error.message || "error " + video.error.code);
   video.onended = () => tell(null);
-  video.oncanplay = () => { ready ||= video.readyState; video.play().catch((error) => tell(String(error))); };
+  video.oncanplay = () => {
+    video.oncanplay = null;
+    ready = video.readyState;
+    video.play().catch((error) => tell(String(error)));
+  };
   video.playbackRate = 4;
   video.src = src;
   document.body.append(video);
