@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -43,10 +44,10 @@ class FolderLock:
             self._file.write(json.dumps({"pid": os.getpid(), "host": platform.node()}))
             self._file.flush()
         except OutputError:
-            self._file.close()
+            self.close()
             raise
         except OSError as error:
-            self._file.close()
+            self.close()
             raise OutputError(f"{folder / NAME} cannot be written ({error.strerror}); give --out a folder that can") from error
 
     def fileno(self) -> int:
@@ -55,7 +56,8 @@ class FolderLock:
 
     def close(self) -> None:
         """Give the lock back. The file stays: another process may be waiting for this very one."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what a full disk did not take is written once more
+            self._file.close()
 
     def __enter__(self) -> FolderLock:
         return self

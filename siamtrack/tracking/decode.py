@@ -70,17 +70,15 @@ class Decoder:
                 middle.
 
         Raises:
-            WeightsError: the responses are not finite, or the candidate would not be.
+            WeightsError: the network's answer is not finite where the candidate is read from it.
         """
         window = self._window(region.size)
-        if not all(each.is_finite for each in responses):
-            raise WeightsError(f"the network's answer is not finite; {NOT_FINITE}")
         if self._config.scale_search == "box":
             found = self._by_box(region, responses[0], size_wh, window, influence)
         else:
             found = self._by_scale(region, np.concatenate([each.response for each in responses]), window, influence)
         if not math.isfinite(sum((*found.center_xy, *found.scale_wh, found.logit, found.margin))):
-            raise WeightsError(f"what is seen in the network's answer is not finite; {NOT_FINITE}")
+            raise WeightsError(f"the network's answer is not finite; {NOT_FINITE}")
         return found
 
     def _by_scale(self, region: SearchRegion, response: Floats, window: Floats, influence: float) -> Candidate:
@@ -100,6 +98,8 @@ class Decoder:
         response, boxes, penalty = seen.response[0], seen.boxes, self._config.size_penalty
         width, height = size_wh[0] / region.scale, size_wh[1] / region.scale
         row, column = find_cell(response, boxes.distances, width, height, window, influence, penalty)
+        if row < 0:
+            return Candidate((math.nan, math.nan), (1.0, 1.0), math.nan, math.nan)
         x, y, w, h, trust, logit = box_at(*boxes, width, height, row, column, penalty)
         share = self._config.scale_damping * trust
         change_w, change_h = (
@@ -174,6 +174,8 @@ def find_peak(response, penalty, window, influence):  # type: ignore[no-untyped-
         for x in range(size):
             total += np.float64(response[scale, y, x]) - floor
     gain = (1 - influence) / total if total > 0 else 0.0
+    if not np.isfinite(total):  # else the first cell would be chosen
+        return scale, 0, 0, np.nan, np.nan
     mixed = np.empty((size, size), np.float64)
     row, column = 0, 0
     for y in range(size):
@@ -210,13 +212,15 @@ def find_cell(response, distances, known_w, known_h, window, influence, size_pen
         window: (n, n), sums to one. influence: its share, 0..1. size_penalty: 0 for none.
 
     Returns:
-        Row and column.
+        Row and column; -1 and -1 if the response is not finite.
     """
     size = response.shape[0]
     lowest, total = np.float64(response.min()), 0.0
     for y in range(size):
         for x in range(size):
             total += np.float64(response[y, x]) - lowest
+    if not np.isfinite(total):
+        return -1, -1
     gain = (1 - influence) / max(total, 1e-12)
     row, column, highest = 0, 0, -np.inf
     for y in range(size):
@@ -275,7 +279,9 @@ def change_penalty(distances, y, x, known_w, known_h, size_penalty):  # type: ig
 
 @compiled
 def likelihood(target, quality, y, x):  # type: ignore[no-untyped-def]
-    """Class times quality of a cell, 0..1."""
+    """Class times quality of a cell, 0..1; NaN where they are not finite."""
+    if not np.isfinite(target[y, x] + quality[y, x]):
+        return np.nan
     seen = min(max(np.float64(target[y, x]), -LOGIT_LIMIT), LOGIT_LIMIT)
     good = min(max(np.float64(quality[y, x]), -LOGIT_LIMIT), LOGIT_LIMIT)
     return 1 / (1 + np.exp(-seen)) * (1 / (1 + np.exp(-good)))

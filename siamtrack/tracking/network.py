@@ -59,11 +59,6 @@ class Response(NamedTuple):
     response: Floats
     boxes: BoxMaps | None
 
-    @property
-    def is_finite(self) -> bool:
-        """Whether all maps are made of numbers."""
-        return all(map(_is_finite, (self.response, *(self.boxes or ()))))
-
 
 class Search(NamedTuple):
     """One search in a frame: where, and for what. `pad_color` (blue, green, red) is the colour outside of the frame."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -57,3 +58,23 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
         FolderLock(tmp_path / "file")
+
+
+def test_a_full_disk_is_told_of_with_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def close(self) -> None:
+            raise OSError(28, "No space left on device")
+
+        def truncate(self, _: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        def fileno(self) -> int:
+            return self._file.fileno()
+
+        def __init__(self, file: IO[str]) -> None:
+            self._file = file
+
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *given, **named: Full(opened(path, *given, **named)))
+    with pytest.raises(OutputError, match=r"batch\.lock cannot be written \(No space left on device\)"):
+        FolderLock(tmp_path / "out")
