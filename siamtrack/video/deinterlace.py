@@ -11,7 +11,7 @@ from typing import cast
 import av
 from av.filter import Graph
 
-from siamtrack.video.decode import Decoded
+from siamtrack.video.packets import Decoded
 
 
 def deinterlaced(decoded: Iterable[Decoded]) -> Iterator[Decoded]:

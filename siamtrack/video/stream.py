@@ -19,9 +19,9 @@ from siamtrack.errors import SourceError
 from siamtrack.system import usable_cores
 from siamtrack.video.colour import Converter, turns_sideways
 from siamtrack.video.container import is_cut, whole_boxes
-from siamtrack.video.decode import Decoded, Decoder
 from siamtrack.video.deinterlace import deinterlaced
 from siamtrack.video.names import printable, source_name
+from siamtrack.video.packets import Decoded, PacketDecoder
 from siamtrack.video.source import FOLDER_FPS, Audio, Frame, Source
 
 _MOST_FAULTS = 16
@@ -66,7 +66,7 @@ class MediaSource(Source):
         if hwaccel is not None and hwaccel not in hwdevices_available():
             raise ValueError(f"hwaccel is {hwaccel!r}; this PyAV has {', '.join(hwdevices_available())}")
         self._hwaccel = hwaccel
-        self._decoder: Decoder | None = None
+        self._decoder: PacketDecoder | None = None
         self._last: Decoded | None = None
         self._broken: av.FFmpegError | None = None
         self._read_until = self._empty = 0
@@ -165,7 +165,7 @@ class MediaSource(Source):
             if self.live:
                 self._stream.codec_context.thread_count = min(_LIVE_THREADS, usable_cores())
             self._empty = 0
-            decoder = self._decoder = Decoder(self._stream, self.counts, self.fps, threads)
+            decoder = self._decoder = PacketDecoder(self._stream, self.counts, self.fps, threads)
             for decoded in decoder.pictures(self._packets()):
                 if self._last is None:
                     self._see_first(decoded)

@@ -47,7 +47,7 @@ class _Sent:
     suspect: bool
 
 
-class Decoder:
+class PacketDecoder:
     """The decoder of one stream.
 
     Some packets have no picture of their own: the second field of an interlaced one, hidden references, repeats. So a
