@@ -61,7 +61,7 @@ def box_at(
 ) -> tuple[float, ...]:
     score = _sigmoid(target.astype(np.float64)) * _sigmoid(quality.astype(np.float64))
     trusted = score * change_penalties(distances, known_w, known_h, size_penalty)
-    beside = slice(max(0, row - 1), row + 2), slice(max(0, column - 1), column + 2)
+    beside = slice(max(0, row - NEAR), row + NEAR + 1), slice(max(0, column - NEAR), column + NEAR + 1)
     weight = trusted[beside] + 1e-12
     weight = weight / weight.sum()
     cells = STRIDE * (np.arange(score.shape[1]) - (score.shape[1] - 1) / 2)

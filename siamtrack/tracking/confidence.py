@@ -21,7 +21,7 @@ class Confidence:
     re-detects the worst, and takes anything for the best. So a target's own mean logit counts beside the thresholds.
 
     Args:
-        config: weights of the score, fitted by tools/fit_score.py, and its thresholds.
+        config: weights of the score, fitted by experiments/lost/fit_score.py, and its thresholds.
 
     Attributes:
         mean_logit: of the frames in which the target was seen.

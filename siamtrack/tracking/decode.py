@@ -235,9 +235,9 @@ def find_cell(response, distances, known_w, known_h, window, influence, size_pen
 
 @compiled
 def box_at(target, quality, distances, known_w, known_h, row, column, size_penalty):  # type: ignore[no-untyped-def]
-    """The mean of the boxes of a cell and its neighbours, weighed by class times quality times penalty.
+    """The mean of the boxes of a cell and of those within `NEAR` of it, weighed by class times quality times penalty.
 
-    The neighbours saw the same target from a step aside: their mean is steadier than any one of them.
+    They saw the same target from a step aside: their mean is steadier than any one of them.
 
     Returns:
         Centre x, y from the crop's middle; width, height, crop pixels; how much of the new size is to be believed, 0..1;
@@ -245,8 +245,8 @@ def box_at(target, quality, distances, known_w, known_h, row, column, size_penal
     """
     size = target.shape[0]
     mass, x1, y1, x2, y2 = 0.0, 0.0, 0.0, 0.0, 0.0
-    for y in range(max(0, row - 1), min(size, row + 2)):
-        for x in range(max(0, column - 1), min(size, column + 2)):
+    for y in range(max(0, row - NEAR), min(size, row + NEAR + 1)):
+        for x in range(max(0, column - NEAR), min(size, column + NEAR + 1)):
             weight = likelihood(target, quality, y, x) * change_penalty(distances, y, x, known_w, known_h, size_penalty)
             weight += 1e-12  # where nothing is trusted, all are trusted alike
             across, down = STRIDE * (x - (size - 1) / 2), STRIDE * (y - (size - 1) / 2)
