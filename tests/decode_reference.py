@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from siamtrack.models import STRIDE
-from siamtrack.tracking.decode import CERTAIN, LOGIT_LIMIT, NEAR
+from siamtrack.tracking.decode import LOGIT_LIMIT, NEAR
 
 
 def find_peak(
@@ -69,9 +69,7 @@ def box_at(
     left, top, right, bottom = distances.astype(np.float64)
     x1, x2 = (float((weight * side).sum()) for side in (across - left[beside], across + right[beside]))
     y1, y2 = (float((weight * side).sum()) for side in (down - top[beside], down + bottom[beside]))
-    certain = float(np.clip(score[row, column], CERTAIN, 1 - CERTAIN))
-    logit = float(np.log(certain / (1 - certain)))
-    return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, float(trusted[row, column]), logit
+    return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, float(trusted[row, column])
 
 
 def change_penalties(distances: np.ndarray, known_w: float, known_h: float, size_penalty: float) -> np.ndarray:

@@ -38,9 +38,8 @@ def main() -> None:
     weights = load_weights(args.source)
     training = dict(weights.header.training) if shipped else of_checkpoint(args.source, args.data)
     training |= {key: text for key, text in (("val", args.val), ("note", args.note)) if text is not None}
-    constants = to_plain(
-        build(TrackerConfig, {**weights.header.tracker, **load_yaml(args.config)}, str(args.config), warn=False)
-    )
+    known = to_plain(build(TrackerConfig, weights.header.tracker, args.source, warn=False))  # by the names of today
+    constants = to_plain(build(TrackerConfig, {**known, **load_yaml(args.config)}, str(args.config), warn=False))
     path = ASSETS / f"{args.name or weights.header.model}.safetensors"
     save_weights(path, weights.state, dataclasses.replace(weights.header, tracker=constants, training=training))
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, sha256 {load_weights(path).sha256}")

@@ -27,7 +27,6 @@ NEAR = 2
 """Cells to each side of the peak that belong to it; the cells beyond are its sidelobes."""
 
 LOGIT_LIMIT = 50.0  # beyond it a sigmoid is 0 or 1 to the last bit
-CERTAIN = 1e-6  # no cell is surer than that, or its log-odds would be infinite
 
 
 class Candidate(NamedTuple):
@@ -36,8 +35,8 @@ class Candidate(NamedTuple):
     Attributes:
         center_xy: frame pixels; may lie outside the frame.
         scale_wh: scale change of the target's width and height, damping included.
-        logit: log-odds of the box head's class times quality in the chosen cell; SiamFC's response there without a head.
-        margin: the response at the peak less the highest sidelobe: how far the second-best place is behind.
+        logit: SiamFC's response in the chosen cell.
+        margin: the response there less the highest sidelobe: how far the second-best place is behind.
     """
 
     center_xy: Pair
@@ -100,12 +99,13 @@ class Decoder:
         row, column = find_cell(response, boxes.distances, width, height, window, influence, penalty)
         if row < 0:
             return Candidate((math.nan, math.nan), (1.0, 1.0), math.nan, math.nan)
-        x, y, w, h, trust, logit = box_at(*boxes, width, height, row, column, penalty)
+        x, y, w, h, trust = box_at(*boxes, width, height, row, column, penalty)
         share = self._config.scale_damping * trust
         change_w, change_h = (
             1 - share + share * length / (known / region.scale) for length, known in zip((w, h), size_wh, strict=True)
         )
         center_xy = region.to_frame(region.size / 2 + x, region.size / 2 + y)
+        logit = float(response[row, column])
         return Candidate(center_xy, (change_w, change_h), logit, peak_margin(response, row, column))
 
     def _window(self, search_size: int) -> Floats:
@@ -240,8 +240,7 @@ def box_at(target, quality, distances, known_w, known_h, row, column, size_penal
     They saw the same target from a step aside: their mean is steadier than any one of them.
 
     Returns:
-        Centre x, y from the crop's middle; width, height, crop pixels; how much of the new size is to be believed, 0..1;
-        and the cell's log-odds.
+        Centre x, y from the crop's middle; width, height, crop pixels; how much of the new size is to be believed, 0..1.
     """
     size = target.shape[0]
     mass, x1, y1, x2, y2 = 0.0, 0.0, 0.0, 0.0, 0.0
@@ -256,10 +255,9 @@ def box_at(target, quality, distances, known_w, known_h, row, column, size_penal
             x2 += weight * (across + np.float64(distances[2, y, x]))
             y2 += weight * (down + np.float64(distances[3, y, x]))
     x1, y1, x2, y2 = x1 / mass, y1 / mass, x2 / mass, y2 / mass
-    likely = likelihood(target, quality, row, column)
-    trust = likely * change_penalty(distances, row, column, known_w, known_h, size_penalty)
-    certain = min(max(likely, CERTAIN), 1 - CERTAIN)
-    return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, trust, np.log(certain / (1 - certain))
+    trust = likelihood(target, quality, row, column)
+    trust *= change_penalty(distances, row, column, known_w, known_h, size_penalty)
+    return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, trust
 
 
 @compiled
