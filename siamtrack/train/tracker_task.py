@@ -67,7 +67,7 @@ def start_network(recipe: Recipe) -> Siamese:
     """A network with random weights, or with those of `recipe.init` wherever it has them.
 
     Raises:
-        ConfigError: the weights to start from were trained on another kind of input.
+        ConfigError: the weights to start from were trained on another kind of input, or have another box head.
         FileNotFoundError, WeightsError: they cannot be loaded.
     """
     torch.manual_seed(recipe.seed)
@@ -80,6 +80,9 @@ def start_network(recipe: Recipe) -> Siamese:
         given = load_weights(recipe.init).net
         if given.input_spec != net.input_spec:
             raise ConfigError(f"init {recipe.init}: was trained on {given.input_spec}, the recipe wants {net.input_spec}")
+        if given.box is not None and net.box is not None and (given.box.detail is None) != (net.box.detail is None):
+            has = "correlation" if given.box.detail is None else "detail"
+            raise ConfigError(f"init {recipe.init}: has a {has} head, the recipe wants head: {recipe.head}; make them the same")
         net.load_state_dict(given.state_dict(), strict=False)
     for name in recipe.frozen:
         # Norms go on following their input: only what a gradient would change is frozen.

@@ -209,8 +209,8 @@ def test_a_box_candidate_is_in_frame_pixels_and_follows_its_box_as_far_as_it_is_
     assert candidate.center_xy == pytest.approx((232, 100), abs=0.05)
     trust = 0.99987661 * 0.95257413
     assert candidate.scale_wh == pytest.approx((1 + 0.5 * trust * (120 / 80 - 1), 1.0), abs=1e-3)
-    assert candidate.logit == pytest.approx(np.log(trust / (1 - trust)), rel=1e-3)
-    assert candidate.margin == pytest.approx(17.0)
+    assert candidate.logit == pytest.approx(9.0)
+    assert candidate.margin == pytest.approx(25.0)
 
 
 @pytest.mark.parametrize("scale_search", ["exemplar", "search"])
