@@ -82,6 +82,8 @@ def read_export(folder: Path, weights: Weights) -> tuple[str, Mapping[str, bytes
         about = build(ExportAbout, read_json(path, ConfigError), str(path))
     except FileNotFoundError as error:
         raise ConfigError(f"{folder} holds no {ABOUT}; make it with: siamtrack export MODEL --out {folder}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{error}; export again: siamtrack export MODEL --out {folder}") from error
     if about.weights != weights.sha256:
         raise WeightsError(f"{folder} was exported from other weights than {weights.header.model} {weights.sha256[:12]}")
     graphs: dict[str, bytes] = {}

@@ -107,8 +107,8 @@ def wait_for(make: Callable[[], T], drop: Callable[[T], object]) -> T:
             else:
                 made.put((result, None))
 
-    threading.Thread(target=work, name="opening", daemon=True).start()
     try:
+        threading.Thread(target=work, name="opening", daemon=True).start()
         while True:
             with suppress(queue.Empty):
                 result, error = made.get(timeout=POLL_S)

@@ -56,7 +56,7 @@ def test_a_killed_search_goes_on_by_the_same_command(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = tmp_path / "s.sqlite"
-    arguments = (root, "--study", study, "--trials", 4, "--only", "a,b", "--seed", 1)
+    arguments = (root, "--study", study, "--trials", 12, "--only", "a,b", "--seed", 1)
     process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     # In the middle of a trial: two or three are done, one is running.
@@ -69,26 +69,26 @@ def test_a_killed_search_goes_on_by_the_same_command(
     killed = states(study)
     assert killed.count("RUNNING") == 1
     finished = killed.count("COMPLETE")
-    assert 2 <= finished < 4
+    assert 2 <= finished < 12
 
     assert run_here(monkeypatch, *arguments) == 0
     printed = capsys.readouterr()
     after = states(study)
     assert after.count("FAIL") == 1
-    assert after.count("COMPLETE") + after.count("PRUNED") == 4
-    assert f"trial {finished + 1}/4" in printed.err
-    assert f"trial {finished}/4" not in printed.err
+    assert after.count("COMPLETE") + after.count("PRUNED") == 12
+    assert f"trial {finished + 1}/12" in printed.err
+    assert f"trial {finished}/12" not in printed.err
     assert "toys" in printed.out
     assert "2 sequences, 8 frames" in printed.out
     assert "within noise: keep the present constants" in printed.out
     report = json.loads((tmp_path / "s-report/report.json").read_text())
     assert report["about"]["sequences"] == ["a", "b"]
-    assert report["trials"] == 4
+    assert report["trials"] == 12
     assert report["present"]["trial"] == 1
     assert report["present"]["frames"] == 8
     assert report["present"]["constants"]["scale_damping"] == 0.3  # of the shipped weights, not the dataclass
     assert report["present"]["ao"] > 0.6
-    assert len({tuple(trial["constants"].values()) for trial in report["all_trials"]}) == 4
+    assert len({tuple(trial["constants"].values()) for trial in report["all_trials"]}) == 12
     assert (tmp_path / "s-report/report.png").stat().st_size > 5000
 
 

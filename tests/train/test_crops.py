@@ -235,12 +235,12 @@ def test_a_cache_that_cannot_be_made_is_said(many: Path, tmp_path: Path) -> None
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(many: Path, whole: dict[str, str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "siamtrack", "data", "prepare", str(many), "--cache", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     first = store_path(many, tmp_path, "got10k") / "shard-00000.safetensors"
     deadline = time.monotonic() + 60
     while not first.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL)  # its workers, too: one of them would still leave a part behind
     assert process.wait() == -signal.SIGKILL
     assert first.exists()
     assert not (first.parent / REPORT).exists()

@@ -95,4 +95,4 @@ def test_training_and_validation_must_not_share_sequences(data: Path) -> None:
 
 def test_weights_of_another_head_are_no_start() -> None:
     with pytest.raises(ConfigError, match="has a detail head, the recipe wants head: correlation"):
-        start_network(Recipe((), model="siamfc-lite", init="siamfc-lite", color_order="rgb"))
+        start_network(Recipe(model="siamfc-lite", init="siamfc-lite", color_order="rgb"))
