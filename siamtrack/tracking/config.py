@@ -32,7 +32,8 @@ class TrackerConfig:
         scale_count, scale_step: number of scales (odd), and the ratio of neighbours.
         scale_penalty: factor on the response of every scale but the middle one.
         size_penalty: how strongly a box that changes scale or shape is doubted (box only); 0: not at all.
-        score_weights, score_offset: `score = sigmoid(weights . (logit, margin) + offset)`; fitted by experiments/lost/fit_score.py.
+        score_weights, score_offset: `score = sigmoid(weights . (logit, margin) + offset)`; experiments/lost/fit_score.py fits
+            them.
         tracking_score, doubt_score: the state becomes TRACKING at the first, and UNCERTAIN below the second.
         lost_score: LOST after three frames in a row with a score below it that has dropped far below the target's mean.
         redetect_score, redetect_slack: LOST no more after three frames in a row with a score of at least the first, whose
