@@ -86,7 +86,7 @@ def test_a_node_that_dies_loses_nothing(
     cluster: Cluster, local: dict[str, bytes], videos: list[VideoJob], write_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     doomed = cluster.add_node(num_cpus=2)
-    long = [VideoJob(str(write_clip(tmp_path / f"long{n}.mp4", frames=60)), (TargetJob("one", BOX),)) for n in range(3)]
+    long = [VideoJob(str(write_clip(tmp_path / f"long{n}.mp4", frames=150)), (TargetJob("one", BOX),)) for n in range(3)]
     seen: list[Event] = []
     killed = False
 
@@ -106,7 +106,7 @@ def test_a_node_that_dies_loses_nothing(
     assert {name: data for name, data in found.items() if not name.startswith("long")} == local
     longs = [data for name, data in found.items() if name.startswith("long") and name.endswith(".csv")]
     assert len(set(longs)) == 1  # the same clip three times
-    assert len(longs[0].splitlines()) == 61
+    assert len(longs[0].splitlines()) == 151
 
 
 def test_what_fails_fails_alone(cluster: Cluster, videos: list[VideoJob], tmp_path: Path) -> None:
