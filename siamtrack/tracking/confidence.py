@@ -24,13 +24,13 @@ class Confidence:
         config: weights of the score, fitted by experiments/lost/fit_score.py, and its thresholds.
 
     Attributes:
-        mean_logit: of the frames in which the target was seen.
+        mean_logit: of the frames in which the target was seen; before the first one what makes it TRACKING.
     """
 
     def __init__(self, config: TrackerConfig) -> None:
         self._config = config
         self._frames = 0
-        self.mean_logit = 0.0
+        self.mean_logit = log_odds(min(config.tracking_score, 0.99))
 
     def logit(self, candidate: Candidate) -> float:
         """Log-odds of the score, as far as the response can tell."""

@@ -250,3 +250,10 @@ def test_a_frame_that_fails_while_the_target_is_lost_changes_nothing(tracker: Tr
         else:
             assert one.update(black) == other.update(black)
             assert one.details.regions == other.details.regions
+
+
+def test_a_target_that_is_never_seen_again_is_lost(each: Tracker) -> None:
+    first, box = rendered_frame(0)
+    each.init(first, box)
+    states = [each.update(np.zeros_like(first)).state for _ in range(12)]
+    assert set(states[3:]) == {State.LOST}
