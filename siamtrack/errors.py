@@ -65,11 +65,12 @@ def one_line(text: object, most: int = LONGEST) -> str:
     A terminal would obey control characters; half a surrogate pair, as in a file name that is not UTF-8, cannot be written.
     """
     line = " ".join(str(text)[: 4 * most].split())
-    line = "".join(letter if letter.isprintable() else _escaped(letter) for letter in line)
+    line = "".join(letter if letter.isprintable() else escaped(letter) for letter in line)
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
-def _escaped(letter: str) -> str:
+def escaped(letter: str) -> str:
+    """A letter as in Python's source: `\\xff`, `\\n`."""
     code = ord(letter)
     if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name, as Python keeps it
         return f"\\x{code - 0xDC00:02x}"

@@ -86,7 +86,7 @@ def open_text(path: Path, most: int = MAX_TEXT, error: type[SiamtrackError] = Da
 
 def reason_of(problem: Exception) -> str:
     """What the system says of a problem, in a few words."""
-    return one_line((problem.strerror if isinstance(problem, OSError) else None) or problem or type(problem).__name__)
+    return one_line(getattr(problem, "strerror", None) or problem or type(problem).__name__)  # FFmpeg's errors have it, too
 
 
 _KINDS = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from siamtrack.errors import escaped
+
 HIDDEN = "***"
 
 _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>/+)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
@@ -43,7 +45,7 @@ def is_address(source: str) -> bool:
 
 def printable(text: str) -> str:
     """A text with half surrogates (bytes that are not UTF-8) and control characters escaped; other letters stay."""
-    return "".join(letter if _is_printable(letter) else _escaped(letter) for letter in text)
+    return "".join(letter if _is_printable(letter) else escaped(letter) for letter in text)
 
 
 def _masked(rest: str) -> str:
@@ -68,10 +70,3 @@ def _masked_pair(pair: str) -> str:
 
 def _is_printable(letter: str) -> bool:
     return not (letter < " " or "\x7f" <= letter < "\xa0" or "\ud800" <= letter <= "\udfff")
-
-
-def _escaped(letter: str) -> str:
-    code = ord(letter)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name, as Python keeps it
-        return f"\\x{code - 0xDC00:02x}"
-    return letter.encode("unicode_escape").decode("ascii")

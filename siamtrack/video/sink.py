@@ -23,6 +23,7 @@ from av.video import VideoStream
 
 from siamtrack.errors import OutputError
 from siamtrack.frames import Image
+from siamtrack.system import reason_of
 from siamtrack.video.encode import MAX_SIDE, EncodedFile
 from siamtrack.video.sound import Sound
 from siamtrack.video.source import Audio
@@ -135,7 +136,7 @@ class VideoSink:
         self.close()
 
     def _failed(self, error: Exception) -> OutputError:
-        self._error = OutputError(f"{self.path} cannot be written ({_reason(error)})")
+        self._error = OutputError(f"{self.path} cannot be written ({reason_of(error)})")
         if self._encoded is not None:
             with suppress(av.FFmpegError, OSError, ValueError):
                 self._encoded.close()
@@ -166,7 +167,7 @@ class VideoSink:
                 whole.unlink()
                 raise OSError(errno.ENOSPC, f"the last {self._frames - joined} frames are missing; is the disk full?")
             if sound is None and problem is not None:
-                self.notes.append(f"{name} has no sound: the source's cannot be read ({_reason(problem)})")
+                self.notes.append(f"{name} has no sound: the source's cannot be read ({reason_of(problem)})")
             elif sound is not None and sound.gaps:
                 self.notes.append(f"{name} is silent where {sound.gaps} packets of the source's sound cannot be decoded")
             os.replace(whole, self.path)
@@ -175,7 +176,7 @@ class VideoSink:
         assert problem is not None
         if shutil.disk_usage(self.partial.parent).free < _ROOM:
             raise problem
-        told = f"{name} could not be finished ({_reason(problem)}): it has no sound, and players may not know its length"
+        told = f"{name} could not be finished ({reason_of(problem)}): it has no sound, and players may not know its length"
         self.notes.append(told)
         os.replace(self.partial, self.path)
 
@@ -243,7 +244,3 @@ def _lasting(packets: Iterator[Packet[VideoStream]], last_s: float) -> Iterator[
     if before is not None:
         before[1].duration = max(1, round(last_s / before[1].time_base))
         yield before
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(getattr(error, "strerror", None) or error).split())
