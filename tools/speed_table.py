@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The README's table of speed, in Markdown, from what `siamtrack bench --json FILE` wrote.
+"""The table of docs/speed.md, in Markdown, from what `siamtrack bench --json FILE` wrote.
 
 siamtrack bench --model siamfc-lite --model siamfc --peers --json bench.json
 tools/speed_table.py bench.json

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("siamtrack-demo"),
     clip: Annotated[
-        str, typer.Option(help="carphone (a talking head) or bikes (a cyclist, hidden by passing cars).")
-    ] = "carphone",
+        str, typer.Option(help="bikes (a cyclist, hidden by passing cars) or carphone (a talking head).")
+    ] = "bikes",
     model: options.Model = DEFAULT_MODEL,
     device: options.Device = "auto",
 ) -> int:

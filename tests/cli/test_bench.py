@@ -1,4 +1,4 @@
-"""`siamtrack bench` through the real command line, and the README's table made of what it wrote."""
+"""`siamtrack bench` through the real command line, and the table of docs/speed.md made of what it wrote."""
 
 from __future__ import annotations
 
