@@ -48,20 +48,58 @@ def from_center(center_xy: Sequence[float], size_wh: Sequence[float]) -> Box:
     return Box(float(cx - w / 2), float(cy - h / 2), float(w), float(h))
 
 
-def parse_box(text: str) -> Box:
-    """Read a box from `X,Y,W,H`; commas, spaces or both may part the numbers.
+FORMATS = ("xywh", "xyxy")
+"""How four numbers may say a box: its corner and size, or two corners."""
+
+
+def parse_box(text: str, form: str = "xywh") -> Box:
+    """Read a box from text; commas, spaces or both may part the numbers.
+
+    Args:
+        text: four numbers, or eight: `upright_box`.
+        form: of `FORMATS`, what four numbers are.
 
     Raises:
-        ValueError: the text does not hold exactly four finite numbers.
+        ValueError: the text does not hold exactly four or eight finite numbers, or there is no such form.
     """
-    parts = text.replace(",", " ").split()
+    if form not in FORMATS:
+        raise ValueError(f"box format {shown(form)} is unknown; give {' or '.join(FORMATS)}")
     try:
-        numbers = [float(part) for part in parts]
+        numbers = [float(part) for part in text.replace(",", " ").split()]
     except ValueError:
         numbers = []
-    if len(numbers) != 4 or not all(math.isfinite(number) for number in numbers):
-        raise ValueError(f"box {shown(text)} is not four finite numbers; give X,Y,W,H in pixels, such as 120,80,64,48")
-    return Box(*numbers)
+    if len(numbers) not in (4, 8) or not all(math.isfinite(number) for number in numbers):
+        wanted = {"xywh": "X,Y,W,H in pixels, such as 120,80,64,48", "xyxy": "X1,Y1,X2,Y2 in pixels"}[form]
+        raise ValueError(f"box {shown(text)} is not four finite numbers; give {wanted}, or the eight of four corners")
+    if form == "xyxy" and len(numbers) == 4:
+        x1, y1, x2, y2 = numbers
+        if x2 <= x1 or y2 <= y1:
+            raise ValueError(f"box {shown(text)} ends before it begins; as {form}, x1 < x2 and y1 < y2")
+        return Box(x1, y1, x2 - x1, y2 - y1)
+    return upright_box(numbers)
+
+
+def upright_box(numbers: Sequence[float]) -> Box:
+    """The box that a line of an annotation says.
+
+    Args:
+        numbers: four, `x, y, w, h`; or eight, the corners of a box that may be turned, x before y, as in VOT and ALOV: then
+            the upright box around them. NaN in one makes NaN of the box.
+
+    Raises:
+        ValueError: neither four nor eight numbers.
+    """
+    if len(numbers) == 4:
+        return Box(*numbers)
+    if len(numbers) != 8:
+        raise ValueError(f"{len(numbers)} numbers; a box has four, x,y,w,h, or eight, those of four corners")
+    return box_around(np.array(numbers, dtype=np.float64).reshape(4, 2))
+
+
+def box_around(points_xy: ArrayLike) -> Box:
+    """The upright box around points of shape (N, 2), N at least 1."""
+    points = np.asarray(points_xy, dtype=np.float64)
+    return Box(*points.min(axis=0).tolist(), *np.ptp(points, axis=0).tolist())
 
 
 def check_box(box_xywh: Iterable[float], frame_wh: tuple[int, int], least: float = MIN_SIDE_PX) -> Box:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siamtrack.boxes import MIN_SIDE_PX, Box, check_box, clip_box, from_center, iou, parse_box
+from siamtrack.boxes import MIN_SIDE_PX, Box, check_box, clip_box, from_center, iou, parse_box, upright_box
 
 finite = st.floats(-1e4, 1e4)
 positive = st.floats(1e-3, 1e4)
@@ -62,6 +62,19 @@ def test_a_printed_box_is_read_back(values: list[float]) -> None:
 def test_text_that_is_no_box_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not four finite numbers"):
         parse_box(text)
+
+
+def test_the_forms_in_which_tools_write_a_box_are_read() -> None:
+    assert parse_box("120, 80 64,48") == (120, 80, 64, 48)
+    assert parse_box("120,80,184,128", "xyxy") == (120, 80, 64, 48)
+    corners = "130,80, 184,100, 170,128, 120,110"  # turned, as in VOT
+    assert parse_box(corners) == parse_box(corners, "xyxy") == (120, 80, 64, 48)
+    with pytest.raises(ValueError, match="ends before it begins"):
+        parse_box("120,80,64,48", "xyxy")
+    with pytest.raises(ValueError, match="'cxcywh' is unknown; give xywh or xyxy"):
+        parse_box("1,2,3,4", "cxcywh")
+    with pytest.raises(ValueError, match="5 numbers"):
+        upright_box([1, 2, 3, 4, 5])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from siamtrack import system
+from siamtrack.boxes import upright_box
 from siamtrack.errors import DataError, shown
 
 
@@ -26,7 +27,7 @@ def read_text(path: Path) -> str:
 
 
 def read_boxes(path: Path, one_based: bool = False, nan_absent: bool = False) -> NDArray[np.float64]:
-    """Boxes of a text file, one `x,y,w,h` a line, parted by commas, blanks or both.
+    """Boxes of a text file, one a line as `boxes.upright_box` takes it, parted by commas, blanks or both.
 
     Args:
         path: the file.
@@ -37,20 +38,21 @@ def read_boxes(path: Path, one_based: bool = False, nan_absent: bool = False) ->
         (N, 4), as `clean_boxes` gives them.
 
     Raises:
-        DataError: missing or empty, or a line that is not four finite numbers; the message names the line.
+        DataError: missing or empty, or a line that is not four or eight finite numbers; the message names the line.
     """
     boxes = []
     for number, line in enumerate(read_text(path).rstrip().splitlines(), 1):
         try:
             values = [float(part) for part in line.replace(",", " ").split()]
-        except ValueError:
-            values = []
-        if nan_absent and len(values) == 4 and any(map(math.isnan, values)) and not any(map(math.isinf, values)):
-            values = [0.0] * 4
-        if len(values) != 4 or not all(map(math.isfinite, values)):
+            if nan_absent and any(map(math.isnan, values)) and not any(map(math.isinf, values)):
+                values = [0.0] * len(values)
+            if not all(map(math.isfinite, values)):
+                raise ValueError
+            boxes.append(upright_box(values))
+        except ValueError as error:
             wanted = "numbers or NaN" if nan_absent else "finite numbers"
-            raise DataError(f"{path}, line {number}: {shown(line[:60])} is not x,y,w,h in {wanted}")
-        boxes.append(values)
+            what = f"{shown(line[:60])} is not x,y,w,h in {wanted}, nor four corners"
+            raise DataError(f"{path}, line {number}: {what}") from error
     if not boxes:
         raise DataError(f"{path} is empty; one x,y,w,h line a frame is wanted")
     return clean_boxes(np.array(boxes) - (np.array([1, 1, 0, 0]) if one_based else 0))

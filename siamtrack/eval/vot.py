@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from siamtrack.boxes import Box
+from siamtrack.boxes import Box, box_around
 from siamtrack.data.pictures import Picture
 from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.eval.named import tracker_by_name
@@ -92,8 +92,7 @@ def region_box(region: Any) -> Box:
     if region.type == "rectangle":
         return Box(*region.bounds())
     if region.type == "polygon":
-        points = np.array(list(region), dtype=np.float64)
-        return Box(*points.min(axis=0).tolist(), *np.ptp(points, axis=0).tolist())
+        return box_around(list(region))
     if region.type != "mask":
         raise SiamtrackError(f"the target is a {region.type!r} region; this tracker takes a rectangle, polygon or mask")
     rows, columns = np.nonzero(region.array())

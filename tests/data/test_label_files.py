@@ -17,6 +17,13 @@ def test_boxes_are_read_in_the_forms_that_data_sets_use(tmp_path: Path) -> None:
     assert read_boxes(path, one_based=True).tolist() == [[0, 1, 30, 40], [0.5, 1.5, 30, 40], [0, 0, 0, 0], [0, 0, 0, 0]]
 
 
+def test_four_corners_are_their_upright_box(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.txt"
+    path.write_text("2,3,12,3,12,33,2,33\n7,3 12,10 9,33 2,12\nnan,nan,nan,nan,nan,nan,nan,nan\n1,2,3,4\n")
+    assert read_boxes(path, nan_absent=True).tolist() == [[2, 3, 10, 30], [2, 3, 10, 30], [0, 0, 0, 0], [1, 2, 3, 4]]
+    assert read_boxes(path, one_based=True, nan_absent=True)[0].tolist() == [1, 2, 10, 30]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
