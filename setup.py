@@ -43,6 +43,8 @@ EXTRAS = {
     "parquet": ["pyarrow>=17"],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+# The site: mkdocs build.
+EXTRAS["docs"] = ["mkdocs>=1.6,<2", "mkdocs-material>=9.7", "mkdocstrings[python]>=1.0"]
 EXTRAS["dev"] = [
     "pytest>=8",
     "pytest-xdist>=3.6",
