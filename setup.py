@@ -34,7 +34,8 @@ EXTRAS = {
     # The search of `siamtrack tune`.
     "tune": ["optuna>=4"],
     # The page of `siamtrack live --web`.
-    "live": ["fastapi>=0.115", "pydantic>=2", "uvicorn>=0.35", "websockets>=14"],
+    # segno draws the address for a phone, cryptography makes the certificate of --https.
+    "live": ["cryptography>=42", "fastapi>=0.115", "pydantic>=2", "segno>=1.6", "uvicorn>=0.35", "websockets>=14"],
     # `siamtrack batch --engine ray`.
     "cluster": ["ray>=2.40"],
     # `--backend openvino`; onnx puts the weights into its graphs.

@@ -47,7 +47,7 @@ ALLOWED = {
     "siamtrack.backends.select": {".read_text": 1},
     "siamtrack.data.benchmark_readers": {"json.loads": 1, ".read_text": 1},
     "siamtrack.eval.report_page": {".read_text": 1},
-    "siamtrack.live.web.app": {".read_bytes": 1, ".open": 1},
+    "siamtrack.live.web.app": {".read_bytes": 1},
     "siamtrack.train.efficientnet": {"torch.load": 1},
     # What this process, or another one of the same run, has just written.
     "siamtrack.backends.exported": {".read_bytes": 1},
@@ -55,6 +55,7 @@ ALLOWED = {
     "siamtrack.batch.worker": {"json.loads": 2},
     "siamtrack.eval.store": {"json.loads": 1, "zipfile.ZipFile": 1},
     "siamtrack.eval.tune_study": {"json.loads": 1},
+    "siamtrack.live.web.archive": {".open": 2},
     # Crops are mapped, not read.
     "siamtrack.train.crops": {"np.memmap": 1, "safe_open": 1, "json.loads": 1, ".open": 1},
     # Messages are limited by `protocol` itself.

@@ -42,7 +42,14 @@ def live(
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="With --web: port; 0 takes a free one.")] = 8765,
     token: Annotated[
-        str | None, typer.Option(help="With --web: the token to ask for. Default: a new one where needed.")
+        str | None,
+        typer.Option(help="With --web: the token to ask for; `new` makes one on a shared machine too. Default: where needed."),
+    ] = None,
+    https: Annotated[
+        bool, typer.Option("--https", help="With --web: https, without which no phone gives its camera; see --certificate.")
+    ] = False,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="With --web: certificate and key for https. Default: made at start.")
     ] = None,
     model: options.Model = DEFAULT_MODEL,
     config: options.Config = None,
@@ -58,6 +65,7 @@ def live(
       siamtrack live                                     camera 0 in a window; drag a box, h lists the keys
       siamtrack live --source clip.mp4                   a file, at its own speed
       siamtrack live --web                               http://127.0.0.1:8765, by the browser's camera
+      siamtrack live --web --host 0.0.0.0 --https        a phone's camera; the address is a QR code too
       siamtrack live --web --source rtsp://HOST/stream   a camera on the network, seen in the browser
       siamtrack live --box 120,80,64,48 --no-window      no screen: results only, until Ctrl-C
     """
@@ -68,9 +76,10 @@ def live(
         if boxes or record or not window:
             raise ValueError("--web takes no --box, --record or --no-window: draw and record in the page")
         tracker, about = options.tracker_of(model, config, device, precision, backend, redetect)
-        return _web(tracker, about, out, source=source, host=host, port=port, token=token or "")
-    if host != "127.0.0.1" or port != 8765 or token:
-        raise ValueError("--host, --port and --token go with --web")
+        address = {"port": port, "token": token or "", "https": https, "certificate": certificate}
+        return _web(tracker, about, out, host, source=source, **address)
+    if host != "127.0.0.1" or port != 8765 or token or https or certificate:
+        raise ValueError("--host, --port, --token, --https and --certificate go with --web")
     headless = not window or (bool(boxes) and _no_screen())
     if headless and not boxes:
         raise ValueError("--no-window needs --box X,Y,W,H: a box can be drawn in a window alone")
@@ -97,19 +106,39 @@ def live(
         return _report(capture, session, ended)
 
 
-def _web(tracker: Tracker, about: dict[str, Any], out: Path, **address: Any) -> int:
+def _web(tracker: Tracker, about: dict[str, Any], out: Path, host: str, **settings: Any) -> int:
     from siamtrack.live.session import Session
     from siamtrack.live.web.server import LiveServer
 
     def make_session(out: Path, source: str, fps: float) -> Session:
         return Session(tracker.backend, tracker.config, out, source, fps, about)
 
-    server = LiveServer(out, make_session, **address)
+    server = LiveServer(out, make_session, host=host, **settings)
     _warm_up(tracker)
     with Signals(server.stop):
         typer.echo(f"Open {server.url}  (Ctrl-C ends it; results: {out})")
+        if server.fingerprint:
+            typer.echo(f"The browser asks whether to trust the certificate: its SHA-256 begins {server.fingerprint[:23]}")
+        if host != "127.0.0.1":
+            _print_code(server.url)
         server.run()
     return 0
+
+
+def _print_code(url: str) -> None:
+    """Draw an address on the terminal for a phone's camera."""
+    import sys
+
+    from siamtrack.errors import needs
+
+    if not sys.stdout.isatty():
+        return
+    try:
+        import segno
+    except ModuleNotFoundError:
+        note(str(needs("live", "the address as a QR code needs segno")))
+        return
+    segno.make(url).terminal(compact=True)
 
 
 def _warm_up(tracker: Tracker) -> None:

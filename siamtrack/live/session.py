@@ -177,6 +177,11 @@ class Session:
             track.trail.append(first.box.center_xy)
             self._show_again(frame)
 
+    def running(self) -> dict[str, dict[str, Any]]:
+        """What run.json would say now, for each target that is followed."""
+        with self._lock:
+            return {name: track.recorder.about("still followed") for name, track in self._tracks.items()}
+
     def remove(self, name: str, ended: str = "removed") -> None:
         """Stop following a target and finish its files.
 

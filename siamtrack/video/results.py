@@ -155,6 +155,11 @@ class Recorder:
         self.lost += result.state is State.LOST
         self.last_index = frame.index
 
+    def about(self, ended: str) -> dict[str, Any]:
+        """What run.json says of the rows so far, if the run ended so."""
+        counted = {"frames": self.frames, "lost_frames": self.lost, "ended": ended, "fps": self.times.summary()}
+        return {**self._about, **counted}
+
     def finish(self, ended: str, counts: FrameCounts | None = None, notes: Sequence[str] = ()) -> RunSummary:
         """Close the rows and write boxes.csv, boxes.txt (GOT-10k form: x,y,w,h lines) and run.json.
 
@@ -168,8 +173,7 @@ class Recorder:
         Raises:
             OutputError: one cannot be written; the rows stay in `boxes.partial.csv`.
         """
-        fps = self.times.summary()
-        run = {**self._about, "frames": self.frames, "lost_frames": self.lost, "ended": ended, "fps": fps}
+        run = self.about(ended)
         counted = asdict(counts) if counts is not None else {}
         run |= {**counted, **({"notes": list(notes)} if notes else {})}
         try:
@@ -185,7 +189,7 @@ class Recorder:
             raise
         except OSError as error:
             raise OutputError(f"{self._partial} cannot be finished ({error.strerror}); its rows are kept") from error
-        return RunSummary(self.out, self.frames, self.lost, ended, fps, self.stopped_at, **counted, notes=tuple(notes))
+        return RunSummary(self.out, self.frames, self.lost, ended, run["fps"], self.stopped_at, **counted, notes=tuple(notes))
 
     def close(self) -> None:
         """Stop without finishing: the rows stay in `boxes.partial.csv`."""

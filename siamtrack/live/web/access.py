@@ -5,13 +5,20 @@ from __future__ import annotations
 import ipaddress
 import re
 import secrets
-from http.cookies import CookieError, SimpleCookie
+import time
+from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MIN_TOKEN = 16
+NEW_TOKEN = "new"
+"""Asks for a token of its own on a loopback address too: others who work on this machine cannot use the page then."""
+
+OFFENCE_S, LONGEST_WAIT_S = 2.0, 5.0
+"""Seconds that an address waits longer after each offence, and at most."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -26,7 +33,7 @@ class Access:
 
     Args:
         host: name or address that the server listens on.
-        token: the secret of the address; "" makes one where one is needed.
+        token: the secret of the address; "" makes one where one is needed, `NEW_TOKEN` everywhere.
 
     Attributes:
         token: the secret of the address; "" if none is needed.
@@ -37,12 +44,14 @@ class Access:
     """
 
     def __init__(self, host: str, token: str = "") -> None:
+        self.loopback = is_loopback(host)
+        if token == NEW_TOKEN or (not token and not self.loopback):
+            token = secrets.token_urlsafe(32)
         if token and (len(token) < MIN_TOKEN or not _TOKEN.fullmatch(token)):
             raise ValueError(
                 f"the token has {len(token)} characters; give at least {MIN_TOKEN} of letters, digits, - and _, or leave it out"
             )
-        self.loopback = is_loopback(host)
-        self.token = token or ("" if self.loopback else secrets.token_urlsafe(32))
+        self.token = token
 
     def refuse_host(self, host: str) -> str:
         """Why a `Host` header is not accepted, in one line; "" if it is."""
@@ -54,7 +63,7 @@ class Access:
         return ""
 
     def refuse_origin(self, origin: str, host: str) -> str:
-        """Why the `Origin` header of a WebSocket is not accepted, in one line; "" if it is.
+        """Why the `Origin` header of a WebSocket or of a request that changes something is not accepted; "" if it is.
 
         Args:
             origin: that header; "" if missing.
@@ -76,6 +85,28 @@ class Access:
         return not self.token or secrets.compare_digest(token.encode(), self.token.encode())
 
 
+class Offences:
+    """How often clients of each address were closed for what they sent, lately.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until: dict[str, float] = {}
+
+    def add(self, address: str) -> None:
+        """A client of an address was closed."""
+        now = self._clock()
+        self._until = {other: until for other, until in self._until.items() if until > now}
+        self._until[address] = max(now, self._until.get(address, now)) + OFFENCE_S
+
+    def wait_s(self, address: str) -> float:
+        """Seconds that a new client of an address has to wait."""
+        return min(LONGEST_WAIT_S, max(0.0, self._until.get(address, 0.0) - self._clock()))
+
+
 class Guard:
     """Refuses requests that break the rules, and gives every answer the headers that isolate the page.
 
@@ -93,7 +124,7 @@ class Guard:
             return
         host = _header(scope, b"host")
         problem = self._access.refuse_host(host)
-        if not problem and scope["type"] == "websocket":
+        if not problem and (scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")):
             problem = self._access.refuse_origin(_header(scope, b"origin"), host)
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         known = self._access.admits(given) or self._access.admits(self._from_cookie(scope))
@@ -104,6 +135,7 @@ class Guard:
             return
         # Set again at every visit with the token: the one before may be of an earlier start.
         cookie = f"{self._cookie}={given}; Path=/; HttpOnly; SameSite=Strict" if known and given else ""
+        cookie += "; Secure" if cookie and scope["scheme"] == "https" else ""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -120,11 +152,9 @@ class Guard:
             await self._app(scope, receive, send_with_headers)
 
     def _from_cookie(self, scope: Scope) -> str:
-        try:
-            found = SimpleCookie(_header(scope, b"cookie")).get(self._cookie)
-        except CookieError:
-            return ""
-        return found.value if found is not None else ""
+        # Programs on other ports of this host set cookies too, in forms that Python's parser stops at: only ours is read.
+        pairs = (pair.strip().partition("=") for pair in _header(scope, b"cookie").split(";"))
+        return next((value for name, _, value in pairs if name == self._cookie), "")
 
 
 def is_loopback(host: str) -> bool:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import os
-import time
-import zipfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request, WebSocket
@@ -19,21 +14,18 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.types import ASGIApp
 
 from siamtrack import __version__
-from siamtrack.live.web.access import Access, Guard
-from siamtrack.live.web.client import CLOSE_REFUSED
+from siamtrack.live.web.access import Access, Guard, Offences, is_loopback
+from siamtrack.live.web.archive import Content, result_files, zip_stream
+from siamtrack.live.web.client import CLOSE_BROKEN, CLOSE_REFUSED
 from siamtrack.live.web.connection import serve_client
+from siamtrack.live.web.door import make_door
 from siamtrack.live.web.protocol import MAX_MESSAGE, pack_text
 from siamtrack.live.web.sessions import Sessions
 
 STOP_S = 3
 """Seconds that connections get to end when the server is stopped."""
 
-CHUNK = 2**18
-"""Bytes of a download that are read and packed at a time."""
-
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
-_PACKED = (".mp4", ".png")
-_UNFINISHED = (".part", ".partial.mp4")
 
 
 def make_app(sessions: Sessions, access: Access, port: int, max_clients: int) -> FastAPI:
@@ -45,7 +37,13 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int) ->
         port: that it listens on: its cookie is named by it, because browsers share cookies among ports.
         max_clients: WebSockets at a time.
     """
-    clients: set[WebSocket] = set()
+    clients: dict[WebSocket, str] = {}
+    offences = Offences()
+
+    def is_full(address: str) -> bool:
+        # One address has half of the places at most, so that others find some. Behind a tunnel or a proxy all have one.
+        share = max_clients if is_loopback(address) else max(1, max_clients // 2)
+        return len(clients) >= max_clients or sum(other == address for other in clients.values()) >= share
 
     @asynccontextmanager
     async def alive(_: FastAPI) -> AsyncIterator[None]:
@@ -57,11 +55,11 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int) ->
     folder = resources.files("siamtrack") / "assets"
     page = {item.name: item.read_bytes() for item in folder.iterdir() if item.name.startswith("live") and "." in item.name}
 
-    def files_of(name: str) -> tuple[Path, dict[str, Path]]:
-        session = sessions.named(name)
-        if session is None:
-            raise HTTPException(404, "there is no such session; it may have ended")
-        return session.session.out, result_files(session.session.out)
+    def files_of(name: str) -> tuple[Path, dict[str, Content]]:
+        folder = sessions.folder(name)
+        if folder is None:
+            raise HTTPException(404, "there is no such session")
+        return folder, result_files(folder, sessions.running(name))
 
     @app.get("/about")
     async def about() -> dict[str, str]:
@@ -81,9 +79,10 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int) ->
     async def one_file(name: str, file: str) -> Response:
         # From our own listing: a path made of the request could lead anywhere.
         _, files = await asyncio.to_thread(files_of, name)
-        if file not in files:
+        path = files.get(file)
+        if not isinstance(path, Path):
             raise HTTPException(404, "there is no such file")
-        return FileResponse(files[file], filename=file)
+        return FileResponse(path, filename=file)
 
     @app.api_route("/", methods=["GET", "HEAD"])
     @app.api_route("/{name}", methods=["GET", "HEAD"])
@@ -94,16 +93,20 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int) ->
 
     @app.websocket("/ws")
     async def connect(websocket: WebSocket) -> None:
-        if len(clients) >= max_clients:
+        address = websocket.client.host if websocket.client is not None else ""
+        # Who was closed for broken messages and comes again at once is let in later; those who are in notice nothing of it.
+        await asyncio.sleep(offences.wait_s(address))
+        if is_full(address):
             await websocket.accept()
             await websocket.send_text(pack_text("refused", message="busy: too many pages are connected; close one"))
             await websocket.close(CLOSE_REFUSED, "busy")
             return
-        clients.add(websocket)
+        clients[websocket] = address
         try:
-            await serve_client(websocket, sessions)
+            if await serve_client(websocket, sessions) == CLOSE_BROKEN:
+                offences.add(address)
         finally:
-            clients.discard(websocket)
+            del clients[websocket]
 
     return app
 
@@ -117,10 +120,12 @@ class Server(uvicorn.Server):
         yield
 
 
-def make_server(app: ASGIApp, max_clients: int) -> Server:
-    """What serves an application, with its limits set."""
+def make_server(app: ASGIApp, max_clients: int, certificate: Path | None = None) -> Server:
+    """What serves an application, with its limits set; over https with a certificate and its key in one file."""
     config = uvicorn.Config(
         app,
+        http=make_door(2 * max_clients),
+        ssl_certfile=certificate,
         log_config=None,
         log_level="error",
         access_log=False,
@@ -136,58 +141,3 @@ def make_server(app: ASGIApp, max_clients: int) -> Server:
         timeout_graceful_shutdown=STOP_S,
     )
     return Server(config)
-
-
-def result_files(folder: Path) -> dict[str, Path]:
-    """The finished files of a session, and the rows of targets that are still followed, by their names in the zip.
-
-    Links are left out, so nothing outside the folder can be reached.
-    """
-    found = {}
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not Path(parent, name).is_symlink())
-        for name in sorted(names):
-            path = Path(parent, name)
-            if not name.endswith(_UNFINISHED) and path.is_file() and not path.is_symlink():
-                found[path.relative_to(folder).as_posix()] = path
-    return found
-
-
-def zip_stream(files: dict[str, Path]) -> Iterator[bytes]:
-    """The bytes of a zip of files, by their names in it, made while they are sent: nothing is gathered in memory or on the
-    disk. A file that has gone meanwhile is left out."""
-    sink = _Sink()
-    with zipfile.ZipFile(sink, "w", allowZip64=True) as archive:
-        for name, path in files.items():
-            try:
-                source = path.open("rb")
-            except OSError:
-                continue
-            with source:
-                status = os.stat(source.fileno())
-                entry = zipfile.ZipInfo(name, time.localtime(status.st_mtime)[:6])
-                entry.compress_type = zipfile.ZIP_STORED if name.endswith(_PACKED) else zipfile.ZIP_DEFLATED
-                with archive.open(entry, "w", force_zip64=status.st_size > 2**31) as target:
-                    while chunk := source.read(CHUNK):
-                        target.write(chunk)
-                        yield sink.taken()
-            yield sink.taken()
-    yield sink.taken()
-
-
-class _Sink(io.RawIOBase):
-    """A stream that cannot go back, and gives away what was written."""
-
-    def __init__(self) -> None:
-        self._data = bytearray()
-
-    def write(self, data: Any) -> int:
-        """Keep bytes until they are taken."""
-        self._data += data
-        return len(data)
-
-    def taken(self) -> bytes:
-        """What was written since the last time."""
-        data = bytes(self._data)
-        self._data.clear()
-        return data

@@ -20,8 +20,8 @@ WINDOW = 2
 KEPT = WINDOW + 2
 """Frames that a client may name in `hold`: those on their way, the one it shows, and the one before."""
 
-STRIKES = 10
-"""Broken messages, less one a second, until a connection is closed."""
+STRIKES, STRIKE_BYTES = 10, 2**19
+"""Broken messages, less one a second, until a connection is closed; so many bytes count as one more."""
 
 MAX_WAITING = 256
 """Texts that may wait for a client that does not read them."""
@@ -142,14 +142,19 @@ class Client:
             raise ValueError("the picture that the box was drawn on is not there any more; draw it again")
         return self._kept[seq]
 
-    def blame(self, problem: str) -> None:
-        """Tell the client that its message was broken; one that goes on like this is closed."""
+    def blame(self, problem: str, size: int) -> None:
+        """Tell the client that its message of `size` bytes was broken; one that goes on like this is closed."""
         now = time.monotonic()
-        self._strikes = max(0.0, self._strikes - (now - self._blamed_at)) + 1
+        self._strikes = max(0.0, self._strikes - (now - self._blamed_at)) + 1 + size / STRIKE_BYTES
         self._blamed_at = now
         self.tell("error", message=problem, about="message")
         if self._strikes > STRIKES:
             self.end(CLOSE_BROKEN, "too many broken messages")
+
+    @property
+    def closed(self) -> int | None:
+        """The code that the connection is closed with; None until there is one."""
+        return self._closing[0] if self.ended.is_set() else None
 
     def end(self, code: int, reason: str) -> None:
         """Close the connection, after what was told before."""

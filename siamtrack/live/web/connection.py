@@ -21,13 +21,19 @@ CLOSE_S = 3.0
 MESSAGES_PER_S, BURST = 120.0, 240.0
 """Messages read of one client. One that sends more is read more slowly; the others are not."""
 
+MESSAGE_BYTES = 2**16
+"""Bytes that count as one message: so 120 messages a second are 8 MB a second."""
 
-async def serve_client(websocket: WebSocket, sessions: Sessions) -> None:
+
+async def serve_client(websocket: WebSocket, sessions: Sessions) -> int | None:
     """Serve a client until it goes, or has to.
 
     Args:
         websocket: not accepted yet.
         sessions: of the server.
+
+    Returns:
+        The code with which it was closed from here; None if the client went.
     """
     await websocket.accept()
     client = Client(websocket)
@@ -49,6 +55,7 @@ async def serve_client(websocket: WebSocket, sessions: Sessions) -> None:
     for problem in problems:
         if isinstance(problem, Exception) and not isinstance(problem, (WebSocketDisconnect, OSError)):
             raise problem
+    return client.closed
 
 
 class Connection:
@@ -63,14 +70,14 @@ class Connection:
         """Read and do what the client says, until it goes."""
         session = self._session = await self._greet()
         while session is not None and (event := await self._receive()) is not None:
-            await self._slow_down()
+            await self._slow_down(1 + len(event) / MESSAGE_BYTES)
             try:
                 if isinstance(event, str):
                     await self._act(session, parse_text(event))
                 else:
                     session.take(self._client, *parse_picture(event))
             except ProtocolError as error:
-                self._client.blame(str(error))
+                self._client.blame(str(error), len(event))
 
     def leave(self) -> None:
         """Leave the session, if there is one."""
@@ -85,10 +92,10 @@ class Connection:
         text: str | None = event.get("text")
         return text if text is not None else event["bytes"]
 
-    async def _slow_down(self) -> None:
+    async def _slow_down(self, messages: float) -> None:
         """Wait as long as the client is above `MESSAGES_PER_S`."""
         now = time.monotonic()
-        self._allowance = min(BURST, self._allowance + (now - self._read_at) * MESSAGES_PER_S) - 1
+        self._allowance = min(BURST, self._allowance + (now - self._read_at) * MESSAGES_PER_S) - messages
         self._read_at = now
         if self._allowance < 0:
             await asyncio.sleep(-self._allowance / MESSAGES_PER_S)
@@ -164,6 +171,9 @@ class Connection:
                 return {"on": on, "file": path.name if path is not None else ""}
             case protocol.Screenshot():
                 return {"file": (await session.screenshot()).name}
+            case protocol.Finish():
+                await session.finish()
+                return {}
             case protocol.Hello():
                 raise ProtocolError("hello came twice")
         return None

@@ -122,13 +122,18 @@ class Screenshot:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Finish:
+    """Stop following all targets, end the recording, and write their files."""
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Ping:
     """To measure the round trip; `t` comes back as it is."""
 
     t: Annotated[float, Field(allow_inf_nan=False)]
 
 
-Message = Hello | Ack | Hold | Release | Add | Reselect | Remove | Pause | Step | Record | Screenshot | Ping
+Message = Hello | Ack | Hold | Release | Add | Reselect | Remove | Pause | Step | Record | Screenshot | Finish | Ping
 
 _KINDS: dict[str, type[Message]] = {kind.__name__.lower(): kind for kind in get_args(Message)}
 

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import OutputError, SiamtrackError
 from siamtrack.live.capture import Captured
 from siamtrack.live.session import Session
 from siamtrack.live.web.client import CLOSE_FAILED, CLOSE_TAKEN_OVER, Client
 from siamtrack.live.web.jpeg import PictureError, decode_jpeg
 from siamtrack.live.web.protocol import ProtocolError, scene_data
+from siamtrack.live.web.turns import Turns
+from siamtrack.system import write_whole
 
 T = TypeVar("T")
 
+SEAL = ".session"
+"""File in a session's folder that tells by `sealed` who may have its results when the session has ended."""
+
 REPEAT_S = 5.0
 """Seconds until the same problem (a full disk, say) is told again, though every frame has it."""
+
+
+def sealed(name: str) -> str:
+    """A session's name in a form that opens nothing."""
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 class ServedSession:
@@ -29,8 +40,7 @@ class ServedSession:
     Args:
         name: part of the address of its downloads; whoever knows it may have them.
         session: what tracks.
-        thread: one, which runs everything that uses the network in the order of the calls. Two at once on the same
-            processor would each be slower.
+        turns: run everything that uses the network in one thread. Two at once on the same processor would each be slower.
 
     Attributes:
         clients: who is there.
@@ -39,8 +49,8 @@ class ServedSession:
 
     mode: str
 
-    def __init__(self, name: str, session: Session, thread: Executor) -> None:
-        self.name, self.session, self.thread = name, session, thread
+    def __init__(self, name: str, session: Session, turns: Turns) -> None:
+        self.name, self.session, self.turns = name, session, turns
         self.clients: set[Client] = set()
         self.closed = ""
         self._complaint = ("", 0.0)
@@ -75,6 +85,11 @@ class ServedSession:
         path = await self._in_turn(self.session.record, on)
         self.show_status()
         return path
+
+    async def finish(self) -> None:
+        """Finish all files; new targets can be drawn then. Raises as `Session.close`."""
+        await self.change(self.session.close, "finished by the user")
+        self.show_status()
 
     async def screenshot(self) -> Path:
         """Write the newest scene as a picture; raises as `Session.screenshot`."""
@@ -126,10 +141,10 @@ class ServedSession:
         """
         self.closed = self.closed or "this session has ended"
         # In its turn, behind what clients asked for before.
-        self.thread.submit(self.session.close, ended).result()
+        self.turns.submit(self, self.session.close, ended).result()
 
     async def _in_turn(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.thread, self._while_open, work, *arguments)
+        return await self.turns.run(self, self._while_open, work, *arguments)
 
     def _while_open(self, work: Callable[..., T], *arguments: Any) -> T:
         # Checked in the network's thread: a target that is added after the end would never be finished.
@@ -156,7 +171,7 @@ class CameraSession(ServedSession):
     after a while.
 
     Args:
-        name, session, thread: as for `ServedSession`.
+        name, session, turns: as for `ServedSession`.
         grace_s: seconds that it may be without a client.
         on_empty: called with the session when they are over.
     """
@@ -164,15 +179,16 @@ class CameraSession(ServedSession):
     mode = "camera"
 
     def __init__(
-        self, name: str, session: Session, thread: Executor, grace_s: float, on_empty: Callable[[CameraSession], None]
+        self, name: str, session: Session, turns: Turns, grace_s: float, on_empty: Callable[[CameraSession], None]
     ) -> None:
-        super().__init__(name, session, thread)
+        super().__init__(name, session, turns)
         self._grace_s, self._on_empty = grace_s, on_empty
         self._waiting: _Arrived | None = None
         self._tracking: asyncio.Task[None] | None = None
         self._frames = 0
         self._began_at = 0.0
         self._end: asyncio.TimerHandle | None = None
+        self._is_sealed = False
 
     def enter(self, client: Client) -> None:
         """The client comes in, or comes back. Another one that is still there has to go: its session went on here."""
@@ -205,6 +221,15 @@ class CameraSession(ServedSession):
         if self._tracking is None or self._tracking.done():
             self._tracking = asyncio.create_task(self._track_all())
 
+    def _while_open(self, work: Callable[..., T], *arguments: Any) -> T:
+        done = super()._while_open(work, *arguments)
+        # A session without a result has no folder, and gets none for this.
+        if not self._is_sealed and self.session.out.is_dir():
+            self._is_sealed = True
+            with suppress(OutputError):  # a full disk is told of by what wants to write results
+                write_whole(self.session.out / SEAL, sealed(self.name))
+        return done
+
     async def _track_all(self) -> None:
         """Track the pictures that wait, until none does."""
         while self._waiting is not None:
@@ -214,7 +239,7 @@ class CameraSession(ServedSession):
                 await self._track(arrived)
             except PictureError as error:
                 client.tell("skipped", seq=arrived.seq)
-                client.blame(str(error))
+                client.blame(str(error), len(arrived.jpeg))
             except (SiamtrackError, ValueError) as error:  # a full disk, say: the next frame may do
                 client.tell("skipped", seq=arrived.seq)
                 self.complain(str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,13 +28,16 @@ class LiveServer:
         source: the server's own video, as for `opener`; None for clients' cameras alone.
         host: name or address to listen on. Others than loopback ones need a token.
         port: 0 takes any free one.
-        token: the secret of the address; "" makes one where one is needed.
+        token: the secret of the address; "" makes one where one is needed, "new" in any case.
+        https: speak https; with a certificate made now, unless one is given.
+        certificate: PEM file of a certificate and its key, for https.
         grace_s: seconds that the session of a client's camera waits for the client to come back.
         max_clients: clients at a time. max_sessions: clients' cameras that are tracked at a time.
         opener: opens `source`.
 
     Attributes:
         url: the whole address to open, token and all.
+        fingerprint: SHA-256 of a certificate that was made now; "" otherwise.
 
     Raises:
         ValueError: the address cannot be listened on, or the token cannot be used.
@@ -50,6 +54,8 @@ class LiveServer:
         host: str = "127.0.0.1",
         port: int = 8765,
         token: str = "",
+        https: bool = False,
+        certificate: Path | None = None,
         grace_s: float = 60.0,
         max_clients: int = 64,
         max_sessions: int = 8,
@@ -60,11 +66,15 @@ class LiveServer:
 
             from siamtrack.live.web.access import Access
             from siamtrack.live.web.app import make_app, make_server
+            from siamtrack.live.web.certificate import make_certificate
             from siamtrack.live.web.sessions import Sessions
         except ModuleNotFoundError as error:
             raise needs("live", f"the live page needs {error.name}") from error
 
         access = Access(host, token)
+        if certificate is not None:
+            _check_certificate(certificate)
+        self.fingerprint = ""
         # Before the video: a camera should not be taken by a server that cannot start.
         self._socket = _listen(host, port)
         try:
@@ -74,8 +84,15 @@ class LiveServer:
             self._socket.close()
             raise
         port = self._socket.getsockname()[1]
-        self.url = _url(host, port, access.token)
-        self._server = make_server(make_app(self._sessions, access, port, max_clients), max_clients)
+        self.url = _url("https" if https or certificate is not None else "http", host, port, access.token)
+        app = make_app(self._sessions, access, port, max_clients)
+        if https and certificate is None:
+            made, self.fingerprint = make_certificate([_name(host), "127.0.0.1", "localhost"])
+            self._server = make_server(app, max_clients, made)
+            self._server.config.load()  # from here on it is in memory
+            made.unlink()
+        else:
+            self._server = make_server(app, max_clients, certificate)
 
     def run(self) -> None:
         """Serve until `stop`, then finish the files of all sessions.
@@ -125,10 +142,27 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _url(host: str, port: int, token: str) -> str:
-    name = _own_address() if host in ("", "0.0.0.0", "::") else host
+def _check_certificate(path: Path) -> None:
+    """Raises:
+    ValueError: the file is no certificate with its key.
+    """
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path)
+    except OSError as error:  # what ssl raises is one too
+        raise ValueError(
+            f"{path} is no PEM file of a certificate and its key ({error}); leave it out to have one made"
+        ) from error
+
+
+def _name(host: str) -> str:
+    """The name or address by which others reach a server that listens on `host`."""
+    return _own_address() if host in ("", "0.0.0.0", "::") else host
+
+
+def _url(scheme: str, host: str, port: int, token: str) -> str:
+    name = _name(host)
     name = f"[{name}]" if ":" in name else name
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    return f"{scheme}://{name}:{port}/" + (f"?token={token}" if token else "")
 
 
 def _own_address() -> str:

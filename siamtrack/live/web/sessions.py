@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from siamtrack.errors import OutputError, SiamtrackError
 from siamtrack.live.capture import Capture
 from siamtrack.live.session import Session
 from siamtrack.live.web.protocol import Hello
-from siamtrack.live.web.served_session import CameraSession, ServedSession
+from siamtrack.live.web.served_session import SEAL, CameraSession, ServedSession, sealed
 from siamtrack.live.web.source_session import SourceSession
+from siamtrack.live.web.turns import Turns
+from siamtrack.outside import SMALL
+from siamtrack.system import read_text
 
 CAMERA_FPS = 30.0
 """Nominal frame rate of recordings of a client's camera; its frames have times of their own."""
@@ -49,7 +52,7 @@ class Sessions:
         self.instance = secrets.token_hex(8)
         self._out, self._make_session = out, make_session
         self._grace_s, self._max_sessions = grace_s, max_sessions
-        self._thread = ThreadPoolExecutor(1, "network")
+        self._turns = Turns()
         self._made = 0
         self._cameras: dict[str, CameraSession] = {}
         self._source: SourceSession | None = None
@@ -58,7 +61,7 @@ class Sessions:
             capture = open_capture()
             self.source_name = capture.name
             session = make_session(out / "server", capture.name, capture.fps)
-            self._source = SourceSession(session, self._thread, capture, open_capture)
+            self._source = SourceSession(session, self._turns, capture, open_capture)
 
     def start(self) -> None:
         """Begin to track the server's video; called in the event loop."""
@@ -78,7 +81,7 @@ class Sessions:
                     session.close("the server was stopped")
             except OutputError as error:
                 problem = error
-        self._thread.shutdown()
+        self._turns.shutdown()
         if problem is not None:
             raise problem
 
@@ -94,15 +97,35 @@ class Sessions:
             return self._source, True
         if hello.session in self._cameras:
             return self._cameras[hello.session], True
+        self._make_room()
         if len(self._cameras) >= self._max_sessions:
             raise ValueError(f"busy: {self._max_sessions} cameras are tracked already; try again when one of them has gone")
-        session = CameraSession(secrets.token_urlsafe(16), self._camera_session(), self._thread, self._grace_s, self._end)
+        session = CameraSession(secrets.token_urlsafe(16), self._camera_session(), self._turns, self._grace_s, self._end)
         self._cameras[session.name] = session
         return session, False
 
-    def named(self, name: str) -> ServedSession | None:
-        """A session by its name."""
-        return self._source if self._source is not None and name == self._source.name else self._cameras.get(name)
+    def folder(self, name: str) -> Path | None:
+        """Where the results of a session are, which may have ended, in an earlier start of the server too; None if it had
+        none. Reads files."""
+        if self._source is not None and name == self._source.name:
+            return self._source.session.out
+        if name in self._cameras:
+            return self._cameras[name].session.out
+        files = self._out.glob(f"*/{SEAL}") if self._out.is_dir() else ()
+        return next((file.parent for file in files if read_text(file, SMALL) == sealed(name)), None)
+
+    def running(self, name: str) -> dict[str, dict[str, Any]]:
+        """What run.json would say of the targets that a session follows now; nothing of one that has ended."""
+        session = self._cameras.get(name) or (self._source if name == "server" else None)
+        return session.session.running() if session is not None else {}
+
+    def _make_room(self) -> None:
+        """End a session that nobody would miss, if there are as many as there may be: its client has gone, and it has
+        written nothing."""
+        if len(self._cameras) >= self._max_sessions:
+            unused = (one for one in self._cameras.values() if not one.clients and not one.session.out.exists())
+            if (session := next(unused, None)) is not None:
+                self._end(session)
 
     def _camera_session(self) -> Session:
         self._made += 1
@@ -112,8 +135,8 @@ class Sessions:
 
     def _end(self, session: CameraSession) -> None:
         """A camera's client did not come back."""
-        del self._cameras[session.name]
-        self._thread.submit(self._finish, session)
+        if self._cameras.pop(session.name, None) is not None:
+            self._turns.submit(session, self._finish, session)
 
     def _finish(self, session: CameraSession) -> None:
         session.closed = "this session has ended"

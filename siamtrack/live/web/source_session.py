@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +14,7 @@ from siamtrack.live.session import Scene, Session
 from siamtrack.live.web.client import Client, Picture
 from siamtrack.live.web.protocol import scene_data
 from siamtrack.live.web.served_session import ServedSession
+from siamtrack.live.web.turns import Turns
 
 _POLL_S = 0.25
 _MAX_STEPS = 100
@@ -27,15 +27,15 @@ class SourceSession(ServedSession):
     its results are finished, and it can be played again.
 
     Args:
-        session, thread: as for `ServedSession`.
+        session, turns: as for `ServedSession`.
         capture: of the video; closed here.
         open_capture: gives another one, to play a file again.
     """
 
     mode = "source"
 
-    def __init__(self, session: Session, thread: Executor, capture: Capture, open_capture: Callable[[], Capture]) -> None:
-        super().__init__("server", session, thread)
+    def __init__(self, session: Session, turns: Turns, capture: Capture, open_capture: Callable[[], Capture]) -> None:
+        super().__init__("server", session, turns)
         self._capture, self._open_capture = capture, open_capture
         self._picture: Picture | None = None
         self._changed: Scene | None = None
@@ -157,7 +157,7 @@ class SourceSession(ServedSession):
     async def _finish(self) -> None:
         self.closed = self._end if self._capture.live else f"{self._end}; play it again to draw targets"
         try:
-            await asyncio.get_running_loop().run_in_executor(self.thread, self.session.close, "done")
+            await self.turns.run(self, self.session.close, "done")
         except SiamtrackError as error:
             self.complain(str(error))
         self.show_status()

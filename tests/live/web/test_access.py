@@ -34,6 +34,13 @@ def test_a_given_token_counts_everywhere() -> None:
         assert not access.admits("")
 
 
+def test_a_new_token_can_be_asked_for_on_a_machine_that_others_use() -> None:
+    first, second = Access("127.0.0.1", "new"), Access("127.0.0.1", "new")
+    assert len(first.token) >= 32
+    assert first.token != second.token
+    assert not first.admits("")
+
+
 @pytest.mark.parametrize("token", ["short", "with space and more", "semi;colon;semi;colon", "ümlaut-ümlaut-ümlaut"])
 def test_a_token_must_be_long_and_plain(token: str) -> None:
     with pytest.raises(ValueError, match=f"at least {MIN_TOKEN} of letters"):

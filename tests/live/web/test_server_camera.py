@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,10 +51,43 @@ def test_a_browser_that_does_not_come_back_leaves_whole_files(serve_live: Serve)
         time.sleep(0.05)  # the recording is finished after the targets' files
     assert json.loads(done.read_text())["ended"] == "the browser was gone for 0.3 s"
     assert recording.exists()
-    assert get(served, f"/sessions/{session}/results.zip")[0] == 404
     with WebClient(served.url, "camera", session) as client:
         assert not client.welcome["resumed"]
         assert client.welcome["folder"] == str(served.out / "browser-2")
+    served.stop()
+    again = serve_live(out=served.out)  # what the session wrote can be fetched by its name, and by no other
+    with zipfile.ZipFile(io.BytesIO(get(again, f"/sessions/{session}/results.zip")[2])) as archive:
+        assert {"recording-1.mp4", "target-1/boxes.csv"} <= set(archive.namelist())
+    for name in ("browser-1", session[:-1], (served.out / "browser-1" / ".session").read_text(), "..", "%2e%2e"):
+        assert get(again, f"/sessions/{name}/results.zip")[0] == 404
+
+
+def test_a_session_without_results_makes_room_when_its_client_has_gone(serve_live: Serve) -> None:
+    served = serve_live(grace_s=60, max_sessions=2)
+    with WebClient(served.url, "camera") as useful:
+        useful.track(frame(0))
+        useful.ask("add", box=box(0))
+    for _ in range(4):  # visitors who look, and go
+        with WebClient(served.url, "camera") as client:
+            client.track(frame(0))
+    with WebClient(served.url, "camera", useful.welcome["session"]) as client:
+        assert client.welcome["resumed"]
+
+
+def test_all_targets_are_finished_at_once_and_new_ones_can_be_drawn(serve_live: Serve) -> None:
+    served = serve_live()
+    with WebClient(served.url, "camera") as client:
+        client.track(frame(0))
+        for _ in range(2):
+            client.ask("add", box=box(0))
+        client.ask("record", on=True)
+        client.track(frame(1))
+        assert client.ask("finish") == {"type": "done", "about": "finish"}
+        for name in ("target-1", "target-2"):
+            assert len(rows(served.out / "browser-1" / name)) == 2
+        assert (served.out / "browser-1" / "recording-1.mp4").exists()
+        assert client.track(frame(2))["targets"] == []
+        assert client.ask("add", box=box(2))["name"] == "target-3"
 
 
 def test_a_session_goes_on_in_the_client_that_asked_last(serve_live: Serve) -> None:

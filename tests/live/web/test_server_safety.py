@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.client
 import json
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -14,6 +18,7 @@ from webclient import Served, WebClient, box, closed, frame, get, knock, overlap
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from siamtrack.live.web import connection
+from siamtrack.live.web.access import LONGEST_WAIT_S, OFFENCE_S, Offences
 
 Serve = Callable[..., Served]
 
@@ -61,6 +66,64 @@ def test_elsewhere_the_token_opens_the_page_and_the_cookie_the_rest(serve_live: 
     assert knock(served, origin="http://evil.example", cookie=cookie) == 403
     with WebClient(served.url.replace(served.host, f"127.0.0.1:{served.port}"), "camera") as client:
         assert client.track(frame(0))["targets"] == []
+
+
+def test_cookies_of_other_programs_on_this_host_do_not_hide_ours(serve_live: Serve) -> None:
+    served = serve_live(host="0.0.0.0", token=TOKEN)
+    ours = f"siamtrack-{served.port}={TOKEN}"
+    for cookie in (f'prefs={{"theme":"dark"}}; {ours}', f"a b=c; {ours}; =;;", f"{ours};prefs=[1, 2]", f"{ours}"):
+        assert get(served, "/live.js", cookie=cookie)[0] == 200
+    assert get(served, "/live.js", cookie=f'prefs="{ours}"')[0] == 403
+
+
+def test_no_other_page_can_change_anything(serve_live: Serve) -> None:
+    served = serve_live()
+    assert get(served, "/about", "POST")[0] == 403
+    assert get(served, "/about", "POST", origin="http://evil.example")[0] == 403
+    assert get(served, "/about", "POST", origin=served.url.rstrip("/"))[0] == 405
+
+
+def test_connections_that_ask_for_nothing_keep_nobody_out(serve_live: Serve) -> None:
+    served = serve_live(max_clients=4)
+    with ExitStack() as stack:
+        for i in range(40):
+            half = stack.enter_context(socket.create_connection(("127.0.0.1", served.port)))
+            half.sendall(b"GET / HTTP/1.1\r\nHost: " if i % 2 else b"")
+        assert get(served)[0] == 200
+        with WebClient(served.url, "camera") as client:
+            assert client.track(frame(0))["targets"] == []
+
+
+def test_who_was_closed_for_bad_messages_is_let_in_later() -> None:
+    now = [0.0]
+    offences = Offences(lambda: now[0])
+    assert offences.wait_s("10.0.0.1") == 0
+    for _ in range(9):
+        offences.add("10.0.0.1")
+    assert (offences.wait_s("10.0.0.1"), offences.wait_s("10.0.0.2")) == (LONGEST_WAIT_S, 0)
+    now[0] = 9 * OFFENCE_S
+    assert offences.wait_s("10.0.0.1") == 0
+
+
+def test_the_page_comes_over_https_with_a_certificate_of_its_own(serve_live: Serve, tmp_path: Path) -> None:
+    served = serve_live(host="0.0.0.0", token=TOKEN, https=True)
+    assert served.url.startswith("https://")
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    connection = http.client.HTTPSConnection("127.0.0.1", served.port, timeout=20, context=trusting)
+    connection.request("GET", f"/?token={TOKEN}")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    assert "Secure" in answer.headers["set-cookie"]
+    assert isinstance(connection.sock, ssl.SSLSocket)
+    shown = hashlib.sha256(connection.sock.getpeercert(binary_form=True) or b"").digest().hex(":").upper()
+    assert shown == served.server.fingerprint
+    address = f"https://127.0.0.1:{served.port}/?token={TOKEN}"
+    with WebClient(address, "camera", ssl=trusting) as client:
+        assert client.track(frame(0))["targets"] == []
+    (tmp_path / "no.pem").write_text("no certificate")
+    with pytest.raises(ValueError, match=r"no\.pem is no PEM file"):
+        serve_live(certificate=tmp_path / "no.pem")
 
 
 def bad_messages(client: WebClient) -> list[str | bytes]:

@@ -94,9 +94,13 @@ def test_targets_are_drawn_again_removed_recorded_and_downloaded(serve_live: Ser
         assert headers["content-disposition"] == 'attachment; filename="siamtrack-server.zip"'
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             assert archive.testzip() is None
-            assert {"target-1/boxes.csv", "target-2/boxes.partial.csv", "recording-1.mp4", "screenshot-1.png"} <= set(
-                archive.namelist()
-            )
+            assert {
+                "target-1/boxes.csv",
+                "target-2/boxes.csv",
+                "target-2/run.json",
+                "recording-1.mp4",
+                "screenshot-1.png",
+            } <= set(archive.namelist())
         status, _, body = get(served, f"{base}/files/screenshot-1.png")
         assert (status, body) == (200, (served.out / "server" / "screenshot-1.png").read_bytes())
         for bad in (

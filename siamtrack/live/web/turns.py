@@ -1,0 +1,132 @@
+"""Whose turn it is: one thread runs the network for all sessions, and each gets its share of the thread's time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+LONG_S, LONG_TIMES = 0.03, 5.0
+"""A job is long that takes so many seconds, and so many times what another owner's takes."""
+
+LONG_PARTS = 9.0
+"""After a long job the thread is kept from the next one for so many times as long: a job cannot be interrupted, and so long
+ones would cost those who have short ones picture after picture, whatever their share is."""
+
+ACTIVE_S = 0.5
+"""An owner without a job for so long asks for no share."""
+
+FORGET_S = 60.0
+
+
+@dataclass
+class _Owner:
+    """Who has jobs: those that wait, the time spent on earlier ones, how long the last one took, and when it ended."""
+
+    jobs: deque[tuple[Future[Any], Callable[[], Any]]] = field(default_factory=deque)
+    spent_s: float = 0.0
+    last_s: float = 0.0
+    ended_at: float = float("-inf")
+
+
+class Turns:
+    """Runs jobs one after another in a thread: of those who wait, the one on whom the least time was spent is next.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._owners: dict[object, _Owner] = {}
+        self._spent_s = 0.0  # of the owner whose turn it was last: who comes from a rest begins there
+        self._no_long_before = float("-inf")
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="network", daemon=True)
+        self._thread.start()
+
+    def submit(self, owner: object, work: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Have a job done in its turn.
+
+        Args:
+            owner: on whose time; jobs of one owner are done in the order of the calls.
+            work, arguments: what to call.
+
+        Raises:
+            RuntimeError: it was shut down.
+        """
+        future: Future[T] = Future()
+        with self._changed:
+            if self._closing:
+                raise RuntimeError("no job is taken any more; the server was stopped")
+            mine = self._owners.setdefault(owner, _Owner())
+            if not mine.jobs:
+                mine.spent_s = max(mine.spent_s, self._spent_s)
+            mine.jobs.append((future, lambda: work(*arguments)))
+            self._changed.notify()
+        return future
+
+    async def run(self, owner: object, work: Callable[..., T], *arguments: Any) -> T:
+        """As `submit`, and wait for what it gives."""
+        return await asyncio.wrap_future(self.submit(owner, work, *arguments))
+
+    def shutdown(self) -> None:
+        """Do all jobs that wait, and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (owner := self._next()) is not None:
+            future, work = owner.jobs[0]
+            if future.set_running_or_notify_cancel():
+                began_at = self._clock()
+                try:
+                    result = work()
+                # Whatever it was goes to the one who waits for it.
+                except BaseException as error:
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+                self._account(owner, began_at)
+            with self._changed:
+                owner.jobs.popleft()
+
+    def _account(self, owner: _Owner, began_at: float) -> None:
+        with self._changed:
+            owner.ended_at = self._clock()
+            owner.last_s = owner.ended_at - began_at
+            self._spent_s = owner.spent_s
+            owner.spent_s += owner.last_s
+            since = owner.ended_at - FORGET_S
+            self._owners = {key: one for key, one in self._owners.items() if one.jobs or one.ended_at > since}
+            if self._is_long(owner):
+                self._no_long_before = owner.ended_at + LONG_PARTS * owner.last_s
+
+    def _next(self) -> _Owner | None:
+        """The owner whose turn it is, waited for; None when it was shut down and nothing is left."""
+        with self._changed:
+            while True:
+                waiting = sorted((one for one in self._owners.values() if one.jobs), key=lambda one: one.spent_s)
+                if not waiting and self._closing:
+                    return None
+                wait_s = self._no_long_before - self._clock()
+                for one in waiting:
+                    if self._closing or wait_s <= 0 or not self._is_long(one):
+                        return one
+                self._changed.wait(min(wait_s, ACTIVE_S) if waiting else None)
+
+    def _is_long(self, owner: _Owner) -> bool:
+        """Whether its jobs are long, beside those of others who had one lately."""
+        since = self._clock() - ACTIVE_S
+        others = [one.last_s for one in self._owners.values() if one is not owner and (one.jobs or one.ended_at > since)]
+        return owner.last_s > max(LONG_S, LONG_TIMES * min(others, default=float("inf")))

@@ -1,0 +1,83 @@
+"""Shares of the network's thread, by a clock that the jobs themselves set: nothing here waits."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from siamtrack.live.web.turns import LONG_PARTS, Turns
+
+
+class Room:
+    """Owners who always have a job waiting, each of its length, and how often each had its turn."""
+
+    def __init__(self, **lengths_s: float) -> None:
+        self.now = 0.0
+        self.turns = Turns(lambda: self.now)
+        self.had: Counter[str] = Counter()
+        self._lengths_s = lengths_s
+
+    def run(self, until_s: float) -> Counter[str]:
+        until_s += 1.0
+        begin, done = threading.Event(), threading.Event()
+
+        def wait() -> None:  # until all are there
+            begin.wait(10)
+            self.now += 1.0
+
+        self.turns.submit("first", wait)
+
+        def work(owner: str) -> None:
+            self.now += self._lengths_s[owner]
+            self.had[owner] += 1
+            if self.now < until_s:
+                self.turns.submit(owner, work, owner)
+            else:
+                done.set()
+
+        for owner in self._lengths_s:
+            self.turns.submit(owner, work, owner)
+        begin.set()
+        assert done.wait(10)
+        self.turns.shutdown()
+        return self.had
+
+
+def test_jobs_of_one_owner_keep_their_order() -> None:
+    turns, done = Turns(), []
+    jobs: list[Future[Any]] = [turns.submit("a", done.append, i) for i in range(20)]
+    jobs[-1].result(10)
+    assert done == list(range(20))
+    turns.shutdown()
+    with pytest.raises(RuntimeError, match="stopped"):
+        turns.submit("a", done.append, 0)
+
+
+def test_an_error_reaches_the_one_who_waits_and_the_next_job_is_done() -> None:
+    turns = Turns()
+    with pytest.raises(ZeroDivisionError):
+        turns.submit("a", lambda: 1 // 0).result(10)
+    assert turns.submit("a", lambda: 7).result(10) == 7
+    turns.shutdown()
+
+
+def test_owners_get_equal_time_whatever_the_length_of_their_jobs() -> None:
+    had = Room(short=0.01, middle=0.02).run(12)
+    assert had["short"] == pytest.approx(2 * had["middle"], rel=0.1)
+
+
+def test_long_jobs_take_a_tenth_while_somebody_has_short_ones() -> None:
+    had = Room(short=0.01, long=0.13, longer=0.2).run(60)
+    spent = 0.13 * had["long"] + 0.2 * had["longer"]
+    assert spent / (0.01 * had["short"]) == pytest.approx(1 / LONG_PARTS, rel=0.25)
+    assert had["long"] > 5
+    assert had["longer"] > 5
+
+
+def test_among_long_ones_none_is_held_back() -> None:
+    had = Room(long=0.13, longer=0.2).run(20)
+    assert 0.13 * had["long"] + 0.2 * had["longer"] == pytest.approx(20, abs=0.4)
