@@ -12,8 +12,8 @@ from siamtrack.cli.terminal import note
 
 def export_labels(
     results: Annotated[Path, typer.Argument(help="Folder that siamtrack track, live or batch wrote.")],
-    to: Annotated[str, typer.Option(metavar="FORM", help="mot, coco, parquet, cvat or labelme.")],
-    out: Annotated[Path, typer.Option(help="Folder for the labels: one file a video, for labelme one folder.")],
+    to: Annotated[str, typer.Option(metavar="FORM", help="mot, coco, yolo, parquet, cvat, labelme or labelstudio.")],
+    out: Annotated[Path, typer.Option(help="Folder for the labels.")],
     label: Annotated[
         str, typer.Option(metavar="NAME", help="The category; {target} in it stands for the target's own name.")
     ] = "object",
@@ -21,17 +21,18 @@ def export_labels(
     min_score: Annotated[float, typer.Option(min=0, max=1, help="Leave out boxes that score less.")] = 0.0,
     every: Annotated[int, typer.Option(min=1, metavar="N", help="Keep only each N-th frame.")] = 1,
     frames: Annotated[
-        bool, typer.Option("--frames", help="coco, labelme: also write the frame images, from the tracked video.")
+        bool, typer.Option("--frames", help="coco, yolo, labelme: also write the frame images, from the tracked video.")
     ] = False,
-    suffix: Annotated[str, typer.Option(metavar="jpg|png", help="coco, labelme: ending of the frame images.")] = "jpg",
+    suffix: Annotated[str, typer.Option(metavar="jpg|png", help="Ending of a video's frame images.")] = "jpg",
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Frame size, where run.json does not say it.")] = None,
     source: Annotated[str | None, typer.Option(metavar="FILE", help="The tracked video, where it has moved.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over labels that exist.")] = False,
 ) -> int:
     """Turn tracking results into labels: a tracked video becomes training data, or a start for annotators.
 
-    mot is MOTChallenge text, coco TAO's JSON of COCO kind, parquet a table with the extra `parquet`, cvat "CVAT for video
-    1.1", labelme one JSON a frame. Frames that are LOST are left out; in cvat they are marked as outside.
+    mot is MOTChallenge text, coco TAO's JSON of COCO kind, yolo one data set of all videos with data.yaml, parquet a table
+    with the extra `parquet`, cvat "CVAT for video 1.1", labelme one JSON a frame, labelstudio a task for its videos. Frames
+    that are LOST are left out; in cvat they are marked as outside.
 
     \b
     Examples:
@@ -39,16 +40,16 @@ def export_labels(
       siamtrack export-labels runs/car --to mot --out labels
       siamtrack export-labels runs/car --to cvat --out labels --label car --every 5
       siamtrack export-labels runs/car --to labelme --out labels --min-score 0.5 --frames
-      siamtrack export-labels runs/batch --to coco --out labels --label "{target}"
+      siamtrack export-labels runs/batch --to yolo --out dataset --label "{target}" --frames
     """
     from siamtrack.labels.footage import override, parse_size
     from siamtrack.labels.label_forms import export
     from siamtrack.labels.label_selection import LabelOptions
     from siamtrack.labels.results_folder import load_tracks
 
-    options = LabelOptions(label, keep_lost, min_score, every, suffix, force)
+    options = LabelOptions(label, keep_lost, min_score, every, suffix, force, frames)
     found = override(load_tracks(results), parse_size(size) if size else None, source)
-    written = export(found, to, out, options, frames)
+    written = export(found, to, out, options)
     for item in found.skipped:
         note(f"{item.folder} is left out: {item.reason}")
     for done in written:

@@ -1,4 +1,4 @@
-"""Tracking results as labels for other tools: MOT, COCO, Parquet, CVAT and LabelMe.
+"""Tracking results as labels for other tools: MOT, COCO, YOLO, Parquet, CVAT, LabelMe and Label Studio.
 
     from siamtrack.labels import load_tracks, write_mot
 
@@ -14,9 +14,11 @@ from siamtrack.labels.cvat import write_cvat
 from siamtrack.labels.json_labels import write_coco, write_labelme
 from siamtrack.labels.label_forms import FORMS, Exported, export
 from siamtrack.labels.label_selection import LabelOptions
+from siamtrack.labels.label_studio import write_label_studio
 from siamtrack.labels.results_folder import load_tracks
 from siamtrack.labels.tables import write_mot, write_parquet
 from siamtrack.labels.tracks import Results, Skipped, Track, VideoTracks
+from siamtrack.labels.yolo import write_yolo
 
 __all__ = [
     "FORMS",
@@ -30,7 +32,9 @@ __all__ = [
     "load_tracks",
     "write_coco",
     "write_cvat",
+    "write_label_studio",
     "write_labelme",
     "write_mot",
     "write_parquet",
+    "write_yolo",
 ]

@@ -20,7 +20,7 @@ import numpy as np
 
 from siamtrack.labels.files import clean_label, write_file
 from siamtrack.labels.footage import frame_counts, frame_size
-from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, choose
+from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, choose, class_numbers
 from siamtrack.labels.tracks import VideoTracks
 from siamtrack.tracking.result import State
 
@@ -42,7 +42,7 @@ def write_cvat(video: VideoTracks, path: str | Path, options: LabelOptions = DEF
     tracked = [one for one in choose(video, options) if one.seen.any()]
     root = ElementTree.Element("annotations")
     _text(root, "version", "1.1")
-    _add_meta(root, clean_label(video.name), said, size_wh, sorted({one.label for one in tracked}))
+    _add_meta(root, clean_label(video.name), said, size_wh, list(class_numbers(tracked, first=0)))
     for one in tracked:
         _add_track(root, one, sure)
     ElementTree.indent(root)

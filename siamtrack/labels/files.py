@@ -6,8 +6,8 @@ Results from elsewhere may hold any text: names and labels are made fit for file
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
 
 from siamtrack.errors import OutputError
 from siamtrack.system import make_folder, write_whole
@@ -67,37 +67,49 @@ def video_name(source: str | None, folder: Path) -> str:
     return name or folder.resolve().name or "video"
 
 
-def frame_name(index: int, suffix: str) -> str:
-    """File name of a frame, by its 0-based number: as CVAT names those that it exports."""
-    return f"frame_{index:06d}.{suffix}"
+class FrameNames:
+    """File names of a video's frames: those of its images; for a video `frame_000012.jpg`, as CVAT names what it exports.
+
+    Args:
+        suffix: ending of a video's frames. images: file names by 0-based frame number, if the video is a folder of images.
+    """
+
+    def __init__(self, suffix: str, images: Sequence[str] = ()) -> None:
+        self._suffix, self._images = suffix, images
+
+    @property
+    def own(self) -> bool:
+        """Whether the frames are images that have names of their own."""
+        return bool(self._images)
+
+    def image(self, index: int) -> str:
+        """Of a frame's image."""
+        return self._images[index] if self._images else f"frame_{index:06d}.{self._suffix}"
+
+    def label(self, index: int, ending: str) -> str:
+        """Of a frame's label file: as its image, but for the ending, such as `json`."""
+        return f"{PurePath(self.image(index)).stem}.{ending}"
+
+    def there(self, folder: Path, ending: str | None = None) -> list[Path]:
+        """Files in a folder that are named as a frame's label file is, or else as its image; none if there is no folder."""
+        if not folder.is_dir():
+            return []
+        if self._images:
+            known = {self.label(index, ending) if ending else name for index, name in enumerate(self._images)}
+            return sorted(path for path in folder.iterdir() if path.name in known)
+        name = re.compile(rf"frame_\d{{6,}}\.{ending or self._suffix}")
+        return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
 
 
-def check_free(path: Path, force: bool) -> None:
-    """Make sure that a file is not there yet, unless it may be written over.
+def check_free(paths: Iterable[Path], force: bool) -> None:
+    """Make sure that files are not there yet, unless they may be written over.
 
     Raises:
-        OutputError: it is.
+        OutputError: one is.
     """
-    if not force and path.exists():
-        raise OutputError(f"{path} exists; give --force to write over it, or another --out")
-
-
-def check_no_frames(folder: Path, suffix: str, force: bool) -> None:
-    """Make sure that a folder holds no file that is named as a frame is, unless they may be written over.
-
-    Raises:
-        OutputError: it does.
-    """
-    if not force and (there := frame_files(folder, suffix)):
-        raise OutputError(f"{there[0]} exists; give --force to write over it, or another --out")
-
-
-def frame_files(folder: Path, suffix: str) -> list[Path]:
-    """Files such as `frame_000012.json` in a folder, in order; none if there is no folder."""
-    if not folder.is_dir():
-        return []
-    name = re.compile(rf"frame_\d{{6,}}\.{suffix}")
-    return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
+    for path in paths:
+        if not force and path.exists():
+            raise OutputError(f"{path} exists; give --force to write over it, or another --out")
 
 
 def write_file(path: Path, data: str | bytes, force: bool) -> None:
@@ -106,6 +118,19 @@ def write_file(path: Path, data: str | bytes, force: bool) -> None:
     Raises:
         OutputError: it exists and `force` is False, or it cannot be written.
     """
-    check_free(path, force)
+    check_free([path], force)
     make_folder(path.parent)
     write_whole(path, data)
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """Remove files of an earlier export.
+
+    Raises:
+        OutputError: one cannot be removed.
+    """
+    for path in paths:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise OutputError(f"{path} of an earlier export cannot be removed ({error.strerror})") from error

@@ -11,11 +11,11 @@ import cv2
 
 from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.frames import Image
-from siamtrack.labels.files import frame_name, write_file
+from siamtrack.labels.files import FrameNames, write_file
 from siamtrack.labels.label_selection import LabelOptions
 from siamtrack.labels.tracks import Results, VideoTracks
-from siamtrack.system import make_folder
-from siamtrack.video.images import ImageSource
+from siamtrack.system import make_folder, read_file
+from siamtrack.video.images import MOST_BYTES, ImageSource
 from siamtrack.video.open_source import open_again
 from siamtrack.video.source import Source
 
@@ -101,8 +101,23 @@ def open_video(video: VideoTracks) -> Source:
     return open_again(video.source)
 
 
+def frame_names(video: VideoTracks, suffix: str) -> FrameNames:
+    """File names of a video's frames: its images' own where they are still there and no two are named alike.
+
+    Args:
+        video: whose frames. suffix: ending of frames that have no name yet.
+    """
+    try:
+        with open_video(video) as source:
+            files = source.files if isinstance(source, ImageSource) else []
+    except (FileNotFoundError, SiamtrackError):
+        files = []
+    stems = {path.stem.casefold() for path in files}  # label files differ from images in their endings alone
+    return FrameNames(suffix, [path.name for path in files] if len(stems) == len(files) >= video.end_frame else ())
+
+
 def write_frames(video: VideoTracks, frames: Collection[int], folder: Path, options: LabelOptions) -> None:
-    """Write some frames of a video as images, `frame_000012.jpg` for the frame with index 12.
+    """Write some frames as images named by `frame_names`: those of a video encoded, those of a folder as they are.
 
     Raises:
         DataError: the video is gone, ends early, or has frames of another size than the labels.
@@ -115,6 +130,7 @@ def write_frames(video: VideoTracks, frames: Collection[int], folder: Path, opti
         source = open_video(video)
     except (FileNotFoundError, SiamtrackError) as error:
         raise DataError(f"the frames of {video.name} cannot be had: {error}; give the video with --source FILE") from error
+    names = frame_names(video, options.suffix)
     make_folder(folder)
     with source:
         for frame in source.read(min(wanted)):
@@ -122,19 +138,23 @@ def write_frames(video: VideoTracks, frames: Collection[int], folder: Path, opti
                 if frame.image.shape[1::-1] != size_wh:
                     seen = _by((frame.image.shape[1], frame.image.shape[0]))
                     raise DataError(f"frame {frame.index} of {source.name} is {seen}, the labels are for {_by(size_wh)}")
-                _write_image(folder / frame_name(frame.index, options.suffix), frame.image, options)
+                path = folder / names.image(frame.index)
+                if names.own and isinstance(source, ImageSource):
+                    write_file(path, read_file(source.files[frame.index], MOST_BYTES), options.force)
+                else:
+                    write_file(path, _encoded(frame.image, options.suffix), options.force)
                 wanted.remove(frame.index)
             if not wanted:
                 return
     raise DataError(f"{source.name} ended before frame {min(wanted)}; is it the video that was tracked?")
 
 
-def _write_image(path: Path, image: Image, options: LabelOptions) -> None:
-    parameters = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if options.suffix == "jpg" else []
-    ok, data = cv2.imencode(f".{options.suffix}", image, parameters)
+def _encoded(image: Image, suffix: str) -> bytes:
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == "jpg" else []
+    ok, data = cv2.imencode(f".{suffix}", image, parameters)
     if not ok:
-        raise DataError(f"{path.name} cannot be encoded as {options.suffix}")
-    write_file(path, data.tobytes(), options.force)
+        raise DataError(f"a frame cannot be encoded as {suffix}")
+    return data.tobytes()
 
 
 def _by(size_wh: tuple[int, int]) -> str:

@@ -3,14 +3,17 @@
 **COCO**: TAO's form (github.com/TAO-Dataset/tao, `tao/toolkit/tao/tao.py`) is COCO's detection form, one annotation a
 box, with `videos`, `tracks`, `video_id` and `frame_index` added, so that plain COCO tools read it too. (YouTube-VIS, the
 other one, has one annotation a track, with a list of boxes.) Boxes are 0-based `[x, y, width, height]`. An annotation
-here also says its `score` and `state`; a frame in which the target was not seen is an image without annotations.
-`file_name` is the image's place beside this file: `clip/frame_000012.jpg` for `clip.json`, the frame with index 12.
+here also says its `score` and `state`; a frame in which the target was not seen is an image without annotations. There is
+no mask, but the key `segmentation`, an empty list: pycocotools draws no annotation without it.
+`file_name` of a frame of a video is its place beside this file: `clip/frame_000012.jpg` for `clip.json`, the frame with index
+12. That of an image is its own name, `0013.png`, and that of its copy beside this file where `frames` asks for one.
 
 **LabelMe**: a folder with one JSON for each frame that has boxes (github.com/wkentaro/labelme, its label file reader). A
 shape is a `rectangle` of two corners, 0-based: left top and right bottom. `group_id` is the target's number, the same in
 all frames, and `description` its name; `score` and `state` stand beside them, and LabelMe keeps such extras. The image is
-not inside: `imagePath` names `frame_000012.jpg` in the same folder for the frame with index 12, which
-`siamtrack export-labels --frames` writes, or anyone. LabelMe refuses an image of another size than the file says.
+not inside: `imagePath` names it in the same folder, where `siamtrack export-labels --frames` writes it, or anyone:
+`frame_000012.jpg` for the frame with index 12 of a video, or an image's own name; the JSON is named alike. LabelMe refuses an
+image of another size than the file says.
 """
 
 from __future__ import annotations
@@ -19,10 +22,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from siamtrack.errors import OutputError
-from siamtrack.labels.files import check_no_frames, clean_label, frame_files, frame_name, write_file
-from siamtrack.labels.footage import frame_size
-from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, by_frame, choose
+from siamtrack.labels.files import check_free, clean_label, remove_files, write_file
+from siamtrack.labels.footage import frame_names, frame_size
+from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, by_frame, choose, class_numbers
 from siamtrack.labels.tracks import VideoTracks
 from siamtrack.system import make_folder
 
@@ -47,9 +49,11 @@ def write_coco(video: VideoTracks, path: str | Path, options: LabelOptions = DEF
     """
     path = Path(path)
     width, height = frame_size(video)
+    names = frame_names(video, options.suffix)
+    folder = "" if names.own and not options.frames else f"{path.stem}/"
     chosen = choose(video, options)
     tracked = [one for one in chosen if one.seen.any()]
-    categories = {label: number for number, label in enumerate(sorted({one.label for one in tracked}), 1)}
+    categories = class_numbers(tracked, first=1)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, (frame, boxes) in enumerate(by_frame(chosen).items(), 1):
@@ -57,7 +61,7 @@ def write_coco(video: VideoTracks, path: str | Path, options: LabelOptions = DEF
             {
                 "id": image_id,
                 "video_id": VIDEO_ID,
-                "file_name": f"{path.stem}/{frame_name(frame, options.suffix)}",
+                "file_name": f"{folder}{names.image(frame)}",
                 "width": width,
                 "height": height,
                 "frame_index": frame,
@@ -104,6 +108,7 @@ def _annotation(one: Chosen, row: int) -> dict[str, Any]:
         "video_id": VIDEO_ID,
         "track_id": one.number,
         "bbox": box,
+        "segmentation": [],
         "area": round(box[2] * box[3], 3),
         "iscrowd": 0,
         "score": round(float(one.track.scores[row]), 4),
@@ -126,10 +131,11 @@ def write_labelme(video: VideoTracks, path: str | Path, options: LabelOptions = 
     """
     folder = Path(path)
     width, height = frame_size(video)
-    check_no_frames(folder, "json", options.force)
+    names = frame_names(video, options.suffix)
+    check_free(names.there(folder, "json"), options.force)
     make_folder(folder)
     count = 0
-    written: set[str] = set()
+    written: set[Path] = set()
     for frame, boxes in by_frame(choose(video, options)).items():
         if not boxes:
             continue
@@ -137,16 +143,16 @@ def write_labelme(video: VideoTracks, path: str | Path, options: LabelOptions = 
             "version": LABELME_VERSION,
             "flags": {},
             "shapes": [_shape(one, row) for one, row in boxes],
-            "imagePath": frame_name(frame, options.suffix),
+            "imagePath": names.image(frame),
             "imageData": None,
             "imageHeight": height,
             "imageWidth": width,
         }
-        name = frame_name(frame, "json")
-        write_file(folder / name, json.dumps(data, indent=2) + "\n", options.force)
-        written.add(name)
+        path = folder / names.label(frame, "json")
+        write_file(path, json.dumps(data, indent=2) + "\n", options.force)
+        written.add(path)
         count += len(boxes)
-    _remove_others(folder, written)
+    remove_files(path for path in names.there(folder, "json") if path not in written)
     return count
 
 
@@ -163,12 +169,3 @@ def _shape(one: Chosen, row: int) -> dict[str, Any]:
         "score": round(float(one.track.scores[row]), 4),
         "state": str(one.track.states[row]),
     }
-
-
-def _remove_others(folder: Path, written: set[str]) -> None:
-    for path in frame_files(folder, "json"):
-        if path.name not in written:
-            try:
-                path.unlink()
-            except OSError as error:
-                raise OutputError(f"{path} of an earlier export cannot be removed ({error.strerror})") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +30,9 @@ class LabelOptions:
         keep_lost: export the boxes of LOST frames too. They are guesses.
         min_score: boxes that score less are left out.
         every: keep only each N-th frame, counted from the first tracked frame of the video.
-        suffix: jpg or png: ending of the frame images that COCO and LabelMe files name.
+        suffix: jpg or png: ending of a video's frames as images.
         force: write over files that exist.
+        frames: also write the images that the labels name, where a form names images.
 
     Raises:
         ValueError: a value that cannot be used.
@@ -42,6 +44,7 @@ class LabelOptions:
     every: int = 1
     suffix: str = "jpg"
     force: bool = False
+    frames: bool = False
 
     def __post_init__(self) -> None:
         if not clean_label(self.label):
@@ -102,3 +105,8 @@ def by_frame(chosen: tuple[Chosen, ...]) -> dict[int, list[tuple[Chosen, int]]]:
             if one.seen[row]:
                 boxes.append((one, row))
     return dict(sorted(found.items()))
+
+
+def class_numbers(chosen: Iterable[Chosen], first: int) -> dict[str, int]:
+    """The labels of all tracks that have a box, in alphabetical order, numbered from `first` on."""
+    return {label: number for number, label in enumerate(sorted({one.label for one in chosen if one.seen.any()}), first)}

@@ -1,8 +1,11 @@
 """Labels as tables, one row a box: MOTChallenge text and Parquet.
 
-**MOT**: one line a box, `frame,id,bb_left,bb_top,bb_width,bb_height,conf,-1,-1,-1`. "All frame numbers, target IDs and bounding
-boxes are 1-based" (motchallenge.net/instructions, repeated by its official evaluation kit, TrackEval): the frame with
-index 0 is 1, and a box at the frame's very corner is at (1, 1). Readers such as py-motmetrics take that 1 off again.
+**MOT**: one line a box, as in the benchmark's ground truth: `frame,id,left,top,width,height,conf,class,visibility`. "All frame
+numbers, target IDs and bounding boxes are 1-based" (motchallenge.net/instructions, repeated by its official evaluation kit,
+TrackEval): the frame with index 0 is 1, and a box at the frame's very corner is at (1, 1). py-motmetrics takes that 1 off
+again; Datumaro, which reads for CVAT, and norfair do not. The class counts from 1 in `clip.labels` beside `clip.txt`, which
+has one label a line: Datumaro wants it as `gt/labels.txt`. Visibility is 1 throughout: nothing estimates it, and readers take
+0, or what is no number, for occluded.
 
 **Parquet**: the columns of boxes.csv after `video` and `target`, with the same values: 0-based frames and boxes. A folder
 of such files reads as one data set.
@@ -18,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from siamtrack.errors import needs
-from siamtrack.labels.files import clean_label, write_file
-from siamtrack.labels.label_selection import DEFAULTS, LabelOptions, by_frame, choose
+from siamtrack.labels.files import check_free, clean_label, write_file
+from siamtrack.labels.label_selection import DEFAULTS, LabelOptions, by_frame, choose, class_numbers
 from siamtrack.labels.tracks import VideoTracks
 
 
@@ -27,21 +30,27 @@ def write_mot(video: VideoTracks, path: str | Path, options: LabelOptions = DEFA
     """Write a video's tracks as MOTChallenge text; ids follow the order of the targets.
 
     Args:
-        video: its tracks. path: the file. options: what is exported; this form has no labels.
+        video: its tracks. path: the file; its labels stand in one beside it that ends in `.labels`.
+        options: what is exported.
 
     Returns:
         How many boxes were written.
 
     Raises:
-        OutputError: the file exists, or cannot be written.
+        OutputError: a file exists, or cannot be written.
     """
+    path = Path(path)
+    chosen = choose(video, options)
+    classes = class_numbers(chosen, first=1)
     lines = []
-    for frame, boxes in by_frame(choose(video, options)).items():
+    for frame, boxes in by_frame(chosen).items():
         for one, row in boxes:
             x, y, w, h = one.track.boxes_xywh[row]
             place = f"{x + 1:.3f},{y + 1:.3f},{w:.3f},{h:.3f}"
-            lines.append(f"{frame + 1},{one.number},{place},{one.track.scores[row]:.4f},-1,-1,-1\n")
-    write_file(Path(path), "".join(lines), options.force)
+            lines.append(f"{frame + 1},{one.number},{place},{one.track.scores[row]:.4f},{classes[one.label]},1\n")
+    check_free([path], options.force)
+    write_file(path.with_suffix(".labels"), "".join(f"{label}\n" for label in classes), options.force)
+    write_file(path, "".join(lines), options.force)
     return len(lines)
 
 

@@ -151,6 +151,11 @@ class ImageSource(Source):
         """What a user should know of how the images were read, up to now."""
         return self._range.notes()
 
+    @property
+    def files(self) -> Sequence[Path]:
+        """The file of each frame; none if the frames are pages of one file."""
+        return () if self._pages else self._paths
+
     def read(self, start: int = 0) -> Iterator[Frame]:
         """Images as frames; see `Source.read`."""
         if start >= self.frame_count:

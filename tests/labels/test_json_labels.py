@@ -131,7 +131,7 @@ def test_an_earlier_export_is_replaced_only_when_asked_and_other_files_stay(writ
 def test_frames_are_written_beside_the_labels(write_run, tmp_path: Path, clip: Path, form: str) -> None:
     rows = [(frame, rendered_frame(frame)[1], 0.9, State.LOST if frame == 6 else State.TRACKING) for frame in range(3, 12)]
     results = load_tracks(write_run(tmp_path / "run", rows, source=str(clip)))
-    export(results, form, tmp_path / "out", LabelOptions(every=3, suffix="png"), frames=True)
+    export(results, form, tmp_path / "out", LabelOptions(every=3, suffix="png", frames=True))
     pictures = sorted((tmp_path / "out/clip").glob("*.png"))
     # COCO lists the frame without a box as well.
     assert [path.name for path in pictures] == [
@@ -158,9 +158,9 @@ def test_frames_that_cannot_be_had(write_run, tmp_path: Path, clip: Path) -> Non
     for about, problem in cases:
         results = load_tracks(write_run(tmp_path / "run", about={"frame_wh": [320, 240], **about}))
         with pytest.raises(DataError, match=problem):
-            export(results, "labelme", tmp_path / "out", frames=True)
+            export(results, "labelme", tmp_path / "out", LabelOptions(frames=True))
         assert not list(tmp_path.glob("out/*/*"))
     rows = [(frame, (1.0, 2.0, 30.0, 40.0), 0.9, State.TRACKING) for frame in (18, 25)]
     results = load_tracks(write_run(tmp_path / "run", rows, source=str(clip)))
     with pytest.raises(DataError, match="ended before frame 25; is it the video that was tracked"):
-        export(results, "labelme", tmp_path / "out", frames=True)
+        export(results, "labelme", tmp_path / "out", LabelOptions(frames=True))

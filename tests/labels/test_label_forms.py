@@ -53,13 +53,12 @@ def test_a_real_run_in_every_form(tracked: Path, tmp_path: Path) -> None:
     track = load_tracks(tracked).videos[0].tracks[1]
     assert track.target == "patch"
     for form in FORMS:
-        if form == "parquet":
-            pytest.importorskip("pyarrow")
         result = labels(tracked, "--to", form, "--out", tmp_path, "--label", "patch")
         assert result.exit_code == 0, result.output
-        assert f"{tmp_path}/clip" in result.output.replace("\\", "/")
+        assert f"{tmp_path}/{'labels/' if form == 'yolo' else ''}clip" in result.output.replace("\\", "/")
         assert "25 boxes of 2 targets" in result.output
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip", "clip.json", "clip.parquet", "clip.txt", "clip.xml"]
+    names = {"clip", "clip.json", "clip.labels", "clip.labelstudio.json", "clip.parquet", "clip.txt", "clip.xml"}
+    assert {path.name for path in tmp_path.iterdir()} == names | {"data.yaml", "labels"}
     rows = np.loadtxt(tmp_path / "clip.txt", delimiter=",")
     boxes = rows[rows[:, 1] == 2][:, 2:6] - [1, 1, 0, 0]
     np.testing.assert_allclose(boxes, track.boxes_xywh, atol=5e-4)
@@ -106,7 +105,7 @@ def test_a_video_without_a_box_is_pointed_out(write_run, tmp_path: Path) -> None
 def test_mistakes_are_one_clear_line(write_run, tmp_path: Path, clip: Path) -> None:
     folder, out = write_run(tmp_path / "run"), tmp_path / "out"
     assert "no form of labels 'cooc'; did you mean 'coco'?" in refused(folder, "--to", "cooc", "--out", out)
-    assert "--frames goes with coco and labelme" in refused(folder, "--to", "mot", "--out", out, "--frames")
+    assert "--frames goes with coco, yolo, labelme" in refused(folder, "--to", "mot", "--out", out, "--frames")
     assert "is the folder of a run" in refused(folder, "--to", "mot", "--out", folder)
     assert "size '0x9' is not WIDTHxHEIGHT" in refused(folder, "--to", "coco", "--out", out, "--size", "0x9")
     assert "--size is 9x9, but clip was tracked in 320x240" in refused(folder, "--to", "coco", "--out", out, "--size", "9x9")
@@ -144,7 +143,7 @@ def test_no_name_leads_out_of_the_folder(write_run, tmp_path: Path, form: str) -
     assert len({item.path for item in written}) == 4
     made = {path for path in tmp_path.rglob("*") if tmp_path / "runs" not in path.parents} - before
     assert all(path.is_relative_to(tmp_path / "a") for path in made)
-    assert {item.path.parent for item in written} == {tmp_path / "a" / "out"}
+    assert {item.path.parent for item in written} == {tmp_path / "a" / "out" / ("labels" if form == "yolo" else "")}
     assert all(item.path.exists() for item in written)
 
 

@@ -26,8 +26,22 @@ def test_boxes_come_back_to_three_decimals(write_run, tmp_path: Path) -> None:
     np.testing.assert_array_equal(rows[:, 1], 1)
     np.testing.assert_allclose(rows[:, 2:6] - [1, 1, 0, 0], track.boxes_xywh, atol=5e-4)
     np.testing.assert_allclose(rows[:, 6], track.scores, atol=5e-5)
-    np.testing.assert_array_equal(rows[:, 7:], -1)
-    assert (tmp_path / "clip.txt").read_text().splitlines()[0] == "1,1,11.000,21.000,30.500,40.250,1.0000,-1,-1,-1"
+    np.testing.assert_array_equal(rows[:, 7:], 1)
+    assert (tmp_path / "clip.txt").read_text().splitlines()[0] == "1,1,11.000,21.000,30.500,40.250,1.0000,1,1"
+    assert (tmp_path / "clip.labels").read_text() == "object\n"
+
+
+def test_classes_of_the_text_are_listed_beside_it(write_run, tmp_path: Path) -> None:
+    for target in ("dog", "car"):
+        write_run(tmp_path / "run" / target)
+    video = load_tracks(tmp_path / "run").videos[0]
+    write_mot(video, tmp_path / "clip.txt", LabelOptions(label="a {target}"))
+    assert (tmp_path / "clip.labels").read_text() == "a car\na dog\n"
+    assert {(row[1], row[7]) for row in _read(tmp_path / "clip.txt").tolist()} == {(1, 1), (2, 2)}
+    (tmp_path / "clip.txt").unlink()
+    with pytest.raises(OutputError, match=r"clip\.labels exists; give --force"):
+        export(load_tracks(tmp_path / "run"), "mot", tmp_path)
+    assert not (tmp_path / "clip.txt").exists()
 
 
 def test_what_is_left_out(write_run, tmp_path: Path) -> None:
