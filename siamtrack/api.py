@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from siamtrack.backends.select import open_backend
-from siamtrack.config import build, replace
-from siamtrack.errors import OldKeyWarning
+from siamtrack.config import build, nearest, replace
+from siamtrack.errors import ConfigError, OldKeyWarning, shown
 from siamtrack.frames import Image
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.models import BOX_MODELS, DEFAULT_MODEL
-from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.config import PRESETS, TrackerConfig
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.open_source import open_source
@@ -49,12 +49,14 @@ def load(
         precision: `auto` (float32, on a GPU bfloat16 where it computes in that), `float32`, `bfloat16`, `float16`.
         backend: `auto` (ONNX Runtime on a CPU, PyTorch on CUDA), `onnx`, `torch`, `openvino`; or `onnx:DIR`, `openvino:DIR`
             for graphs that `siamtrack export` wrote.
-        **overrides: constants of `TrackerConfig` to change, such as `window_influence=0.2`.
+        **overrides: constants of `TrackerConfig` to change, such as `window_influence=0.2`. `preset="paper"` sets those of
+            SiamFC as it was published (`tracking.config.PRESETS`), with `siamfc` and weights of siamfc-pytorch; others given
+            beside it are changed after it.
 
     Raises:
         FileNotFoundError: no such model or file.
         WeightsError: the file does not hold the weights of this network.
-        ConfigError: an unknown override, or one of the wrong type or range.
+        ConfigError: an unknown override or preset, or one of the wrong type or range.
         SiamtrackError: the backend's package is not installed.
         ValueError: unknown device, precision or backend.
 
@@ -75,9 +77,15 @@ def tracker_from(
     return Tracker(open_backend(weights, device, precision, backend), config)
 
 
-def config_of(weights: Weights, **overrides: Any) -> TrackerConfig:
-    """The tracker's constants that go with weights, some of them changed; errors as for `load`."""
+def config_of(weights: Weights, preset: str | None = None, **overrides: Any) -> TrackerConfig:
+    """The tracker's constants that go with weights, some of them changed; arguments and errors as for `load`."""
     given = {**model_defaults(weights.header.model), **weights.header.tracker}
+    if preset is not None:
+        if not isinstance(preset, str) or preset not in PRESETS:
+            raise ConfigError(f"no preset {shown(preset)}; {nearest(str(preset), PRESETS)}")
+        if weights.header.model in BOX_MODELS:
+            raise ConfigError(f"preset {preset!r} is for siamfc; {weights.header.model} takes sizes from its box head")
+        given |= PRESETS[preset]
     return replace(build(TrackerConfig, given, "weights header", warn=False), "tracker settings", **overrides)
 
 

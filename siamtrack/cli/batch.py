@@ -35,10 +35,11 @@ def batch(
     out: Annotated[Path, typer.Option(help="Folder for results; the same command goes on in it.")],
     model: options.Model = DEFAULT_MODEL,
     config: options.Config = None,
+    preset: options.Preset = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     backend: options.Backend = "auto",
-    redetect: options.Redetect = True,
+    redetect: options.Redetect = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Videos at a time. Default: as many as fill the machine.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process. Default: the cores, shared.")] = None,
     video: Annotated[bool, typer.Option("--video", help="Also write an overlay.mp4 a video, with all its targets.")] = False,
@@ -77,7 +78,7 @@ def batch(
     from siamtrack.labels.label_forms import check_beside, write_beside
 
     check_beside(labels or [])
-    constants = options.settings_of(config, redetect)
+    constants = options.settings_of(config, redetect, preset)
     with Signals(interrupt) as signals, _Bars() as bars:
         run = run_batch(
             jobs_path,

@@ -53,10 +53,11 @@ def live(
     ] = None,
     model: options.Model = DEFAULT_MODEL,
     config: options.Config = None,
+    preset: options.Preset = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     backend: options.Backend = "auto",
-    redetect: options.Redetect = True,
+    redetect: options.Redetect = None,
 ) -> int:
     """Follow things live: in a window, in a browser, or without either.
 
@@ -75,7 +76,7 @@ def live(
     if web:
         if boxes or record or not window:
             raise ValueError("--web takes no --box, --record or --no-window: draw and record in the page")
-        tracker, about = options.tracker_of(model, config, device, precision, backend, redetect)
+        tracker, about = options.tracker_of(model, config, device, precision, backend, redetect, preset)
         address = {"port": port, "token": token or "", "https": https, "certificate": certificate}
         return _web(tracker, about, out, host, source=source, **address)
     if host != "127.0.0.1" or port != 8765 or token or https or certificate:
@@ -92,7 +93,7 @@ def live(
     from siamtrack.live.session import Session
     from siamtrack.video.open_source import open_source
 
-    tracker, about = options.tracker_of(model, config, device, precision, backend, redetect)
+    tracker, about = options.tracker_of(model, config, device, precision, backend, redetect, preset)
     with Capture(lambda: open_source(source or "0")) as capture:
         _warm_up(tracker)
         session = Session(tracker.backend, tracker.config, out, capture.name, capture.fps, about)

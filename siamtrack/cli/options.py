@@ -14,8 +14,13 @@ Backend = Annotated[
     str, typer.Option("--backend", "--runtime", help="auto, onnx, torch, openvino; or onnx:DIR of siamtrack export.")
 ]
 Config = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-lite.yaml.")]
+Preset = Annotated[str | None, typer.Option(help="paper: SiamFC's constants as published, with --model siamfc.")]
 Redetect = Annotated[
-    bool, typer.Option("--redetect/--no-redetect", help="Whether a target that is LOST is looked for in the whole frame.")
+    bool | None,
+    typer.Option(
+        "--redetect/--no-redetect",
+        help="Whether a target that is LOST is looked for in the whole frame. Default: as the constants say.",
+    ),
 ]
 
 Audio = Annotated[bool, typer.Option("--audio/--no-audio", help="With --video: whether the overlay has the source's sound.")]
@@ -24,19 +29,26 @@ Hwaccel = Annotated[str | None, typer.Option(help="Device that decodes the video
 
 
 def tracker_of(
-    model: str, config: Path | None, device: str, precision: str, backend: str = "auto", redetect: bool = True
+    model: str,
+    config: Path | None,
+    device: str,
+    precision: str,
+    backend: str = "auto",
+    redetect: bool | None = None,
+    preset: str | None = None,
 ) -> tuple[Any, dict[str, Any]]:
     """The tracker that the options describe, and what run.json says of its weights."""
     from siamtrack.api import tracker_from
     from siamtrack.model.weights import load_weights
 
     weights = load_weights(model)
-    tracker = tracker_from(weights, device, precision, backend, **settings_of(config, redetect))
+    tracker = tracker_from(weights, device, precision, backend, **settings_of(config, redetect, preset))
     return tracker, {"model": model, "weights_sha256": weights.sha256}
 
 
-def settings_of(config: Path | None, redetect: bool) -> dict[str, Any]:
+def settings_of(config: Path | None, redetect: bool | None = None, preset: str | None = None) -> dict[str, Any]:
     """The tracker's constants that the options change; the command line has the last word."""
     from siamtrack.config import load_yaml
 
-    return {**(load_yaml(config) if config else {}), **({} if redetect else {"redetect": False})}
+    given = {"preset": preset, "redetect": redetect}
+    return {**(load_yaml(config) if config else {}), **{key: value for key, value in given.items() if value is not None}}

@@ -34,10 +34,11 @@ def track(
     ] = False,
     model: options.Model = DEFAULT_MODEL,
     config: options.Config = None,
+    preset: options.Preset = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     backend: options.Backend = "auto",
-    redetect: options.Redetect = True,
+    redetect: options.Redetect = None,
     hwaccel: options.Hwaccel = None,
 ) -> int:
     """Follow one target through a video.
@@ -57,7 +58,7 @@ def track(
     from siamtrack.video.run import run
 
     with open_source(source, hwaccel) as frames:
-        tracker, about = options.tracker_of(model, config, device, precision, backend, redetect)
+        tracker, about = options.tracker_of(model, config, device, precision, backend, redetect, preset)
         total = frames.frame_count - start if frames.frame_count else None
         with Signals(frames.interrupt) as signals, Bar(total=total, transient=True) as bar:
 

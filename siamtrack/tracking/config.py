@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,9 @@ class TrackerConfig:
             the box head instead (`siamfc-lite`).
         scale_count, scale_step: number of scales (odd), and the ratio of neighbours.
         scale_penalty: factor on the response of every scale but the middle one.
+        penalty_from: what that response counts from: the `lowest` of any scale, or `zero`, as in the paper's form.
+        peaks: where a peak lies between cells: `parabola` fits one to three cells, `bicubic` upsamples the map 16 times, which
+            is as exact and slower.
         size_penalty: how strongly a box that changes scale or shape is doubted (box only); 0: not at all.
         score_weights, score_offset: `score = sigmoid(weights . (logit, margin) + offset)`; experiments/lost/fit_score.py fits
             them.
@@ -50,6 +54,8 @@ class TrackerConfig:
     scale_count: int = 3
     scale_step: float = 1.0375
     scale_penalty: float = 0.9745
+    penalty_from: Literal["lowest", "zero"] = "lowest"
+    peaks: Literal["parabola", "bicubic"] = "parabola"
     size_penalty: float = 0.1
     score_weights: tuple[float, float] = (1.0, 0.0)
     score_offset: float = 0.0
@@ -114,3 +120,23 @@ class TrackerConfig:
         penalties = np.full(self.scale_count, self.scale_penalty, dtype=np.float32)
         penalties[self.scale_count // 2] = 1
         return penalties
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "paper": {
+        "scale_search": "search",  # one search region a scale, section 3.2
+        "scale_count": 3,  # 3 scales (SiamFC-3s), ...
+        "scale_step": 1.0375,  # ... 1.0375 apart, ...
+        "scale_penalty": 0.9745,  # ... of which those that change the size count less, ...
+        "penalty_from": "zero",  # ... by their raw responses
+        "scale_damping": 0.59,  # share of the new size
+        "window_influence": 0.176,  # share of the cosine window
+        "peaks": "bicubic",  # the 17 x 17 map upsampled to 272 x 272
+        "search_size": 255,  # pixels of the search crop
+        "search_sizes": [],  # always that
+        "update_weight": 0.0,  # the exemplar of the first frame alone
+        "redetect": False,  # never anywhere but around the last place
+    }
+}
+"""Constants by the name of a preset. `paper` is SiamFC as it was published (arXiv 1606.09549), for `siamfc` and weights of
+siamfc-pytorch; what the text leaves open has the values of the authors' code and siamfc-pytorch's."""

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import cv2
 import numba
 import numpy as np
 from numba import njit
@@ -25,6 +26,9 @@ Pair = tuple[float, float]
 
 NEAR = 2
 """Cells to each side of the peak that belong to it; the cells beyond are its sidelobes."""
+
+UPSAMPLING = 16
+"""Places a cell along each axis that `find_peak_upsampled` tells apart."""
 
 LOGIT_LIMIT = 50.0  # beyond it a sigmoid is 0 or 1 to the last bit
 
@@ -71,7 +75,8 @@ class Decoder:
         Raises:
             WeightsError: the network's answer is not finite where the candidate is read from it.
         """
-        window = self._window(region.size)
+        cells = response_size(region.size)
+        window = self._window(UPSAMPLING * cells if self._config.peaks == "bicubic" else cells)
         if self._config.scale_search == "box":
             found = self._by_box(region, responses[0], size_wh, window, influence)
         else:
@@ -82,7 +87,9 @@ class Decoder:
 
     def _by_scale(self, region: SearchRegion, response: Floats, window: Floats, influence: float) -> Candidate:
         """The peak says where, its scale how large (arXiv 1606.09549, section 3.2). `response` is (K, n, n)."""
-        scale, row, column, dx, dy = find_peak(response, self._penalties, window, influence)
+        raw = self._config.penalty_from == "zero"
+        find = find_peak_upsampled if self._config.peaks == "bicubic" else find_peak
+        scale, row, column, dx, dy = find(response, self._penalties, window, influence, raw)
         seen = self.crops(region)[scale] if self._config.scale_search == "search" else region
         middle, damping = seen.size / 2, self._config.scale_damping
         change = (1 - damping) + damping * float(self._scales[scale])
@@ -108,10 +115,10 @@ class Decoder:
         logit = float(response[row, column])
         return Candidate(center_xy, (change_w, change_h), logit, peak_margin(response, row, column))
 
-    def _window(self, search_size: int) -> Floats:
-        if search_size not in self._windows:
-            self._windows[search_size] = hann_window(response_size(search_size))
-        return self._windows[search_size]
+    def _window(self, size: int) -> Floats:
+        if size not in self._windows:
+            self._windows[size] = hann_window(size)
+        return self._windows[size]
 
 
 def hann_window(size: int) -> Floats:
@@ -146,22 +153,23 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @compiled
-def find_peak(response, penalty, window, influence):  # type: ignore[no-untyped-def]
+def find_peak(response, penalty, window, influence, raw):  # type: ignore[no-untyped-def]
     """Choose scale and cell, then fit the peak between cells.
 
     1. The scale wins whose highest response, counted from the lowest of any and times its penalty, is highest. (The shift
-       makes the penalty a penalty for negative logits too.)
+       makes the penalty a penalty for negative logits too.) With `raw` it counts from zero.
     2. Its map is normalised to sum to one and mixed with the window; the highest cell is the peak.
     3. A parabola through the cell and its two neighbours, along each axis, places the peak between cells.
 
     Args:
         response: (K, n, n) float32. penalty: (K,). window: (n, n), sums to one. influence: the window's share, 0..1.
+        raw: see 1.
 
     Returns:
         scale, row, column, and the displacement (dx, dy) from the middle of the map, in cells.
     """
     scales, size, _ = response.shape
-    lowest = response.min()
+    lowest = np.float32(0) if raw else response.min()
     scale, highest = 0, -np.inf
     for k in range(scales):
         value = (response[k].max() - lowest) * penalty[k]
@@ -188,6 +196,28 @@ def find_peak(response, penalty, window, influence):  # type: ignore[no-untyped-
     dx = column + vertex(mixed[row], column) - middle
     dy = row + vertex(mixed[:, column], row) - middle
     return scale, row, column, dx, dy
+
+
+def find_peak_upsampled(
+    response: Floats, penalty: Floats, window: Floats, influence: float, raw: bool
+) -> tuple[int, int, int, float, float]:
+    """`find_peak` as in the paper: maps are upsampled by `UPSAMPLING`, bicubic, and their highest place is the peak.
+
+    `window` is as large as an upsampled map; everything else is as for `find_peak`.
+    """
+    cells = response.shape[1]
+    side = UPSAMPLING * cells
+    fine = np.stack([cv2.resize(each, (side, side), interpolation=cv2.INTER_CUBIC) for each in response])
+    if not np.isfinite(fine).all():
+        return 0, 0, 0, math.nan, math.nan
+    lowest = 0.0 if raw else fine.min()
+    scale = int(np.argmax((fine.max(axis=(1, 2)) - lowest) * penalty))
+    likely = fine[scale].astype(np.float64) - fine[scale].min()
+    total = likely.sum()
+    mixed = likely * ((1 - influence) / total if total > 0 else 0.0) + influence * window
+    row, column = divmod(int(mixed.argmax()), side)
+    dx, dy = ((place - (side - 1) / 2) / UPSAMPLING for place in (column, row))
+    return scale, row // UPSAMPLING, column // UPSAMPLING, dx, dy
 
 
 @compiled

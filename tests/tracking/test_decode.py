@@ -16,10 +16,10 @@ from hypothesis.extra import numpy as npst
 from siamtrack.tracking import decode
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.crop import SearchRegion
-from siamtrack.tracking.decode import Decoder, box_at, find_cell, find_peak, hann_window, peak_margin
+from siamtrack.tracking.decode import Decoder, box_at, find_cell, find_peak, find_peak_upsampled, hann_window, peak_margin
 from siamtrack.tracking.network import BoxMaps, Response
 
-WINDOW = hann_window(17)
+WINDOW, FINE = hann_window(17), hann_window(16 * 17)
 NONE = np.ones(1, np.float32)
 """The penalty of one scale alone."""
 
@@ -37,7 +37,7 @@ def penalties(count: int) -> np.ndarray:
 @given(stacks, st.floats(0, 1))
 @settings(max_examples=200)
 def test_the_peak_is_the_references(response: np.ndarray, influence: float) -> None:
-    fast = find_peak(response, penalties(len(response)), WINDOW, influence)
+    fast = find_peak(response, penalties(len(response)), WINDOW, influence, False)
     slow = reference.find_peak(response, penalties(len(response)), WINDOW, influence)
     # Ties may be broken either way by the last bit of a sum; then both cells are as good.
     if fast[:3] == slow[:3]:
@@ -58,7 +58,8 @@ def test_peaks_of_random_maps_agree_exactly() -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):
         response = rng.normal(size=(3, 17, 17)).astype(np.float32)
-        fast, slow = (find(response, penalties(3), WINDOW, 0.3) for find in (find_peak, reference.find_peak))
+        fast = find_peak(response, penalties(3), WINDOW, 0.3, False)
+        slow = reference.find_peak(response, penalties(3), WINDOW, 0.3)
         assert fast == pytest.approx(slow, abs=1e-9)
 
 
@@ -69,7 +70,7 @@ def bump(dx: float, dy: float, width: float) -> np.ndarray:
 
 @given(st.floats(-5, 5), st.floats(-5, 5), st.floats(1.2, 3))
 def test_a_smooth_peak_is_found_between_the_cells(dx: float, dy: float, width: float) -> None:
-    found = find_peak(bump(dx, dy, width)[None], NONE, WINDOW, 0.0)
+    found = find_peak(bump(dx, dy, width)[None], NONE, WINDOW, 0.0, False)
     assert found[3:] == pytest.approx((dx, dy), abs=0.08)
 
 
@@ -80,7 +81,7 @@ def test_the_fit_is_as_exact_as_bicubic_upsampling() -> None:
     for _ in range(200):
         dx, dy = rng.uniform(-4, 4, 2)
         response = bump(dx, dy, 1.8)
-        *_, x, y = find_peak(response[None], NONE, WINDOW, 0.0)
+        *_, x, y = find_peak(response[None], NONE, WINDOW, 0.0, False)
         fit.append(np.hypot(x - dx, y - dy))
         large = cv2.resize(response, (272, 272), interpolation=cv2.INTER_CUBIC)
         row, column = np.unravel_index(large.argmax(), large.shape)
@@ -91,19 +92,43 @@ def test_the_fit_is_as_exact_as_bicubic_upsampling() -> None:
 def test_the_scale_penalty_holds_the_present_scale_even_when_all_responses_are_negative() -> None:
     response = np.full((3, 17, 17), -9.0, np.float32)
     response[:, 8, 8] = [-2.9, -3.0, -3.0]
-    assert find_peak(response, penalties(3), WINDOW, 0.3)[0] == 1
+    assert find_peak(response, penalties(3), WINDOW, 0.3, False)[0] == 1
     response[0, 8, 8] = -1.0
-    assert find_peak(response, penalties(3), WINDOW, 0.3)[0] == 0
+    assert find_peak(response, penalties(3), WINDOW, 0.3, False)[0] == 0
+
+
+def test_raw_responses_are_penalised_as_they_are() -> None:
+    response = np.full((3, 17, 17), -90.0, np.float32)
+    response[:, 8, 8] = [10.1, 10.0, 10.0]
+    for find, window in ((find_peak, WINDOW), (find_peak_upsampled, FINE)):
+        assert find(response, penalties(3), window, 0.3, False)[0] == 1
+        response[0, 8, 8] = 10.35
+        assert [find(response, penalties(3), window, 0.3, raw)[0] for raw in (False, True)] == [1, 0]
+        response[0, 8, 8] = 10.1
+
+
+@given(st.floats(-5, 5), st.floats(-5, 5), st.floats(1.2, 3))
+def test_an_upsampled_peak_is_where_the_fit_puts_it(dx: float, dy: float, width: float) -> None:
+    response = bump(dx, dy, width)[None]
+    fit, upsampled = find_peak(response, NONE, WINDOW, 0.0, False), find_peak_upsampled(response, NONE, FINE, 0.0, True)
+    assert upsampled[3:] == pytest.approx(fit[3:], abs=0.15)
+    assert upsampled[1:3] == (round(upsampled[4] + 8), round(upsampled[3] + 8))
+
+
+def test_an_upsampled_map_that_is_not_finite_has_no_peak() -> None:
+    response = np.zeros((3, 17, 17), np.float32)
+    response[1, 2, 3] = np.inf
+    assert np.isnan(find_peak_upsampled(response, penalties(3), FINE, 0.3, True)[3:]).all()
 
 
 def test_the_window_prefers_the_nearer_of_two_equal_peaks() -> None:
     response = np.zeros((1, 17, 17), np.float32)
     response[0, 8, 10] = response[0, 2, 2] = 1.0
-    assert find_peak(response, NONE, WINDOW, 0.3)[1:3] == (8, 10)
+    assert find_peak(response, NONE, WINDOW, 0.3, False)[1:3] == (8, 10)
 
 
 def test_a_flat_response_stays_where_it_is() -> None:
-    assert find_peak(np.zeros((3, 17, 17), np.float32), penalties(3), WINDOW, 0.3)[1:] == (8, 8, 0, 0)
+    assert find_peak(np.zeros((3, 17, 17), np.float32), penalties(3), WINDOW, 0.3, False)[1:] == (8, 8, 0, 0)
 
 
 def test_the_window_sums_to_one_and_forbids_no_cell() -> None:
@@ -237,7 +262,7 @@ def test_a_box_cannot_be_decoded_without_a_box_head() -> None:
 CODE = """
 import numpy as np
 from siamtrack.tracking.decode import find_peak, hann_window
-print(find_peak(np.zeros((1, 17, 17), np.float32), np.ones(1, np.float32), hann_window(17), 0.3)[0])
+print(find_peak(np.zeros((1, 17, 17), np.float32), np.ones(1, np.float32), hann_window(17), 0.3, False)[0])
 """
 
 
