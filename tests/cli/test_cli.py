@@ -105,6 +105,8 @@ def test_a_folder_of_images_is_a_source(here: Command, tmp_path: Path) -> None:
             ["{clip}", "--box", BOX, "--config", "{badconfig}"],
             ["unknown key 'window_influense'", "did you mean 'window_influence'"],
         ),
+        (["{clip}", "--box", BOX, "--preset", "paper"], ["preset 'paper' is for siamfc"]),
+        (["{clip}", "--box", BOX, "--model", "siamfc", "--preset", "papre"], ["no preset 'papre'; did you mean 'paper'"]),
         (["{clip}", "--box", BOX, "--model", "{badweights}"], ["not a whole safetensors file"]),
     ],
 )
