@@ -42,6 +42,9 @@ EXTRAS = {
     "openvino": ["openvino>=2025.0", "onnx>=1.17"],
     # `siamtrack export-labels --to parquet`.
     "parquet": ["pyarrow>=17"],
+    # `to_pandas` and `to_supervision` of results.
+    "pandas": ["pandas>=2.2"],
+    "supervision": ["supervision>=0.25"],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 # The site: mkdocs build.
@@ -58,6 +61,10 @@ EXTRAS["dev"] = [
     # Drives a browser (Debian's chromium) through the live page.
     "playwright>=1.50",
     "build>=1.2",
+    # Readers of exported labels. Datumaro is not among them: it replaces opencv-python by opencv-python-headless, and wants
+    # older versions of pandas and pillow.
+    "pycocotools>=2.0.8",
+    "trackeval>=1.3",
     *EXTRAS["all"],
 ]
 

@@ -12,7 +12,7 @@ import pytest
 from rendered import rendered_frame
 
 from siamtrack.errors import DataError, OutputError
-from siamtrack.labels import LabelOptions, export, load_tracks, write_coco, write_labelme
+from siamtrack.labels import LabelOptions, export, load_tracks, write_coco, write_label_studio, write_labelme
 from siamtrack.tracking.result import State
 
 
@@ -63,13 +63,6 @@ def test_ids_fit_and_boxes_come_back(write_run, tmp_path: Path) -> None:
         assert [note["bbox"] for note in notes] == kept.boxes_xywh.tolist()
         assert [note["score"] for note in notes] == kept.scores.tolist()
         assert [note["state"] for note in notes] == kept.states.tolist()
-
-
-def test_pycocotools_reads_it(write_run, tmp_path: Path) -> None:
-    tools = pytest.importorskip("pycocotools.coco")
-    write_coco(load_tracks(write_run(tmp_path / "run")).videos[0], tmp_path / "v.json")
-    coco = tools.COCO(str(tmp_path / "v.json"))
-    assert len(coco.getAnnIds(catIds=[1])) == 4
 
 
 def test_without_a_frame_size_the_error_says_what_to_give(write_run, tmp_path: Path) -> None:
@@ -164,3 +157,59 @@ def test_frames_that_cannot_be_had(write_run, tmp_path: Path, clip: Path) -> Non
     results = load_tracks(write_run(tmp_path / "run", rows, source=str(clip)))
     with pytest.raises(DataError, match="ended before frame 25; is it the video that was tracked"):
         export(results, "labelme", tmp_path / "out", LabelOptions(frames=True))
+
+
+def test_images_keep_their_names(write_run, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in (7, 8, 11, 12, 100):  # in natural order
+        cv2.imwrite(str(images / f"car {number}.png"), np.full((240, 320, 3), number, np.uint8))
+    results = load_tracks(write_run(tmp_path / "run", source=str(images)))
+    out = tmp_path / "out"
+    export(results, "coco", out)
+    named = [f"car {number}" for number in (7, 8, 11, 12, 100)]
+    listed = json.loads((out / "images.json").read_text())["images"]
+    assert [image["file_name"] for image in listed] == [f"{name}.png" for name in named]
+    # Beside the labels, they are the very files, whatever --suffix says of frames that have no file.
+    for form, folder in (("coco", "images"), ("labelme", "images"), ("yolo", "images/images")):
+        export(results, form, out / form, LabelOptions(frames=True, every=2, keep_lost=True))
+        copies = sorted((out / form / folder).glob("*.png"))
+        assert [path.stem for path in copies] == sorted(named[::2])
+        assert all(path.read_bytes() == (images / path.name).read_bytes() for path in copies)
+        with pytest.raises(OutputError, match=r"exists; give --force"):
+            export(results, form, out / form, LabelOptions(frames=True))
+    listed = json.loads((out / "coco/images.json").read_text())["images"]
+    assert [image["file_name"] for image in listed] == [f"images/{name}.png" for name in named[::2]]
+    label = json.loads((out / "labelme/images/car 11.json").read_text())
+    assert label["imagePath"] == "car 11.png"
+    assert {path.stem for path in (out / "yolo/labels/images").iterdir()} == set(named[::2])
+
+
+def test_images_that_cannot_be_told_apart_by_their_stems_or_are_gone_are_named_as_frames(write_run, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("1.png", "1.jpg", "2.png", "3.png", "4.png"):
+        cv2.imwrite(str(images / name), np.zeros((240, 320, 3), np.uint8))
+    video = load_tracks(write_run(tmp_path / "run", source=str(images))).videos[0]
+
+    def first() -> str:
+        write_coco(video, tmp_path / "v.json", LabelOptions(force=True))
+        return json.loads((tmp_path / "v.json").read_text())["images"][0]["file_name"]
+
+    assert first() == "v/frame_000000.jpg"
+    (images / "1.jpg").rename(images / "5.jpg")
+    assert first() == "1.png"
+    (images / "5.jpg").unlink()  # not the images that were tracked
+    assert first() == "v/frame_000000.jpg"
+
+
+def test_label_studio_draws_nothing_in_a_gap(write_run, tmp_path: Path) -> None:
+    video = load_tracks(write_run(tmp_path / "run")).videos[0]
+    assert write_label_studio(video, tmp_path / "v.json") == 4
+    (task,) = json.loads((tmp_path / "v.json").read_text())
+    assert task["data"] == {"video": "clip.mp4"}
+    (region,) = task["predictions"][0]["result"]
+    value = region["value"]
+    assert (value["framesCount"], value["duration"], value["labels"]) == (5, 0.2, ["object"])
+    assert [(box["frame"], box["enabled"]) for box in value["sequence"]] == [(1, True), (2, True), (3, False), (5, False)]
+    assert [value["sequence"][0][key] for key in ("x", "y", "width", "height")] == [3.125, 8.33333, 9.53125, 16.77083]
