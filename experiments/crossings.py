@@ -196,7 +196,7 @@ def distractor_path(boxes_xywh: NDArray[np.float64], rng: np.random.Generator) -
 
 def run_crossings(sequence: Sequence, clips: int, seed: int, trackers: Iterable[str]) -> list[Row]:
     """Every tracker over every clip of a sequence; a clip's frames are painted once for all trackers."""
-    named = {name: tracker_by_name(name, ["redetect=false"]) for name in trackers}
+    named = {name: tracker_by_name(name, redetect=False) for name in trackers}
     made = ((clip, run_together(named, clip)) for clip in make_crossings(sequence, clips, seed))
     return [Row(name, outcome(run.boxes_xywh, clip), run.overlaps) for clip, runs in made for name, run in runs.items()]
 

@@ -31,8 +31,8 @@ PAGES = [
 OTHERS = {".ci/run", "cd", "docker", "hadolint", "mkdir", "mypy", "pytest", "ray", "ruff", "trtexec", "vot"}
 # Options of ours that want a screen, a device, a file that no page makes, or more than a second.
 COSTLY = {"--backend", "--config", "--device", "--hwaccel", "--model", "--select", "--show"}
-# What makes a block of Python cost more: processes, PyTorch, a camera.
-COSTLY_PYTHON = ("siamtrack.batch(", "Verifier(", "Capture(")
+# What makes a block of Python cost more: processes, PyTorch, a camera, a data set.
+COSTLY_PYTHON = ("siamtrack.batch(", "Verifier(", "Capture(", "ExperimentGOT10k(")
 BOX = (120.0, 80.0, 64.0, 48.0)
 
 

@@ -4,9 +4,9 @@
     tools/score_sequences.py ROOT siamfc cv2:csrt cv2:kcf cv2:nano --nano-dir DIR
     tools/score_sequences.py ROOT runs/siamfc/checkpoint.pt --limit 100 --set window_influence=0.25 scale_count=5
 
-ROOT holds NAME.mp4 with NAME.txt, or the GOT-10k layout. One pass, no reset, first frame left out, boxes
-clipped to the frame, all frames pooled. Every tracker sees the same decoded frames. A tracker's name may be
-followed by settings of its own: siamfc,scale_search=search
+ROOT holds NAME.mp4 with NAME.txt, or the GOT-10k layout. One pass, no reset, first frame left out, boxes clipped to the
+frame, no re-detection without --redetect; AO and SR over all frames, and the mean over sequences of AO. Every tracker sees
+the same decoded frames. A tracker's name may be followed by settings of its own: siamfc,scale_search=search
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="tracker constants")
     parser.add_argument("--nano-dir", type=Path, default=None)
     parser.add_argument("--threads", type=int, default=None, help="of torch and OpenCV alike")
+    parser.add_argument("--redetect", action="store_true", help="our trackers look for a LOST target in the whole frame")
     parser.add_argument("--json", type=Path, default=None, help="write scores and every overlap here")
     args = parser.parse_args()
 
     with computing_with(args.threads):
-        trackers = {name: tracker_by_name(name, args.set, args.nano_dir) for name in args.trackers}
+        trackers = {name: tracker_by_name(name, args.set, args.nano_dir, redetect=args.redetect) for name in args.trackers}
         sequences = subset(find_sequences(args.root), filter(None, args.only.split(",")))
         runs: dict[str, list[SequenceRun]] = {name: [] for name in trackers}
         for sequence in track(sequences, "sequences"):
@@ -47,6 +48,7 @@ def main() -> None:
 
     for name, done in runs.items():
         print(f"{name:40s} {args.root.name}: {pool_runs(done)}  {fps(done):.1f} fps")
+    print(f"Re-detection of our trackers: {'on' if args.redetect else 'off'}, where settings do not say otherwise.")
     if args.json:
         rows = {
             name: {

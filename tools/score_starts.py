@@ -8,8 +8,8 @@ One early loss decides a sequence's overlap, and rounding may decide that loss; 
 pass over a few sequences do not differ. Here every sequence is followed from its first frame and from a fifth, two and
 three fifths of it on; and backward, from its last frame and the mirrored places (as OTB's temporal robustness, TRE: Wu,
 Lim, Yang, "Online object tracking: a benchmark", CVPR 2013, section 3; backward is ours). First boxes but the first are
-moved and scaled by up to --jitter of their sides, alike for every tracker. No reset, no re-detection, the box that a run
-starts with left out.
+moved and scaled by up to --jitter of their sides, alike for every tracker. No reset, no re-detection without --redetect, the
+box that a run starts with left out.
 
 Two means are printed, of all frames and of sequences: a few long sequences are a third of the frames. Intervals are the
 middle 95 % by sequences drawn again, for a difference the same sequences of both. The first tracker is compared with each
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--jitter", type=float, default=0.06, help="largest shift and change of size of a first box")
     parser.add_argument("--keep", type=Path, default=None, help="folder for overlaps, which are not computed twice")
     parser.add_argument("--jobs", type=int, default=1, help="sequences at a time, one thread each")
+    parser.add_argument("--redetect", action="store_true", help="our trackers look for a LOST target in the whole frame")
     args = parser.parse_args()
     if not 0 <= args.jitter < 0.5:
         parser.error(f"--jitter is {args.jitter}; it must be 0 or more and below 0.5")
@@ -74,6 +75,7 @@ def main() -> None:
         parts[" + ".join(parts)] = together
     for label, part in parts.items():
         Console(width=150).print(table(label, part))
+    print(f"Re-detection of our trackers: {'on' if args.redetect else 'off'}, where settings do not say otherwise.")
 
 
 def read_names(path: Path) -> list[str]:
@@ -91,7 +93,7 @@ def found_on(root: Path, wanted: Sequence[str], args: argparse.Namespace) -> dic
     for name in names:
         missing = [label for label in args.trackers if name not in found[label]]
         if missing:
-            calls.append((root, name, missing, args.onnx_dir, args.jitter, STARTS[: args.starts]))
+            calls.append((root, name, missing, args.onnx_dir, args.jitter, STARTS[: args.starts], args.redetect))
     done = track(shared(follow_all, calls, args.jobs), "sequences", total=len(calls)) if calls else ()
     for call, overlap in zip(calls, done, strict=True):
         for label, values in overlap.items():
@@ -110,7 +112,8 @@ def kept_file(args: argparse.Namespace, label: str, root: Path) -> Path | None:
         return None
     args.keep.mkdir(parents=True, exist_ok=True)
     weights = load_weights(label.split(",")[0]).sha256 if is_ours(label) else ""
-    key = hashlib.sha256(f"{label.partition(',')[2]} {weights} {args.starts} {args.jitter}".encode()).hexdigest()[:10]
+    how = f"{label.partition(',')[2]} {weights} {args.starts} {args.jitter}{' redetect' if args.redetect else ''}"
+    key = hashlib.sha256(how.encode()).hexdigest()[:10]
     name = Path(label.split(",")[0]).stem.replace(":", "-")
     return Path(args.keep) / f"{root.name}-{name}-{key}.json"
 
@@ -123,7 +126,13 @@ def read_kept(path: Path | None) -> Found:
 
 
 def follow_all(
-    root: Path, name: str, trackers: list[str], onnx_dir: Path | None, jitter: float, starts: Sequence[float] = STARTS
+    root: Path,
+    name: str,
+    trackers: list[str],
+    onnx_dir: Path | None,
+    jitter: float,
+    starts: Sequence[float] = STARTS,
+    redetect: bool = False,
 ) -> dict[str, NDArray[Any]]:
     """Overlaps of one sequence's runs by each tracker, one behind the other; {} if it is too short for any run."""
     sequence = {one.name: one for one in find_sequences(root)}[name]
@@ -131,7 +140,7 @@ def follow_all(
     tries = list(many_starts(boxes, jitter, starts))
     found = {}
     for label in trackers if tries else ():
-        tracker = tracker_by_name(label, ["redetect=false"], onnx_dir)
+        tracker = tracker_by_name(label, (), onnx_dir, redetect=redetect)
         found[label] = np.concatenate([follow(tracker, frames, boxes, order, first) for order, first in tries])
     return found
 

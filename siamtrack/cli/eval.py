@@ -52,12 +52,13 @@ def evaluate(
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     backend: options.Backend = "auto",
+    redetect: options.BenchmarkRedetect = False,
 ) -> int:
     """Run trackers on a benchmark by its protocol, and write a report. Stopped, the same command goes on.
 
     \b
     Examples:
-      siamtrack eval got10k --root GOT-10k --subset val --out runs/val --tracker siamfc-lite --tracker cv2:csrt
+      siamtrack eval got10k --root GOT-10k --subset val --out runs/val --tracker siamfc-lite --tracker cv2:mil
       siamtrack eval got10k --root GOT-10k --subset test --out runs/test     (ends with the archive for the server)
       siamtrack eval folder my-sequences --out runs/mine
       siamtrack eval --check my-sequences
@@ -74,21 +75,16 @@ def evaluate(
     if out is None:
         raise ValueError("--out is missing: the folder for results and report")
 
-    from dataclasses import replace
-
     from siamtrack.data.benchmarks import open_benchmark
-    from siamtrack.eval.evaluate import subset as chosen
     from siamtrack.eval.evaluation import score, trackers_of
     from siamtrack.eval.runner import TrackerSpec, run_benchmark, usual_jobs
 
-    data = open_benchmark(benchmark, place, subset)
-    data = replace(data, sequences=tuple(chosen(data.sequences, filter(None, only.split(",")))))
+    data = open_benchmark(benchmark, place, subset, list(filter(None, only.split(","))))
     onnx = str(onnx_dir) if onnx_dir else None
     names = dict.fromkeys(tracker or [DEFAULT_MODEL])
     # Read before the run: hours of it must not end in a wrong path.
     other = score(data, trackers_of(compare), compare, {"folder": compare.name}) if compare is not None else None
-    # One pass as the benchmarks mean it; a name's own settings come later and win: siamfc-lite,redetect=true
-    specs = [TrackerSpec(name, ("redetect=false",), onnx, device, precision, threads, backend) for name in names]
+    specs = [TrackerSpec(name, (), onnx, device, precision, threads, backend, redetect) for name in names]
     frames, runs = sum(len(video.boxes_xywh) for video in data.sequences), len(specs) * len(data.sequences)
     count = iter(range(1, runs + 1))
     with Bar("starting", len(specs) * frames) as bar:

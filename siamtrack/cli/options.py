@@ -22,6 +22,13 @@ Redetect = Annotated[
         help="Whether a target that is LOST is looked for in the whole frame. Default: as the constants say.",
     ),
 ]
+BenchmarkRedetect = Annotated[
+    bool,
+    typer.Option(
+        "--redetect/--no-redetect",
+        help="Whether our trackers look for a LOST target in the whole frame; benchmarks mean that they don't.",
+    ),
+]
 
 Audio = Annotated[bool, typer.Option("--audio/--no-audio", help="With --video: whether the overlay has the source's sound.")]
 

@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _Parser(prog="python -m siamtrack.cli.vot", description="A tracker for the VOT toolkit; see docs/vot.md.")
     parser.add_argument("--ini", action="store_true", help="print the section for the toolkit's trackers.ini, and end")
     parser.add_argument(
+        "--redetect", action="store_true", help="look for a LOST target in the whole frame; the short-term challenges mean no"
+    )
+    parser.add_argument(
         "words",
         nargs="*",
         metavar="[MODEL] [KEY=VALUE]",
@@ -42,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = parser.parse_args(arguments)
         words: list[str] = chosen.words
         model = DEFAULT_MODEL if not words or re.match(r"\w+=", words[0]) else words.pop(0)
+        if chosen.redetect:
+            words.append("redetect=true")
         if chosen.ini:
             print(trackers_ini(model, settings=words), end="")
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from siamtrack.data import layout, otb
 from siamtrack.data.label_files import read_flags
 from siamtrack.data.sequence import BAD_INPUT, Item, Sequence, reason
 from siamtrack.data.sequence_folders import GOT10K, LASOT
-from siamtrack.errors import DataError
+from siamtrack.errors import DataError, shown
 
 SHOWN = 3
 """How many bad sequences an error names; `benchmark_check.check_benchmark` names all."""
@@ -84,7 +84,7 @@ def read_cover(sequence: Sequence) -> NDArray[np.float64] | None:
     return read_flags(path, len(sequence.boxes_xywh), most=8).astype(np.float64)
 
 
-def open_benchmark(name: str, root: str | Path, subset: str | None = None) -> Benchmark:
+def open_benchmark(name: str, root: str | Path, subset: str | None = None, only: Iterable[str] = ()) -> Benchmark:
     """Read the labels of a benchmark, and see that every frame has one.
 
     Frames are not decoded. A list that the benchmark itself has (OTB, UAV123, LaSOT, `list.txt`) must be there in
@@ -94,19 +94,22 @@ def open_benchmark(name: str, root: str | Path, subset: str | None = None) -> Be
         name: a key of `BENCHMARKS`.
         root: its folder; for GOT-10k the one that holds `val` and `test`, or a subset's own with its `list.txt`.
         subset: one of the benchmark's; None for its first, or for the one that the root is the folder of.
+        only: names of the sequences that are wanted, the others need not be there; none for all.
 
     Raises:
         FileNotFoundError: no such root.
-        DataError: an unknown name or subset, another layout, or a sequence that cannot be used; the message names the
+        DataError: an unknown name or subset, another layout, or a wanted sequence that cannot be used; the message names the
             first of these.
     """
     entry, root, subset = resolve(name, root, subset)
-    sequences, bad = [], []
+    sequences, bad = [], {}
     cover = {}
-    items = entry.reader(root, subset)
+    items, wanted = entry.reader(root, subset), set(only)
     for item in items:
         try:
             for sequence in load_sequences(item):
+                if wanted and sequence.name not in wanted:
+                    continue
                 problem = find_problem(sequence)
                 if problem:
                     raise DataError(problem)
@@ -115,11 +118,17 @@ def open_benchmark(name: str, root: str | Path, subset: str | None = None) -> Be
                 if eighths is not None:
                     cover[sequence.name] = eighths
         except BAD_INPUT as error:
-            bad.append(f"{item.name}: {reason(error)}")
+            bad[item.name] = f"{item.name}: {reason(error)}"
+    found = {sequence.name for sequence in sequences}
+    if wanted:
+        bad = {name: fault for name, fault in bad.items() if name in wanted}
+        for name in sorted(wanted - found - bad.keys()):
+            raise DataError(f"no sequence {shown(name)}; {nearest(name, {*found, *(item.name for item in items)})}")
     if bad or not sequences:
-        named = "; ".join(bad[:SHOWN]) + ("; and so on" if len(bad) > SHOWN else "")
-        found = f"{len(bad)} of {len(items)} sequences cannot be used: {named}" if bad else "no sequence found"
-        raise DataError(f"{entry.title} {subset} in {root}: {found}. Expected there: {entry.layout}")
+        faults = list(bad.values())
+        named = "; ".join(faults[:SHOWN]) + ("; and so on" if len(bad) > SHOWN else "")
+        what = f"{len(bad)} of {len(items)} sequences cannot be used: {named}" if bad else "no sequence found"
+        raise DataError(f"{entry.title} {subset} in {root}: {what}. Expected there: {entry.layout}")
     attributes = {sequence.name: entry.attributes[sequence.name] for sequence in sequences if sequence.name in entry.attributes}
     title = f"{entry.title} {root.resolve().name}" if name == "folder" else entry.title
     return Benchmark(title, subset, entry.protocol, tuple(sequences), subset in entry.hidden, cover, attributes)

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.boxes import iou
 from siamtrack.config import nearest
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
@@ -56,10 +57,21 @@ class SequenceRun:
         return overlaps(self.boxes_xywh, self.truth_xywh, self.frame_wh)[self.counted[1:][has_truth]]
 
     @cached_property
+    def otb_overlaps(self) -> NDArray[np.float64]:
+        """(M',) overlap by OTB's toolkit: the given first frame counts, too, and boxes may stick out of the frame."""
+        return iou(self.boxes_xywh, self.truth_xywh)[self._otb_counted]
+
+    @cached_property
     def center_errors(self) -> NDArray[np.float64]:
-        """(M,) distance of the centres in pixels, of the frames that count."""
+        """(M',) distance of the centres in pixels, of the frames that count by OTB's toolkit."""
         centers = [boxes[:, :2] + boxes[:, 2:] / 2 for boxes in (self.boxes_xywh, self.truth_xywh)]
-        return np.asarray(np.linalg.norm(centers[0] - centers[1], axis=1)[self.counted])
+        return np.asarray(np.linalg.norm(centers[0] - centers[1], axis=1)[self._otb_counted])
+
+    @property
+    def _otb_counted(self) -> NDArray[np.bool_]:
+        counted = self.counted.copy()
+        counted[0] = counted.any()  # of a sequence without a frame to score, the given box is no score either
+        return counted
 
 
 def evaluate(tracker: BoxTracker, sequences: Iterable[Sequence], limit: int | None = None) -> Iterator[SequenceRun]:

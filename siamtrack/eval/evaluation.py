@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -48,15 +48,18 @@ class TrackerRuns:
 
     @cached_property
     def precision(self) -> NDArray[np.float64]:
-        """(51,) share of frames whose centres lie within 0 to 50 px, mean over sequences: OTB's protocol; NaN of no frames."""
+        """(51,) share of frames whose centres lie within 0 to 50 px, mean over sequences, the first frame counted: OTB's.
+
+        NaN of no frames.
+        """
         curves = [(item.center_errors[:, None] <= PRECISION_THRESHOLDS_PX).mean(axis=0) for item in self._scored]
         return np.asarray(np.mean(curves, axis=0)) if curves else np.full(len(PRECISION_THRESHOLDS_PX), np.nan)
 
     @cached_property
     def success_auc(self) -> float:
-        """OTB's success score: mean over 21 thresholds of the curve, mean over sequences."""
+        """OTB's success score: mean over 21 thresholds of the curve, mean over sequences, the first frame counted."""
         thresholds = np.linspace(0, 1, 21)
-        areas = [(item.overlaps[:, None] > thresholds).mean() for item in self._scored]
+        areas = [(item.otb_overlaps[:, None] > thresholds).mean() for item in self._scored]
         return float(np.mean(areas)) if areas else float("nan")
 
     @property
@@ -133,7 +136,7 @@ def trackers_of(out: Path) -> list[str]:
 
 
 def about_run(trackers: Sequence[str], out: Path) -> dict[str, str]:
-    """Threads, versions, and device, precision and weights of each model, for a report's small print.
+    """Threads, versions, and device, precision, weights and re-detection of each model, for a report's small print.
 
     Args:
         trackers: names, as they were run. out: folder of the evaluation.
@@ -146,7 +149,10 @@ def about_run(trackers: Sequence[str], out: Path) -> dict[str, str]:
         identity = read_identity(ResultStore(out, tracker).identity_path)
         if "weights_sha256" in identity:
             by = identity.get("backend", "eager")  # results from before there was another
-            about[tracker] = f"{identity['device']}, {identity['precision']}, {by}, weights {identity['weights_sha256'][:12]}"
+            settings = identity.get("settings")
+            found = "" if settings is None else f", re-detection {'on' if settings.get('redetect', True) else 'off'}"
+            place = f"{identity['device']}, {identity['precision']}, {by}"
+            about[tracker] = f"{place}, weights {identity['weights_sha256'][:12]}{found}"
         about["threads"] = str(identity["threads"])
     return {**about, **versions()}
 
@@ -173,10 +179,26 @@ def success_line(evaluation: Evaluation) -> list[str]:
         figures = str(tracker.scores)
         if evaluation.protocol == "otb":
             precision = f"precision at {PRECISION_PX} px {tracker.precision[PRECISION_PX]:.3f}"
-            figures = f"success AUC {tracker.success_auc:.3f}  {precision}  {tracker.scores.counts}"
+            counts = replace(tracker.scores, frames=sum(item.otb_overlaps.size for item in tracker.runs)).counts
+            figures = f"success AUC {tracker.success_auc:.3f}  {precision}  {counts}"
         fps = "" if np.isnan(tracker.fps) else f"  {tracker.fps:.1f} fps"
         lines.append(f"{tracker.tracker:32s} {evaluation.dataset} {evaluation.subset}: {figures}{fps}")
     return lines
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A mean of overlaps in both evaluations, over the sequences that pair.
+
+    Attributes:
+        before, now: the mean. difference: the second less the first.
+        interval: the middle 95 % of what a paired bootstrap over sequences gives for the difference.
+    """
+
+    before: float
+    now: float
+    difference: float
+    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -185,28 +207,24 @@ class Change:
 
     Attributes:
         tracker: its name.
-        ao_before, ao_now: over the sequences that pair. difference: the second less the first.
-        interval: the middle 95 % of what a paired bootstrap over sequences gives for the difference.
+        of_frames: AO over all frames. of_sequences: the mean of each sequence's AO.
         sequences: (name, AO before, AO now) of those that pair, the largest change first.
         left_out: names of those that do not: in one evaluation only, or with other numbers of frames that count.
     """
 
     tracker: str
-    ao_before: float
-    ao_now: float
-    difference: float
-    interval: tuple[float, float]
+    of_frames: Gain
+    of_sequences: Gain
     sequences: tuple[tuple[str, float, float], ...]
     left_out: tuple[str, ...]
 
-    @property
-    def verdict(self) -> str:
-        """A few plain words."""
+    def verdict(self, gain: Gain) -> str:
+        """A few plain words on one of its gains."""
         if len(self.sequences) < MIN_SEQUENCES:
             return f"too few sequences to tell ({MIN_SEQUENCES} or more can)"
-        if self.interval[0] > 0:
+        if gain.interval[0] > 0:
             return "higher"
-        return "lower" if self.interval[1] < 0 else "not told apart"
+        return "lower" if gain.interval[1] < 0 else "not told apart"
 
 
 def changes(now: Evaluation, before: Evaluation) -> list[Change]:
@@ -231,14 +249,17 @@ def _change(now: TrackerRuns, before: TrackerRuns) -> Change | None:
     if not pairs:
         return None
     left_out = tuple(name for name in {**ours, **theirs} if name not in pairs)
-    difference, _, interval = paired_bootstrap(
-        [item.overlaps for _, item in pairs.values()], [item.overlaps for item, _ in pairs.values()]
-    )
-    frames = sum(item.overlaps.size for _, item in pairs.values())
-    ao_before, ao_now = (sum(float(pair[side].overlaps.sum()) for pair in pairs.values()) / frames for side in (0, 1))
-    rows = [(name, float(old.overlaps.mean()), float(new.overlaps.mean())) for name, (old, new) in pairs.items()]
+    old, new = ([pair[side].overlaps for pair in pairs.values()] for side in (0, 1))
+    rows = [(name, float(was.mean()), float(item.mean())) for name, was, item in zip(pairs, old, new, strict=True)]
     rows.sort(key=lambda row: -abs(row[2] - row[1]))
-    return Change(now.tracker, ao_before, ao_now, difference, interval, tuple(rows), left_out)
+    means = ([np.array([item.mean()]) for item in side] for side in (old, new))
+    return Change(now.tracker, _gain(old, new), _gain(*means), tuple(rows), left_out)
+
+
+def _gain(before: Sequence[NDArray[np.float64]], now: Sequence[NDArray[np.float64]]) -> Gain:
+    difference, _, interval = paired_bootstrap(now, before)
+    of_before, of_now = (float(np.concatenate(side).mean()) for side in (before, now))
+    return Gain(of_before, of_now, difference, interval)
 
 
 def _pair(before: SequenceRun, now: SequenceRun) -> bool:

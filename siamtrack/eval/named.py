@@ -24,6 +24,7 @@ def tracker_by_name(
     device: str = "auto",
     precision: str = "auto",
     backend: str = "auto",
+    redetect: bool | None = None,
 ) -> BoxTracker:
     """A tracker from its name.
 
@@ -34,13 +35,15 @@ def tracker_by_name(
         settings: `KEY=VALUE` for every tracker of our own; its own come after them.
         onnx_dir: folder of the ONNX files of `cv2:nano`, `cv2:vit` and `onnx:...`, or the folder above each one's own.
         device, precision, backend: of our own trackers, as for `siamtrack.load`, where settings do not name another.
+        redetect: whether our own trackers look for a LOST target in the whole frame, where settings do not say; benchmarks
+            mean False. None: as the constants say.
 
     Raises:
         SiamtrackError, FileNotFoundError: as `OpenCVTracker`, `OnnxTracker` and `siamtrack.load` do.
         ConfigError: as `read_settings` does.
     """
     if is_ours(name):
-        return our_tracker(name, settings, device, precision, backend)[0]
+        return our_tracker(name, settings, device, precision, backend, redetect)[0]
     if name == "identity":
         return IdentityTracker()
     if name.startswith("onnx:"):
@@ -54,11 +57,18 @@ def is_ours(name: str) -> bool:
 
 
 def our_tracker(
-    name: str, settings: Iterable[str] = (), device: str = "auto", precision: str = "auto", backend: str = "auto"
+    name: str,
+    settings: Iterable[str] = (),
+    device: str = "auto",
+    precision: str = "auto",
+    backend: str = "auto",
+    redetect: bool | None = None,
 ) -> tuple[Tracker, Weights]:
     """A tracker of our own from its name, and its weights; arguments and errors as for `tracker_by_name`."""
     model, *own = name.split(",")
     given = {"device": device, "precision": precision, "backend": backend, **read_settings([*settings, *own])}
+    if redetect is not None:
+        given.setdefault("redetect", redetect)
     weights = load_weights(model)
     return tracker_from(weights, **given | {key: str(given[key]) for key in PLACE}), weights
 

@@ -48,7 +48,7 @@ class OpenCVTracker:
     """One of OpenCV's trackers.
 
     Args:
-        name: `csrt` and `kcf` (opencv-contrib-python), `mil`, or `nano` and `vit` (which need their ONNX files).
+        name: `csrt` and `kcf` (in opencv-contrib-python alone), `mil`, or `nano` and `vit` (which need their ONNX files).
         onnx_dir: folder of `backbone.onnx` and `head.onnx` for `nano`, of `vittrack.onnx` for `vit`; or the folder above
             it, where the files are in `nanotrack` and `vit`.
 
@@ -103,7 +103,10 @@ def _factory(name: str, onnx_dir: Path) -> Callable[[], Any]:
     attribute = f"Tracker{name.upper()}_create"
     make = getattr(cv2, attribute, None) or getattr(getattr(cv2, "legacy", None), attribute, None)
     if make is None:
-        raise SiamtrackError(f"this OpenCV has no {attribute}; it is in the wheel opencv-contrib-python")
+        raise SiamtrackError(
+            f"cv2:{name} is not in this OpenCV; it is in opencv-contrib-python, which takes the place of opencv-python: "
+            "pip uninstall opencv-python, then pip install opencv-contrib-python; cv2:mil is in both"
+        )
     return make  # type: ignore[no-any-return]
 
 

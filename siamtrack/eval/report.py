@@ -22,7 +22,7 @@ from siamtrack.eval.report_charts import COLOURS
 from siamtrack.eval.report_page import page
 from siamtrack.eval.store import write_folder
 
-CSV_COLUMNS = ("tracker", "sequence", "frames", "ao", "sr50", "sr75", "success_auc", "precision20", "fps")
+CSV_COLUMNS = ("tracker", "sequence", "frames", "ao", "sequence_ao", "sr50", "sr75", "success_auc", "precision20", "fps")
 _STYLES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", "--", ":", "-.", (0, (8, 2, 2, 2, 2, 2)))
 
 
@@ -131,6 +131,7 @@ def _figures(item: TrackerRuns) -> dict[str, float | None]:
     frames = item.scores.frames
     figures = {
         "ao": item.scores.ao,
+        "sequence_ao": item.scores.sequence_ao,
         "sr50": item.scores.sr50,
         "sr75": item.scores.sr75,
         "success_auc": item.success_auc,

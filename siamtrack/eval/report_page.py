@@ -35,9 +35,10 @@ CHANGED = 10
 """Sequences that a comparison names: those that changed most."""
 PROTOCOL = (
     "One pass, no reset; the first frame, which is given, is left out. Boxes are clipped to the frame. Frames without a truth "
-    "that can be used do not count. AO and SR are over the frames of all sequences together, as GOT-10k has it; success AUC "
-    "and precision are means over sequences, as OTB has them. The best figures are bold. Figures of different subsets, above "
-    "all GOT-10k's val and test, must never be compared."
+    "that can be used do not count. AO and SR are over the frames of all sequences together, as GOT-10k has it; beside AO is "
+    "the mean of each sequence's AO, in which a long sequence counts no more than a short one. Success AUC and precision are "
+    "means over sequences as OTB's toolkit has them: the first frame counts, and boxes are not clipped. The best figures are "
+    "bold. Figures of different subsets, above all GOT-10k's val and test, must never be compared."
 )
 # Should a name ever get past the escaping, the page still fetches and runs nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -75,11 +76,19 @@ def _style() -> str:
 
 
 def _scores(evaluation: Evaluation) -> str:
-    columns = ("Tracker", "AO", "SR0.50", "SR0.75", "Success AUC (OTB)", f"Precision at {PRECISION_PX}\u00a0px", "fps")
+    auc, precision = "Success AUC (OTB)", f"Precision at {PRECISION_PX}\u00a0px"
+    columns = ("Tracker", "AO", "AO, mean of sequences", "SR0.50", "SR0.75", auc, precision, "fps")
     rows = []
     for place, item in sorted(enumerate(evaluation.trackers), key=lambda pair: -evaluation.rank(pair[1])):
         scores = item.scores
-        figures = (scores.ao, scores.sr50, scores.sr75, item.success_auc, float(item.precision[PRECISION_PX]))
+        figures = (
+            scores.ao,
+            scores.sequence_ao,
+            scores.sr50,
+            scores.sr75,
+            item.success_auc,
+            float(item.precision[PRECISION_PX]),
+        )
         known = [shown(value if scores.frames else math.nan) for value in figures]
         rows.append((f"{swatch(style(place), marker=True)} {safe(item.tracker)}", [*known, shown(item.fps, 1)]))
     return section("Scores", f'{table(columns, rows, "Scores", wide=True, best="column")}<p class="dim">{PROTOCOL}</p>')
@@ -164,12 +173,17 @@ def _attributes(evaluation: Evaluation) -> str:
         groups = [[one.overlaps for one in item.runs if one.name in having] for item in evaluation.trackers]
         if groups[0]:
             scores = [pooled(group) for group in groups]
-            figures = [shown(item.ao if item.frames else math.nan) for item in scores]
-            rows.append((safe(name), [str(len(groups[0])), *figures]))
+            of_frames = [shown(item.ao if item.frames else math.nan) for item in scores]
+            of_sequences = [shown(item.sequence_ao if item.frames else math.nan) for item in scores]
+            rows.append((safe(name), [str(len(groups[0])), *of_frames]))
+            rows.append((f"{safe(name)}, mean of sequences", [str(len(groups[0])), *of_sequences]))
     if not rows:
         return ""
     columns = ["Attribute", "Sequences", *(item.tracker for item in evaluation.trackers)]
-    said = "AO over all frames of the sequences that have the attribute. The best figure of each row is bold."
+    said = (
+        "AO over all frames of the sequences that have the attribute, and the mean of each sequence's AO. The best figure of "
+        "each row is bold."
+    )
     return section("Attributes", f"<p>{said}</p>{table(columns, rows, 'AO by attribute', wide=True, best='row')}")
 
 
@@ -208,9 +222,10 @@ def _comparison(evaluation: Evaluation, other: Evaluation) -> str:
         return section(title, "<p>Not compared: no tracker has a sequence that is in both.</p>")
     rows = []
     for item in found:
-        gain, low, high = (signed(value) for value in (item.difference, *item.interval))
-        figures = [str(len(item.sequences)), shown(item.ao_before), shown(item.ao_now), gain, f"{low} to {high}", item.verdict]
-        rows.append((safe(item.tracker), figures))
+        for kind, gain in (("", item.of_frames), (", mean of sequences", item.of_sequences)):
+            difference, low, high = (signed(value) for value in (gain.difference, *gain.interval))
+            figures = [shown(gain.before), shown(gain.now), difference, f"{low} to {high}", item.verdict(gain)]
+            rows.append((safe(item.tracker) + kind, [str(len(item.sequences)), *figures]))
     columns = ("Tracker", "Sequences", "AO before", "AO now", "Difference", "95\u00a0% interval", "Verdict")
     said = (
         "Over the sequences that are in both, with as many frames that count. The interval is the middle 95\u00a0% of a paired "

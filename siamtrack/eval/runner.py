@@ -33,7 +33,7 @@ class TrackerSpec:
     Attributes:
         name: as for `tracker_by_name`.
         settings: `KEY=VALUE` constants. onnx_dir: folder of the peers' ONNX files, as for `tracker_by_name`.
-        device, precision, backend: as for `siamtrack.load`.
+        device, precision, backend: as for `siamtrack.load`. redetect: as for `tracker_by_name`; off, as benchmarks mean it.
         threads: of network and OpenCV in each process. Sums in another order round differently, and a track can turn
             on that: the number belongs to the result.
     """
@@ -45,6 +45,7 @@ class TrackerSpec:
     precision: str = "auto"
     threads: int = 1
     backend: str = "auto"
+    redetect: bool = False
 
     def make(self) -> BoxTracker:
         """The tracker.
@@ -52,7 +53,8 @@ class TrackerSpec:
         Raises:
             SiamtrackError, FileNotFoundError: as `tracker_by_name` raises them.
         """
-        return tracker_by_name(self.name, self.settings, self.onnx_dir, self.device, self.precision, self.backend)
+        place = (self.device, self.precision, self.backend, self.redetect)
+        return tracker_by_name(self.name, self.settings, self.onnx_dir, *place)
 
     def identity(self) -> dict[str, Any]:
         """What two runs must share for their results to belong together.
@@ -62,7 +64,8 @@ class TrackerSpec:
         """
         found: dict[str, Any] = {"tracker": self.name, "threads": self.threads}
         if is_ours(self.name):
-            tracker, weights = our_tracker(self.name, self.settings, self.device, self.precision, self.backend)
+            place = (self.device, self.precision, self.backend, self.redetect)
+            tracker, weights = our_tracker(self.name, self.settings, *place)
             found["weights_sha256"] = weights.sha256
             found["settings"] = asdict(tracker.config)
             found["device"], found["precision"] = tracker.backend.device.partition(":")[0], tracker.backend.precision

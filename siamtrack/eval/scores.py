@@ -23,17 +23,20 @@ class Scores:
 
     Attributes:
         ao: mean overlap. sr50, sr75: share of frames with overlap above 0.5, 0.75.
+        sequence_ao: mean over sequences of each one's mean overlap: a long one counts no more than a short one.
         frames: how many frames counted. sequences: how many sequences they come from.
     """
 
     ao: float
     sr50: float
     sr75: float
+    sequence_ao: float
     frames: int
     sequences: int
 
     def __str__(self) -> str:
-        return f"AO {self.ao:.3f}  SR0.50 {self.sr50:.3f}  SR0.75 {self.sr75:.3f}  {self.counts}"
+        of_frames = f"AO {self.ao:.3f}  SR0.50 {self.sr50:.3f}  SR0.75 {self.sr75:.3f}"
+        return f"{of_frames}  mean of sequences {self.sequence_ao:.3f}  {self.counts}"
 
     @property
     def counts(self) -> str:
@@ -58,12 +61,17 @@ def overlaps(boxes_xywh: ArrayLike, truth_xywh: ArrayLike, frame_wh: tuple[int, 
 
 
 def pooled(per_sequence: Iterable[NDArray[np.float64]]) -> Scores:
-    """Scores over all frames of all sequences together, each frame with the same weight."""
+    """Scores over all frames of all sequences together, each frame with the same weight, and the mean over sequences.
+
+    A sequence of which no frame counts has no mean, and is left out of that.
+    """
     items = list(per_sequence)
     joined = np.concatenate(items) if items else np.zeros(0)
     if not joined.size:
-        return Scores(0.0, 0.0, 0.0, 0, len(items))
-    return Scores(float(joined.mean()), float((joined > 0.5).mean()), float((joined > 0.75).mean()), joined.size, len(items))
+        return Scores(0.0, 0.0, 0.0, 0.0, 0, len(items))
+    means = [float(item.mean()) for item in items if item.size]
+    sr50, sr75 = (float((joined > threshold).mean()) for threshold in (0.5, 0.75))
+    return Scores(float(joined.mean()), sr50, sr75, float(np.mean(means)), joined.size, len(items))
 
 
 def _clip(boxes: NDArray[np.float64], frame_wh: tuple[int, int]) -> NDArray[np.float64]:

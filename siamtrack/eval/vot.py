@@ -181,7 +181,7 @@ def converse(model: str, settings: Sequence[str]) -> None:
     trax = _library()
     _keep_stdout_free()
     # Before the greeting, which clients take for "ready": the first update takes a second or more, and would be timed.
-    tracker = tracker_by_name(model, settings)
+    tracker = tracker_by_name(model, settings, redetect=False)
     if isinstance(tracker, Tracker):
         blank = np.full((240, 320, 3), 127, np.uint8)
         tracker.init(blank, (120, 80, 64, 64))

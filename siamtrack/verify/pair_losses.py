@@ -19,7 +19,9 @@ PARTS = ("contrastive", "triplet", "logistic", "near", "far")
 def contrastive_loss(distance: Tensor, label: Tensor, margin: float = 1.0) -> Tensor:
     """`(1 - y) d^2 / 2 + y max(0, margin - d)^2 / 2`: pulls similar pairs together, pushes others out to the margin.
 
-    Source: Hadsell, Chopra, LeCun, "Dimensionality reduction by learning an invariant mapping", CVPR 2006, equation 4.
+    Source: Hadsell, Chopra, LeCun, "Dimensionality reduction by learning an invariant mapping", CVPR 2006, equation 4. Other
+    texts call y = 1 the similar pair, with y and 1 - y changed over, and some put that meaning beside this formula: labels
+    of theirs are given as 1 - y.
 
     Args:
         distance: (N,) distances d, none negative.

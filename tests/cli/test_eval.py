@@ -75,12 +75,14 @@ def test_a_folder_ends_in_a_report(here: Command, folder: Path, tmp_path: Path) 
     assert first.returncode == 0, first.stderr
     lines = first.stdout.splitlines()
     for name, line in zip(("siamfc", "identity"), lines, strict=False):
-        figures = r"AO 0\.\d{3}  SR0\.50 \d\.\d{3}  SR0\.75 \d\.\d{3}  \(2 sequences, 11 frames\)  \d+\.\d fps"
+        figures = r"AO 0\.\d{3}  SR0\.50 \d\.\d{3}  SR0\.75 \d\.\d{3}  mean of sequences 0\.\d{3}"
+        figures += r"  \(2 sequences, 11 frames\)  \d+\.\d fps"
         assert re.fullmatch(rf"{name} +folder mine all: {figures}", line)
     assert lines[2:] == [f"Report: {out / 'report.html'}"]
     assert "4/4" in first.stderr
     assert (out / "report.html").stat().st_size > 5000
     scores = json.loads((out / "scores.json").read_text())
+    assert scores["about"]["siamfc"].endswith(", re-detection off")
     again = here(*command, "--compare", out)
     assert again.returncode == 0, again.stderr
     assert "1/4" not in again.stderr  # nothing was run again
@@ -255,7 +257,7 @@ def test_sets_of_otbs_protocol_print_its_figures(inline: Command, folder: Path, 
     done = inline("eval", "dtb70", tmp_path, "--out", tmp_path / "out", "--tracker", "identity")
     assert done.returncode == 0, done.stderr
     assert re.match(
-        r"identity +DTB70 all: success AUC 0\.\d{3}  precision at 20 px 0\.600  \(1 sequences, 5 frames\)  ", done.stdout
+        r"identity +DTB70 all: success AUC 0\.\d{3}  precision at 20 px 0\.667  \(1 sequences, 6 frames\)  ", done.stdout
     )
     scores = json.loads((tmp_path / "out/scores.json").read_text())["trackers"]["identity"]
     assert f"success AUC {scores['success_auc']:.3f} " in done.stdout

@@ -168,6 +168,18 @@ def test_a_sequence_without_frames(got10k: Path) -> None:
         open_benchmark("got10k", got10k)
 
 
+def test_of_a_part_of_otb_single_sequences_can_be_asked_for(tmp_path: Path, write_images: Callable) -> None:
+    write_images(tmp_path / "Deer/img", 4)
+    (tmp_path / "Deer/groundtruth_rect.txt").write_text("11,13,20,16\n" * 4)
+    with pytest.raises(DataError, match=r"99 of 100 sequences cannot be used: Basketball: .*Basketball not found"):
+        open_benchmark("otb2015", tmp_path)
+    with pytest.raises(DataError, match="no sequence 'Dear'; did you mean 'Deer'"):
+        open_benchmark("otb2015", tmp_path, only=["Deer", "Dear"])
+    with pytest.raises(DataError, match=r"1 of 100 sequences cannot be used: Dog: .*Dog not found"):
+        open_benchmark("otb2015", tmp_path, only=["Deer", "Dog"])
+    assert [sequence.name for sequence in open_benchmark("otb2015", tmp_path, only=["Deer"]).sequences] == ["Deer"]
+
+
 def test_otb_has_attributes_and_must_be_complete(
     tmp_path: Path, write_images: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

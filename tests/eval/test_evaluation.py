@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from got10k.experiments import ExperimentOTB
 
 from siamtrack.boxes import iou
 from siamtrack.errors import DataError
@@ -52,12 +53,24 @@ def test_figures_equal_those_counted_by_hand() -> None:
     assert tracker.success[[0, 30, 50, 100]] == pytest.approx(
         [sum(value > threshold for value in pooled) / len(pooled) for threshold in (0, 0.3, 0.5, 1)]
     )
-    # OTB's: the mean over sequences, however long each is.
-    areas = [sum(sum(value > step / 20 for value, _ in part) / len(part) for step in range(21)) / 21 for part in counted]
-    assert tracker.success_auc == pytest.approx(sum(areas) / 2)
-    for error in (0, 5, 20, 50):
-        shares = [sum(distance <= error for _, distance in part) / len(part) for part in counted]
-        assert tracker.precision[error] == pytest.approx(sum(shares) / 2)
+    means = [sum(overlap for overlap, _ in part) / len(part) for part in counted]
+    assert tracker.scores.sequence_ao == pytest.approx(sum(means) / 2)
+
+
+def test_otbs_figures_are_its_toolkits() -> None:
+    # Boxes stick out of the frame here and there, and the first frame, which is given, counts.
+    parts = [random_run(0, 30), random_run(1, 9)]
+    toolkit = object.__new__(ExperimentOTB)
+    toolkit.nbins_iou, toolkit.nbins_ce = 21, 51
+    curves = []
+    for item in parts:
+        item.boxes_xywh[0] = item.truth_xywh[0]
+        there = item.truth_xywh[:, 2] > 0
+        curves.append(toolkit._calc_curves(*toolkit._calc_metrics(item.boxes_xywh[there], item.truth_xywh[there])))
+    success, precision = (np.mean(each, axis=0) for each in zip(*curves, strict=True))
+    found = TrackerRuns("t", tuple(parts))
+    assert found.success_auc == pytest.approx(success.mean())
+    assert found.precision == pytest.approx(precision)
 
 
 def test_frames_without_cover_do_not_count() -> None:
@@ -67,7 +80,8 @@ def test_frames_without_cover_do_not_count() -> None:
     part = dataclasses.replace(whole, cover=cover)
     assert np.flatnonzero(~part.counted).tolist() == [0, 3, 5, 7]  # the first was given, 3 is absent, 5 and 7 are hidden
     assert part.overlaps == pytest.approx([overlap for overlap, _ in by_hand(part)])
-    assert part.center_errors == pytest.approx([error for _, error in by_hand(part)])
+    assert part.center_errors[1:] == pytest.approx([error for _, error in by_hand(part)])
+    assert len(part.otb_overlaps) == len(part.overlaps) + 1
     assert len(whole.overlaps) == 10
     # The cover of the given frame is nobody's business.
     cover[0] = 0
@@ -133,25 +147,27 @@ def test_a_line_has_the_figures_of_its_protocol() -> None:
     ours, theirs = lines_of("got10k")
     assert ours.split(maxsplit=1) == [
         "ours",
-        "Made up all: AO 0.792  SR0.50 0.750  SR0.75 0.750  (2 sequences, 8 frames)  50.0 fps",
+        "Made up all: AO 0.792  SR0.50 0.750  SR0.75 0.750  mean of sequences 0.792  (2 sequences, 8 frames)  50.0 fps",
     ]
-    assert theirs.endswith("AO 1.000  SR0.50 1.000  SR0.75 1.000  (2 sequences, 8 frames)")  # nobody measured its speed
+    assert theirs.endswith(
+        "AO 1.000  SR0.50 1.000  SR0.75 1.000  mean of sequences 1.000  (2 sequences, 8 frames)"
+    )  # nobody measured its speed
     ours, theirs = lines_of("otb")
-    # Overlaps of `a` are 1, 1, 1/3, 0: above 20, 20, 7, 0 of the 21 thresholds. Those of `b` are 1.
-    area = ((20 + 20 + 7) / 21 / 4 + 20 / 21) / 2
-    figures = f"success AUC {area:.3f}  precision at 20 px 0.875  (2 sequences, 8 frames)  50.0 fps"
+    # Overlaps of `a`, the given box first, are 1, 1, 1, 1/3, 0: above 20, 20, 20, 7, 0 of the 21 thresholds; of `b` all are 1.
+    area = ((20 + 20 + 20 + 7) / 21 / 5 + 20 / 21) / 2
+    figures = f"success AUC {area:.3f}  precision at 20 px 0.900  (2 sequences, 10 frames)  50.0 fps"
     assert ours.split(maxsplit=1) == ["ours", f"Made up all: {figures}"]
-    assert theirs.endswith("success AUC 0.952  precision at 20 px 1.000  (2 sequences, 8 frames)")
+    assert theirs.endswith("success AUC 0.952  precision at 20 px 1.000  (2 sequences, 10 frames)")
 
 
 def test_small_print_says_where_and_with_what_weights(tmp_path: Path) -> None:
     old = {"tracker": "w.pth", "threads": 2, "device": "cpu", "precision": "bfloat16", "weights_sha256": "ab" * 32}
-    new = {**old, "tracker": "v.pth", "precision": "float32", "backend": "onnx"}
+    new = {**old, "tracker": "v.pth", "precision": "float32", "backend": "onnx", "settings": {"redetect": False}}
     for identity in (old, new, {"tracker": "identity", "threads": 2}):
         ResultStore(tmp_path, str(identity["tracker"])).claim(identity)
     about = about_run(["w.pth", "v.pth", "identity"], tmp_path)
     assert about["w.pth"] == "cpu, bfloat16, eager, weights abababababab"
-    assert about["v.pth"] == "cpu, float32, onnx, weights abababababab"
+    assert about["v.pth"] == "cpu, float32, onnx, weights abababababab, re-detection off"
     assert about["threads"] == "2"
     assert "identity" not in about
     assert "torch" in about

@@ -21,6 +21,12 @@ def test_its_own_settings_come_after_those_of_all() -> None:
     assert (tracker.backend.name, tracker.backend.precision) == ("torch", "float32")
 
 
+def test_whether_it_re_detects_is_one_argument_and_its_own_word_is_the_last() -> None:
+    named = [our_tracker(name, redetect=False)[0] for name in ("siamfc", "siamfc,redetect=true")]
+    assert [one.config.redetect for one in named] == [False, True]
+    assert our_tracker("siamfc")[0].config.redetect
+
+
 def test_places_that_are_none_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="device '3' is unknown"):
         our_tracker("siamfc,device=3")

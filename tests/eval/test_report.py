@@ -131,10 +131,12 @@ def test_table_is_sorted_and_its_best_figures_are_bold(tmp_path: Path) -> None:
     rows = [[cell.strip() for cell in row] for row in Page(text).rows]
     ours, theirs = evaluation().trackers
     # An overlap of 1 in five sequences, of a third in one.
-    assert rows[1] == ["ours", "0.889", "0.833", "0.833", f"{ours.success_auc:.3f}", "1.000", "50.0"]
-    assert rows[2] == ["theirs", f"{theirs.scores.ao:.3f}", "0.333", "0.000", f"{theirs.success_auc:.3f}", "1.000", "–"]
-    assert text.count('class="best"') == 5 + 1 + 2  # 1.000 is shared; the only speed has no other; two attributes
-    assert ["blur", "2", "0.667", f"{np.mean([15 / 25, 14 / 26]):.3f}"] in rows
+    assert rows[1] == ["ours", "0.889", "0.889", "0.833", "0.833", f"{ours.success_auc:.3f}", "1.000", "50.0"]
+    ao = f"{theirs.scores.ao:.3f}"  # sequences of one length: the means are one
+    assert rows[2] == ["theirs", ao, ao, "0.333", "0.000", f"{theirs.success_auc:.3f}", "1.000", "–"]
+    assert text.count('class="best"') == 6 + 1 + 4  # 1.000 is shared; the only speed has no other; two attributes, twice
+    figures = ["2", "0.667", f"{np.mean([15 / 25, 14 / 26]):.3f}"]
+    assert [["blur", *figures], ["blur, mean of sequences", *figures]] == [row for row in rows if row[0].startswith("blur")]
     assert "2 trackers on 6 sequences, 60 frames counted" in text
 
 
@@ -218,22 +220,38 @@ def test_comparison_pairs_sequences_and_names_the_others(tmp_path: Path) -> None
     (found,) = changes(evaluation(), before)
     assert found.left_out == ("s4", "s5", "old")
     gain = 1 - 18 / 22
-    assert found.difference == pytest.approx(3 * gain / 4)
-    assert found.ao_now - found.ao_before == pytest.approx(found.difference)
+    assert found.of_frames.difference == pytest.approx(3 * gain / 4)
+    for each in (found.of_frames, found.of_sequences):
+        assert each.now - each.before == pytest.approx(each.difference)
     assert [name for name, _, _ in found.sequences] == ["s1", "s2", "s3", "s0"]
-    assert found.verdict == "too few sequences to tell (5 or more can)"
+    assert found.verdict(found.of_frames) == "too few sequences to tell (5 or more can)"
     text = write_report(evaluation(), tmp_path, other=before).read_text(encoding="utf-8")
     assert "Left out, as they do not pair: s4, s5, old." in text
     assert ["s1", "0.818", "1.000", "+0.182"] in Page(text).rows
 
 
 def test_comparison_says_how_sure_it_is() -> None:
-    assert changes(evaluation(), evaluation())[0].verdict == "not told apart"
+    assert verdicts(evaluation(), evaluation()) == ["not told apart"] * 2
     better = [dataclasses.replace(item, runs=item.runs[1:]) for item in evaluation().trackers[:1]]
     worse = dataclasses.replace(evaluation(shift_px=2.0), trackers=evaluation(shift_px=2.0).trackers[:1])
     now = dataclasses.replace(evaluation(), trackers=tuple(better))
-    assert changes(now, worse)[0].verdict == "higher"
-    assert changes(worse, now)[0].verdict == "lower"
+    assert verdicts(now, worse) == ["higher"] * 2
+    assert verdicts(worse, now) == ["lower"] * 2
+
+
+def verdicts(now: Evaluation, before: Evaluation) -> list[str]:
+    found = changes(now, before)[0]
+    return [found.verdict(found.of_frames), found.verdict(found.of_sequences)]
+
+
+def test_a_comparison_of_long_and_short_sequences_has_both_means() -> None:
+    def of(long: float, short: float) -> Evaluation:
+        runs = (outcome("long", long, frames=91), outcome("short", short, frames=11))
+        return Evaluation("Made up", "val", (TrackerRuns("ours", runs),))
+
+    (found,) = changes(of(0, 20), of(20, 0))  # right on the long one now, on the short one before
+    assert found.of_frames.difference == pytest.approx(0.8)
+    assert found.of_sequences.difference == pytest.approx(0)
 
 
 def test_other_data_is_not_compared(tmp_path: Path) -> None:

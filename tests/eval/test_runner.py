@@ -23,7 +23,7 @@ from siamtrack.eval.runner import TrackerSpec, run_benchmark
 from siamtrack.eval.store import ResultStore
 
 NAMES = tuple(f"GOT-10k_Val_{k:06d}" for k in range(1, 5))
-SIAMFC = TrackerSpec("siamfc", ("redetect=false",), device="cpu", precision="float32")  # as the command line has it
+SIAMFC = TrackerSpec("siamfc", device="cpu", precision="float32")
 IDENTITY = TrackerSpec("identity")
 
 

@@ -1,3 +1,6 @@
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 from rendered import rendered_frame
@@ -26,7 +29,7 @@ def test_numbers_that_differ_are_refused() -> None:
 def test_scores_pool_all_frames() -> None:
     scores = pooled([np.array([1.0, 0.6, 0.5]), np.array([0.1])])
     assert (scores.ao, scores.sr50, scores.sr75) == pytest.approx((0.55, 0.5, 0.25))
-    assert str(scores) == "AO 0.550  SR0.50 0.500  SR0.75 0.250  (2 sequences, 4 frames)"
+    assert str(scores) == "AO 0.550  SR0.50 0.500  SR0.75 0.250  mean of sequences 0.400  (2 sequences, 4 frames)"
     assert pooled([]).frames == 0
 
 
@@ -48,8 +51,12 @@ def test_an_opencv_tracker_behind_our_two_calls() -> None:
     assert tracker.score == 1  # it has no score: found, or not
 
 
-def test_missing_opencv_trackers_say_what_to_get(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_missing_opencv_trackers_say_what_to_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SiamtrackError, match=r"backbone\.onnx"):
         OpenCVTracker("nano", tmp_path)
     with pytest.raises(SiamtrackError, match="did you mean 'csrt'"):
         OpenCVTracker("csr")
+    monkeypatch.delattr(cv2, "TrackerCSRT_create", raising=False)
+    monkeypatch.delattr(cv2, "legacy", raising=False)
+    with pytest.raises(SiamtrackError, match="cv2:csrt is not in this OpenCV; it is in opencv-contrib-python"):
+        OpenCVTracker("csrt")
