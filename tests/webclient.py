@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from siamtrack.live.capture import Captured
 from siamtrack.live.session import Scene, Session
 from siamtrack.live.web.jpeg import encode_jpeg
 from siamtrack.live.web.server import LiveServer
+from siamtrack.tracking.result import State
 
 Header = dict[str, Any]
 
@@ -32,15 +33,24 @@ CORNER_WH = (100, 10)
 
 
 class WatchedSession(Session):
-    """A session that remembers the upper left corner of every frame it got."""
+    """A session that remembers the upper left corner of every frame it got.
+
+    Attributes:
+        lose: say of every target that it is lost.
+    """
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.corners: dict[int, np.ndarray] = {}
+        self.lose = False
 
     def step(self, frame: Captured) -> Scene:
         self.corners[frame.index] = frame.image[: CORNER_WH[1], : CORNER_WH[0], 1].copy()
-        return super().step(frame)
+        scene = super().step(frame)
+        if not self.lose:
+            return scene
+        lost = [replace(one, result=replace(one.result, state=State.LOST)) for one in scene.targets]
+        return replace(scene, targets=tuple(lost))
 
 
 @dataclass

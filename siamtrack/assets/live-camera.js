@@ -1,7 +1,7 @@
 // This device's camera: its pictures as small canvases, when somebody wants one.
 
-const LONGEST_SIDE = 960;
-const QUALITY = 0.8;
+import { LEVELS } from "./live-line.js";
+
 const SPARE = 6;
 
 /** Why there can be no camera on this page, in one line; "" if there may be one. */
@@ -76,7 +76,7 @@ export class Camera {
   grab() {
     const { videoWidth, videoHeight } = this.video;
     if (!videoWidth) return null;
-    const share = Math.min(1, LONGEST_SIDE / Math.max(videoWidth, videoHeight));
+    const share = shareOf(0, videoWidth, videoHeight);
     const canvas = this.spare.pop() ?? document.createElement("canvas");
     const [width, height] = [Math.round(videoWidth * share), Math.round(videoHeight * share)];
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
@@ -85,8 +85,16 @@ export class Camera {
     return canvas;
   }
 
-  jpeg(canvas) {
-    return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", QUALITY));
+  /** A canvas as a JPEG of a level of `LEVELS`. */
+  jpeg(canvas, level) {
+    const share = shareOf(level, canvas.width, canvas.height);
+    let picture = canvas;
+    if (share < 1) {
+      const [width, height] = [Math.round(canvas.width * share), Math.round(canvas.height * share)];
+      picture = Object.assign(document.createElement("canvas"), { width, height });
+      picture.getContext("2d", { alpha: false, willReadFrequently: true }).drawImage(canvas, 0, 0, width, height);
+    }
+    return new Promise((resolve) => picture.toBlob(resolve, "image/jpeg", LEVELS[level][1]));
   }
 
   giveBack(canvas) {
@@ -103,4 +111,9 @@ export class Camera {
     if (this.video.requestVideoFrameCallback) this.video.requestVideoFrameCallback(heard);
     else requestAnimationFrame(() => heard(0, null));
   }
+}
+
+/** How much smaller a picture of a level is than one of these sides. */
+function shareOf(level, width, height) {
+  return Math.min(1, LEVELS[level][0] / Math.max(width, height));
 }

@@ -1,7 +1,8 @@
 // Drawing a box with mouse, finger or keys.
 
 const TAP_PX = 6; // pixels of the page: what is shorter is a tap, not a box
-const KEY_SHARE = 0.01; // of the picture's width, a key's step
+const STEP_SHARE = 0.08; // of the picture's width or height, a key's first step; each turn back halves it
+const ARROWS = { ArrowLeft: ["x", -1], ArrowRight: ["x", 1], ArrowUp: ["y", -1], ArrowDown: ["y", 1] };
 
 /**
  * Tells `on`: begin() when the picture must stand still (false refuses), box([x, y, w, h]), tap(point), cancel().
@@ -30,6 +31,8 @@ export class Pencil {
     if (this.busy || !this.picture.item || !this.on.begin()) return;
     this.keys = true;
     const { width, height } = this.picture.item;
+    const [across, down] = [width * STEP_SHARE, height * STEP_SHARE];
+    this.steps = { x: { px: across }, y: { px: down }, w: { px: across }, h: { px: down } };
     const [x, y, w, h] = start ?? [width * 0.4, height * 0.4, width * 0.2, height * 0.2];
     this.#show({ x, y, w, h });
     this.picture.canvas.focus();
@@ -46,20 +49,25 @@ export class Pencil {
       this.on.box([x, y, w, h]);
       return true;
     }
-    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
-    if (!dx && !dy) return false;
+    if (!(event.key in ARROWS)) return false;
+    const [axis, sign] = ARROWS[event.key];
     const { width, height } = this.picture.item;
-    const step = Math.max(1, width * KEY_SHARE);
-    let { x, y, w, h } = this.picture.draft;
-    if (event.shiftKey) {
-      w = Math.min(Math.max(w + dx * step, 4), width - x);
-      h = Math.min(Math.max(h + dy * step, 4), height - y);
-    } else {
-      x = Math.min(Math.max(x + dx * step, 0), width - w);
-      y = Math.min(Math.max(y + dy * step, 0), height - h);
-    }
-    this.#show({ x, y, w, h });
+    const { x, y, w, h } = this.picture.draft;
+    // Of each side: how far it may go.
+    const [side, least, most] = event.shiftKey
+      ? { x: ["w", 4, width - x], y: ["h", 4, height - y] }[axis]
+      : { x: ["x", 0, width - w], y: ["y", 0, height - h] }[axis];
+    const value = this.picture.draft[side] + sign * this.#step(side, sign);
+    this.#show({ x, y, w, h, [side]: Math.min(Math.max(value, least), most) });
     return true;
+  }
+
+  /** How far a key goes: whoever went too far and turns back comes closer with each turn. */
+  #step(side, sign) {
+    const step = this.steps[side];
+    if (step.sign === -sign) step.px = Math.max(1, step.px / 2);
+    step.sign = sign;
+    return step.px;
   }
 
   cancel() {

@@ -1,6 +1,6 @@
-// Pictures of this device's camera on their way to the server and back: never more than two, and none sent to wait there.
+// Pictures of this device's camera on their way to the server and back: as many as the line holds, and none sent to wait.
 
-const MOST = 2;
+import { Line } from "./live-line.js";
 
 /**
  * Sends pictures as the answers come in.
@@ -15,6 +15,8 @@ export class Flight {
     this.under = new Map(); // seq -> {canvas, grabbedAt}
     this.seq = 0;
     this.turn = 0; // counts connections: what was grabbed for an earlier one is not sent
+    this.line = new Line();
+    this.size = ""; // of frames, as the server knows it
     this.encoding = 0;
     this.grabbedAt = 0;
     this.gapMs = 0; // between two pictures, so that the second comes when the server is done with the first
@@ -31,7 +33,7 @@ export class Flight {
     this.counts.dropped += fresh;
     const now = performance.now();
     const underWay = this.under.size + this.encoding;
-    if (underWay >= MOST || (underWay && now - this.grabbedAt < this.gapMs)) return false;
+    if (underWay >= this.line.most(this.link.wordMs) || (underWay && now - this.grabbedAt < this.gapMs)) return false;
     const canvas = this.camera.grab();
     if (!canvas) return false;
     this.counts.dropped--;
@@ -49,6 +51,8 @@ export class Flight {
   back(seq, workedMs = this.gapMs, waitedMs = 0) {
     const sent = this.under.get(seq) ?? null;
     this.under.delete(seq);
+    const now = performance.now();
+    if (sent) this.line.took(sent.level, now - sent.sentAt - workedMs - waitedMs, this.link.wordMs, now);
     const gap = workedMs + waitedMs;
     this.gapMs = this.gapMs ? 0.8 * this.gapMs + 0.2 * gap : gap;
     return sent;
@@ -60,21 +64,38 @@ export class Flight {
     this.camera.giveBack(this.back(seq)?.canvas);
   }
 
+  /** The camera was not looked at for a while: what it filmed meanwhile was not left out, it was not wanted. */
+  rest() {
+    this.presented = 0;
+  }
+
   /** The connection is gone. */
   forget() {
     for (const { canvas } of this.under.values()) this.camera.giveBack(canvas);
     this.under.clear();
     this.turn++;
+    this.size = "";
+    this.line.reset();
     this.counts = { frames: 0, dropped: 0, skipped: 0 };
   }
 
   async #send(canvas, grabbedAt) {
     const { turn } = this;
+    const { level } = this.line;
     this.encoding++;
-    const jpeg = await this.camera.jpeg(canvas);
+    const jpeg = await this.camera.jpeg(canvas, level);
     this.encoding--;
     const seq = ++this.seq;
-    if (turn === this.turn && jpeg && this.link.sendPicture(seq, jpeg)) this.under.set(seq, { canvas, grabbedAt });
-    else this.camera.giveBack(canvas);
+    if (turn === this.turn && jpeg && this.#tellSize(canvas) && this.link.sendPicture(seq, jpeg)) {
+      this.under.set(seq, { canvas, grabbedAt, level, sentAt: performance.now() });
+    } else this.camera.giveBack(canvas);
+  }
+
+  /** On a thin line pictures are smaller than the frames that they are of: the server must know those. */
+  #tellSize({ width, height }) {
+    const size = `${width}x${height}`;
+    if (size === this.size) return true;
+    this.size = size;
+    return this.link.send("size", { width, height });
   }
 }

@@ -2,22 +2,26 @@
 
 import { byId } from "./live-words.js";
 
-const BUTTONS = { " ": "pause", ".": "step", b: "draw", r: "record", s: "shot", d: "download" };
+const BUTTONS = { " ": "pause", ".": "step", b: "draw", r: "record", s: "shot", d: "download", e: "finish" };
 const REPEATS = new Set(["step"]); // while the key is held down
 
 /** Listen, for `Targets` and for what the buttons do, by their ids. */
 export function listenForKeys(targets, controls) {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open || event.target.closest("select")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || event.target.closest("select")) return;
     if (!targets.pencil.key(event) && !press(event, controls, targets)) return;
     event.preventDefault();
+  });
+  // Some browsers press a button that has the focus when Space comes up.
+  document.addEventListener("keyup", (event) => {
+    if (event.key === " " && event.target.closest("button") && !document.querySelector("dialog[open]")) event.preventDefault();
   });
 }
 
 function press(event, controls, targets) {
   const { key, target, repeat } = event;
-  // On a button these two press that button.
-  if (target.closest("button, a") && (key === " " || key === "Enter")) return false;
+  // Enter presses the button that has the focus. Space does not: it would repeat what was clicked last.
+  if (key === "Enter" && target.closest("button, a")) return false;
   const button = BUTTONS[key.toLowerCase()];
   if (button) {
     if (!byId(button).disabled && (!repeat || REPEATS.has(button))) controls[button]();

@@ -33,6 +33,7 @@ export class Link {
     this.delayS = FIRST_DELAY_S;
     this.timer = 0;
     this.roundTrips = [];
+    this.wordMs = 0; // the shortest of them: what a message takes that waits in no queue
     this.heardAt = 0;
     setInterval(() => this.#ping(), PING_MS);
   }
@@ -95,6 +96,7 @@ export class Link {
     socket.onopen = () => {
       this.heardAt = performance.now();
       this.roundTrips = [];
+      this.wordMs = 0;
       this.send("hello", { version: VERSION, mode: wanted.mode, session: wanted.session() });
     };
     socket.onmessage = (event) => {
@@ -111,13 +113,16 @@ export class Link {
 
   #text(message) {
     if (message.type === "pong") {
-      this.roundTrips.push(performance.now() - message.t);
+      const tookMs = performance.now() - message.t;
+      this.roundTrips.push(tookMs);
+      this.wordMs = Math.min(this.wordMs || tookMs, tookMs);
       if (this.roundTrips.length > PINGS) this.roundTrips.shift();
       return;
     }
     if (message.type === "welcome") {
       this.delayS = FIRST_DELAY_S;
       this.on.state("open");
+      this.#ping();
     }
     if (message.type === "refused") this.refusal = message.message;
     else this.on.text(message);

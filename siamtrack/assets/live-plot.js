@@ -1,8 +1,9 @@
-// The scores of the last seconds, a line a target.
+// The scores of the last seconds, a line a target; of more than two each has a lane of its own, which else nobody could read.
 
 import { colourOf } from "./live-picture.js";
 
 const SPAN_MS = 20000;
+const MOST_LANES = 8;
 const GAP_MS = 1500; // between frames further apart than this, no line: nothing is known there
 
 export class Plot {
@@ -46,37 +47,50 @@ export class Plot {
     context.clearRect(0, 0, width, height);
     const area = { left: 28, right: width - 4, top: 8, bottom: height - 18 };
     const x = (t) => area.right - ((now - t) / SPAN_MS) * (area.right - area.left);
-    const y = (score) => area.bottom - score * (area.bottom - area.top);
+    const lines = [...this.lines.values()].slice(0, MOST_LANES);
+    const lanes = lines.length > 2 ? lines.map((line) => [line]) : [lines];
+    const high = (area.bottom - area.top) / lanes.length;
 
     context.font = '12px system-ui, "Noto Sans", "DejaVu Sans", sans-serif';
-    context.fillStyle = colour("--dim");
-    context.strokeStyle = colour("--grid");
     context.lineWidth = 1;
-    context.textAlign = "right";
     context.textBaseline = "middle";
-    for (const score of [0, 0.5, 1]) {
-      const at = Math.round(y(score)) + 0.5;
-      context.beginPath();
-      context.moveTo(area.left, at);
-      context.lineTo(area.right, at);
-      context.stroke();
-      context.fillText(score === 0.5 ? "0.5" : String(score), area.left - 6, at);
-    }
+    lanes.forEach((lane, i) => {
+      const gap = lanes.length > 1 ? 3 : 0;
+      const [top, bottom] = [area.top + i * high + gap, area.top + (i + 1) * high - gap];
+      const y = (score) => bottom - score * (bottom - top);
+      context.fillStyle = colour("--dim");
+      context.strokeStyle = colour("--grid");
+      context.lineWidth = 1;
+      context.textAlign = "right";
+      for (const score of lanes.length > 1 ? [0, 1] : [0, 0.5, 1]) {
+        const at = Math.round(y(score)) + 0.5;
+        context.beginPath();
+        context.moveTo(area.left, at);
+        context.lineTo(area.right, at);
+        context.stroke();
+        if (lanes.length === 1) context.fillText(score === 0.5 ? "0.5" : String(score), area.left - 6, at);
+      }
+      if (lanes.length > 1) context.fillText(String(lane[0].number), area.left - 6, (top + bottom) / 2);
+      this.#lines(context, lane, x, y, colour("--rim"));
+    });
+    context.fillStyle = colour("--dim");
     context.textBaseline = "alphabetic";
     for (const [seconds, words, align] of [[20, "20 s ago", "left"], [10, "10 s", "center"], [0, "now", "right"]]) {
       context.textAlign = align;
       context.fillText(words, x(now - 1000 * seconds), height - 3);
     }
+  }
 
+  #lines(context, lines, x, y, rim) {
     context.lineJoin = "round";
-    for (const { number, points } of this.lines.values()) {
+    for (const { number, points } of lines) {
       context.beginPath();
       points.forEach(([t, score], i) => {
         if (i && t - points[i - 1][0] < GAP_MS) context.lineTo(x(t), y(score));
         else context.moveTo(x(t), y(score));
       });
       // Yellow on white, and dark blue on black, need a rim to be seen.
-      for (const [stroke, thick] of [[colour("--rim"), 3.25], [colourOf(number), 2]]) {
+      for (const [stroke, thick] of [[rim, 3.25], [colourOf(number), 2]]) {
         context.strokeStyle = stroke;
         context.lineWidth = thick;
         context.stroke();

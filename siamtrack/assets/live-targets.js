@@ -1,9 +1,10 @@
 // The targets: which there are, which one is selected, and what a drawn box is for.
 
 import { Pencil } from "./live-draw.js";
-import { hint, say } from "./live-words.js";
+import { announce, hint, say } from "./live-words.js";
 
 const ANSWER_MS = 4000;
+const ANNOUNCE_MS = 2000; // a target that flickers is not told of again and again
 const SELECT_FIRST = "Select a target first: tap its box, or press its number.";
 
 export const numberOf = (name) => name.split("-").pop();
@@ -21,6 +22,7 @@ export class Targets {
     this.selected = "";
     this.again = ""; // the target that the next box is for; "" for a new one
     this.timer = 0;
+    this.told = new Map(); // name -> {lost, at}: what was announced of it last
     this.pencil = new Pencil(this.picture, {
       begin: () => this.#freeze(),
       box: (box) => this.#take(box),
@@ -33,6 +35,7 @@ export class Targets {
   set(targets) {
     const changed = targets.length !== this.all.length;
     this.all = targets;
+    this.#announceLost(performance.now());
     if (this.selected && !this.#named(this.selected)) this.select("");
     if (this.again && !this.#named(this.again)) this.again = "";
     this.list.show(targets, this.selected);
@@ -110,6 +113,18 @@ export class Targets {
   #tapped(point) {
     this.select(this.picture.targetAt(point)?.name ?? "");
     this.thaw();
+  }
+
+  /** Tell those who do not see the picture that a target is lost, or is there again. */
+  #announceLost(now) {
+    for (const name of this.told.keys()) if (!this.#named(name)) this.told.delete(name);
+    for (const { name, number, state } of this.all) {
+      const lost = state === "LOST";
+      const { lost: before, at } = this.told.get(name) ?? { lost: false, at: -Infinity };
+      if (lost === before || state === "UNCERTAIN" || now - at < ANNOUNCE_MS) continue;
+      this.told.set(name, { lost, at: now });
+      announce(`Target ${number} is ${lost ? "lost" : "found again"}.`);
+    }
   }
 
   #named(name) {

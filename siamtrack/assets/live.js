@@ -11,6 +11,7 @@ import { Show } from "./live-show.js";
 import { Targets, numberOf } from "./live-targets.js";
 import { banner, byId, cover, hint, hintBy, say, sentence } from "./live-words.js";
 
+const LINK_WORDS = { connecting: "connecting", open: "connected", lost: "no connection", stopped: "stopped", off: "not started" };
 const NO_STATUS = { state: "", problem: "", paused: false, recording: false, live: true, clients: 1 };
 
 // What a reload must not lose. Each tab has its own.
@@ -23,6 +24,7 @@ let mode = "";
 let open = false;
 let session = "";
 let stepAsked = false;
+let hiddenAt = 0; // when this page was hidden while it tracked its camera; 0: it was not
 let unanswered = []; // pictures of the server's, which it may count as seen once the newest is drawn
 let sourceCounts = { dropped: 0, frames: 0, skipped: 0 };
 
@@ -44,6 +46,7 @@ const targets = new Targets({ picture, show, link, list }, noDrawing, () => {
   hint();
 });
 
+const noPicture = () => mode === "source" && ["reconnecting", "silent"].includes(status.state);
 const ended = () => mode === "source" && status.state === "ended";
 const paused = () => status.paused || ended();
 
@@ -51,7 +54,7 @@ hintBy(() => {
   if (!picture.item || !open) return "";
   if (targets.pencil.keys) return "Arrows move the box, with Shift they change its size; Enter takes it, Esc gives up.";
   if (targets.again) return `Draw target ${numberOf(targets.again)} again: drag a box around it. Esc gives up.`;
-  if (mode === "source" && status.problem) return sentence(status.problem);
+  if (mode === "source" && status.problem && !noPicture()) return sentence(status.problem);
   if (paused()) return targets.all.length ? "Paused." : "Paused: drag a box around anything, then press Play.";
   if (!targets.all.length) return "Drag a box around anything, and it is followed.";
   return status.clients > 1 ? `${status.clients} pages watch and steer this video.` : "Tap a box to select its target.";
@@ -59,8 +62,9 @@ hintBy(() => {
 
 /** Bring buttons and words up to date. */
 function refresh() {
-  const usable = open && Boolean(show.newest);
-  for (const id of ["pause", "step", "draw", "record", "shot", "download"]) byId(id).disabled = !usable;
+  // With the camera off there is a picture, but it is covered: nothing should be drawn on it.
+  const usable = open && Boolean(show.newest) && (mode === "source" || camera.on);
+  for (const id of ["pause", "step", "draw", "record", "shot", "download", "finish"]) byId(id).disabled = !usable;
   for (const id of ["step", "draw", "record", "shot"]) byId(id).disabled ||= ended();
   byId("pause").disabled ||= ended() && status.live;
   byId("pause").firstElementChild.textContent = ended() && !status.live ? "Play again" : paused() ? "Play" : "Pause";
@@ -74,8 +78,9 @@ function refresh() {
   byId("source").textContent = mode === "source" ? server.source.split("/").pop() : "";
   byId("source").title = mode === "source" ? server.source : "";
   for (const button of byId("modes").children) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
-  byId("dropped-name").title =
-    mode === "source" ? "frames that came faster than they could be tracked" : "pictures of the camera that were not sent";
+  byId("finish").disabled ||= !targets.all.length && !status.recording;
+  byId("link").lastChild.textContent = open && noPicture() ? "no picture" : LINK_WORDS[byId("link").dataset.state];
+  document.title = hiddenAt ? "Not tracking – siamtrack live" : "siamtrack live";
   hint();
 }
 
@@ -88,12 +93,10 @@ function noDrawing() {
 
 function linkState(state, words, count) {
   open = state === "open";
-  const shown = { connecting: "connecting", open: "connected", lost: "no connection", stopped: "stopped", off: "not started" };
-  byId("link").dataset.state = state === "stopped" ? "lost" : state;
-  if (byId("link").lastChild.textContent !== shown[state]) byId("link").lastChild.textContent = shown[state];
+  byId("link").dataset.state = state;
   if (state === "lost" && picture.item) banner(words, "Try now", () => link.retry(), count);
   else if (state === "lost") cover(`${words} ${count}`, "Try now", () => link.retry());
-  else if (state === "stopped") banner(words, "Use it here", () => link.open(mode, sessionBefore));
+  else if (state === "stopped") banner(words, "Use it here", () => link.open(mode, before));
   else if (state !== "connecting") banner("");
   if (!open) {
     targets.pencil.cancel();
@@ -105,15 +108,17 @@ function linkState(state, words, count) {
   refresh();
 }
 
-const sessionBefore = () => kept.sessions?.[mode] ?? "";
+const before = () => kept.sessions?.[mode] ?? "";
 
 function heard(message) {
   if (message.type === "welcome") welcome(message);
   else if (message.type === "status") {
     status = { ...message, paused: mode === "camera" ? status.paused : message.paused };
+    banner(noPicture() ? `${sentence(status.problem)} The boxes are of the last picture.` : "");
     refresh();
   } else if (message.type === "scene") {
     if (show.change(message.scene)) targets.set(message.scene.targets);
+    refresh();
   } else if (message.type === "result") tracked(message);
   else if (message.type === "skipped") flight.skipped(message.seq);
   else if (message.type === "error") {
@@ -124,7 +129,8 @@ function heard(message) {
 
 function welcome(message) {
   const restarted = kept.server && kept.server !== message.server;
-  const over = sessionBefore() && !message.resumed;
+  const over = before() && !message.resumed;
+  if (restarted || over) offerEarlier(before());
   keep({ server: message.server, sessions: { ...kept.sessions, [mode]: message.session } });
   session = message.session;
   byId("folder").textContent = `Results: ${message.folder}`;
@@ -139,6 +145,14 @@ function welcome(message) {
   refresh();
 }
 
+/** What a session wrote that has ended can still be fetched. */
+async function offerEarlier(name) {
+  const href = `sessions/${name}/results.zip`;
+  const answer = name && (await fetch(href, { method: "HEAD" }).catch(() => null));
+  byId("earlier").hidden = !answer?.ok;
+  byId("earlier-get").href = href;
+}
+
 function done({ about: what, name = "", file, on }) {
   const target = `Target ${numberOf(name)}`;
   const found = file ? { name: file, href: `sessions/${session}/files/${file}` } : null;
@@ -147,10 +161,12 @@ function done({ about: what, name = "", file, on }) {
     say(`${target} is followed.`);
   } else if (what === "reselect") say(`${target} is followed from its new box.`);
   else if (what === "remove") say(`${target} is finished.`);
+  else if (what === "finish") say("All is finished and written.", "note", { href: `sessions/${session}/results.zip`, name: "results.zip" });
   else if (what === "screenshot") say("The screenshot is written.", "note", found);
   else if (what === "record" && on) say(`Recording ${file}.`);
   else if (what === "record") say(file ? "The recording is written." : "Nothing was recorded.", "note", found);
   if (what === "add" || what === "reselect") targets.thaw();
+  refresh();
 }
 
 // Pictures: of the server's video, which come; of this camera, whose results come.
@@ -182,7 +198,7 @@ function tracked({ seq, scene, worked_ms, waited_ms }) {
 
 function drawn(item, now) {
   const { scene, seq } = item;
-  for (const seen of unanswered.splice(0)) link.send("ack", { seq: seen });
+  for (const seen of unanswered.splice(0)) link.send("ack", { seq: seen, word_ms: Math.min(link.wordMs, 60000) });
   const latencyMs = item.latency(now);
   if (item.timed) figures.add(scene, latencyMs, mode === "source" ? sourceCounts : flight.counts, now);
   if (!byId("cover").hidden && (mode === "source" || camera.on)) cover("");
@@ -211,7 +227,7 @@ async function download() {
   const answer = await fetch(href, { method: "HEAD" }).catch(() => null);
   if (!answer?.ok) return say(answer ? "There are no results yet: draw a target first." : "The server does not answer.", "error");
   Object.assign(document.createElement("a"), { href, download: "" }).click();
-  say(status.recording ? "Downloading the results, without the recording that still runs." : "Downloading the results.");
+  say(status.recording ? "Downloading the results up to now, without the recording that still runs." : "Downloading the results up to now.");
 }
 
 const controls = {
@@ -221,10 +237,13 @@ const controls = {
   record: () => link.send("record", { on: !status.recording }),
   shot: () => link.send("screenshot"),
   download,
+  finish: () => link.send("finish"),
 };
 for (const [id, act] of Object.entries(controls)) byId(id).onclick = act;
 byId("help-open").onclick = () => byId("help").showModal();
 byId("help-close").onclick = () => byId("help").close();
+byId("player-close").onclick = () => byId("player").close();
+byId("player").onclose = () => byId("player-video").removeAttribute("src");
 byId("camera-switch").onclick = () => (camera.on ? stopCamera() : startCamera());
 byId("camera").onchange = (event) => {
   keep({ camera: event.target.value });
@@ -232,7 +251,21 @@ byId("camera").onchange = (event) => {
 };
 for (const button of byId("modes").children) button.onclick = () => button.dataset.mode !== mode && setMode(button.dataset.mode);
 listenForKeys(targets, controls);
-document.addEventListener("visibilitychange", () => figures.restart());
+document.addEventListener("visibilitychange", seen);
+
+/** This page was hidden, or is seen again. A hidden page gets no pictures of a camera. */
+function seen() {
+  figures.restart();
+  flight.rest();
+  const tracks = open && mode === "camera" && camera.on && !status.paused && targets.all.length;
+  if (document.hidden) hiddenAt = tracks ? performance.now() : 0;
+  else if (hiddenAt) {
+    const seconds = Math.round((performance.now() - hiddenAt) / 1000);
+    hiddenAt = 0;
+    if (seconds >= 1) say(`This page was hidden for ${seconds} s, in which nothing was tracked: browsers give hidden pages no camera.`, "error");
+  }
+  refresh();
+}
 
 // Beginning, and changing from one video to the other.
 
@@ -273,7 +306,7 @@ async function startCamera() {
   keep({ cameraOn: true });
   const cameras = await camera.list();
   byId("camera").replaceChildren(...cameras.map(({ id, label, used }) => new Option(label, id, used, used)));
-  if (!link.wanted) link.open("camera", sessionBefore);
+  if (!link.wanted) link.open("camera", before);
   refresh();
 }
 

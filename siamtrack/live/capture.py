@@ -23,6 +23,9 @@ from siamtrack.video.source import Frame, Source
 
 CaptureState = Literal["running", "reconnecting", "ended", "failed"]
 
+SILENT_S = 2.0
+"""A camera or stream that gives no frame for so long is told of, though nothing may have said that it went."""
+
 CLOSE_S = 0.9
 """Seconds that `Capture.close` waits for its thread: what blocks for longer is inside a driver."""
 

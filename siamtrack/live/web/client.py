@@ -12,13 +12,11 @@ from fastapi import WebSocket
 
 from siamtrack.live.capture import Captured
 from siamtrack.live.web.jpeg import encode_jpeg
+from siamtrack.live.web.line import LEVELS, MOST, Line
 from siamtrack.live.web.protocol import pack_picture, pack_text
 
-WINDOW = 2
-"""Pictures on their way to a client at most. One would leave the line idle while the client draws; more would be delay."""
-
-KEPT = WINDOW + 2
-"""Frames that a client may name in `hold`: those on their way, the one it shows, and the one before."""
+KEPT, KEPT_BYTES = MOST + 2, 2**26
+"""Frames that a client may name in `hold`: those on their way, the one it shows, and the one before; of huge ones fewer."""
 
 STRIKES, STRIKE_BYTES = 10, 2**19
 """Broken messages, less one a second, until a connection is closed; so many bytes count as one more."""
@@ -29,13 +27,9 @@ MAX_WAITING = 256
 CLOSE_BROKEN, CLOSE_TAKEN_OVER, CLOSE_REFUSED, CLOSE_SLOW, CLOSE_FAILED = 4000, 4001, 4002, 4003, 4011
 """WebSocket's close codes. The page does not come back by itself after `CLOSE_TAKEN_OVER`."""
 
-LONGEST_SIDE = 1280
-"""Longest side of the pictures that are sent; boxes and targets are of the whole frame all the same."""
-QUALITY = 80
-
 
 class Picture:
-    """A frame for all clients: made into a JPEG once, when the first of them wants it.
+    """A frame for all clients: made into a JPEG of a size once, when the first of them wants it.
 
     Args:
         frame: without boxes; the page draws those itself.
@@ -44,14 +38,14 @@ class Picture:
 
     def __init__(self, frame: Captured, header: Callable[[], dict[str, Any]]) -> None:
         self.frame, self.header = frame, header
-        self._jpeg: asyncio.Future[bytes] | None = None
+        self._jpegs: dict[int, asyncio.Future[bytes]] = {}
 
-    async def jpeg(self) -> bytes:
-        """The frame as a JPEG."""
-        if self._jpeg is None:
-            self._jpeg = asyncio.ensure_future(asyncio.to_thread(encode_jpeg, self.frame.image, LONGEST_SIDE, QUALITY))
+    async def jpeg(self, level: int) -> bytes:
+        """The frame as a JPEG of a level of `line.LEVELS`."""
+        if level not in self._jpegs:
+            self._jpegs[level] = asyncio.ensure_future(asyncio.to_thread(encode_jpeg, self.frame.image, *LEVELS[level]))
         # Others wait for it too: a client that goes away must not take it with it.
-        return await asyncio.shield(self._jpeg)
+        return await asyncio.shield(self._jpegs[level])
 
 
 class Client:
@@ -72,7 +66,8 @@ class Client:
         self._closing = (CLOSE_FAILED, "")
         # The newest picture that was not sent, the numbers of those under way, and the frames that can be drawn on.
         self._next: Picture | None = None
-        self._under_way: set[int] = set()
+        self._under_way: dict[int, tuple[int, float]] = {}  # with their level, and when they were sent
+        self._line, self._word_s = Line(), 0.0
         self._sent = self._skipped = 0
         self._kept: OrderedDict[int, Captured] = OrderedDict()
         self._held: tuple[int, Captured] | None = None
@@ -88,11 +83,12 @@ class Client:
             if self.ended.is_set():
                 await self._websocket.close(*self._closing)
                 return
-            if self._next is not None and len(self._under_way) < WINDOW:
+            if self._next is not None and len(self._under_way) < self._line.most(self._word_s):
                 picture, self._next = self._next, None
-                jpeg = await picture.jpeg()
+                level = self._line.level
+                jpeg = await picture.jpeg(level)
                 self._sent += 1
-                self._under_way.add(self._sent)
+                self._under_way[self._sent] = level, time.monotonic()
                 self.keep(self._sent, picture.frame)
                 header = {"seq": self._sent, "skipped": self._skipped, **picture.header()}
                 await self._websocket.send_bytes(pack_picture(jpeg, **header))
@@ -112,15 +108,17 @@ class Client:
         self._next = picture
         self._wake.set()
 
-    def drawn(self, seq: int) -> None:
-        """A picture that was sent has been drawn: another one may follow."""
-        self._under_way.discard(seq)
+    def drawn(self, seq: int, word_s: float) -> None:
+        """A picture that was sent has been drawn: another one may follow. A word takes `word_s` there and back."""
+        if (sent := self._under_way.pop(seq, None)) is not None:
+            self._word_s, now = word_s, time.monotonic()
+            self._line.took(sent[0], now - sent[1], word_s, now)
         self._wake.set()
 
     def keep(self, seq: int, frame: Captured) -> None:
         """Remember a frame that the client shows or soon will, so that boxes can be drawn on it."""
         self._kept[seq] = frame
-        while len(self._kept) > KEPT:
+        while len(self._kept) > max(4, min(KEPT, KEPT_BYTES // max(frame.image.nbytes, 1))):
             self._kept.popitem(last=False)
 
     def hold(self, seq: int | None) -> None:

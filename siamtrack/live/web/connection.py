@@ -146,8 +146,10 @@ class Connection:
     async def _do(self, session: ServedSession, message: protocol.Message) -> dict[str, Any] | None:
         client, targets = self._client, session.session
         match message:
-            case protocol.Ack(seq):
-                client.drawn(seq)
+            case protocol.Ack(seq, word_ms):
+                client.drawn(seq, word_ms / 1000)
+            case protocol.Size(width, height):
+                session.expect((width, height))
             case protocol.Ping(t):
                 client.tell("pong", t=t)
             case protocol.Hold(seq):

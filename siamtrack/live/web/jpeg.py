@@ -15,6 +15,8 @@ MAX_PIXELS = 12_000_000
 MAX_SCANS = 32
 """Scans of one picture: each goes over all its pixels, so a small file with thousands would keep a core busy for minutes."""
 
+_SAME_SHAPE_PX = 2  # whole pixels of a smaller picture are not quite in proportion
+
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _HUFFMAN_8_BIT = (0xC0, 0xC1, 0xC2)
 _OTHER_FRAMES = (0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
@@ -65,8 +67,11 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
     raise PictureError("the picture is a JPEG without a size; it is damaged or cut off")
 
 
-def decode_jpeg(data: bytes) -> Image:
+def decode_jpeg(data: bytes, size_wh: tuple[int, int] | None = None) -> Image:
     """Pixels of a JPEG as (H, W, 3) BGR uint8, as stored: a rotation flag is ignored.
+
+    Args:
+        data: the JPEG. size_wh: size to which a smaller picture of the same shape is enlarged.
 
     Raises:
         PictureError: not a whole JPEG, or larger than `MAX_SIDE`, `MAX_PIXELS` or `MAX_SCANS`; it was not decoded then.
@@ -84,6 +89,8 @@ def decode_jpeg(data: bytes) -> Image:
         raise PictureError("the picture cannot be decoded; it is damaged") from error
     if image is None or image.shape[:2] != (height, width):
         raise PictureError("the picture cannot be decoded; it is damaged")
+    if size_wh is not None and width < size_wh[0] and abs(width * size_wh[1] / size_wh[0] - height) < _SAME_SHAPE_PX:
+        return cv2.resize(image, size_wh, interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
     return image  # type: ignore[return-value]
 
 

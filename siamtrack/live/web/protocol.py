@@ -29,6 +29,7 @@ _MAX_BRACKETS = 4
 _STRICT = ConfigDict(strict=True, extra="forbid")
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
+Side = Annotated[int, Field(ge=1, le=4096)]
 Name = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{0,64}$")]
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 BoxXYWH = Annotated[tuple[Coordinate, Coordinate, Coordinate, Coordinate], Strict(False)]
@@ -56,9 +57,18 @@ class Hello:
 
 @dataclass(frozen=True, config=_STRICT)
 class Ack:
-    """The client has drawn picture `seq`: it can take another one."""
+    """The client has drawn picture `seq`: it can take another one. A word takes `word_ms` there and back, at least."""
 
     seq: Count
+    word_ms: Annotated[float, Field(ge=0, le=60_000)] = 0.0
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Size:
+    """The client's pictures are of frames of this size; on a thin line they come smaller, and are enlarged to it."""
+
+    width: Side
+    height: Side
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -133,7 +143,7 @@ class Ping:
     t: Annotated[float, Field(allow_inf_nan=False)]
 
 
-Message = Hello | Ack | Hold | Release | Add | Reselect | Remove | Pause | Step | Record | Screenshot | Finish | Ping
+Message = Hello | Ack | Size | Hold | Release | Add | Reselect | Remove | Pause | Step | Record | Screenshot | Finish | Ping
 
 _KINDS: dict[str, type[Message]] = {kind.__name__.lower(): kind for kind in get_args(Message)}
 
@@ -144,6 +154,9 @@ _WANTED = {
     "mode": "source or camera",
     "on": "true or false",
     "t": "a number",
+    "word_ms": "milliseconds, at most 60000",
+    "width": "pixels, at most 4096",
+    "height": "pixels, at most 4096",
 }
 
 

@@ -15,7 +15,7 @@ from siamtrack.errors import OutputError, SiamtrackError
 from siamtrack.live.capture import Captured
 from siamtrack.live.session import Session
 from siamtrack.live.web.client import CLOSE_FAILED, CLOSE_TAKEN_OVER, Client
-from siamtrack.live.web.jpeg import PictureError, decode_jpeg
+from siamtrack.live.web.jpeg import MAX_PIXELS, PictureError, decode_jpeg
 from siamtrack.live.web.protocol import ProtocolError, scene_data
 from siamtrack.live.web.turns import Turns
 from siamtrack.system import write_whole
@@ -73,6 +73,10 @@ class ServedSession:
             ProtocolError: this session takes none.
         """
         raise ProtocolError("a picture, though this client watches the server's video")
+
+    def expect(self, size_wh: tuple[int, int]) -> None:
+        """A client's pictures are of frames of this size; raises as `take`."""
+        raise ProtocolError("a size of pictures, though this client watches the server's video")
 
     async def change(self, work: Callable[..., T], *arguments: Any) -> T:
         """Call a method of `session` that changes its targets, and show that to all clients; raises as the method."""
@@ -189,6 +193,7 @@ class CameraSession(ServedSession):
         self._began_at = 0.0
         self._end: asyncio.TimerHandle | None = None
         self._is_sealed = False
+        self._size_wh: tuple[int, int] | None = None
 
     def enter(self, client: Client) -> None:
         """The client comes in, or comes back. Another one that is still there has to go: its session went on here."""
@@ -207,6 +212,16 @@ class CameraSession(ServedSession):
         if was_here and not self.clients:
             self._waiting = None
             self._end = asyncio.get_running_loop().call_later(self._grace_s, self._on_empty, self)
+
+    def expect(self, size_wh: tuple[int, int]) -> None:
+        """Pictures are of frames of this size from now on.
+
+        Raises:
+            ProtocolError: it is more than pictures may have.
+        """
+        if size_wh[0] * size_wh[1] > MAX_PIXELS:
+            raise ProtocolError(f"frames of {size_wh[0]}x{size_wh[1]}; at most {MAX_PIXELS} pixels are tracked")
+        self._size_wh = size_wh
 
     def take(self, client: Client, seq: int, jpeg: bytes) -> None:
         """A picture came. If the one before is still waiting, it is dropped."""
@@ -249,7 +264,7 @@ class CameraSession(ServedSession):
 
     async def _track(self, arrived: _Arrived) -> None:
         taken_at = time.perf_counter()
-        image = await asyncio.to_thread(decode_jpeg, arrived.jpeg)
+        image = await asyncio.to_thread(decode_jpeg, arrived.jpeg, self._size_wh)
         frame = Captured(arrived.index, arrived.at - self._began_at, image, arrived.at)
         scene = await self._in_turn(self.session.step, frame)
         arrived.client.keep(arrived.seq, frame)

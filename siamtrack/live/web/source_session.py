@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from siamtrack.errors import SiamtrackError
-from siamtrack.live.capture import Capture, Captured
+from siamtrack.live.capture import SILENT_S, Capture, Captured
 from siamtrack.live.session import Scene, Session
 from siamtrack.live.web.client import Client, Picture
 from siamtrack.live.web.protocol import scene_data
@@ -45,7 +45,8 @@ class SourceSession(ServedSession):
         self._steps = int(self._paused)
         self._again = False
         self._end = ""
-        self._told: tuple[str, str | None] = ("running", None)
+        self._told: tuple[str, str] = ("running", "")
+        self._tracked_at = time.monotonic()
 
     def start(self) -> None:
         """Begin to track; called in the event loop."""
@@ -60,6 +61,7 @@ class SourceSession(ServedSession):
     def pause(self, on: bool) -> None:
         """Let the video wait, or go on; at the end of a file, go to its beginning."""
         self._again = bool(self._end) and not on
+        self._tracked_at = time.monotonic()
         self._paused, self._steps = on, 0
         self._steered.set()
         self.show_status()
@@ -78,16 +80,25 @@ class SourceSession(ServedSession):
 
     def status(self) -> dict[str, Any]:
         """How the session and its video are doing, as plain data."""
-        capture = self._capture.status
-        # What was read is not yet tracked: it ends here when the last frame was.
-        state = "ended" if self._end else "reconnecting" if capture.state == "reconnecting" else "running"
+        state, problem = self._state()
         return {
             **super().status(),
             "state": state,
-            "problem": self._end or (capture.problem if state == "reconnecting" else "") or "",
+            "problem": problem,
             "paused": self._paused,
             "live": self._capture.live,
         }
+
+    def _state(self) -> tuple[str, str]:
+        """How the video is doing, and what is wrong with it in one line, or ""."""
+        capture, silent_s = self._capture.status, time.monotonic() - self._tracked_at
+        if self._end:  # what was read is not yet tracked: it ends when the last frame was
+            return "ended", self._end
+        if capture.state == "reconnecting":
+            return "reconnecting", capture.problem or ""
+        if self._capture.live and not self._paused and silent_s > SILENT_S:
+            return "silent", f"no picture has come for {silent_s:.0f} s"
+        return "running", ""
 
     def close(self, ended: str) -> None:
         """Close the capture and finish all files; raises as `ServedSession.close`."""
@@ -111,9 +122,8 @@ class SourceSession(ServedSession):
     async def _play(self) -> None:
         """Track frames until the video ends."""
         while True:
-            status = self._capture.status
-            if (status.state, status.problem) != self._told:
-                self._told = (status.state, status.problem)
+            if self._state() != self._told:
+                self._told = self._state()
                 self.show_status()
             if self._paused and not self._steps:
                 self._steered.clear()
@@ -148,6 +158,7 @@ class SourceSession(ServedSession):
                 "age_ms": round(1000 * (time.perf_counter() - due_at), 1),
             }
 
+        self._tracked_at = time.monotonic()
         self._picture = Picture(captured, header)
         if scene.notice:  # apart from its picture, which a slow client may skip
             self.complain(scene.notice)

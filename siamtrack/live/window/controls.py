@@ -50,6 +50,7 @@ class Controls:
         self.paused = self.step = self.ended = self.help = self.quit = False
         self.trails = True
         self._session, self._clock, self._full_screen = session, clock, full_screen
+        self._is_full = False
         self._selected: str | None = None
         self._notice, self._notice_until = "", 0.0
         self._recorded_from_s = 0.0
@@ -154,16 +155,23 @@ class Controls:
             case Action.TRAILS:
                 self.trails = not self.trails
             case Action.FULL_SCREEN:
-                self._full_screen()
+                self._toggle_full_screen()
             case Action.HELP:
                 self.help = not self.help
             case Action.TAKE:
                 self._let_go(None)
-            case Action.GIVE_UP:
-                if not selection.cancel():
-                    self.quit, self.help = not self.help, False
-            case Action.QUIT:
+            case Action.GIVE_UP if selection.cancel():
+                pass
+            case Action.GIVE_UP if self.help:
+                self.help = False
+            case Action.GIVE_UP if self._is_full:
+                self._toggle_full_screen()
+            case Action.GIVE_UP | Action.QUIT:
                 self.quit = True
+
+    def _toggle_full_screen(self) -> None:
+        self._is_full = not self._is_full
+        self._full_screen()
 
     def _let_go(self, at: tuple[int, int] | None) -> None:
         drag = self.selection.release(at)

@@ -66,7 +66,7 @@ KEYS = (
     Key("f", Action.FULL_SCREEN, "full screen on or off", _codes("f")),
     Key("h, ?, F1", Action.HELP, "this list", _codes("h?", *_F1)),
     Key("Enter", Action.TAKE, "take the box as it is drawn now", _codes("", *_ENTER)),
-    Key("Esc", Action.GIVE_UP, "give up drawing, or close this list, or else quit", _codes("\x1b")),
+    Key("Esc", Action.GIVE_UP, "give up drawing, close this list, leave full screen, or else quit", _codes("\x1b")),
     Key("q", Action.QUIT, "quit; so does closing the window", _codes("q")),
 )
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
 from siamtrack.frames import Image
-from siamtrack.live.capture import Capture, Captured
+from siamtrack.live.capture import SILENT_S, Capture, Captured
 from siamtrack.live.session import Session
 from siamtrack.live.window.controls import Controls
 from siamtrack.live.window.hud import Status, draw_help, draw_hud, layout, margins
 from siamtrack.live.window.picture import LARGEST_WH, Magnifier, View, draw_aim, draw_box, draw_scene, opening_size
-from siamtrack.live.window.screen import Screen
+from siamtrack.live.window.screen import Screen, screen_size
 
 CLOSED = "closed by the user"
 """How a session ended that the user ended."""
@@ -88,11 +88,12 @@ class LiveWindow:
             first = self._capture.take()
             if first is None:
                 return "done"
+            self._arrived_at = self._clock()
             self._session.step(first)
             for box in self._boxes:
                 self._session.add(box)
             height, width = first.image.shape[:2]
-            screen = self._open_screen(self._title, opening_size((width, height), self._largest_wh))
+            screen = self._open_screen(self._title, opening_size((width, height), self._largest_wh, screen_size()))
             try:
                 waiting = not self._boxes and not self._capture.live
                 controls = Controls(self._session, self._clock, screen.toggle_full_screen, waiting)
@@ -153,19 +154,22 @@ class LiveWindow:
             self._dropped_before_pause = dropped
         else:
             self._capture.resume()
+            self._arrived_at = self._clock()
             self._dropped_in_pauses += dropped - self._dropped_before_pause
         self._meter.restart(self._clock())
 
     def _status(self, controls: Controls) -> Status:
         capture = self._capture.status
         dropped = self._dropped_before_pause if self._capture.paused else capture.dropped
+        silent_s = self._clock() - self._arrived_at if self._capture.live and not controls.held else 0.0
+        problem = f"no picture has come for {silent_s:.0f} s" if silent_s > SILENT_S else ""
         return Status(
             fps=self._meter.fps,
             latency_ms=self._meter.latency_ms,
             dropped=dropped - self._dropped_in_pauses,
             recording_s=controls.recorded_s,
             paused=controls.paused and not controls.ended,
-            problem=f"reconnecting: {capture.problem}" if capture.state == "reconnecting" else "",
+            problem=f"reconnecting: {capture.problem}" if capture.state == "reconnecting" else problem,
             notice=controls.notice,
             hint=controls.hint,
         )

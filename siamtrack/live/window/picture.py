@@ -16,6 +16,9 @@ from siamtrack.video.overlay import SeenTarget, draw_targets
 LARGEST_WH = (1280, 720)
 """Size in which a window opens at most: it fits a laptop's screen. Users may pull it larger."""
 
+SCREEN_SHARE = (0.95, 0.85)
+"""Of a smaller screen's width and height: what its bars and the window's title leave."""
+
 NARROWEST_PX = 640
 """Width in which a window opens at least: in less, the lines of text cover the picture."""
 
@@ -75,8 +78,17 @@ class View:
         return Box(*self.to_window(box.x, box.y), box.w * across, box.h * down)
 
 
-def opening_size(frame_wh: tuple[int, int], largest_wh: tuple[int, int] = LARGEST_WH) -> tuple[int, int]:
-    """Size of a new window: small frames are enlarged, so that a box can be drawn; large ones are made to fit."""
+def opening_size(
+    frame_wh: tuple[int, int], largest_wh: tuple[int, int] = LARGEST_WH, screen_wh: tuple[int, int] | None = None
+) -> tuple[int, int]:
+    """Size of a new window: small frames are enlarged, so that a box can be drawn; large ones are made to fit.
+
+    Args:
+        frame_wh: size of the frames. largest_wh: size of the window at most. screen_wh: of the screen, if it is known.
+    """
+    if screen_wh is not None:
+        width, height = (int(side * share) for side, share in zip(screen_wh, SCREEN_SHARE, strict=True))
+        largest_wh = min(largest_wh[0], width), min(largest_wh[1], height)
     shown = View.fit(frame_wh, largest_wh).shown
     return max(shown[2], min(NARROWEST_PX, largest_wh[0])), shown[3]
 

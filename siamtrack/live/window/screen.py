@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -117,3 +121,26 @@ class Screen:
     def _release(self, x: int, y: int) -> None:
         self._down_at = None
         self._pointer.append(Pointer("release", x, y))
+
+
+def screen_size() -> tuple[int, int] | None:
+    """Width and height of the main screen, asked of the system, because OpenCV does not tell; None if it does not say."""
+    with suppress(OSError, AttributeError, TypeError):
+        if sys.platform == "win32":
+            user = ctypes.windll.user32
+            return user.GetSystemMetrics(0), user.GetSystemMetrics(1)
+        if sys.platform == "darwin":
+            graphics = ctypes.CDLL(ctypes.util.find_library("CoreGraphics"))
+            main = graphics.CGMainDisplayID()
+            return graphics.CGDisplayPixelsWide(main), graphics.CGDisplayPixelsHigh(main)
+        x11 = ctypes.CDLL(ctypes.util.find_library("X11") or "libX11.so.6")
+        x11.XOpenDisplay.restype = ctypes.c_void_p
+        display = ctypes.c_void_p(x11.XOpenDisplay(None))
+        if display:
+            size = (
+                x11.XDisplayWidth(display, x11.XDefaultScreen(display)),
+                x11.XDisplayHeight(display, x11.XDefaultScreen(display)),
+            )
+            x11.XCloseDisplay(display)
+            return size
+    return None

@@ -208,7 +208,7 @@ def test_two_tabs_each_follow_their_own(
     assert [session.names for session in served.sessions] == [["target-1"], ["target-1"]]
 
 
-def test_a_restarted_server_is_found_again(serve_live: Serve, open_page: Open, camera_clip: Any, tmp_path: Path) -> None:
+def test_a_restarted_server_is_found_again(serve_live: Serve, open_page: Open, camera_clip: Any) -> None:
     served = serve_live()
     web = open_page(served.url)
     web.start_camera()
@@ -219,8 +219,11 @@ def test_a_restarted_server_is_found_again(serve_live: Serve, open_page: Open, c
     assert web.page.inner_text("#link") == "no connection"
     assert web.page.is_disabled("#record")
     web.drawn()
-    serve_live(port=served.port, out=tmp_path / "again")
+    serve_live(port=served.port)
     web.said("The server was restarted: draw the targets again.")
+    with web.page.expect_download() as downloading:
+        web.page.click("#earlier-get")
+    assert downloading.value.suggested_filename == "siamtrack-browser-1.zip"
     assert web.page.is_hidden("#banner")
     assert web.wait_for_drawn(5)[-1]["targets"] == []
     assert json.loads((served.out / "browser-1/target-1/run.json").read_text())["ended"] == "the server was stopped"
@@ -296,10 +299,9 @@ def test_everything_can_be_done_by_keys(serve_live: Serve, open_page: Open, clip
     web.said("Arrows move the box")
     keys.press("Escape")
     keys.press("b")
-    # It begins at (128, 96), 64 x 48, and moves by 3.2 px: the target is at (60, 80), 40 x 50.
-    for key, times in (("ArrowLeft", 21), ("ArrowUp", 5), ("Shift+ArrowLeft", 7), ("Shift+ArrowDown", 1)):
-        for _ in range(times):
-            keys.press(key)
+    # It begins at (128, 96), 64 x 48, the target is at (60, 80), 40 x 50; each turn back halves the step.
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowRight", "ArrowUp", "Shift+ArrowLeft"):
+        keys.press(key)
     keys.press("Enter")
     web.page.wait_for_selector(".target")
     web.drawn()
@@ -318,10 +320,18 @@ def test_everything_can_be_done_by_keys(serve_live: Serve, open_page: Open, clip
     for _ in range(30):
         keys.press("Tab")
         reached.add(web.page.evaluate("document.activeElement.id || document.activeElement.textContent"))
-    assert {"picture", "pause", "step", "draw", "record", "shot", "download", "help-open", "Draw again", "Remove"} <= reached
-    web.page.focus("#picture")
-    keys.press("Delete")
-    web.said("Target 1 is finished.")
+    ids = {"picture", "pause", "step", "draw", "record", "shot", "download", "finish", "help-open"}
+    assert {*ids, "Draw again", "Remove"} <= reached
+    # Space is the page's, whatever was clicked last.
+    web.page.click("#record")
+    web.page.wait_for_selector("#record[aria-pressed=true]")
+    web.drawn()
+    keys.press(" ")
+    web.wait_for_drawn(1)
+    assert web.page.get_attribute("#record", "aria-pressed") == "true"
+    keys.press("e")
+    web.said("All is finished and written.")
+    assert {path.name for path in served.out.glob("server/*")} >= {"target-1", "recording-1.mp4"}
 
 
 def test_without_a_camera_the_page_says_what_to_do(serve_live: Serve, open_page: Open) -> None:
@@ -348,3 +358,33 @@ def test_a_camera_that_is_not_allowed_can_be_asked_for_again(serve_live: Serve, 
     web.page.wait_for_selector("#cover-words:has-text('did not allow the camera')")
     assert web.page.is_visible("#cover-do")
     assert served.sessions == [], "no session is kept for somebody without a camera"
+
+
+def test_what_is_so_is_said_of_a_hidden_page_a_camera_that_is_off_and_a_lost_target(
+    serve_live: Serve, open_page: Open, camera_clip: Any
+) -> None:
+    served = serve_live()
+    web = open_page(served.url)
+    page = web.page
+    web.start_camera()
+    assert page.evaluate("document.activeElement.id") == "picture", "the focus is not lost with the button"
+    web.drag((50, 50, 80, 80), camera_clip.size_wh)
+    web.said("Target 1 is followed.")
+    hide = """(hidden) => { Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange")); }"""
+    page.evaluate(hide, True)
+    assert page.title() == "Not tracking – siamtrack live"
+    page.wait_for_timeout(1200)
+    page.evaluate(hide, False)
+    web.said("This page was hidden for 1 s, in which nothing was tracked")
+    assert page.title() == "siamtrack live"
+    served.sessions[0].lose = True
+    page.wait_for_selector("#announce:has-text('Target 1 is lost.')", state="attached")
+    served.sessions[0].lose = False
+    page.click("#camera-switch")
+    page.wait_for_selector("#cover-words:has-text('The camera is off')")
+    assert page.is_disabled("#draw")
+    page.focus("#picture")
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    assert served.sessions[0].names == ["target-1"], "nothing is drawn on a picture that is covered"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 from webclient import Served, WebClient, box, frame, get, overlap, rows
 
 from siamtrack.errors import SourceError
+from siamtrack.live.web import source_session
 from siamtrack.video.source import Frame, Source
 
 Serve = Callable[..., Served]
@@ -135,7 +137,7 @@ def test_a_box_is_learned_on_the_frame_that_was_held(serve_live: Serve, clip: Pa
     with WebClient(served.url, "source") as client:
         held = client.picture()
         client.say("hold", seq=held["seq"])
-        for _ in range(9):
+        for _ in range(15):
             client.say("step")
             client.picture()
         assert client.ask("add", box=box(0), seq=held["seq"])["name"] == "target-1"
@@ -199,6 +201,27 @@ def test_a_camera_of_the_server_may_go_and_come_back(serve_live: Serve) -> None:
         assert after["scene"]["index"] - before["scene"]["index"] > 15, "the newest picture, not the one after the pause"
         assert after["dropped"] > before["dropped"]
         assert after["age_ms"] < 5000
+
+
+def test_a_camera_of_the_server_that_says_nothing_is_told_of(serve_live: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_session, "SILENT_S", 0.3)
+    silent = threading.Event()
+
+    class Silent(Filmed):
+        def read(self, start: int = 0) -> Iterator[Frame]:
+            for filmed in super().read(start):
+                while silent.is_set():
+                    time.sleep(0.01)
+                yield filmed
+
+    served = serve_live(source="any", opener=lambda _: Silent(10**6))
+    with WebClient(served.url, "source") as client:
+        client.picture()
+        silent.set()
+        told = client.wait("status", lambda message: message["state"] == "silent")
+        assert told["problem"].startswith("no picture has come for")
+        silent.clear()
+        client.wait("status", lambda message: message["state"] == "running")
 
 
 def test_a_video_that_breaks_off_says_why(serve_live: Serve) -> None:

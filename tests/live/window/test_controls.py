@@ -128,6 +128,14 @@ def test_escape_gives_up_a_box_and_only_then_quits(hand: Hand) -> None:
     assert hand.controls.quit
 
 
+def test_escape_leaves_full_screen_before_it_quits(hand: Hand) -> None:
+    hand.key("f")
+    hand.key(ESCAPE)
+    assert (hand.full_screen, hand.controls.quit) == (2, False)
+    hand.key(ESCAPE)
+    assert hand.controls.quit
+
+
 def test_enter_takes_the_box(hand: Hand) -> None:
     hand.drag(FIRST, until="move")
     hand.key(ENTER)

@@ -69,12 +69,14 @@ class Film(Source):
 
     def __init__(self, frames: int = len(IMAGES), live: bool = False, fails: str = "") -> None:
         self.live, self.frames, self.fails = live, frames, fails
-        self.unplugged = threading.Event()
+        self.unplugged, self.silent = threading.Event(), threading.Event()
 
     def read(self, start: int = 0) -> Iterator[Frame]:
         for index in range(start, self.frames):
             if self.live and self.unplugged.wait(0.01):
                 return
+            while self.silent.is_set():
+                time.sleep(0.01)
             yield Frame(index, index / self.fps, IMAGES[index % len(IMAGES)])
         if self.fails:
             raise SourceError(self.fails)
@@ -284,6 +286,21 @@ def test_a_lost_camera_is_told_and_picked_up_again(session: Session, said: list[
     screen = FakeScreen(user())
     with Capture(opened, first_delay_s=0.2) as capture:
         assert LiveWindow(capture, session, open_screen=screen).run() == CLOSED
+
+
+def test_a_camera_that_says_nothing_is_told_of(session: Session, said: list[Status], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_window, "SILENT_S", 0.3)
+    film = Film(10_000, live=True)
+
+    def user() -> User:
+        yield from until(lambda: frame(session) > 3)
+        film.silent.set()
+        yield from until(lambda: said[-1].problem.startswith("no picture has come for"))
+        film.silent.clear()
+        yield from until(lambda: said[-1].problem == "")
+        yield keys("q")
+
+    assert run(session, film, user()) == CLOSED
 
 
 def test_a_camera_given_up_ends_it_and_results_are_whole(session: Session) -> None:
