@@ -94,7 +94,15 @@ setup(
     package_dir={"": "."},
     packages=find_packages(include=["siamtrack", "siamtrack.*"]),
     package_data={
-        "siamtrack": ["assets/*.safetensors", "assets/*.onnx", "assets/*.json", "assets/live*", "assets/*.css", "py.typed"]
+        "siamtrack": [
+            "assets/*.safetensors",
+            "assets/*.onnx",
+            "assets/*.json",
+            "assets/live*",
+            "assets/*.css",
+            "assets/whole.md",
+            "py.typed",
+        ]
     },
     install_requires=[
         "opencv-python>=4.11",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +21,9 @@ def export(
         typer.Option(metavar="ROOT", help="Quantise the embedding to 8 bits, by what these labelled sequences show."),
     ] = None,
     crops: Annotated[int, typer.Option(min=1, help="With --int8: search crops to measure.")] = 64,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="The whole tracker instead: frame and box in, box, score and state out.")
+    ] = False,
 ) -> int:
     """Write a model's graphs as ONNX files, with their weights inside. Any batch size; crops are BGR bytes.
 
@@ -28,11 +31,13 @@ def export(
     exemplar.onnx, search.onnx        what this package runs: crop to exemplar; crop and exemplar to maps; any crop size
     embed, match, kernel, box .onnx   its parts for other engines, with one search size; each is checked against PyTorch
     export.json                       files, sizes, and the tracker's constants
+    init, update .onnx, README.md     with --whole: learns a target, follows it; with programs in three languages
 
     \b
     Examples:
       siamtrack export siamfc-lite --out exported/lite
       siamtrack export siamfc-lite --out exported/lite8 --int8 data/train
+      siamtrack export siamfc-lite --out exported/whole --whole
       siamtrack track clip.mp4 --box 120,80,64,48 --out runs/clip --backend onnx:exported/lite
 
     8 bits are faster on CPUs with VNNI or AMX alone, and cost accuracy: measure with siamtrack eval --backend onnx:DIR.
@@ -45,11 +50,20 @@ def export(
     from siamtrack.eval.calibration import calibration_inputs
     from siamtrack.model.weights import load_weights
 
+    if whole and int8 is not None:
+        raise ValueError("--whole exports 32 bits alone; leave --int8 out")
     weights = load_weights(model)
+    overrides: dict[str, Any] = {"search_sizes": [], "search_size": search_size} if search_size else {}
+    config = config_of(weights, **overrides)
+    if whole:
+        from siamtrack.whole.folder import write_whole_tracker
+
+        sizes = write_whole_tracker(out, weights, config)
+        typer.echo(f"{out}: {_sizes(sizes)}")
+        return 0
     net = weights.net  # without PyTorch the command ends here, and says what to install
     from siamtrack.model.export import export_parts, largest_differences
 
-    config = config_of(weights, **({"search_sizes": [], "search_size": search_size} if search_size else {}))
     examples = calibration_inputs(int8, weights, config, crops) if int8 is not None else None
     parts = export_parts(net, config.search_size)
     differences = largest_differences(
@@ -66,10 +80,13 @@ def export(
         branches["search"] = quantised(branches["search"], examples)
     graphs = {**branches, **parts}
     write_export(out, weights, graphs, config.search_size, "int8" if int8 else "float32", to_plain(config))
-    sizes = ", ".join(f"{name}.onnx {len(data) / 1e6:.1f} MB" for name, data in graphs.items())
-    typer.echo(f"{out}: {sizes}")
+    typer.echo(f"{out}: {_sizes({f'{name}.onnx': len(data) for name, data in graphs.items()})}")
     typer.echo(f"Run it: siamtrack track ... --model {model} --backend onnx:{out}")
     return 0
+
+
+def _sizes(files: dict[str, int]) -> str:
+    return ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in files.items())
 
 
 TOLERANCE = 1e-3

@@ -1,0 +1,87 @@
+"""`SearchRegion.extract` as a graph: the same pixels, to the last bit.
+
+A network answers to each pixel of a crop that is brighter by one, and the boxes of two trackers part by that. So positions and
+sums are rounded as OpenCV 5 rounds them where it computes with vectors of 256 bits; elsewhere a pixel in ten thousand differs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from siamtrack.whole.graph import Value, join, where
+
+LARGEST = 511
+"""Largest side of a search crop that a tracker may have, pixels."""
+
+VECTOR = 16
+"""Pixels that OpenCV computes at once: in whole vectors it fuses multiplication and addition, in what is left of a row not."""
+
+
+def crop_region(frame: Value, center_xy: Value, side: Value, size: Value, pad_color: Value) -> Value:
+    """`SearchRegion.extract`: a square region of the frame as (1, size, size, 3) uint8.
+
+    Args:
+        frame: (H, W, 3) uint8. center_xy: (2,). side: (1,) frame pixels. size: (1,) int64. pad_color: (3,), whole numbers.
+    """
+    frame_wh, pixels = frame_size(frame), size.to("float64")
+    scale = side / pixels
+    factor = scale.op("Floor").at_least(1.0).at_most(frame_wh.op("ReduceMin", axes=[0], keepdims=1))
+    corner = center_xy - side * 0.5
+
+    # The part of the frame that the region sees, averaged over blocks of factor x factor pixels.
+    begin = (corner.op("Floor") - factor).at_least(0.0).at_most(frame_wh - 1)
+    count = ((((corner + side).op("Ceil") + factor).at_most(frame_wh) - begin) / factor).op("Floor").at_least(1.0)
+    columns, rows = count.to("int64").split([1, 1])
+    seen = frame.between(begin.to("int64"), (begin + count * factor).to("int64"), 1, 0)
+    seen = seen.op("Transpose", perm=[2, 0, 1])
+    averaged = factor > 1
+    (image,) = frame.graph.choose(averaged, lambda: [_averaged(seen, rows, columns, factor)], lambda: [seen])
+    # A row and a column more, in the colour of what lies outside.
+    pad, one, three = pad_color.to("uint8").reshape(3, 1, 1), *(frame.graph.constant(np.array([n])) for n in (1, 3))
+    image = join([image, pad.op("Expand", join([three, rows, one]))], 2)
+    image = join([image, pad.op("Expand", join([three, one, columns + 1]))], 1)
+
+    # Bilinear, between the middles of blocks; places count from the first pixel of what OpenCV is given.
+    start_x, start_y = ((corner + scale * 0.5 - where(averaged, begin, 0.0)) / factor - 0.5).to("float32").split([1, 1])
+    shift_x, shift_y = where(averaged, 0.0, begin).to("float32").split([1, 1])
+    step = (scale / factor).to("float32")
+    line = step.like(list(range(LARGEST))).between(size - size, size, 0)
+    vectors = (pixels * (1 / VECTOR)).op("Floor").to("float32") * VECTOR
+    fused = (line.to("float64") * step.to("float64") + start_x.to("float64")).to("float32")
+    # Whole rows are gathered quickly, single pixels slowly: hence the image on its side.
+    sideways = image.op("Transpose", perm=[0, 2, 1])
+    low, high, share = _taps(sideways, where(line < vectors, fused, start_x + line * step), shift_x, columns)
+    # Exact up to the last sum: the upper bits of a share and the lower ones, times a difference of two pixels.
+    upper = (share * 2**14).op("Floor") * 2**-14
+    across = low + upper * (high - low) + (share - upper) * (high - low)
+    low, high, share = _taps(across.op("Transpose", perm=[0, 2, 1]), start_y + line * step, shift_y, rows)
+    down = (low.to("float64") + share.to("float64") * (high - low).to("float64")).to("float32")
+    return down.op("Round").to("uint8").op("Transpose", perm=[1, 2, 0]).reshape(1, size, size, 3)
+
+
+def _averaged(seen: Value, rows: Value, columns: Value, factor: Value) -> Value:
+    """(3, rows, columns) uint8 of an image (3, rows * factor, columns * factor), averaged over blocks."""
+    side = factor.to("int64")
+    total = seen.to("float32").reshape(rows * 3, side, -1).sum(1).reshape(-1, side).sum(1).reshape(3, rows, columns)
+    # OpenCV rounds halves to even numbers, in blocks of 2 x 2 up.
+    mean = total / (factor * factor).to("float32") + where(factor.is_(2.0), 0.125, 0.0).to("float32")
+    return mean.op("Round").to("uint8")
+
+
+def _taps(image: Value, place: Value, shift: Value, count: Value) -> tuple[Value, Value, Value]:
+    """The two rows of an image (3, n, m) beside each place (S,), float32 (3, S, m), and the share (S, 1) of the second.
+
+    Args:
+        shift: number of the image's first row. count: of rows; the one behind them is what lies outside.
+    """
+    first = place.op("Floor")
+    taps = []
+    for tap in (first - shift, first - shift + 1):
+        row = tap.to("int64")
+        taps.append(image.take(where((row >= 0) & (row < count), row, count), 1).to("float32"))
+    return taps[0], taps[1], (place - first).reshape(-1, 1)
+
+
+def frame_size(frame: Value) -> Value:
+    """Width and height of a frame (H, W, 3), float64 (2,)."""
+    return frame.op("Shape", dtype="int64").take(frame.graph.constant(np.array([1, 0]))).to("float64")

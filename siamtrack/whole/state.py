@@ -1,0 +1,99 @@
+"""What a target's numbers are between frames, and `siamtrack.tracking.state` and `confidence` as a graph."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from siamtrack.tracking.confidence import MEAN_WEIGHT, SCORE_DROP, log_odds
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.result import State
+from siamtrack.tracking.state import DOUBT_FRAMES, LOST_FRAMES, REDETECT_FRAMES
+from siamtrack.tracking.target import STEPS
+from siamtrack.whole.graph import Value, join, where
+
+STATES = tuple(State)
+"""What the numbers 0, 1, 2 of the output `state` mean."""
+
+TRACKING, UNCERTAIN, LOST = range(3)
+
+
+class Memory(NamedTuple):
+    """What a target's numbers are, in the order in which the tensor `memory` has them; each a `Value` of shape (length,).
+
+    `Target`, `Confidence`, `Phase` and `Template` say what they mean. `updates` counts the exemplars beside the first one.
+    """
+
+    center_xy: Value
+    size_wh: Value
+    exemplar_wh: Value
+    pad_color: Value
+    side_limits: Value
+    steps_px: Value
+    mean_logit: Value
+    seen_frames: Value
+    state: Value
+    low: Value
+    high: Value
+    sure: Value
+    tentative: Value
+    seen: Value
+    seen_count: Value
+    updates: Value
+    since_update: Value
+
+
+_LONGER = {"center_xy": 2, "size_wh": 2, "exemplar_wh": 2, "pad_color": 3, "side_limits": 2, "steps_px": STEPS}
+LENGTHS = {name: (_LONGER | {"seen": DOUBT_FRAMES}).get(name, 1) for name in Memory._fields}
+"""How many numbers each of them is."""
+
+
+def next_phase(memory: Memory, odds: Value, score: Value, config: TrackerConfig) -> dict[str, Value]:
+    """`state.next_phase`, for a target that is not looked for elsewhere."""
+    sure = where(score >= config.tracking_score, memory.sure + 1, 0.0)
+    doubtful = log_odds((config.lost_score + config.tracking_score) / 2)
+    confirms = odds >= (memory.mean_logit - config.redetect_slack).at_most(doubtful)
+    dropped = odds < memory.mean_logit - SCORE_DROP
+
+    # LOST so far: re-detected, or never gone.
+    high = where(confirms, memory.high + 1, 0.0)
+    seen = join([*memory.seen.split([1] * DOUBT_FRAMES)[1:], score])
+    seen_count = (memory.seen_count + 1).at_most(DOUBT_FRAMES)
+    stayed = (seen_count >= DOUBT_FRAMES) & (seen.sum(0) / DOUBT_FRAMES >= config.lost_score)
+    back = stayed | (high >= REDETECT_FRAMES)
+    enough = sure >= REDETECT_FRAMES
+    state_lost = where(back, where(enough, TRACKING, UNCERTAIN), LOST)
+
+    # Not LOST so far.
+    low = where(dropped & (score < config.lost_score), memory.low + 1, 0.0)
+    gone = low >= LOST_FRAMES
+    tentative = memory.tentative > 0
+    kept = (memory.state.is_(TRACKING) & (score >= config.doubt_score)) | (score >= config.tracking_score)
+    tracking = (tentative & enough) | (~tentative & kept)
+    state_seen = where(gone, LOST, where(tracking, TRACKING, UNCERTAIN))
+
+    was_lost = memory.state.is_(LOST)
+    state = where(was_lost, state_lost, state_seen)
+    is_lost, is_uncertain = state.is_(LOST), state.is_(UNCERTAIN)
+    waits = was_lost & is_lost
+    doubted = is_uncertain & (was_lost | tentative)
+    fresh = was_lost | is_lost | (tentative & ~is_uncertain)
+    return {
+        "state": state,
+        "low": where(fresh, 0.0, low),
+        "high": where(waits, high, 0.0),
+        "sure": where(waits | doubted, sure, 0.0),
+        "tentative": doubted.to("float64"),
+        "seen": seen,
+        "seen_count": where(waits, seen_count, 0.0),
+    }
+
+
+def noted(memory: Memory, odds: Value) -> Memory:
+    """`Confidence.note`, in frames in which the target was seen."""
+    was_seen = ~memory.state.is_(LOST) & memory.low.is_(0.0)
+    frames = memory.seen_frames + 1
+    share = (1.0 / frames).at_least(MEAN_WEIGHT)
+    mean = memory.mean_logit + (odds - memory.mean_logit) * share
+    return memory._replace(
+        seen_frames=where(was_seen, frames, memory.seen_frames), mean_logit=where(was_seen, mean, memory.mean_logit)
+    )

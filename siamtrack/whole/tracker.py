@@ -1,0 +1,214 @@
+"""The tracker as two graphs: what `siamtrack.tracking` computes for one target whose model has a box head, step by step.
+
+Left out: re-detection (`redetect=False`), and with it camera cuts. What the package computes in float64 is float64 here.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from siamtrack.errors import ConfigError
+from siamtrack.models import CELLS, EXEMPLAR_SIZE
+from siamtrack.tracking.confidence import log_odds
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.state import DOUBT_FRAMES
+from siamtrack.tracking.target import MIN_TRACKED_PX, ROOM_PX, SIDE_LIMITS, STEPS
+from siamtrack.tracking.template import UPDATE_FRAMES, UPDATE_SCORE, UPDATES_KEPT
+from siamtrack.whole.crop import crop_region, frame_size
+from siamtrack.whole.decode import decode, square
+from siamtrack.whole.graph import Graph, Value, join, where
+from siamtrack.whole.state import LENGTHS, LOST, TRACKING, Memory, next_phase, noted
+
+NUMBERS = sum(LENGTHS.values())
+"""Length of the tensor `memory`."""
+
+Parts = tuple[Value, Value, Value]
+
+
+class Tracker:
+    """Writes both graphs.
+
+    Args:
+        exemplar, search: the network's two branches as ONNX with their weights inside, see `model.graphs`.
+        config: the tracker's constants.
+
+    Raises:
+        ConfigError: the model has no box head.
+    """
+
+    def __init__(self, exemplar: bytes, search: bytes, config: TrackerConfig) -> None:
+        if config.scale_search != "box":
+            raise ConfigError(f"scale_search is {config.scale_search!r}; --whole exports models with a box head: siamfc-lite")
+        self._exemplar, self._search, self._config = exemplar, search, config
+
+    def init(self) -> bytes:
+        """`frame, box -> exemplars, kernels, memory`."""
+        graph, config = Graph(), self._config
+        frame = graph.input("frame", "uint8", ("height", "width", 3))
+        box = graph.input("box", "float64", (4,))
+        x1, y1, w, h = box.split([1] * 4)
+        corners = [x1, y1, x1 + w, y1 + h]
+        x1, y1, x2, y2 = join(corners).at_least(0.0).at_most(join([frame_size(frame)] * 2)).split([1] * 4)
+        center_xy, size_wh = join([x1 + x2, y1 + y2]) * 0.5, join([x2 - x1, y2 - y1])
+        pixels = frame.to("float32").op("ReduceMean", axes=[1], keepdims=0).op("ReduceMean", axes=[0], keepdims=0)
+        pad_color = pixels.op("Round").to("float64")
+        exemplar, kernel = self._embed(frame, center_xy, size_wh, pad_color, config.search_size)
+        side = _context_side(size_wh) * (config.search_size / EXEMPLAR_SIZE)
+        zero, start = graph.constant(np.zeros(1, np.float64)), log_odds(min(config.tracking_score, 0.99))
+        nothing = dict.fromkeys(("seen_frames", "state", "low", "high", "sure", "tentative", "seen_count"), zero)
+        memory = Memory(
+            center_xy=center_xy,
+            size_wh=size_wh,
+            exemplar_wh=size_wh * (EXEMPLAR_SIZE / _context_side(size_wh)),
+            pad_color=pad_color,
+            side_limits=side * list(SIDE_LIMITS),
+            steps_px=graph.constant(np.zeros(STEPS, np.float64)),
+            mean_logit=graph.constant(np.array([start], np.float64)),
+            seen=graph.constant(np.zeros(DOUBT_FRAMES, np.float64)),
+            updates=zero,
+            since_update=zero,
+            **nothing,
+        )
+        exemplars, kernels = (join([each, *[each * 0.0] * UPDATES_KEPT]) for each in (exemplar, kernel))
+        _output_parts(graph, "", (exemplars, kernels, join(memory)))
+        return graph.to_bytes()
+
+    def update(self) -> bytes:
+        """`frame, exemplars, kernels, memory -> box, score, state` and the three that are the next frame's."""
+        graph, config = Graph(), self._config
+        frame = graph.input("frame", "uint8", ("height", "width", 3))
+        rows = 1 + UPDATES_KEPT
+        exemplars = graph.input("exemplars", "float32", (rows, "channels", CELLS, CELLS))
+        kernels = graph.input("kernels", "float32", (rows, "features", CELLS - 2, CELLS - 2))
+        memory = Memory(*graph.input("memory", "float64", (NUMBERS,)).split(list(LENGTHS.values())))
+
+        # 1. Search region: around the target, the larger the faster it moves.
+        size = self._search_size(memory)
+        pixels = size.to("float64")
+        side = _context_side(memory.size_wh) * pixels * (1 / EXEMPLAR_SIZE)
+        # 2. Crop, and 3. the network.
+        crop = crop_region(frame, memory.center_xy, side, size, memory.pad_color)
+        exemplar, kernel = (self._blended(each, memory.updates) for each in (exemplars, kernels))
+        maps = self._include(crop, exemplar, kernel, memory.exemplar_wh)
+        # 4. Decode.
+        scale = side / pixels
+        offset_xy, scale_wh, logit, margin = decode(maps, memory.size_wh / scale, config)
+        # 5. Target: where it went.
+        center_xy = (memory.center_xy + offset_xy * scale).at_least(0.0).at_most(frame_size(frame))
+        moved = center_xy - memory.center_xy
+        step = (moved * moved).sum(0).op("Sqrt") * EXEMPLAR_SIZE / _context_side(memory.size_wh)
+        # 6. State, size, template.
+        of_logit, of_margin = config.score_weights
+        odds = logit * of_logit + margin * of_margin + config.score_offset
+        score = odds.at_least(-50.0).at_most(50.0).op("Sigmoid")
+        memory = memory._replace(
+            center_xy=center_xy,
+            steps_px=join([*memory.steps_px.split([1] * STEPS)[1:], step]),
+            size_wh=self._resized(memory, scale_wh),
+            **next_phase(memory, odds, score, config),
+        )
+        memory = noted(memory, odds)
+        memory, exemplars, kernels = self._updated(frame, memory, score, exemplars, kernels)
+
+        graph.output("box", _box(memory, frame_size(frame)), (4,))
+        graph.output("score", score, (1,))
+        graph.output("state", memory.state.to("int32"), (1,))
+        _output_parts(graph, "next_", (exemplars, kernels, join(memory)))
+        return graph.to_bytes()
+
+    def _embed(self, frame: Value, center_xy: Value, size_wh: Value, pad_color: Value, size: int) -> list[Value]:
+        """Exemplar and kernel of a target: the middle cells of a search crop, see `template.embed`."""
+        # A side that is known before the first frame makes ONNX Runtime convolve in another order, and round otherwise.
+        pixels = frame.op("Shape", dtype="int64").split([1, 2])[0].at_least([size]).at_most([size])
+        side = _context_side(size_wh) * (size / EXEMPLAR_SIZE)
+        crop = crop_region(frame, center_xy, side, pixels, pad_color)
+        return frame.graph.include(self._exemplar, {"crops": crop})
+
+    def _include(self, crop: Value, exemplar: Value, kernel: Value, exemplar_wh: Value) -> list[Value]:
+        """The network's maps: response, target, quality as (1, cells), and distances (4, cells)."""
+        inputs = {"crops": crop, "exemplar": exemplar, "kernel": kernel, "size_wh": exemplar_wh.to("float32").reshape(1, 2)}
+        maps = (each.to("float64") for each in crop.graph.include(self._search, inputs))
+        response, target, quality, distances = maps
+        return [*(each.reshape(1, -1) for each in (response, target, quality)), distances.reshape(4, -1)]
+
+    def _search_size(self, memory: Memory) -> Value:
+        """Side of the search crop, `Target._search_size`; int64 (1,)."""
+        sizes = memory.state.graph.constant(np.array(self._config.sizes, np.int64))
+        wanted = (memory.steps_px.op("ReduceMax", axes=[0], keepdims=1) * 2.0 + ROOM_PX) * 2.0 + EXEMPLAR_SIZE
+        if len(self._config.sizes) == 1:
+            return sizes
+        smaller = sizes.to("float64").op("Less", wanted, dtype="bool").to("float64").sum(0)
+        last = len(self._config.sizes) - 1
+        return sizes.take(where(memory.state.is_(LOST), last, smaller.at_most(last)).to("int64"))
+
+    def _blended(self, rows: Value, updates: Value) -> Value:
+        """What is looked for, of the first exemplar and the later ones, see `template.Template`."""
+        first, *later = rows.split([1] * (1 + UPDATES_KEPT))
+        count = updates.at_most(UPDATES_KEPT)
+        mean = functools.reduce(Value.__add__, later) / count.at_least(1.0).to("float32")
+        return first + (mean - first) * where(count > 0, self._config.update_weight, 0.0).to("float32")
+
+    def _resized(self, memory: Memory, scale_wh: Value) -> Value:
+        """`Target._resize`."""
+        size_wh = (memory.size_wh * scale_wh).at_least(MIN_TRACKED_PX)
+        side = _context_side(size_wh) * (self._config.search_size / EXEMPLAR_SIZE)
+        low, high = memory.side_limits.split([1, 1])
+        return size_wh * (side.at_least(low).at_most(high) / side)
+
+    def _updated(
+        self, frame: Value, memory: Memory, score: Value, exemplars: Value, kernels: Value
+    ) -> tuple[Memory, Value, Value]:
+        """`Target.update_template`: the latest exemplar comes behind the first one, the oldest of the later ones goes."""
+        since = memory.since_update + 1
+        memory = memory._replace(since_update=since)
+        if not self._config.update_weight:
+            return memory, exemplars, kernels
+        due = memory.state.is_(TRACKING) & (score >= UPDATE_SCORE) & (since >= UPDATE_FRAMES)
+
+        def update() -> list[Value]:
+            later = self._embed(frame, memory.center_xy, memory.size_wh, memory.pad_color, self._config.sizes[0])
+            finite = sum_all(later[0]).op("Abs") + sum_all(later[1]).op("Abs") < 1e30
+            now = [_pushed(*each) for each in ((exemplars, later[0]), (kernels, later[1]))]
+            blended = [where(finite, new, old) for new, old in zip(now, (exemplars, kernels), strict=True)]
+            return [*blended, where(finite, memory.updates + 1, memory.updates), where(finite, 0.0, since)]
+
+        exemplars, kernels, updates, since = frame.graph.choose(
+            due, update, lambda: [exemplars, kernels, memory.updates, since]
+        )
+        return memory._replace(updates=updates, since_update=since), exemplars, kernels
+
+
+def _box(memory: Memory, frame_wh: Value) -> Value:
+    """`Target._box`: clipped to the frame, and never thinner than a pixel."""
+    low = (memory.center_xy - memory.size_wh * 0.5).at_least(0.0).at_most(frame_wh)
+    high = (memory.center_xy + memory.size_wh * 0.5).at_least(0.0).at_most(frame_wh)
+    size_wh = (high - low).at_least(frame_wh.at_most(1.0))
+    return join([low.at_most(frame_wh - size_wh), size_wh])
+
+
+def sum_all(value: Value) -> Value:
+    """The sum of all elements, (1,)."""
+    return value.reshape(-1).sum(0)
+
+
+def _pushed(rows: Value, latest: Value) -> Value:
+    """Rows with the latest one last, and without the oldest but the first."""
+    first, _, kept = rows.split([1, 1, UPDATES_KEPT - 1])
+    return join([first, kept, latest])
+
+
+def _output_parts(graph: Graph, prefix: str, parts: Parts) -> None:
+    rows = 1 + UPDATES_KEPT
+    shapes: dict[str, tuple[int | str, ...]] = {
+        "exemplars": (rows, "channels", CELLS, CELLS),
+        "kernels": (rows, "features", CELLS - 2, CELLS - 2),
+        "memory": (NUMBERS,),
+    }
+    for (name, shape), value in zip(shapes.items(), parts, strict=True):
+        graph.output(f"{prefix}{name}", value, shape)
+
+
+def _context_side(size_wh: Value) -> Value:
+    return square(*size_wh.split([1, 1]))

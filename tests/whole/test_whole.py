@@ -1,0 +1,209 @@
+"""The whole tracker as two graphs: held to the package step by step, and its README's programs run."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from commands import Command
+from rendered import rendered_frame
+
+import siamtrack
+from siamtrack.api import config_of, tracker_from
+from siamtrack.backends.onnx import open_graph
+from siamtrack.boxes import iou
+from siamtrack.model.weights import Weights, load_weights
+from siamtrack.tracking.confidence import Confidence, sigmoid
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.crop import SearchRegion, mean_color
+from siamtrack.tracking.result import State
+from siamtrack.tracking.state import Phase, next_phase
+from siamtrack.whole.crop import crop_region
+from siamtrack.whole.folder import whole_graphs
+from siamtrack.whole.graph import Graph, join
+from siamtrack.whole.state import LENGTHS, STATES, Memory, noted
+from siamtrack.whole.state import next_phase as whole_phase
+
+SMALL_WH = (160, 120)
+
+
+@pytest.fixture(scope="module")
+def weights() -> Weights:
+    return load_weights("siamfc-lite")
+
+
+@pytest.fixture(scope="module")
+def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return import_tool("tools/compare_whole")
+
+
+@pytest.mark.parametrize(
+    ("score_offset", "scale", "frames", "updates"),
+    [
+        (30.0, 1, 33, 1),  # always sure: the template is updated
+        (-30.0, 1, 5, 0),  # LOST from the third frame on
+        (0.0, 6, 4, 0),  # so large that the frame is averaged over blocks, and reaching out of it
+    ],
+)
+def test_boxes_scores_and_states_are_the_packages(
+    weights: Weights, tool: ModuleType, score_offset: float, scale: int, frames: int, updates: int
+) -> None:
+    overrides = {"score_offset": score_offset, "search_sizes": [191, 223], "search_size": 223}
+    package = tracker_from(weights, device="cpu", backend="onnx", redetect=False, **overrides)
+    whole = tool.WholeTracker(whole_graphs(weights, config_of(weights, **overrides)), 1)
+    wh = (SMALL_WH[0] * scale, SMALL_WH[1] * scale)
+    states = set()
+    for i in range(frames):
+        frame, (x, y, w, h) = rendered_frame(i)
+        frame = cv2.resize(frame, wh, interpolation=cv2.INTER_AREA)
+        if i == 0:
+            box = np.array([x, y, w, h]) * (wh[0] / 320)
+            package.init(frame, box)
+            whole.init(frame, box)
+            continue
+        expected, got = package.update(frame), whole.update(frame)
+        assert got.box == pytest.approx(expected.box, abs=0.05)
+        assert got.score == pytest.approx(expected.score, abs=0.01)
+        assert got.state is expected.state
+        states.add(got.state)
+    assert states == ({State.UNCERTAIN, State.LOST} if score_offset < 0 else {State.TRACKING}) or not score_offset
+    memory = dict(zip(LENGTHS, np.split(whole.known[2], np.cumsum([*LENGTHS.values()])[:-1]), strict=True))
+    assert memory["updates"] == updates
+
+
+def test_crops_are_the_packages_wherever_they_lie() -> None:
+    graph = Graph()
+    frame, center_xy = graph.input("frame", "uint8", ("h", "w", 3)), graph.input("center_xy", "float64", (2,))
+    side, size = graph.input("side", "float64", (1,)), graph.input("size", "int64", (1,))
+    pad_color = graph.input("pad_color", "float64", (3,))
+    graph.output("crop", crop_region(frame, center_xy, side, size, pad_color), (1, "s", "s", 3))
+    run, draw = open_graph(graph.to_bytes(), {}, 1), np.random.default_rng(0)
+    for size_px, scale in ((191, 0.4), (191, 1.3), (223, 1.9), (223, 2.4), (255, 3.5), (191, 4.1), (191, 8.2)):
+        image = draw.integers(0, 256, (*draw.integers(200, 500, 2), 3), dtype=np.uint8)
+        center = (draw.uniform(0, image.shape[1]), draw.uniform(0, image.shape[0]))
+        color = mean_color(image)
+        expected = SearchRegion(center, size_px * scale, size_px).extract(image, color)
+        inputs = {"frame": image, "center_xy": np.array(center), "side": np.array([size_px * scale])}
+        (crop,) = run(inputs | {"size": np.array([size_px]), "pad_color": np.round(color)})
+        differs = crop[0].astype(int) - expected
+        assert abs(differs).max() <= 1, scale
+        assert (differs != 0).mean() < 1e-3, scale
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_state_machine_is_the_packages(seed: int) -> None:
+    config = TrackerConfig(tracking_score=0.7, doubt_score=0.6, lost_score=0.4, redetect_slack=2.0, redetect=False)
+    graph = Graph()
+    memory = Memory(*graph.input("memory", "float64", (sum(LENGTHS.values()),)).split(list(LENGTHS.values())))
+    odds = graph.input("odds", "float64", (1,))
+    memory = memory._replace(**whole_phase(memory, odds, odds.op("Sigmoid"), config))
+    graph.output("next", join(noted(memory, odds)), (sum(LENGTHS.values()),))
+    run, draw = open_graph(graph.to_bytes(), {}, 1), np.random.default_rng(seed)
+    phase, confidence = Phase(), Confidence(config)
+    numbers = {name: np.zeros(length) for name, length in LENGTHS.items()}
+    numbers["mean_logit"][:] = confidence.mean_logit
+    seen, level = set(), 2.0
+    for _ in range(400):
+        level = 0.93 * level + draw.normal(0, 0.9)
+        logit = float(level)
+        stays = logit >= confidence.stay_logit
+        phase = next_phase(phase, sigmoid(logit), config, confidence.has_dropped(logit), confirms=stays)
+        if phase.state is not State.LOST and not phase.low:
+            confidence.note(logit)
+        (found,) = run({"memory": np.concatenate([*numbers.values()]), "odds": np.array([logit])})
+        numbers = dict(zip(LENGTHS, np.split(found, np.cumsum([*LENGTHS.values()])[:-1]), strict=True))
+        names = ("state", "low", "high", "sure", "tentative", "seen_count", "mean_logit")
+        expected = (STATES.index(phase.state), phase.low, phase.high, phase.sure, float(phase.tentative), len(phase.seen))
+        assert [float(numbers[name][0]) for name in names] == pytest.approx([*expected, confidence.mean_logit])
+        seen.add((phase.state, phase.tentative))
+    assert len(seen) == 4
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, weights: Weights) -> Path:
+    from siamtrack.whole.folder import write_whole_tracker
+
+    folder = tmp_path_factory.mktemp("whole")
+    write_whole_tracker(folder, weights, config_of(weights))
+    return folder
+
+
+def program(exported: Path, language: str) -> str:
+    found = re.findall(rf"^```{language}\n(.*?)^```", (exported / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    assert len(found) == 1
+    return str(found[0])
+
+
+def test_the_graphs_are_valid_and_say_what_the_readme_says(exported: Path) -> None:
+    text = (exported / "README.md").read_text(encoding="utf-8")
+    for name in ("init", "update"):
+        model = onnx.load(exported / f"{name}.onnx")
+        onnx.checker.check_model(model, full_check=True)
+        assert (model.ir_version, model.opset_import[0].version) == (8, 17)  # what ONNX Runtime 1.17 reads
+        for value in (*model.graph.input, *model.graph.output):
+            assert f"`{value.name}`" in text
+
+
+def test_the_readmes_python_follows_a_clip(exported: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = rendered_frame(0)[1]
+    monkeypatch.chdir(exported)
+    monkeypatch.setattr("sys.argv", ["track.py", str(clip), *map(str, first)])
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(compile(program(exported, "python"), "README.md", "exec"), {"__name__": "__main__"})
+    lines = [line.split() for line in said.getvalue().splitlines()]
+    steps = list(siamtrack.track(clip, first, device="cpu", backend="onnx", redetect=False))[1:]
+    assert len(lines) == len(steps)
+    for words, step in zip(lines, steps, strict=True):
+        assert [float(word) for word in words[:4]] == pytest.approx(step.result.box, abs=0.05)
+        assert float(words[4]) == pytest.approx(step.result.score, abs=0.01)
+        assert STATES[int(words[5])] is step.result.state
+
+
+@pytest.mark.slow
+def test_the_readmes_cpp_follows_a_clip(exported: Path, tmp_path: Path) -> None:
+    import openvino
+
+    compiler = shutil.which("c++")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    home = Path(openvino.__file__).parent
+    (library,) = (home / "libs").glob("libopenvino.so*")
+    (tmp_path / "track.cpp").write_text(program(exported, "cpp"), encoding="utf-8")
+    built = [compiler, "-std=c++17", "track.cpp", f"-I{home / 'include'}", str(library), f"-Wl,-rpath,{home / 'libs'}"]
+    subprocess.run([*built, "-o", exported / "track"], cwd=tmp_path, check=True)
+    frames, boxes = zip(*(rendered_frame(i, (256, 192)) for i in range(8)), strict=True)
+    raw = b"".join(frame.tobytes() for frame in frames)
+    done = subprocess.run(
+        ["./track", "256", "192", *map(str, boxes[0])], input=raw, cwd=exported, capture_output=True, check=True
+    )
+    found = np.array([line.split() for line in done.stdout.splitlines()], float)
+    package = siamtrack.load(device="cpu", backend="onnx", redetect=False)
+    package.init(frames[0], boxes[0])
+    expected = [boxes[0], *(package.update(frame).box for frame in frames[1:])]
+    assert iou(found, expected).min() > 0.95
+
+
+def test_the_command_writes_it_and_refuses_what_it_cannot_write(here: Command, tmp_path: Path) -> None:
+    done = here("export", "siamfc-lite", "--whole", "--out", tmp_path / "whole")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "whole").iterdir()) == ["README.md", "init.onnx", "update.onnx"]
+    assert "update.onnx 2." in done.stdout
+    (tmp_path / "file").touch()
+    for words, said in (
+        (("siamfc", "--whole", "--out", tmp_path / "a"), "models with a box head: siamfc-lite"),
+        (("siamfc-lite", "--whole", "--int8", tmp_path, "--out", tmp_path / "a"), "leave --int8 out"),
+        (("siamfc-lite", "--whole", "--out", tmp_path / "file"), "cannot be made"),
+    ):
+        done = here("export", *words)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert said in done.stderr

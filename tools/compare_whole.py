@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Hold the whole tracker's two graphs (`siamtrack export --whole`) to the package, sequence by sequence.
+
+    tools/compare_whole.py ROOT
+    tools/compare_whole.py ROOT --only OTB_Deer,OTB_David --limit 100
+
+Both see the same decoded frames and run in ONNX Runtime with as many threads; the package with redetect=False. A line says
+how far their boxes are apart at most, in how many frames their states differ, and the seconds that each took, in the thread
+that called it (with more than one thread of the network, whoever waits is not counted: measure with --threads 1).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siamtrack.api import config_of, tracker_from
+from siamtrack.backends.onnx import open_graph
+from siamtrack.boxes import Box
+from siamtrack.data.layout import find_sequences
+from siamtrack.data.sequence import Sequence
+from siamtrack.eval.evaluate import subset
+from siamtrack.eval.runner import computing_with
+from siamtrack.frames import Image
+from siamtrack.model.weights import load_weights
+from siamtrack.system import network_threads
+from siamtrack.tracking.result import TrackResult
+from siamtrack.tracking.tracker import Tracker
+from siamtrack.whole.folder import whole_graphs
+from siamtrack.whole.state import STATES
+
+
+class WholeTracker:
+    """Runs the graphs `init` and `update` in ONNX Runtime. Args: their bytes by name, and threads."""
+
+    def __init__(self, graphs: dict[str, bytes], threads: int) -> None:
+        self._init, self._update = (open_graph(graphs[name], {}, threads) for name in ("init", "update"))
+        self.known: list[NDArray[Any]] = []
+
+    def init(self, frame: Image, box: Iterable[float]) -> None:
+        """Learn the target."""
+        self.known = list(self._init({"frame": frame, "box": np.array(list(box), np.float64)}))
+
+    def update(self, frame: Image) -> TrackResult:
+        """Find it in the next frame."""
+        inputs = dict(zip(("exemplars", "kernels", "memory"), self.known, strict=True))
+        box, score, state, *self.known = self._update({"frame": frame, **inputs})
+        return TrackResult(Box(*box.tolist()), float(score[0]), STATES[int(state[0])])
+
+
+@dataclass
+class Comparison:
+    """What `compare` found: frames after the first, largest difference of boxes in pixels and of scores, frames whose states
+    differ, and seconds of package and graphs."""
+
+    frames: int = 0
+    box_px: float = 0.0
+    score: float = 0.0
+    states: int = 0
+    package_s: float = 0.0
+    whole_s: float = 0.0
+
+    def __str__(self) -> str:
+        ratio = self.whole_s / self.package_s if self.package_s else 0.0
+        return (
+            f"{self.frames:6d} frames  box {self.box_px:.2g} px  score {self.score:.2g}  states {self.states}  "
+            f"package {1000 * self.package_s / max(self.frames, 1):.2f} ms  graphs {ratio:.2f} times that"
+        )
+
+
+def compare(package: Tracker, whole: WholeTracker, sequence: Sequence, limit: int | None = None) -> Comparison:
+    """Run both over a sequence, frame by frame."""
+    found = Comparison()
+    for index, frame in enumerate(sequence.frames()):
+        if index == limit:
+            break
+        if index == 0:
+            box = package.init(frame, sequence.boxes_xywh[0]).box
+            whole.init(frame, box)
+            continue
+        started = time.thread_time()
+        expected = package.update(frame)
+        between = time.thread_time()
+        got = whole.update(frame)
+        found.whole_s += time.thread_time() - between
+        found.package_s += between - started
+        found.frames += 1
+        found.box_px = max(found.box_px, *(abs(a - b) for a, b in zip(got.box, expected.box, strict=True)))
+        found.score = max(found.score, abs(got.score - expected.score))
+        found.states += got.state is not expected.state
+    return found
+
+
+def main() -> None:
+    """Print a line a sequence, and one for all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--model", default="siamfc-lite")
+    parser.add_argument("--limit", type=int, default=None, help="first N frames of each sequence only")
+    parser.add_argument("--only", default="", help="comma-separated names of sequences")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+
+    with computing_with(args.threads):
+        weights = load_weights(args.model)
+        package = tracker_from(weights, device="cpu", backend="onnx", redetect=False)
+        whole = WholeTracker(whole_graphs(weights, config_of(weights)), network_threads())
+        total = Comparison()
+        for sequence in subset(find_sequences(args.root), filter(None, args.only.split(","))):
+            one = compare(package, whole, sequence, args.limit)
+            print(f"{sequence.name:20s} {one}", flush=True)
+            total.frames, total.states = total.frames + one.frames, total.states + one.states
+            total.box_px, total.score = max(total.box_px, one.box_px), max(total.score, one.score)
+            total.package_s, total.whole_s = total.package_s + one.package_s, total.whole_s + one.whole_s
+        print(f"{'all':20s} {total}")
+
+
+if __name__ == "__main__":
+    main()
