@@ -31,6 +31,9 @@ from siamtrack.eval.report_charts import (
 from siamtrack.eval.report_sheets import Sheet, make_sheet, worst
 from siamtrack.eval.scores import pooled
 
+LONG_CELL = 10
+"""A cell of more characters has a line of its own on a phone."""
+
 CHANGED = 10
 """Sequences that a comparison names: those that changed most."""
 PROTOCOL = (
@@ -267,7 +270,7 @@ def table(
     wide: bool = False,
     best: Literal["column", "row", ""] = "",
 ) -> str:
-    """A table that scrolls by itself where it is wider than the screen, by finger or by arrow keys.
+    """A table: on a phone a card a row, and elsewhere scrolled by itself where it is too wide, by finger or by arrow keys.
 
     Args:
         columns: headings, as text; the first is that of the rows' headings.
@@ -282,8 +285,9 @@ def table(
         marked = []
         for place, cell in enumerate(cells):
             peers = [others[place] for _, others in rows] if best == "column" else cells[1:] if best == "row" and place else []
-            kind = "words" if place in worded else "best" if _is_best(cell, peers) else ""
-            marked.append(f"<td{_class(kind)}>{safe(cell)}</td>")
+            kind = "words" if place in worded else "long" if len(cell) > LONG_CELL else "best" if _is_best(cell, peers) else ""
+            # On a phone a row is a card, and each cell says what it is.
+            marked.append(f'<td{_class(kind)} data-label="{safe(columns[place + 1])}">{safe(cell)}</td>')
         lines.append(f'<tr><th scope="row">{heading}</th>{"".join(marked)}</tr>')
     heads = "".join(
         f'<th scope="col"{_class("words" if place - 1 in worded or not place else "")}>{safe(column)}</th>'

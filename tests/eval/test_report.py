@@ -106,6 +106,9 @@ def test_page_needs_nothing_else_and_closes_its_tags(tmp_path: Path) -> None:
     charts = [attributes for tag, attributes in page.tags if tag == "svg" and attributes.get("role") == "img"]
     assert len(charts) == 4
     assert {item["aria-labelledby"] for item in charts} == set(ids)
+    # On a phone, where a row is a card, each cell says what it is of.
+    cells = [attributes for tag, attributes in page.tags if tag == "td"]
+    assert {"AO", "AO, mean of sequences", "SR0.75", "fps", "Difference"} <= {cell["data-label"] for cell in cells}
     assert "nan" not in text.lower()
 
 
