@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -23,7 +23,7 @@ from siamtrack.video.run import run
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "training/README.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "training/README.md")),
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "experiments").rglob("*.md")),
 ]
@@ -31,8 +31,8 @@ PAGES = [
 OTHERS = {".ci/run", "cd", "docker", "hadolint", "mkdir", "mypy", "pytest", "ray", "ruff", "trtexec", "vot"}
 # Options of ours that want a screen, a device, a file that no page makes, or more than a second.
 COSTLY = {"--backend", "--config", "--device", "--hwaccel", "--model", "--select", "--show"}
-# What makes a block of Python cost more: processes, PyTorch, a camera, a data set.
-COSTLY_PYTHON = ("siamtrack.batch(", "Verifier(", "Capture(", "ExperimentGOT10k(")
+# What makes a block of Python cost more: processes, PyTorch, a camera, a data set, files that no page makes.
+COSTLY_PYTHON = ("siamtrack.batch(", "Verifier(", "Capture(", "ExperimentGOT10k(", "InferenceSession(")
 BOX = (120.0, 80.0, 64.0, 48.0)
 
 
@@ -85,8 +85,11 @@ def command_of(words: list[str]) -> tuple[Any, list[str]]:
 def test_a_command_is_one_that_its_program_takes(page: Path, words: list[str]) -> None:
     program, arguments = words[0], words[1:]
     if program in ("python", "torchrun", "ssh"):
+        if arguments[0].startswith("examples/"):
+            assert (ROOT / arguments[0]).is_file()
+            return
         if "siamtrack" not in arguments:
-            assert arguments[:2] == ["-m", "siamtrack.cli.vot"], words
+            assert importlib.util.find_spec(arguments[1]), words
             return
         arguments = arguments[arguments.index("siamtrack") + 1 :]
         program = "siamtrack"
@@ -186,6 +189,10 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
             target,
             anchor,
         )
+
+
+def test_a_citation_names_this_version() -> None:
+    assert f"\nversion: {siamtrack.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_the_readme_repeats_no_figure_that_its_pages_do_not_have() -> None:

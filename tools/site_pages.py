@@ -22,8 +22,12 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Files whose address on the site is not that in the repository.
-ADDRESSES = {"README.md": "index.md", "LICENSE": "LICENSE.txt", "NOTICE": "NOTICE.txt"}
+# Single files that the site has too, and their addresses there.
+ADDRESSES = {
+    "README.md": "index.md",
+    **{name: f"{name}.txt" for name in ("LICENSE", "NOTICE", "Dockerfile", "compose.yaml")},
+    **{name: name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "training/README.md")},
+}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -56,9 +60,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def outside() -> Iterator[Path]:
     """What becomes a page or a picture of the site without lying in docs/."""
-    yield from (
-        ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "NOTICE", "training/README.md")
-    )
+    yield from (ROOT / name for name in ADDRESSES)
     for folder, kinds in (("experiments", (".md", ".png", ".jpg")), ("examples", (".py", ".ipynb"))):
         yield from (path for path in sorted((ROOT / folder).rglob("*")) if path.suffix in kinds)
 
