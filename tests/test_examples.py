@@ -116,6 +116,27 @@ def test_numpy_alone_gives_the_boxes_of_the_package(example: Any, exported: Path
     assert max(differences) < 0.01
 
 
+@pytest.mark.parametrize("example", ["got10k_toolkit"], indirect=True)
+def test_the_toolkit_of_got10k_runs_and_scores(
+    example: Any, tmp_path: Path, tracker: Tracker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "val/one"
+    folder.mkdir(parents=True)
+    (folder.parent / "list.txt").write_text("one\n")
+    for i in range(5):
+        cv2.imwrite(str(folder / f"{i + 1:08d}.jpg"), rendered_frame(i)[0])
+    np.savetxt(folder / "groundtruth.txt", [rendered_frame(i)[1] for i in range(5)], delimiter=",")
+    height, width = rendered_frame(0)[0].shape[:2]
+    (folder / "meta_info.ini").write_text(f"[METAINFO]\nresolution: ({width}, {height})\n")
+    for name, value in (("cover", 8), ("absence", 0), ("cut_by_image", 0)):
+        np.savetxt(folder / f"{name}.label", [value] * 5, fmt="%d")
+    monkeypatch.setattr(siamtrack, "load", lambda redetect: tracker)
+    performance = example.main(str(tmp_path), "val", str(tmp_path / "runs"))
+    assert performance["siamfc-lite"]["overall"]["ao"] > 0.6
+    assert len(np.loadtxt(tmp_path / "runs/results/GOT-10k/siamfc-lite/one/one_001.txt", delimiter=",")) == 5
+    assert "siamfc-lite" in capsys.readouterr().out
+
+
 @pytest.mark.slow  # a real training
 @pytest.mark.parametrize("example", ["train_own"], indirect=True)
 def test_one_trains_on_a_folder_of_ones_own(
