@@ -1,16 +1,16 @@
-"""What the package asks of the system: files from outside, files written whole, a cache folder, processes, memory."""
+"""What the package asks of the system: files from outside, files written whole, a cache folder, processes, memory.
+
+Every command imports this file, so what few need is imported where it is used.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import multiprocessing
 import os
-import platform
 import re
 import stat
 import sys
-import tempfile
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -149,6 +149,8 @@ def cache_folder(kind: str) -> Path:
     try:
         return (Path(home) if home else Path.home() / ".cache") / "siamtrack" / kind
     except RuntimeError:  # a user without a home
+        import tempfile
+
         return Path(tempfile.gettempdir()) / f"siamtrack-{os.getuid() if hasattr(os, 'getuid') else 0}" / kind
 
 
@@ -188,6 +190,8 @@ def leave_with_parent() -> None:
     Without it the processes of a `ProcessPoolExecutor` work on at what is in their queue, beside the run that was
     started anew, and then wait for ever.
     """
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
 
     def watch() -> None:
@@ -232,6 +236,8 @@ def _ever_mb() -> float:
 
 def processor_name() -> str:
     """What the system calls its processor."""
+    import platform
+
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -243,6 +249,7 @@ def processor_name() -> str:
 def versions() -> dict[str, str]:
     """Versions of everything that a result depends on; those of backends where they are installed."""
     import importlib.metadata
+    import platform
 
     import cv2
     import numpy as np

@@ -17,11 +17,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import typer
 from commands import Command, environment, refused, rows_of, siam
 from rendered import rendered_frame
 
 import siamtrack
 from siamtrack.boxes import iou
+from siamtrack.cli import _chosen, app
 
 BOX = "60,80,40,50"
 
@@ -245,9 +247,19 @@ def test_help_and_version() -> None:
         assert command in text
     assert siam("--version").stdout.strip() == f"siamtrack {siamtrack.__version__}"
     assert siam("trak").returncode == 2
-    code = "import sys, siamtrack.cli; print([m for m in ('torch', 'cv2', 'numba', 'rich.progress') if m in sys.modules])"
+    unwanted = ("torch", "cv2", "numpy", "numba", "rich.progress", "multiprocessing", "tempfile", "json")
+    code = f"import sys, siamtrack.cli; print([name for name in {unwanted} if name in sys.modules])"
     heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert heavy == "[]"
+
+
+def test_the_start_reads_the_options_of_the_command_that_is_run_alone() -> None:
+    whole, chosen = (typer.main.get_command(each) for each in (app, _chosen(["--help", "track", "data"])))
+    assert {name: each.help for name, each in whole.commands.items()} == {
+        name: each.help for name, each in chosen.commands.items()
+    }
+    read = {name: len(each.params) for name, each in chosen.commands.items() if each.params}
+    assert read == {"track": len(whole.commands["track"].params)}
 
 
 @pytest.mark.parametrize("command", [[], ["export"], ["data", "check"]])
