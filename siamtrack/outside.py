@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import operator
 from pathlib import Path
@@ -69,8 +70,6 @@ def parse_json(text: str | bytes, where: object, error: type[SiamtrackError] = D
     Raises:
         SiamtrackError: of the class given; not JSON, too deep, or a whole number beyond 64 bits.
     """
-    import json  # --help, which imports this file, has no use for it
-
     try:
         data = json.loads(text, parse_int=_int64)
     except (ValueError, RecursionError) as problem:

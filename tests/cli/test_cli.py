@@ -247,7 +247,7 @@ def test_help_and_version() -> None:
         assert command in text
     assert siam("--version").stdout.strip() == f"siamtrack {siamtrack.__version__}"
     assert siam("trak").returncode == 2
-    unwanted = ("torch", "cv2", "numpy", "numba", "rich.progress", "multiprocessing", "tempfile", "json")
+    unwanted = ("torch", "cv2", "numpy", "numba", "rich.progress", "multiprocessing", "tempfile")
     code = f"import sys, siamtrack.cli; print([name for name in {unwanted} if name in sys.modules])"
     heavy = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert heavy == "[]"
