@@ -9,7 +9,7 @@ import numpy as np
 from siamtrack.models import STRIDE, response_size
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.decode import LOGIT_LIMIT, NEAR, hann_window
-from siamtrack.whole.graph import Value, join, where
+from siamtrack.whole.graph import Value, where
 
 
 def decode(maps: Sequence[Value], known_wh: Value, config: TrackerConfig) -> tuple[Value, Value, Value, Value]:
@@ -18,14 +18,15 @@ def decode(maps: Sequence[Value], known_wh: Value, config: TrackerConfig) -> tup
     It is `Decoder._by_box`.
 
     Args:
-        maps: response, target, quality as (1, cells), distances as (4, cells), crop pixels. known_wh: of the target, the same.
+        maps: response (1, cells), logits of target and quality (2, cells), distances (4, cells) crop pixels.
+        known_wh: size of the target, crop pixels.
     """
-    response, target, quality, distances = maps
-    left, top, right, lower = distances.split([1] * 4)
-    known_w, known_h = known_wh.split([1, 1])
-    row, column, cells, window = _places(response, config)
+    response, likelihoods, distances = maps
+    place, window = _cells(response, config)
+    low, high = place - distances.split([2, 2])[0], place + distances.split([2, 2])[1]
 
-    width, height = (left + right).at_least(1e-6), (top + lower).at_least(1e-6)
+    width, height = (high - low).at_least(1e-6).split([1, 1])
+    known_w, known_h = known_wh.split([1, 1])
     scale = square(width, height) / square(known_w, known_h)
     shape = width / height / (known_w / known_h)
     change = scale.at_least(1 / scale) * shape.at_least(1 / shape) - 1
@@ -33,48 +34,40 @@ def decode(maps: Sequence[Value], known_wh: Value, config: TrackerConfig) -> tup
 
     likely = response - response.op("ReduceMin", axes=[1], keepdims=1)
     mixed = likely * penalty * ((1 - config.window_influence) / likely.sum(1).at_least(1e-12))
-    mixed = mixed + window * config.window_influence
-    peak = mixed.op("ArgMax", axis=1, keepdims=0, dtype="int64")
-    at_row, at_column = row.take(peak, 1), column.take(peak, 1)
-    near = ((row - at_row).op("Abs") <= NEAR) & ((column - at_column).op("Abs") <= NEAR)
+    peak = (mixed + window * config.window_influence).op("ArgMax", axis=1, keepdims=0, dtype="int64")
+    steps = (place - place.take(peak, 1)).op("Abs").op("ReduceMax", axes=[0], keepdims=1)
+    near = steps <= NEAR * STRIDE
 
-    trust = _likelihood(target) * _likelihood(quality) * penalty
+    target, quality = likelihoods.at_least(-LOGIT_LIMIT).at_most(LOGIT_LIMIT).op("Sigmoid").split([1, 1])
+    trust = target * quality * penalty
     weight = where(near, trust + 1e-12, 0.0)
-    across, down = (STRIDE * (each - (cells - 1) / 2) for each in (column, row))
-    sides = join([across - left, down - top, across + right, down + lower])
-    x1, y1, x2, y2 = ((sides * weight).sum(1) / weight.sum(1)).split([1] * 4)
+    low, high = ((each * weight).sum(1) / weight.sum(1) for each in (low, high))
 
     share = trust.take(peak, 1) * config.scale_damping
-    seen_wh = join([x2 - x1, y2 - y1]).reshape(2)
-    share = share.reshape(1)
-    scale_wh = 1 - share + share * seen_wh / known_wh
+    scale_wh = (1 - share + share * (high - low) / known_wh.reshape(2, 1)).reshape(2)
     logit = response.take(peak, 1)
     beside = where(near, -1e30, response).op("ReduceMax", axes=[1], keepdims=1)
     margin = where(beside > -1e29, logit - beside, 0.0)
-    offset_xy = join([x1 + x2, y1 + y2]).reshape(2) * 0.5
-    return offset_xy, scale_wh, logit.reshape(1), margin.reshape(1)
+    return ((low + high) * 0.5).reshape(2), scale_wh, logit.reshape(1), margin.reshape(1)
 
 
-def _places(response: Value, config: TrackerConfig) -> tuple[Value, Value, Value, Value]:
-    """Row and column of each cell of a response (1, cells), the number of cells in a line (1,), and the window."""
-    graph, sides = response.graph, [response_size(size) for size in config.sizes]
-    count = response.op("Shape", dtype="int64").take(graph.constant(np.array([1])))
-    # Windows of all sizes one after the other: of which one begins where those of fewer cells end.
-    windows = graph.constant(np.concatenate([hann_window(side).ravel() for side in sides]).astype(np.float64))
-    fewer = graph.constant(np.array([side**2 for side in sides]))
-    begin = where(fewer < count, fewer, 0).sum(0)
-    window = windows.between(begin, begin + count, 0).reshape(1, -1)
-    number = graph.constant(np.arange(max(sides) ** 2, dtype=np.float64)).between(count - count, count, 0).reshape(1, -1)
-    cells = count.to("float64").op("Sqrt")
-    row = ((number + 0.5) / cells).op("Floor")
-    return row, number - row * cells, cells, window
+def _cells(response: Value, config: TrackerConfig) -> tuple[Value, Value]:
+    """Middles of a response's cells, (2, cells) crop pixels from its own middle: across, down; and the window (1, cells)."""
+    tables, first = [], [0]
+    for cells in (response_size(size) for size in config.sizes):
+        line = STRIDE * (np.arange(cells) - (cells - 1) / 2)
+        tables.append(np.stack([np.tile(line, cells), np.repeat(line, cells), hann_window(cells).ravel()]))
+        first.append(first[-1] + cells**2)
+    # One size after the other: of which one begins where all with fewer cells end.
+    count = response.op("Shape", dtype="int64").take(response.graph.constant(np.array([1])))
+    sizes = response.graph.constant(np.diff(first))
+    begin = where(sizes < count, sizes, 0).sum(0)
+    chosen = response.graph.constant(np.concatenate(tables, axis=1)).between(begin, begin + count, 1)
+    place, window = chosen.split([2, 1])
+    return place, window
 
 
 def square(width: Value, height: Value) -> Value:
     """Side of the context square, `crop.context_side`."""
     context = (width + height) * 0.5
     return ((width + context) * (height + context)).op("Sqrt")
-
-
-def _likelihood(logits: Value) -> Value:
-    return logits.at_least(-LOGIT_LIMIT).at_most(LOGIT_LIMIT).op("Sigmoid")

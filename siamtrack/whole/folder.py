@@ -11,10 +11,9 @@ from siamtrack.backends.exported import with_weights
 from siamtrack.model.weights import ASSETS, Weights
 from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.template import UPDATES_KEPT
 from siamtrack.whole.graph import OPSET
 from siamtrack.whole.state import LENGTHS
-from siamtrack.whole.tracker import NUMBERS, Tracker
+from siamtrack.whole.tracker import NUMBERS, ROWS, Tracker
 
 
 def whole_graphs(weights: Weights, config: TrackerConfig) -> dict[str, bytes]:
@@ -50,7 +49,7 @@ def readme(weights: Weights) -> str:
         version=siamtrack.__version__,
         sha256=weights.sha256,
         opset=OPSET,
-        rows=1 + UPDATES_KEPT,
+        rows=ROWS,
         channels=weights.state["backbone.last.bias"].shape[0],
         features=weights.state["box.correlation_norm.bias"].shape[0],
         numbers=NUMBERS,

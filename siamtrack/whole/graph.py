@@ -28,7 +28,7 @@ DTYPES = {
     "bool": TensorProto.BOOL,
 }
 
-Operand: TypeAlias = "Value | float | Sequence[float]"
+Operand: TypeAlias = "Value | float | Sequence[float] | Sequence[Sequence[float]]"
 
 
 class Value:
@@ -73,10 +73,10 @@ class Value:
     def __ge__(self, other: Operand) -> Value:
         return self._with("GreaterOrEqual", other, "bool")
 
-    def __and__(self, other: Value) -> Value:
+    def __and__(self, other: Operand) -> Value:
         return self._with("And", other)
 
-    def __or__(self, other: Value) -> Value:
+    def __or__(self, other: Operand) -> Value:
         return self._with("Or", other)
 
     def __invert__(self) -> Value:
@@ -190,7 +190,7 @@ class Graph:
         for node in graph.node:
             names |= {name: self._new_name(node.op_type) for name in node.output}
             read, made = ([names[name] for name in each] for each in (node.input, node.output))
-            copy = helper.make_node(node.op_type, read, made)
+            copy = helper.make_node(node.op_type, read, made, name=node.name)
             copy.attribute.extend(node.attribute)
             self._nodes.append(copy)
         dtypes = {code: name for name, code in DTYPES.items()}

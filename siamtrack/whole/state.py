@@ -56,7 +56,7 @@ def next_phase(memory: Memory, odds: Value, score: Value, config: TrackerConfig)
 
     # LOST so far: re-detected, or never gone.
     high = where(confirms, memory.high + 1, 0.0)
-    seen = join([*memory.seen.split([1] * DOUBT_FRAMES)[1:], score])
+    seen = pushed(memory.seen, score, DOUBT_FRAMES)
     seen_count = (memory.seen_count + 1).at_most(DOUBT_FRAMES)
     stayed = (seen_count >= DOUBT_FRAMES) & (seen.sum(0) / DOUBT_FRAMES >= config.lost_score)
     back = stayed | (high >= REDETECT_FRAMES)
@@ -97,3 +97,8 @@ def noted(memory: Memory, odds: Value) -> Memory:
     return memory._replace(
         seen_frames=where(was_seen, frames, memory.seen_frames), mean_logit=where(was_seen, mean, memory.mean_logit)
     )
+
+
+def pushed(line: Value, latest: Value, length: int) -> Value:
+    """The last `length` items of a line and of what comes behind it."""
+    return join([line.split([1, length - 1])[1], latest])

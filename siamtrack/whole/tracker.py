@@ -19,7 +19,10 @@ from siamtrack.tracking.template import UPDATE_FRAMES, UPDATE_SCORE, UPDATES_KEP
 from siamtrack.whole.crop import crop_region, frame_size
 from siamtrack.whole.decode import decode, square
 from siamtrack.whole.graph import Graph, Value, join, where
-from siamtrack.whole.state import LENGTHS, LOST, TRACKING, Memory, next_phase, noted
+from siamtrack.whole.state import LENGTHS, LOST, TRACKING, Memory, next_phase, noted, pushed
+
+ROWS = 2 + UPDATES_KEPT
+"""Rows of the tensors `exemplars` and `kernels`: what is looked for, the first frame's, and the latest ones, zeros at first."""
 
 NUMBERS = sum(LENGTHS.values())
 """Length of the tensor `memory`."""
@@ -71,7 +74,7 @@ class Tracker:
             since_update=zero,
             **nothing,
         )
-        exemplars, kernels = (join([each, *[each * 0.0] * UPDATES_KEPT]) for each in (exemplar, kernel))
+        exemplars, kernels = (join([each, each, *[each * 0.0] * UPDATES_KEPT]) for each in (exemplar, kernel))
         _output_parts(graph, "", (exemplars, kernels, join(memory)))
         return graph.to_bytes()
 
@@ -79,18 +82,19 @@ class Tracker:
         """`frame, exemplars, kernels, memory -> box, score, state` and the three that are the next frame's."""
         graph, config = Graph(), self._config
         frame = graph.input("frame", "uint8", ("height", "width", 3))
-        rows = 1 + UPDATES_KEPT
-        exemplars = graph.input("exemplars", "float32", (rows, "channels", CELLS, CELLS))
-        kernels = graph.input("kernels", "float32", (rows, "features", CELLS - 2, CELLS - 2))
+        exemplars = graph.input("exemplars", "float32", (ROWS, "channels", CELLS, CELLS))
+        kernels = graph.input("kernels", "float32", (ROWS, "features", CELLS - 2, CELLS - 2))
         memory = Memory(*graph.input("memory", "float64", (NUMBERS,)).split(list(LENGTHS.values())))
 
         # 1. Search region: around the target, the larger the faster it moves.
         size = self._search_size(memory)
         pixels = size.to("float64")
-        side = _context_side(memory.size_wh) * pixels * (1 / EXEMPLAR_SIZE)
+        square_px = _context_side(memory.size_wh)
+        side = square_px * pixels * (1 / EXEMPLAR_SIZE)
         # 2. Crop, and 3. the network.
         crop = crop_region(frame, memory.center_xy, side, size, memory.pad_color)
-        exemplar, kernel = (self._blended(each, memory.updates) for each in (exemplars, kernels))
+        zero, one = (graph.constant(np.array([number])) for number in (0, 1))
+        exemplar, kernel = (each.between(zero, one, 0) for each in (exemplars, kernels))
         maps = self._include(crop, exemplar, kernel, memory.exemplar_wh)
         # 4. Decode.
         scale = side / pixels
@@ -98,14 +102,14 @@ class Tracker:
         # 5. Target: where it went.
         center_xy = (memory.center_xy + offset_xy * scale).at_least(0.0).at_most(frame_size(frame))
         moved = center_xy - memory.center_xy
-        step = (moved * moved).sum(0).op("Sqrt") * EXEMPLAR_SIZE / _context_side(memory.size_wh)
+        step = (moved * moved).sum(0).op("Sqrt") * EXEMPLAR_SIZE / square_px
         # 6. State, size, template.
         of_logit, of_margin = config.score_weights
         odds = logit * of_logit + margin * of_margin + config.score_offset
         score = odds.at_least(-50.0).at_most(50.0).op("Sigmoid")
         memory = memory._replace(
             center_xy=center_xy,
-            steps_px=join([*memory.steps_px.split([1] * STEPS)[1:], step]),
+            steps_px=pushed(memory.steps_px, step, STEPS),
             size_wh=self._resized(memory, scale_wh),
             **next_phase(memory, odds, score, config),
         )
@@ -127,11 +131,11 @@ class Tracker:
         return frame.graph.include(self._exemplar, {"crops": crop})
 
     def _include(self, crop: Value, exemplar: Value, kernel: Value, exemplar_wh: Value) -> list[Value]:
-        """The network's maps: response, target, quality as (1, cells), and distances (4, cells)."""
+        """The network's maps: response (1, cells), logits of target and quality (2, cells), distances (4, cells)."""
         inputs = {"crops": crop, "exemplar": exemplar, "kernel": kernel, "size_wh": exemplar_wh.to("float32").reshape(1, 2)}
-        maps = (each.to("float64") for each in crop.graph.include(self._search, inputs))
-        response, target, quality, distances = maps
-        return [*(each.reshape(1, -1) for each in (response, target, quality)), distances.reshape(4, -1)]
+        response, target, quality, distances = crop.graph.include(self._search, inputs)
+        maps = response.reshape(1, -1), join([target, quality]).reshape(2, -1), distances.reshape(4, -1)
+        return [each.to("float64") for each in maps]
 
     def _search_size(self, memory: Memory) -> Value:
         """Side of the search crop, `Target._search_size`; int64 (1,)."""
@@ -142,13 +146,6 @@ class Tracker:
         smaller = sizes.to("float64").op("Less", wanted, dtype="bool").to("float64").sum(0)
         last = len(self._config.sizes) - 1
         return sizes.take(where(memory.state.is_(LOST), last, smaller.at_most(last)).to("int64"))
-
-    def _blended(self, rows: Value, updates: Value) -> Value:
-        """What is looked for, of the first exemplar and the later ones, see `template.Template`."""
-        first, *later = rows.split([1] * (1 + UPDATES_KEPT))
-        count = updates.at_most(UPDATES_KEPT)
-        mean = functools.reduce(Value.__add__, later) / count.at_least(1.0).to("float32")
-        return first + (mean - first) * where(count > 0, self._config.update_weight, 0.0).to("float32")
 
     def _resized(self, memory: Memory, scale_wh: Value) -> Value:
         """`Target._resize`."""
@@ -170,7 +167,9 @@ class Tracker:
         def update() -> list[Value]:
             later = self._embed(frame, memory.center_xy, memory.size_wh, memory.pad_color, self._config.sizes[0])
             finite = sum_all(later[0]).op("Abs") + sum_all(later[1]).op("Abs") < 1e30
-            now = [_pushed(*each) for each in ((exemplars, later[0]), (kernels, later[1]))]
+            now = [
+                self._blended(rows, latest, memory.updates) for rows, latest in zip((exemplars, kernels), later, strict=True)
+            ]
             blended = [where(finite, new, old) for new, old in zip(now, (exemplars, kernels), strict=True)]
             return [*blended, where(finite, memory.updates + 1, memory.updates), where(finite, 0.0, since)]
 
@@ -178,6 +177,13 @@ class Tracker:
             due, update, lambda: [exemplars, kernels, memory.updates, since]
         )
         return memory._replace(updates=updates, since_update=since), exemplars, kernels
+
+    def _blended(self, rows: Value, latest: Value, updates: Value) -> Value:
+        """The rows after an update, `Template.update`; `updates` counts those before."""
+        _, first, _, *later = rows.split([1] * ROWS)
+        later = [*later, latest]
+        mean = functools.reduce(Value.__add__, later) / (updates + 1).at_most(UPDATES_KEPT).to("float32")
+        return join([first + (mean - first) * self._config.update_weight, first, *later])
 
 
 def _box(memory: Memory, frame_wh: Value) -> Value:
@@ -193,17 +199,10 @@ def sum_all(value: Value) -> Value:
     return value.reshape(-1).sum(0)
 
 
-def _pushed(rows: Value, latest: Value) -> Value:
-    """Rows with the latest one last, and without the oldest but the first."""
-    first, _, kept = rows.split([1, 1, UPDATES_KEPT - 1])
-    return join([first, kept, latest])
-
-
 def _output_parts(graph: Graph, prefix: str, parts: Parts) -> None:
-    rows = 1 + UPDATES_KEPT
     shapes: dict[str, tuple[int | str, ...]] = {
-        "exemplars": (rows, "channels", CELLS, CELLS),
-        "kernels": (rows, "features", CELLS - 2, CELLS - 2),
+        "exemplars": (ROWS, "channels", CELLS, CELLS),
+        "kernels": (ROWS, "features", CELLS - 2, CELLS - 2),
         "memory": (NUMBERS,),
     }
     for (name, shape), value in zip(shapes.items(), parts, strict=True):
