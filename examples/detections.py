@@ -1,8 +1,8 @@
-"""Start from a detector's boxes: one tracker a box, new boxes matched by overlap, ids kept.
+"""Start from a detector's boxes, and keep their ids.
 
-A detector is slow, or misses a thing now and then; a tracker carries its boxes through the frames between. `Followed.update`
-takes what a detector gave, `supervision.Detections` or a plain (N, 4) array of `x1, y1, x2, y2`, in as many frames as there are
-some:
+A detector is slow, or misses a thing now and then; a tracker a box carries them through the frames between, and new boxes are
+matched by overlap. `Followed.update` takes what a detector gave, `supervision.Detections` or a plain (N, 4) array of
+`x1, y1, x2, y2`, in as many frames as there are some:
 
     python examples/detections.py clip.mp4 followed.mp4
 
