@@ -21,7 +21,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
-LEFT_OUT = ("run.json", "summary.csv", "summary.json", ".batch.lock")
+LEFT_OUT = ("run.json", "summary.csv", "summary.json", ".siamtrack.lock")
 """Frame rates differ from run to run."""
 
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from siamtrack.batch.engine import BatchEngine, OnEvent, Planned, RunSettings, settings_for, share_machine
 from siamtrack.batch.jobs import JobList, VideoJob, checked
-from siamtrack.batch.lock import FolderLock
 from siamtrack.batch.overlays import pictures_missing
 from siamtrack.batch.sequences import open_jobs
 from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult, write_summary
 from siamtrack.config import nearest
 from siamtrack.errors import ConfigError, DataError, OutputError, needs
+from siamtrack.lock import FolderLock
 from siamtrack.models import DEFAULT_MODEL
 
 ENGINES = ("local", "ray")
@@ -70,7 +70,7 @@ def batch(
 
     Raises:
         FileNotFoundError, SiamtrackError, ValueError: the batch cannot begin, for example because `out` holds results of
-            other jobs or another batch is running there. While it runs: OutputError, a result cannot be written (what
+            other jobs or another run is running there. While it runs: OutputError, a result cannot be written (what
             is done is kept, and the same call goes on once there is room); SiamtrackError, no worker can be started.
 
     Example:

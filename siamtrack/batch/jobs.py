@@ -5,23 +5,17 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePath, PurePosixPath
+from pathlib import PurePosixPath
 
 from siamtrack.boxes import four_numbers
+from siamtrack.config import nearest
 from siamtrack.errors import DataError, shown
-from siamtrack.video.names import is_address, printable, source_name
-
-LONGEST = 120
-"""Bytes of a folder's name in UTF-8. File systems take 255, and temporary names beside it are longer."""
-
-_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
-_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
-_TAKEN = re.compile(r"(overlay|contact_sheet|summary)(\.[\w.]*)?", re.IGNORECASE)
-_EDGES = re.compile(r"^[.\s]+|[.\s]+$")
+from siamtrack.video.folder_names import LONGEST, name_problem, stem_of, usable_name
+from siamtrack.video.follow import DIRECTIONS, Direction, Span
+from siamtrack.video.names import is_address, source_name
 
 
 @dataclass(frozen=True)
@@ -31,14 +25,28 @@ class TargetJob:
     Attributes:
         name: also its folder of results.
         box_xywh: the target in frame `start`, 0-based pixels.
-        start: 0-based index of the first frame.
-        end: 0-based index of the last frame that is tracked; None for the video's last.
+        start: 0-based index of the frame of the box.
+        end: 0-based index of the last frame that is tracked; None for the video's last, or frame 0. See `Span`.
+        direction: of `video.follow.DIRECTIONS`, from `start` on.
     """
 
     name: str
     box_xywh: tuple[float, float, float, float]
     start: int = 0
     end: int | None = None
+    direction: Direction = "forward"
+
+    @property
+    def span(self) -> Span:
+        """Its frames."""
+        return Span(self.start, self.end, self.direction)
+
+    @property
+    def frames(self) -> tuple[int, float]:
+        """The first and the last frame that it may be in; infinity where the video's end is not known."""
+        first = self.start if self.direction == "forward" else 0 if self.direction == "both" else self.end or 0
+        last = self.start if self.direction == "backward" else math.inf if self.end is None else self.end
+        return first, last
 
     def problem(self) -> str | None:
         """What can be told to be wrong without the video; None if nothing."""
@@ -53,9 +61,9 @@ class TargetJob:
             return f"box {self.box_xywh} has a width or height of zero or less; w and h must be positive pixels"
         if self.start < 0:
             return f"start is {self.start}; frames are counted from 0"
-        if self.end is not None and self.end < self.start:
-            return f"end {self.end} comes before start {self.start}; end is the last frame that is tracked"
-        return None
+        if self.direction not in DIRECTIONS:
+            return f"direction is {shown(self.direction)}; {nearest(str(self.direction), DIRECTIONS)}"
+        return self.span.problem()
 
 
 @dataclass(frozen=True)
@@ -84,11 +92,11 @@ class VideoJob:
         """
         groups: list[list[TargetJob]] = []
         reached: float = -1
-        for target in sorted(self.targets, key=lambda one: one.start):
-            if not groups or target.start > reached:
+        for target in sorted(self.targets, key=lambda one: one.frames[0]):
+            if not groups or target.frames[0] > reached:
                 groups.append([])
             groups[-1].append(target)
-            reached = max(reached, math.inf if target.end is None else target.end)
+            reached = max(reached, target.frames[1])
         return [replace(self, targets=tuple(group)) for group in groups]
 
 
@@ -144,7 +152,7 @@ def checked(videos: Iterable[VideoJob]) -> JobList:
 def completed(videos: Sequence[VideoJob]) -> tuple[VideoJob, ...]:
     """Videos with name, label, size and an absolute path, all names different; labels show no password."""
     labels = _told_apart([source_name(video.label or video.path) for video in videos])
-    names = video_names(labels, [video.name or _stem(video.path) for video in videos])
+    names = video_names(labels, [video.name or stem_of(video.path) for video in videos])
     return tuple(
         replace(video, path=path, name=name, label=label, size=_size(path))
         for video, path, name, label in zip(videos, map(_absolute, (one.path for one in videos)), names, labels, strict=True)
@@ -165,37 +173,11 @@ def _absolute(path: str) -> str:
     return path if is_address(path) else os.path.abspath(path)
 
 
-def _stem(path: str) -> str:
-    name = source_name(path)
-    return PurePath(name.partition("?")[0] if is_address(path) else name).stem
-
-
 def _size(path: str) -> int | None:
     try:
         return os.stat(path).st_size if os.path.isfile(path) else None
     except (OSError, ValueError):
         return None
-
-
-def name_problem(name: str) -> str | None:
-    """Why a name cannot be a folder of results on every system, as the end of a sentence; None if it can.
-
-    Windows' rules hold everywhere: results are copied from one machine to another.
-    """
-    if not name:
-        return "is empty"
-    if _FORBIDDEN.search(name):
-        return 'holds a separator, a control character or one of < > : " | ? *'
-    if printable(name) != name:
-        return "holds letters that cannot be written"
-    if name.startswith(".") or name.endswith((".", " ")) or name != name.strip():
-        return "begins with a dot or blank, or ends with one"
-    if _DEVICES.fullmatch(name):
-        return "is the name of a device on Windows"
-    if _TAKEN.fullmatch(name):
-        return "is kept for pictures and summaries"
-    size = len(name.encode(errors="replace"))
-    return f"has {size} bytes, {LONGEST} are the most" if size > LONGEST else None
 
 
 def video_names(labels: Sequence[str], stems: Sequence[str]) -> list[str]:
@@ -224,21 +206,9 @@ def _wishes(label: str, stem: str) -> list[str]:
     """What a video would be called, from the short to the certain."""
     path, digest = PurePosixPath(label), hashlib.sha256(label.encode(errors="replace")).hexdigest()
     return [
-        _usable(stem),
-        _usable(path.name),  # clip.mp4 and clip.avi
-        _usable("-".join([path.parent.name, path.stem])),  # a/clip.mp4 and b/clip.mp4
-        f"{_usable(stem, LONGEST - 9)}-{digest[:8]}",
+        usable_name(stem),
+        usable_name(path.name),  # clip.mp4 and clip.avi
+        usable_name("-".join([path.parent.name, path.stem])),  # a/clip.mp4 and b/clip.mp4
+        f"{usable_name(stem, LONGEST - 9)}-{digest[:8]}",
         digest,
     ]
-
-
-def _usable(text: str, longest: int = LONGEST) -> str:
-    """A text with everything replaced that a folder's name cannot hold."""
-    name = _trimmed(_FORBIDDEN.sub("-", text), longest)
-    if name_problem(name) is not None:
-        name = _trimmed(f"video-{name}", longest)
-    return name if name_problem(name) is None else "video"
-
-
-def _trimmed(text: str, longest: int) -> str:
-    return _EDGES.sub("", _EDGES.sub("", text).encode(errors="replace")[:longest].decode(errors="ignore"))

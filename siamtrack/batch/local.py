@@ -11,10 +11,10 @@ from typing import Any
 
 from siamtrack.batch.engine import Ended, OnEvent, Retried, RunSettings, VideoProgress
 from siamtrack.batch.jobs import VideoJob
-from siamtrack.batch.lock import FolderLock
 from siamtrack.batch.target_folder import TargetResult, give_up
 from siamtrack.batch.worker import Messages, WorkerProcess
 from siamtrack.errors import OutputError, SiamtrackError
+from siamtrack.lock import FolderLock
 
 STOP_S = 8.0
 """How long workers may take to end when asked; they do so after the present frame."""

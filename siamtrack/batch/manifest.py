@@ -1,9 +1,10 @@
 """Manifests: a CSV or JSONL file with a target a line.
 
-CSV has the header `video,target,start,x,y,w,h` in any order, and `end` if wanted; JSONL has an object with these keys
-on each line. `start` and `end` are 0-based frames; `end` is the last one that is tracked, and empty, null or left out
-means the video's last. Paths are relative to the manifest, and addresses stay as they are. A line that cannot be used is
-refused by itself.
+CSV has the header `video,target,start,x,y,w,h` in any order, and `end` and `direction` if wanted; JSONL has an object with
+these keys on each line. `start` and `end` are 0-based frames: that of the box, and the last one that is tracked; `end` that
+is empty, null or left out means the video's last. `direction` is `forward`, which empty means, `backward` or `both`:
+backward, `end` lies before `start`, and left out it means frame 0. Paths are relative to the manifest, and addresses stay as
+they are. A line that cannot be used is refused by itself.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from siamtrack.config import nearest
 from siamtrack.errors import DataError, one_line, shown
 from siamtrack.outside import parse_json, whole
 from siamtrack.system import open_text
+from siamtrack.video.follow import DIRECTIONS, Direction
 from siamtrack.video.names import is_address, printable, source_name, without_secrets
 
 SUFFIXES = (".csv", ".jsonl")
 COLUMNS = ("video", "target", "start", "x", "y", "w", "h")
-OPTIONAL = ("end",)
+OPTIONAL = ("end", "direction")
 
 Row = tuple[int, Mapping[str, Any] | str]
 """A line's number, and its cells by column, or what is wrong with it."""
@@ -52,7 +54,7 @@ def read_manifest(path: Path, video: str | None = None) -> JobList:
         label = source_name(str(named))
         try:
             place = _path(root, named)
-            target = TargetJob(_text(name, "target"), _box(row), _frame(row, "start") or 0, _frame(row, "end"))
+            target = TargetJob(_text(name, "target"), _box(row), _frame(row, "start") or 0, _frame(row, "end"), _direction(row))
             wrong = target.problem()
             if wrong is not None:
                 raise DataError(wrong)
@@ -166,6 +168,13 @@ def _box(cells: Mapping[str, Any]) -> tuple[float, float, float, float]:
             raise DataError(f"{key} is {shown(str(cells[key]))}; a finite number of pixels is wanted")
         values.append(number)
     return values[0], values[1], values[2], values[3]
+
+
+def _direction(cells: Mapping[str, Any]) -> Direction:
+    value = cells.get("direction") or "forward"
+    if value not in DIRECTIONS:
+        raise DataError(f"direction is {shown(value)}; {nearest(one_line(value), DIRECTIONS)}")
+    return value  # type: ignore[no-any-return]
 
 
 def _frame(cells: Mapping[str, Any], key: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from siamtrack.frames import Image
 from siamtrack.system import write_whole
 from siamtrack.tracking.result import TrackResult
 from siamtrack.video.overlay import SeenTarget, contact_sheet, draw_targets
-from siamtrack.video.results import read_rows
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Frame, Source
 
@@ -34,18 +33,19 @@ class Pictures:
     Args:
         folder: of the video's results.
         source: the video.
+        names: of targets by number.
         video: make the overlay. audio: with the video's sound.
     """
 
-    def __init__(self, folder: Path, source: Source, video: bool, audio: bool = True) -> None:
-        self._folder, self._source = folder, source
+    def __init__(self, folder: Path, source: Source, names: Mapping[int, str], video: bool, audio: bool = True) -> None:
+        self._folder, self._source, self._names = folder, source, names
         self._video, self._audio = video, audio
         self._sheet = _Sheet()
         self._sink: VideoSink | None = None
         self._shape: tuple[int, ...] | None = None
 
     def add(self, frame: Frame, results: Sequence[tuple[int, TrackResult]]) -> None:
-        """Take the next frame, with the number and the result of each target in it.
+        """Take the next frame, with the number and the result of each target in it, which is drawn with its name.
 
         The pictures begin with the first frame that has a target. The overlay ends where the size of frames changes, and
         one that cannot be written is told of in a file: results matter more.
@@ -61,7 +61,10 @@ class Pictures:
             self._sink = self._overlay() if self._video else None
         seen = []
         if self._sink is not None or self._sheet.wanted:
-            seen = [SeenTarget(str(number), number, as_written(result)) for number, result in results]
+            seen = [
+                SeenTarget(self._names[number], number, as_written(result), label=self._names[number])
+                for number, result in results
+            ]
         if results:
             self._sheet.add(image, seen)
         if self._sink is not None and image.shape == self._shape:
@@ -122,42 +125,6 @@ def remove_pictures(folder: Path) -> None:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{error.filename} cannot be removed ({error.strerror})") from error
-
-
-class FinishedTrack:
-    """The results of a finished target, asked for frame by frame; one line of its boxes.csv is in memory.
-
-    Args:
-        path: its boxes.csv, which is opened with the first frame asked for.
-        start: frame of its first line.
-
-    Attributes:
-        ended: whether there is nothing behind the last frame asked for.
-    """
-
-    def __init__(self, path: Path, start: int) -> None:
-        self.ended = False
-        self._start, self._rows = start, _readable(read_rows(path))
-        self._next: tuple[int, TrackResult] | None = None
-
-    def at(self, index: int) -> TrackResult | None:
-        """The result of a frame; None where there is none. Frames must be asked for in order."""
-        if self.ended or index < self._start:
-            return None
-        found = None
-        while not self.ended and (self._next is None or self._next[0] <= index):
-            found = self._next
-            self._next = next(self._rows, None)
-            self.ended = self._next is None
-        return found[1] if found is not None and found[0] == index else None
-
-
-def _readable(rows: Iterator[tuple[int, TrackResult]]) -> Iterator[tuple[int, TrackResult]]:
-    """Rows up to where the file is damaged: what is behind is not drawn."""
-    try:
-        yield from rows
-    except (OSError, ValueError, KeyError, TypeError):
-        return
 
 
 def as_written(result: TrackResult) -> TrackResult:

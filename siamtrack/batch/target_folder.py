@@ -82,6 +82,7 @@ class TargetFolder:
             "box": list(target.box_xywh),
             "start": target.start,
             "end": target.end,
+            **({} if target.direction == "forward" else {"direction": target.direction}),
         }
         self._identity = dict(identity)
 
@@ -158,7 +159,8 @@ class TargetFolder:
 
     def _differing(self, found: Mapping[str, Any]) -> list[str]:
         """Keys in which a run.json or error.json differs from this job."""
-        there, here = self._facts(found), {**self.job, **self._identity}
+        # A target that goes forward does not say so.
+        there, here = {"direction": "forward", **self._facts(found)}, {"direction": "forward", **self.job, **self._identity}
         differing = [key for key in here if there.get(key) != here[key]]
         if "video_bytes" in differing and None in (there.get("video_bytes"), here["video_bytes"]):
             differing.remove("video_bytes")  # the video may be gone by now, its results are as good as before

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 from siamtrack.batch.engine import RunSettings, VideoProgress
 from siamtrack.batch.jobs import VideoJob
-from siamtrack.batch.overlays import FinishedTrack, Pictures, pictures_missing, remove_pictures
+from siamtrack.batch.overlays import Pictures, pictures_missing, remove_pictures
 from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult
+from siamtrack.boxes import Box
 from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.result import TrackResult
-from siamtrack.tracking.tracker import MultiTracker, Tracker
+from siamtrack.tracking.tracker import Tracker
+from siamtrack.video.follow import Follow, Step
 from siamtrack.video.open_source import open_source
-from siamtrack.video.results import STOPPED, FrameTimes, Recorder
-from siamtrack.video.run import conditions, timed_update
+from siamtrack.video.results import STOPPED, Recorder, conditions
+from siamtrack.video.rows import FinishedTrack, read_rows
 from siamtrack.video.source import Frame, Source
 
 
@@ -38,7 +40,7 @@ def run_video(
         settings: of the batch.
         tracker: made by `make_tracker`; its own target is not touched.
         tell: called after every frame.
-        stopped: asked before every frame; True ends the run, and targets that are not finished stay so.
+        stopped: asked after every frame; True ends the run, and targets that are not finished stay so.
         pictures: make the contact sheet and the overlay; not while other targets of the video are tracked elsewhere.
 
     Yields:
@@ -58,7 +60,7 @@ def run_video(
             waiting[number] = folder
             continue
         if pictures and (folder.path / DONE).is_file():
-            drawn[number] = FinishedTrack(folder.path / DONE, folder.target.start)
+            drawn[number] = FinishedTrack(read_rows(folder.path / DONE), folder.target.frames[0])
         yield found
     if waiting:
         remove_pictures(place)  # they show all targets of a video
@@ -75,7 +77,7 @@ def run_video(
 
 
 class _VideoRun:
-    """One pass through a video. Targets are numbered from 1, in the order of the job.
+    """One run through a video. Targets are numbered from 1, in the order of the job.
 
     Args:
         video, settings, tracker: as for `run_video`.
@@ -91,137 +93,111 @@ class _VideoRun:
         waiting: dict[int, TargetFolder],
         drawn: dict[int, FinishedTrack],
     ) -> None:
-        self._video, self._settings = video, settings
+        self._video, self._settings, self._tracker = video, settings, tracker
         self._waiting, self._drawn = waiting, drawn
-        self._group: MultiTracker[int] = MultiTracker(tracker.backend, tracker.config)
-        self._followed: dict[int, tuple[TargetFolder, Recorder]] = {}
-        self._results: dict[int, TrackResult] = {}
         self._about = {"model": settings.model, "weights_sha256": settings.identity["weights_sha256"], **conditions(tracker)}
-        self._times = FrameTimes()
-        self._began = 0.0
-        targets = [video.targets[number - 1] for number in (*drawn, *waiting)]
-        self._first = min(target.start for target in targets)
-        ends = [target.end for target in targets if target.end is not None]
-        self._last = max(ends) if len(ends) == len(targets) else None
         self._seen = 0
-        self._source: Source | None = None
 
     def results(
         self, tell: Callable[[VideoProgress], None], stopped: Callable[[], bool], with_pictures: bool
     ) -> Iterator[TargetResult]:
-        """Go through the video once; see `run_video`."""
+        """Go through the video; see `run_video`."""
         try:
             source = open_source(self._video.path)
         except (SourceError, FileNotFoundError) as error:
-            yield from self._settle_all(str(error))
+            for folder in self._waiting.values():
+                yield folder.fail("video", str(error))
             return
-        self._about |= {"source": source.name, "source_fps": source.fps}
-        self._source = source
-        place = Path(self._settings.out) / self._video.name
-        pictures = Pictures(place, source, self._settings.video, self._settings.audio) if with_pictures else None
-        total = self._total(source)
-        broken = None
-        whole = False
+        about = {**self._about, "source": source.name, "source_fps": source.fps}
+
+        def box_of(number: int, _: Frame) -> Box:
+            return Box(*self._waiting[number].target.box_xywh)
+
+        def recorder_of(number: int, box: Box) -> Recorder:
+            folder = self._waiting[number]
+            return Recorder(folder.path, {**about, "box": list(box), "job": folder.job}, follow.times)
+
+        spans = {number: folder.target.span for number, folder in self._waiting.items()}
+        follow: Follow[int] = Follow(self._tracker, source, spans, box_of, recorder_of)
+        names = {number: target.name for number, target in enumerate(self._video.targets, 1)}
+        place, settings = Path(self._settings.out) / self._video.name, self._settings
+        pictures = Pictures(place, source, names, settings.video, settings.audio) if with_pictures else None
+        first = min((self._video.targets[number - 1].frames[0] for number in self._drawn), default=None)
+        total, broken, whole = self._total(source, with_pictures), None, False
         try:
             try:
-                with source, closing(source.read_ahead(self._first)) as frames:
-                    for frame in frames:
+                with source, closing(follow.steps(with_pictures, first, self._draws)) as steps:
+                    for done, step in enumerate(steps, 1):
                         if stopped():
                             return
-                        yield from self._step(frame)
-                        if pictures is not None:
-                            pictures.add(frame, self._shown(frame.index))
-                        done = frame.index - self._first + 1
-                        tell(VideoProgress(self._video.name, done, total, self._times.fps))
-                        if not self._wanted():
-                            break
+                        self._seen = max(self._seen, step.frame.index + 1)
+                        yield from self._settle(follow, source)
+                        if pictures is not None and not step.backward:
+                            pictures.add(step.frame, self._shown(step))
+                        tell(VideoProgress(self._video.name, done, total, follow.times.fps))
             except SourceError as error:
                 broken = str(error)
-            yield from self._settle_all(broken)
+            yield from self._settle(follow, source)
+            yield from self._settle_rest(follow, source, broken)
             if pictures is not None:
                 pictures.finish()
             whole = True
         finally:
             if not whole:
-                for _, recorder in self._followed.values():
+                for recorder in follow.recorders.values():
                     recorder.close()
                 if pictures is not None:
                     pictures.drop()
 
-    def _total(self, source: Source) -> int | None:
-        """Frames to go through, as far as anyone can know."""
-        count = source.frame_count
-        if self._last is not None:
-            count = self._last + 1 if count is None else min(count, self._last + 1)
-        return None if count is None else max(0, count - self._first)
+    def _total(self, source: Source, with_pictures: bool) -> int | None:
+        """Steps to go, as far as anyone can know."""
+        targets = [self._video.targets[number - 1] for number in (*self._drawn, *self._waiting)]
+        count = math.inf if source.frame_count is None else source.frame_count
+        begin = min(target.frames[0] if with_pictures else target.start for target in targets)
+        end = min(count - 1, max(target.frames[1] for target in targets))
+        back = [target for number in self._waiting if (target := self._video.targets[number - 1]).span.backward]
+        steps = max(target.start for target in back) + 1 - min(target.frames[0] for target in back) if back else 0
+        return None if math.isinf(end) else max(0, int(end) + 1 - begin) + steps
 
-    def _wanted(self) -> bool:
-        """Whether there is anything left to follow or to draw."""
-        return bool(self._followed or self._waiting) or not all(track.ended for track in self._drawn.values())
+    def _draws(self) -> bool:
+        """Whether there is anything of earlier runs left to draw."""
+        return not all(track.ended for track in self._drawn.values())
 
-    def _step(self, frame: Frame) -> Iterator[TargetResult]:
-        self._seen = frame.index + 1
-        self._results = {}
-        yield from self._update(frame)
-        for number in [number for number, folder in self._waiting.items() if folder.target.start == frame.index]:
-            yield from self._begin(number, self._waiting.pop(number), frame)
-        for number in [number for number, (folder, _) in self._followed.items() if folder.target.end == frame.index]:
-            yield self._settle(number, None)
+    def _settle(self, follow: Follow[int], source: Source) -> Iterator[TargetResult]:
+        """Finish targets that have come to their end."""
+        for number, error in follow.take_done():
+            recorder = follow.recorders.pop(number, None)
+            if recorder is not None:
+                yield self._finish(number, recorder, source, str(error) if error else None)
+            else:
+                kind = "video" if isinstance(error, SourceError) else "target"
+                yield self._waiting[number].fail(kind, str(error))
 
-    def _update(self, frame: Frame) -> Iterator[TargetResult]:
-        """Find all targets of the frames before."""
-        if not self._followed:
-            self._began = time.perf_counter()
-            return
-        try:
-            self._results, spent_s = timed_update(self._group, frame.image)
-        except ValueError as error:  # the size of frames has changed
-            for number in list(self._followed):
-                yield self._settle(number, str(error))
-            return
-        for number, result in self._results.items():
-            self._followed[number][1].add(frame, result)
-        before, self._began = self._began, time.perf_counter()
-        self._times.add(*spent_s, self._began - before)
-
-    def _begin(self, number: int, folder: TargetFolder, frame: Frame) -> Iterator[TargetResult]:
-        """Learn a target in its first frame."""
-        try:
-            result = self._group.add(number, frame.image, folder.target.box_xywh)
-        except ValueError as error:
-            yield folder.fail("target", str(error))
-            return
-        about = {**self._about, "box": list(folder.target.box_xywh), "job": folder.job}
-        recorder = Recorder(folder.path, about, self._times)
-        self._followed[number] = folder, recorder
-        recorder.add(frame, result)
-        self._results[number] = result
-
-    def _settle_all(self, broken: str | None) -> Iterator[TargetResult]:
+    def _settle_rest(self, follow: Follow[int], source: Source, broken: str | None) -> Iterator[TargetResult]:
         """The video has come to its end, or broke off."""
-        for number in list(self._followed):
-            yield self._settle(number, broken)
-        while self._waiting:
-            folder = self._waiting.pop(next(iter(self._waiting)))
+        for number, recorder in follow.recorders.items():
+            yield self._finish(number, recorder, source, broken)
+        follow.recorders.clear()
+        for number in follow.waiting:
+            folder = self._waiting[number]
             asked = f"frame {folder.target.start} was asked for (counting from 0)"
             ended = f"{self._video.label} ended after {self._seen} frames; {asked}"
             yield folder.fail("video" if broken else "target", broken or ended)
 
-    def _settle(self, number: int, broken: str | None) -> TargetResult:
+    def _finish(self, number: int, recorder: Recorder, source: Source, broken: str | None) -> TargetResult:
         """Finish a target's files. Written first, a failure is one however the files after it fare."""
-        folder, recorder = self._followed.pop(number)
-        self._group.remove(number)
+        folder = self._waiting[number]
         with recorder:
             failed = folder.fail("video", broken, recorder.frames) if broken else None
-            recorder.finish(broken or "done", *((self._source.counts, self._source.notes) if self._source else ()))
+            recorder.finish(broken or "done", source.counts, source.notes)
         (folder.path / STOPPED).unlink(missing_ok=True)  # of an unfinished run: all its rows are in boxes.csv as well
         result = folder.outcome() or failed
         if result is None:
             raise OutputError(f"{folder.path} was changed by another program while it was written; run the batch again")
         return result
 
-    def _shown(self, index: int) -> list[tuple[int, TrackResult]]:
+    def _shown(self, step: Step[int]) -> list[tuple[int, TrackResult]]:
         """Every target's result of a frame, those of earlier runs too, in the order of the video's targets."""
-        earlier = {number: track.at(index) for number, track in self._drawn.items()}
-        found = {**self._results, **{number: result for number, result in earlier.items() if result is not None}}
+        earlier = {number: track.at(step.frame.index) for number, track in self._drawn.items()}
+        found = {**step.results, **{number: result for number, result in earlier.items() if result is not None}}
         return sorted(found.items())

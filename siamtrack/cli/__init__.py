@@ -8,9 +8,12 @@ from __future__ import annotations
 import copy
 import errno
 import io
+import itertools
 import os
+import re
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import typer
@@ -90,7 +93,8 @@ def main() -> NoReturn:
     show = warnings.showwarning
     warnings.showwarning = lambda text, kind, *place: note(str(text)) if kind is OldKeyWarning else show(text, kind, *place)
     try:
-        sys.exit(_chosen(sys.argv[1:])(standalone_mode=False) or 0)
+        words = _with_boxes_joined(sys.argv[1:])
+        sys.exit(_chosen(words)(args=words, standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except Exception as error:
@@ -102,6 +106,28 @@ def main() -> NoReturn:
             sys.exit(2)
     note(problem, kind="error")
     sys.exit(2)
+
+
+def _with_boxes_joined(arguments: Sequence[str]) -> list[str]:
+    """The same arguments, with the numbers of a box in one: `--box 120 80 64 48` and `--box 120, 80, 64, 48`.
+
+    Those behind a fourth number, or an eighth, are not of the box: a camera is a number, too.
+    """
+    joined: list[str] = []
+    rest = list(arguments)
+    while rest:
+        joined.append(rest.pop(0))
+        if joined[-1] != "--box":
+            continue
+        numbers = list(itertools.takewhile(_NUMBER.fullmatch, rest[:8]))
+        count = 8 if len(numbers) == 8 else min(len(numbers), 4)
+        if count > 1:
+            joined.append(",".join(number.rstrip(",") for number in numbers[:count]))
+            del rest[:count]
+    return joined
+
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+),?")
 
 
 def _in_words(error: Exception) -> str | None:

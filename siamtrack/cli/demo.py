@@ -13,7 +13,7 @@ from siamtrack.cli.track import print_summary
 from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from siamtrack.video.run import Progress
+    from siamtrack.video.outputs import Progress
 
 
 def demo(
@@ -40,7 +40,7 @@ def demo(
             return signals.caught is None
 
         summary = run_demo(tracker, out, clip, watch)
-    code = print_summary(summary, signals.caught)
+    code = print_summary([summary], signals.caught)
     typer.echo(f"Watch it:      {out / 'overlay.mp4'}")
     typer.echo(f"At a glance:   {out / 'contact_sheet.png'}")
     return code

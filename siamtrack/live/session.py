@@ -23,8 +23,7 @@ from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import MultiTracker
 from siamtrack.video.overlay import SeenTarget, draw_targets
-from siamtrack.video.results import Recorder, RunSummary
-from siamtrack.video.run import conditions, timed_update
+from siamtrack.video.results import Recorder, RunSummary, conditions, timed_update
 
 MAX_TARGETS = 32
 """Targets of one session at a time: each costs a search region a frame."""

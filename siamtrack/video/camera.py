@@ -9,6 +9,7 @@ import cv2
 
 from siamtrack.errors import SourceError
 from siamtrack.video import quiet_opencv
+from siamtrack.video.moment import Moment, asked_for, is_reached
 from siamtrack.video.names import source_name
 from siamtrack.video.source import FOLDER_FPS, Frame, Source
 
@@ -43,7 +44,7 @@ class CameraSource(Source):
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 0.1 <= fps <= 1000 else FOLDER_FPS
 
-    def read(self, start: int = 0) -> Iterator[Frame]:
+    def read(self, start: Moment = 0) -> Iterator[Frame]:
         """Frames with the camera's own time stamps, counted from the first; see `Source.read`."""
         index, time_s, origin_s = 0, 0.0, 0.0
         while self._capture.grab():
@@ -54,14 +55,14 @@ class CameraSource(Source):
                 time_s = stamp_s - origin_s
             else:
                 time_s += 1 / self.fps  # no stamps, or broken ones: then frames are counted, not timed
-            if index >= start:
+            if is_reached(start, index, time_s):
                 ok, image = self._capture.retrieve()
                 if not ok:
                     break
                 yield Frame(index, time_s, image)  # type: ignore[arg-type]
             index += 1
-        if index <= start:
-            raise SourceError(f"{self.name} ended after {index} frames; frame {start} was asked for (counting from 0)")
+        if not is_reached(start, index - 1, time_s):
+            raise SourceError(f"{self.name} ended after {index} frames; {asked_for(start)}")
 
     def close(self) -> None:
         """Let go of the device."""

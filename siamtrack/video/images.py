@@ -7,6 +7,7 @@ when it is all there is. Images carry no times and come at `FOLDER_FPS`; an anim
 from __future__ import annotations
 
 import io
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from siamtrack.errors import SourceError
 from siamtrack.frames import Image, as_bgr, used_bits
 from siamtrack.system import open_file
 from siamtrack.video import quiet_opencv
+from siamtrack.video.moment import TOLERANCE_S, Moment, Seconds, asked_for, is_reached
 from siamtrack.video.names import printable, source_name
 from siamtrack.video.pages import Pages, find_pages
 from siamtrack.video.source import FOLDER_FPS, Frame, Source
@@ -156,11 +158,29 @@ class ImageSource(Source):
         """The file of each frame; none if the frames are pages of one file."""
         return () if self._pages else self._paths
 
-    def read(self, start: int = 0) -> Iterator[Frame]:
+    def read(self, start: Moment = 0) -> Iterator[Frame]:
         """Images as frames; see `Source.read`."""
-        if start >= self.frame_count:
-            raise SourceError(f"{self.name} holds {self.frame_count} images; frame {start} was asked for (counting from 0)")
-        for page in self._decoded(start):
+        yield from self._frames(self._decoded(self._place(start)))
+
+    def read_backward(self, start: Moment) -> Iterator[Frame]:
+        """See `Source.read_backward`."""
+        yield from self._frames(self._decoded_backward(self._place(start)))
+
+    def _place(self, start: Moment) -> int:
+        """The image at a moment, or the first behind it."""
+        if not isinstance(start, Seconds):
+            place = start
+        elif self._pages is None or self._pages.kind != "webp":
+            place = math.ceil((start - TOLERANCE_S) * self.fps)
+        else:  # only a film has times of its own
+            pages = self._decoded(0)
+            place = next((page.index for page in pages if is_reached(start, page.index, page.time_s)), self.frame_count)
+        if place >= self.frame_count:
+            raise SourceError(f"{self.name} holds {self.frame_count} images; {asked_for(start)}")
+        return max(0, place)
+
+    def _frames(self, images: Iterator[_Decoded]) -> Iterator[Frame]:
+        for page in images:
             try:
                 frame = Frame(page.index, page.time_s, self._range.frame(page.pixels), duration_s=page.duration_s)
             except SourceError:  # of the first image, which says the range
@@ -179,6 +199,14 @@ class ImageSource(Source):
             return
         for index, path in enumerate(self._paths[start:], start):
             yield _Decoded(index, index / self.fps, _read_image(path))
+
+    def _decoded_backward(self, start: int) -> Iterator[_Decoded]:
+        """Images from `start` back to the first."""
+        if self._pages is not None:
+            yield from _read_pages_backward(self._paths[0], self._pages, start)
+            return
+        for index in range(start, -1, -1):
+            yield _Decoded(index, index / self.fps, _read_image(self._paths[index]))
 
 
 def _read_image(path: Path) -> NDArray[Any]:
@@ -207,6 +235,22 @@ def _read_pages(path: Path, pages: Pages, start: int) -> Iterator[_Decoded]:
         count = max(1, _CHUNK_BYTES // images[0].nbytes)
     if not pages.whole:
         raise SourceError(f"{printable(str(path))} breaks off after {index} pages; the file is cut or damaged")
+
+
+def _read_pages_backward(path: Path, pages: Pages, start: int) -> Iterator[_Decoded]:
+    """Pages from `start` back to the first, a few at a time."""
+    places: list[tuple[float, float | None]] = []
+    count = 1
+    for page in _read_pages(path, pages, 0):  # how long each is shown is known once it is decoded
+        places.append((page.time_s, page.duration_s))
+        count = max(1, _CHUNK_BYTES // page.pixels.nbytes)
+        if page.index == start:
+            break
+    for end in range(start + 1, 0, -count):
+        first = max(0, end - count)
+        images, _ = _decode_pages(path, pages, first, end - first)
+        for index in range(end - 1, first - 1, -1):
+            yield _Decoded(index, places[index][0], images[index - first], places[index][1])
 
 
 def _decode_pages(path: Path, pages: Pages, index: int, count: int) -> tuple[Sequence[NDArray[Any]], list[float]]:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from siamtrack.boxes import Box
 from siamtrack.frames import Image
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import FrameDetails
@@ -20,12 +21,15 @@ PALETTE = ((178, 114, 0), (0, 159, 230), (115, 158, 0), (167, 121, 204), (233, 1
 """BGR by a target's number: blue, orange, green, purple, sky, vermilion, yellow of the same palette. The web page names the
 same ones."""
 
+LONGEST_LABEL = 24
+"""Letters of a name that are written at its box."""
+
 _SHIFT = 3  # fractional bits of OpenCV's drawing calls: a box moves smoothly, not by whole pixels
 _DASHES = {State.TRACKING: None, State.UNCERTAIN: (6.0, 8.0), State.LOST: (0.5, 9.0)}
 """Length of a dash and of the gap behind it, in widths of half a line; the ends of a dash are round and stick out."""
 
 
-def draw(image: Image, result: TrackResult, caption: str = "", details: FrameDetails | None = None) -> Image:
+def draw(image: Image, result: TrackResult, caption: str = "", details: FrameDetails | None = None, name: str = "") -> Image:
     """A copy of a frame with the box (see `draw_outline`), the score and the state drawn on it.
 
     Args:
@@ -33,11 +37,11 @@ def draw(image: Image, result: TrackResult, caption: str = "", details: FrameDet
         result: what to draw.
         caption: text for the bottom left corner.
         details: also draw the search regions (thin and gray), and write what the score is made of.
+        name: of the target, before its score.
     """
     canvas = image.copy()
     if details is not None:
-        for box in details.regions:
-            draw_outline(canvas, TrackResult(box, 0.0, State.TRACKING), (190, 190, 190), 1)
+        _draw_regions(canvas, details.regions)
         if details.candidate is not None:
             caption += f"  logit {details.candidate.logit:+.1f}  margin {details.candidate.margin:+.1f}"
     height, width = canvas.shape[:2]
@@ -46,12 +50,18 @@ def draw(image: Image, result: TrackResult, caption: str = "", details: FrameDet
     draw_outline(canvas, result, COLORS[result.state], line)
     x, y, _, h = result.box
     label = f"{result.score:.2f}" if result.state is State.TRACKING else f"{result.state} {result.score:.2f}"
+    label = f"{name[:LONGEST_LABEL]}  {label}" if name else label
     (_, text_height), _ = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     above = int(y) - line - 3
     put_text(canvas, label, (int(x), above if above > text_height else int(y + h) + text_height + line + 3), size)
     if caption:
         put_text(canvas, caption, (6, height - 8), size)
     return canvas
+
+
+def _draw_regions(canvas: Image, regions: Sequence[Box]) -> None:
+    for box in regions:
+        draw_outline(canvas, TrackResult(box, 0.0, State.TRACKING), (190, 190, 190), 1)
 
 
 @dataclass(frozen=True)
@@ -63,12 +73,14 @@ class SeenTarget:
         number: counts from 1; tells its colour.
         result: of this frame.
         trail: centres of its last boxes, oldest first, frame pixels; the last one is this frame's.
+        label: written at its box; "" for its number.
     """
 
     name: str
     number: int
     result: TrackResult
     trail: tuple[tuple[float, float], ...] = ()
+    label: str = ""
 
 
 def color_of(number: int) -> tuple[int, int, int]:
@@ -76,21 +88,32 @@ def color_of(number: int) -> tuple[int, int, int]:
     return PALETTE[(number - 1) % len(PALETTE)]
 
 
-def draw_targets(image: Image, targets: Sequence[SeenTarget], selected: str | None = None) -> Image:
+def draw_targets(
+    image: Image,
+    targets: Sequence[SeenTarget],
+    selected: str | None = None,
+    caption: str = "",
+    regions: Sequence[Box] = (),
+) -> Image:
     """A copy of a frame with every target on it: solid box TRACKING, dashed UNCERTAIN, dotted LOST.
 
     Args:
         image: (H, W, 3) BGR uint8; not changed.
         targets: what to draw.
         selected: name of the target that gets a thicker line.
+        caption: text for the bottom left corner.
+        regions: search regions to draw, thin and gray.
     """
     canvas = image.copy()
+    _draw_regions(canvas, regions)
     unit = max(1.0, min(canvas.shape[:2]) / 480)
     for target in targets:
         _draw_trail(canvas, target, round(unit))
         draw_outline(canvas, target.result, color_of(target.number), round(2 * unit) + (target.name == selected))
     for target in targets:  # after all boxes: a label must stay readable
         _draw_label(canvas, target, unit)
+    if caption:
+        put_text(canvas, caption, (6, canvas.shape[0] - 8), max(0.45, min(canvas.shape[:2]) / 500))
     return canvas
 
 
@@ -104,7 +127,8 @@ def _draw_trail(canvas: Image, target: SeenTarget, line: int) -> None:
 
 def _draw_label(canvas: Image, target: SeenTarget, unit: float) -> None:
     result = target.result
-    label = f"{target.number}  {result.score:.2f}" + ("" if result.state is State.TRACKING else f"  {result.state}")
+    name = target.label[:LONGEST_LABEL] or str(target.number)
+    label = f"{name}  {result.score:.2f}" + ("" if result.state is State.TRACKING else f"  {result.state}")
     size = 0.5 * unit
     (width, height), base = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, size, max(1, round(unit)))
     pad, rim = round(4 * unit), round(2 * unit) + 2

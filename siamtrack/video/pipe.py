@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from siamtrack.errors import SourceError
+from siamtrack.video.moment import Moment
 from siamtrack.video.names import printable
 from siamtrack.video.stream import MediaSource
 
@@ -100,7 +101,7 @@ class PipeSource(MediaSource):
         super().close()
         self._pipe.close()
 
-    def _check_end(self, start: int) -> None:
+    def _check_end(self, start: Moment) -> None:
         if self._pipe.problem is not None:
             raise self._pipe.problem
         super()._check_end(start)

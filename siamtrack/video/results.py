@@ -1,7 +1,8 @@
 """Result files of one target: boxes.csv, boxes.txt and run.json in one folder, written by one recorder everywhere.
 
 Rows go to `boxes.partial.csv` as they come, each flushed, so that a killed process loses no finished frame;
-`Recorder.finish` writes the three files whole, each under a temporary name first.
+`Recorder.finish` writes the three files whole, each under a temporary name first. Rows of a target that goes backward come
+backward; `finish` puts them into the order of their frames.
 """
 
 from __future__ import annotations
@@ -9,23 +10,27 @@ from __future__ import annotations
 import csv
 import json
 import os
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
-from siamtrack.system import write_whole
+from siamtrack.frames import Image
+from siamtrack.system import network_threads, replace_file, versions, write_whole
+from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.result import State, TrackResult
+from siamtrack.video.rows import COLUMNS, lines_backward, read_result
 from siamtrack.video.source import Frame, FrameCounts
 
-COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score", "state")
+Found = TypeVar("Found", covariant=True)
+
 PARTIAL = "boxes.partial.csv"
 STOPPED = "boxes.stopped.csv"
 FIGURES = ("network", "tracker", "end_to_end")
@@ -133,6 +138,7 @@ class Recorder:
             raise OutputError(f"{self.out} cannot be written ({error.strerror}); give --out a folder that can") from error
         self._rows = csv.writer(self._file)
         self._rows.writerow(COLUMNS)
+        self._head = self._turn = len(",".join(COLUMNS)) + 2
 
     def add(self, frame: Frame, result: TrackResult) -> None:
         """Append a frame's result; it is on its way to the disk when this returns.
@@ -148,9 +154,10 @@ class Recorder:
             self._rows.writerow([frame.index, f"{frame.time_s:.6f}", *box, f"{result.score:.4f}", str(result.state)])
             self._file.flush()
         except OSError as error:
-            raise OutputError(
-                f"{self._partial} cannot be written ({error.strerror}); frames up to {frame.index - 1} are in it"
-            ) from error
+            kept = f"{self.frames} frames are in it" if self.frames else "no frame is in it"
+            raise OutputError(f"{self._partial} cannot be written ({error.strerror}); {kept}") from error
+        if frame.index < self.last_index:
+            self._turn = self._file.tell()
         self.frames += 1
         self.lost += result.state is State.LOST
         self.last_index = frame.index
@@ -159,6 +166,15 @@ class Recorder:
         """What run.json says of the rows so far, if the run ended so."""
         counted = {"frames": self.frames, "lost_frames": self.lost, "ended": ended, "fps": self.times.summary()}
         return {**self._about, **counted}
+
+    def rows(self) -> Iterator[tuple[int, TrackResult]]:
+        """The rows that came backward, in the order of their frames, if nothing is finished yet.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        lines = (line.decode() for line in lines_backward(self._partial, self._head, self._turn))
+        return map(read_result, csv.DictReader(lines, COLUMNS))
 
     def finish(self, ended: str, counts: FrameCounts | None = None, notes: Sequence[str] = ()) -> RunSummary:
         """Close the rows and write boxes.csv, boxes.txt (GOT-10k form: x,y,w,h lines) and run.json.
@@ -180,6 +196,8 @@ class Recorder:
             self._file.flush()
             os.fsync(self._file.fileno())  # renamed before it is on the disk, it could be empty after a power cut
             self._file.close()
+            if self._turn > self._head:
+                replace_file(self._partial, self._in_order())
             with self._partial.open(newline="", encoding="utf-8") as rows:
                 lines = (",".join(row[key] for key in "xywh") + "\n" for row in csv.DictReader(rows))
                 write_whole(self.out / "boxes.txt", lines)
@@ -202,6 +220,14 @@ class Recorder:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    def _in_order(self) -> Iterator[bytes]:
+        """The file with the rows that came backward turned round."""
+        with self._partial.open("rb") as file:
+            yield file.read(self._head)
+            yield from lines_backward(self._partial, self._head, self._turn)
+            file.seek(self._turn)
+            yield from file
+
     def _set_aside(self) -> int | None:
         if not self._partial.is_file():
             return None
@@ -212,13 +238,32 @@ class Recorder:
         return int(frame) if frame.isdecimal() else None
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, TrackResult]]:
-    """Frame numbers and results of a boxes.csv, in order; the file is open as long as it is being read.
+class _Tracking(Protocol[Found]):
+    """A `Tracker` or a `MultiTracker`."""
 
-    Raises:
-        OSError, KeyError, TypeError, ValueError: it cannot be read, or is no boxes.csv.
-    """
-    with path.open(newline="", encoding="utf-8") as rows:
-        for row in csv.DictReader(rows):
-            box = Box(*(float(row[key]) for key in "xywh"))
-            yield int(row["frame"]), TrackResult(box, float(row["score"]), State(row["state"]))
+    @property
+    def backend(self) -> Any: ...
+    @property
+    def config(self) -> TrackerConfig: ...
+
+    def update(self, frame: Any, /) -> Found: ...
+
+
+def timed_update(tracker: _Tracking[Found], image: Image) -> tuple[Found, tuple[float, float]]:
+    """A tracker's `update`, and the seconds that its network took, and all of it: for `FrameTimes.add`."""
+    network_s, began = tracker.backend.network_s, time.perf_counter()
+    found = tracker.update(image)
+    return found, (tracker.backend.network_s - network_s, time.perf_counter() - began)
+
+
+def conditions(tracker: _Tracking[Any]) -> dict[str, Any]:
+    """What run.json tells of how a result came about: device, precision, backend, threads, constants, versions."""
+    backend = tracker.backend
+    return {
+        "device": backend.device,
+        "precision": backend.precision,
+        "backend": backend.name,
+        "threads": network_threads(),
+        "tracker": asdict(tracker.config),
+        "versions": versions(),
+    }

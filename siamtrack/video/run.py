@@ -2,193 +2,243 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from siamtrack.boxes import Box
-from siamtrack.errors import OutputError, SourceError
+from siamtrack.boxes import Box, check_box
+from siamtrack.errors import DataError, OutputError, SourceError
 from siamtrack.frames import Image
-from siamtrack.system import network_threads, versions
-from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.result import TrackResult
-from siamtrack.tracking.tracker import FrameDetails, Tracker
-from siamtrack.video.overlay import draw
-from siamtrack.video.results import Recorder, RunSummary
-from siamtrack.video.sink import VideoSink
+from siamtrack.lock import FolderLock
+from siamtrack.outside import read_json
+from siamtrack.system import write_whole
+from siamtrack.tracking.tracker import Tracker
+from siamtrack.video.folder_names import make_next, name_problem, stem_of, usable_name
+from siamtrack.video.follow import Follow, Span
+from siamtrack.video.outputs import FILES, PLOT, OutputFiles, Outputs, Progress
+from siamtrack.video.overlay import SeenTarget
+from siamtrack.video.plot import draw_plot
+from siamtrack.video.results import PARTIAL, Recorder, RunSummary, conditions
 from siamtrack.video.source import Frame, Source
-from siamtrack.video.threads import WriteBehind
 
-Found = TypeVar("Found", covariant=True)
+RESULTS = ("boxes.csv", "boxes.txt", "run.json")
+RUNS = Path("runs")
+"""Where folders of runs go that were given none."""
 
+WHOLE, BOXES_ONLY = Span(), Outputs()
+"""What is tracked and written where nothing else is said."""
 
-@dataclass(frozen=True)
-class Progress:
-    """What a run tells after each frame.
-
-    Attributes:
-        frame, result: the frame and what the tracker says of it.
-        fps: end-to-end frames per second so far.
-        details: what lay behind the result, if the run was asked to show it.
-    """
-
-    frame: Frame
-    result: TrackResult
-    fps: float
-    details: FrameDetails | None = None
-
-    def overlay(self) -> Image:
-        """A copy of the frame with the box drawn."""
-        return draw(self.frame.image, self.result, f"frame {self.frame.index}", self.details)
+GivenBox = Sequence[float] | Callable[[Image], Box]
 
 
 def run(
     tracker: Tracker,
     source: Source,
     out: str | Path,
-    box: Sequence[float] | Callable[[Image], Box],
+    box: GivenBox,
     start: int = 0,
     stop: int | None = None,
     video: bool = False,
     audio: bool = True,
     debug: bool = False,
     watch: Callable[[Progress], bool] = lambda _: True,
-    about: dict[str, Any] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> RunSummary:
     """Track one target through a source and write boxes.csv, boxes.txt, run.json and, if asked, overlay.mp4.
 
+    Args:
+        start, stop: first frame, and the first one not to track; 0-based.
+        video, audio, debug: as in `Outputs`.
+
+    The others, and errors, as for `run_targets`.
+    """
+    span = Span(start, None if stop is None else stop - 1)
+    outputs = Outputs(video=video, audio=audio, debug=debug)
+    return run_targets(tracker, source, out, {"": box}, span, outputs, watch, about)[0]
+
+
+def run_targets(
+    tracker: Tracker,
+    source: Source,
+    out: str | Path | None,
+    boxes: Mapping[str, GivenBox],
+    span: Span = WHOLE,
+    outputs: Outputs = BOXES_ONLY,
+    watch: Callable[[Progress], bool] = lambda _: True,
+    about: Mapping[str, Any] | None = None,
+) -> list[RunSummary]:
+    """Track one target or several through a source and write the files of each: boxes.csv, boxes.txt, run.json.
+
     Whatever ends the run, the results of all frames before are written: a source that breaks off, a frame
     that cannot be used, an interrupt. Only a killed process leaves `boxes.partial.csv` instead. An overlay that cannot be
-    written is told of in the summary's notes.
+    written is told of in the summary's notes. Results of an earlier run in the folder are removed.
 
     Args:
         tracker, source: what follows, and where frames come from.
-        out: folder of the results.
-        box: the target in frame `start`, or a function that asks for it.
-        start, stop: first frame, and the first one not to track; 0-based.
-        video: write overlay.mp4, with the source's own times.
-        audio: with the source's sound, if it has any.
-        debug: overlays also show the search regions and what the score is made of.
+        out: folder of one target's results; several have a folder each in it. None: `runs/NAME`, or the next free number.
+        boxes: by the targets' names, `(x, y, w, h)` in the first frame of `span`, or a function that asks for it.
+        span: frames in which they are followed.
+        outputs: what else is to be written.
         watch: called after every frame; returning False ends the run as interrupted.
         about: more plain data for run.json (model, weights' sha256).
 
+    Returns:
+        How it ended for each target.
+
     Raises:
-        SiamtrackError, ValueError: nothing could be tracked at all (bad source, bad box, folder not writable).
+        SiamtrackError, ValueError: nothing could be tracked at all (bad source, bad box, folder not writable or in use).
     """
-    recorder: Recorder | None = None
-    overlay: _Overlay | None = None
-    ended, began = "done", 0.0
+    wrong = span.problem()
+    if wrong is not None:
+        raise ValueError(wrong)
+    outputs.check()
+    ended, endings = "done", dict[str, str]()
     with ExitStack() as stack:
+        place = _Place(stack, source, None if out is None else Path(out), list(boxes), outputs)
+        told = {"source": source.name, **conditions(tracker), **(about or {})}
+        if span.direction != "forward":
+            told["direction"] = span.direction
+        checked: dict[str, Box] = {}
+
+        def box_of(name: str, frame: Frame) -> Box:
+            if not checked:  # all before any: a run that cannot begin leaves no folder behind
+                checked.update(_checked(boxes, frame))
+            return checked[name]
+
+        def recorder_of(name: str, box: Box) -> Recorder:
+            named = {"target": name} if name else {}
+            return stack.enter_context(Recorder(place.of(name), {**told, **named, "box": list(box)}, follow.times))
+
+        follow: Follow[str] = Follow(tracker, source, dict.fromkeys(boxes, span), box_of, recorder_of)
         try:
-            for frame in stack.enter_context(closing(source.read_ahead(start))):
-                if stop is not None and frame.index >= stop:
-                    break
-                if recorder is None:
-                    first = box(frame.image) if callable(box) else Box(*box)
-                    result = tracker.init(frame.image, first)
-                    # Only now: a run that cannot begin leaves no folder behind.
-                    told = {"source": source.name, "box": list(first), **conditions(tracker), **(about or {})}
-                    recorder = stack.enter_context(Recorder(out, told))
-                    if video:
-                        overlay = stack.enter_context(closing(_Overlay(recorder.out / "overlay.mp4", source, audio)))
-                    recorder.add(frame, result)
-                    began = time.perf_counter()
-                else:
-                    result, spent_s = timed_update(tracker, frame.image)
-                    recorder.add(frame, result)
-                    before, began = began, time.perf_counter()
-                    recorder.times.add(*spent_s, began - before)
-                progress = Progress(frame, result, recorder.times.fps, tracker.details if debug else None)
-                if overlay is not None:
-                    overlay.add(progress)
+            for step in stack.enter_context(closing(follow.steps(outputs.in_order))):
+                endings |= _endings(follow)
+                seen = tuple(
+                    SeenTarget(name, number, step.results[name], label=name)
+                    for number, name in enumerate(boxes, 1)
+                    if name in step.results
+                )
+                if not seen:
+                    continue
+                details = {target.name: follow.details(target.name) for target in seen} if outputs.debug else {}
+                progress = Progress(step.frame, seen, follow.times.fps, len(boxes) > 1, details, step.backward)
+                place.files.add(progress)
                 if not watch(progress):
                     ended = "interrupted"
                     break
+            endings |= _endings(follow)
         except (SourceError, ValueError, KeyboardInterrupt) as error:
             # Nothing tracked yet: the caller's mistake. Later: the source's end came early, and results are kept.
-            if recorder is None:
+            if not follow.recorders:
                 raise
             ended = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        if recorder is None:
-            raise SourceError(f"{source.name} gave no frame from {start} on; nothing was tracked")
-        notes = list(source.notes)
-        if overlay is not None:
-            overlay.close()
-            notes += overlay.notes
-        return recorder.finish(ended, source.counts, notes)
+        if not follow.recorders:
+            raise SourceError(f"{source.name} gave no frame to begin with; nothing was tracked")
+        place.files.close()
+        notes = [*source.notes, *place.files.notes]
+        summaries = [
+            recorder.finish(endings.get(name, ended), source.counts, notes) for name, recorder in follow.recorders.items()
+        ]
+        return [_plotted(summary) for summary in summaries] if outputs.plot else summaries
 
 
-class _Overlay:
-    """overlay.mp4, drawn and encoded in a thread of its own. One that cannot be written leaves no file, but a note.
+def _endings(follow: Follow[str]) -> dict[str, str]:
+    """How targets ended that did so too early.
 
-    Attributes:
-        notes: what a user should know of it, each in one line; complete once it is closed.
+    Raises:
+        SourceError, ValueError: one could not be begun.
+    """
+    early = {name: error for name, error in follow.take_done() if error is not None}
+    for name, error in early.items():
+        if name not in follow.recorders:
+            raise error
+    return {name: str(error) for name, error in early.items()}
+
+
+def _checked(boxes: Mapping[str, GivenBox], frame: Frame) -> dict[str, Box]:
+    """The boxes as they were given.
+
+    Raises:
+        ValueError: one cannot be used in the frame.
+    """
+    found = {name: box(frame.image) if callable(box) else Box(*box) for name, box in boxes.items()}
+    for name, box in found.items():
+        try:
+            check_box(box, (frame.image.shape[1], frame.image.shape[0]))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}" if len(found) > 1 else str(error)) from error
+    return found
+
+
+class _Place:
+    """The folder of a run, which it gets when it begins.
+
+    Args:
+        stack: on which its lock and its files are put.
+        source, names, outputs: of the run.
+        out: the folder, or None: see `run_targets`.
     """
 
-    def __init__(self, path: Path, source: Source, audio: bool) -> None:
-        self._sink = VideoSink(path, source.fps, source.sample_aspect, source.audio if audio else None)
-        self.notes = self._sink.notes
-        self._failed = False
-        self._encoder: WriteBehind[Progress] = WriteBehind(self._write)
+    def __init__(self, stack: ExitStack, source: Source, out: Path | None, names: Sequence[str], outputs: Outputs) -> None:
+        self._stack, self._source, self._out = stack, source, out
+        self._names, self._outputs = names, outputs
+        self._folders: dict[str, Path] = {}
 
-    def add(self, progress: Progress) -> None:
-        """Draw a frame and append it, soon."""
-        self._encoder.add(progress)
+    def of(self, name: str) -> Path:
+        """The folder of a target's results.
 
-    def close(self) -> None:
-        """Wait for all frames and finish the file. May be called again."""
-        self._encoder.close()
-        try:
-            self._sink.close()
-        except OutputError as error:
-            self._give_up(error)
+        Raises:
+            OutputError: the run's folder cannot be made or cleared, or another run is writing into it.
+        """
+        if not self._folders:
+            self._begin()
+        return self._folders[name]
 
-    def _write(self, progress: Progress) -> None:
-        if self._failed:
-            return
-        try:
-            self._sink.write(progress.overlay(), progress.frame.time_s, progress.frame.duration_s)
-        except OutputError as error:
-            self._give_up(error)
-
-    def _give_up(self, error: OutputError) -> None:
-        """Make room at once: the disk may be full, and boxes matter more. An earlier run's overlay would show other boxes."""
-        self._failed = True
-        self._sink.drop()
-        with suppress(OSError):
-            self._sink.path.unlink(missing_ok=True)
-        self.notes.append(f"there is no overlay: {error}")
+    def _begin(self) -> None:
+        out = self._out or make_next(RUNS / usable_name(stem_of(self._source.name)))
+        self._stack.enter_context(FolderLock(out))
+        several = len(self._names) > 1
+        self._folders = {name: out / name if several else out for name in self._names}
+        _clear(out)
+        if several:
+            listing = {"source": self._source.name, "targets": list(self._names)}
+            write_whole(out / "run.json", json.dumps(listing, indent=2) + "\n")
+        self.files = OutputFiles(out, self._folders, self._source, self._outputs)
+        self._stack.enter_context(closing(self.files))
 
 
-class _Tracking(Protocol[Found]):
-    """A `Tracker` or a `MultiTracker`."""
+def _clear(out: Path) -> None:
+    """Remove what an earlier run has left: other targets' results, an overlay with other boxes. Nobody else's files.
 
-    @property
-    def backend(self) -> Any: ...
-    @property
-    def config(self) -> TrackerConfig: ...
+    Raises:
+        OutputError: a file cannot be removed.
+    """
+    if not any((out / name).is_file() for name in (*RESULTS, PARTIAL)):
+        return
+    earlier: Any = None
+    with suppress(DataError, FileNotFoundError):
+        earlier = read_json(out / "run.json")
+    listed = earlier.get("targets") if isinstance(earlier, dict) else None
+    names = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
+    folders = [out / name for name in names if name_problem(name) is None]
+    try:
+        for folder in (out, *folders):
+            for name in (*RESULTS, *FILES, *((PARTIAL,) if folder != out else ())):
+                (folder / name).unlink(missing_ok=True)
+        for folder in folders:
+            with suppress(OSError):  # others' files may be in it
+                folder.rmdir()
+    except OSError as error:
+        raise OutputError(f"{error.filename} cannot be removed ({error.strerror}); give another --out") from error
 
-    def update(self, frame: Any, /) -> Found: ...
 
-
-def timed_update(tracker: _Tracking[Found], image: Image) -> tuple[Found, tuple[float, float]]:
-    """A tracker's `update`, and the seconds that its network took, and all of it: for `FrameTimes.add`."""
-    network_s, began = tracker.backend.network_s, time.perf_counter()
-    found = tracker.update(image)
-    return found, (tracker.backend.network_s - network_s, time.perf_counter() - began)
-
-
-def conditions(tracker: _Tracking[Any]) -> dict[str, Any]:
-    """What run.json tells of how a result came about: device, precision, backend, threads, constants, versions."""
-    backend = tracker.backend
-    return {
-        "device": backend.device,
-        "precision": backend.precision,
-        "backend": backend.name,
-        "threads": network_threads(),
-        "tracker": asdict(tracker.config),
-        "versions": versions(),
-    }
+def _plotted(summary: RunSummary) -> RunSummary:
+    """A summary, with its plot drawn, or a note why there is none."""
+    try:
+        write_whole(summary.folder / PLOT, draw_plot(summary.folder / "boxes.csv"))
+    except OutputError as error:
+        return replace(summary, notes=(*summary.notes, f"there is no {PLOT}: {error}"))
+    return summary

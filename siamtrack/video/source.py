@@ -15,7 +15,9 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any
 
+from siamtrack.errors import SourceError
 from siamtrack.frames import Image
+from siamtrack.video.moment import Moment
 from siamtrack.video.threads import DEPTH, read_ahead
 
 FOLDER_FPS = 30.0
@@ -101,15 +103,23 @@ class Source(ABC):
         return []
 
     @abstractmethod
-    def read(self, start: int = 0) -> Iterator[Frame]:
-        """Frames from index `start` on, once.
+    def read(self, start: Moment = 0) -> Iterator[Frame]:
+        """Frames from `start` on: a frame's number, or the first at a time or behind it. Files can be read again.
 
         Raises:
             SourceError: `start` lies behind the end, or the source breaks off; all frames before were yielded.
         """
 
-    def read_ahead(self, start: int = 0) -> Generator[Frame, None, None]:
-        """As `read`, with frames decoded in another thread while earlier ones are used.
+    def read_backward(self, start: Moment) -> Iterator[Frame]:
+        """The same frames in the other direction: from the one at which `read` would begin, back to number 0.
+
+        Raises:
+            SourceError: as for `read`; or this is no file, so that what was before cannot be seen again.
+        """
+        raise SourceError(f"{self.name} cannot be read backward; record it into a file, and give that")
+
+    def read_ahead(self, start: Moment = 0, backward: bool = False) -> Generator[Frame, None, None]:
+        """As `read` or `read_backward`, with frames decoded in another thread while earlier ones are used.
 
         Close the iterator (or go to its end) before the source: `contextlib.closing` does it.
 
@@ -117,7 +127,8 @@ class Source(ABC):
             KeyboardInterrupt: `interrupt` was called, and no frame comes.
         """
         depth = 1 if self.live else DEPTH  # what comes live must not get old while it waits
-        yield from read_ahead(self.read(start), depth, lambda: self._interrupted, self._leave)
+        frames = self.read_backward(start) if backward else self.read(start)
+        yield from read_ahead(frames, depth, lambda: self._interrupted, self._leave)
 
     def interrupt(self) -> None:
         """Let `read_ahead` give up soon where it waits for a frame; a signal's handler may call it."""

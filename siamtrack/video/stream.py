@@ -17,12 +17,14 @@ from av.stream import Disposition
 
 from siamtrack.errors import SourceError
 from siamtrack.system import usable_cores
+from siamtrack.video.backward import CONTEXT, pictures_backward
 from siamtrack.video.colour import Converter, turns_sideways
 from siamtrack.video.container import is_cut, whole_boxes
 from siamtrack.video.deinterlace import deinterlaced
+from siamtrack.video.moment import Moment, Seconds, asked_for, is_reached
 from siamtrack.video.names import printable, source_name
 from siamtrack.video.packets import Decoded, PacketDecoder
-from siamtrack.video.source import FOLDER_FPS, Audio, Frame, Source
+from siamtrack.video.source import FOLDER_FPS, Audio, Frame, FrameCounts, Source
 
 _MOST_FAULTS = 16
 """Reads of a damaged file that may fail one after the other; then nothing more comes."""
@@ -85,24 +87,27 @@ class MediaSource(Source):
         """What a user should know of how the frames were read, up to now."""
         return [*self._told, *(self._decoder.notes() if self._decoder else ())]
 
-    def read(self, start: int = 0) -> Iterator[Frame]:
+    def read(self, start: Moment = 0) -> Iterator[Frame]:
         """Frames with the source's own time stamps, counted from the first; see `Source.read`."""
-        converter = Converter(self._told.append)
         # Frames before `start` are decoded, not sought: seeking lands on key frames, and then numbers are guesses. The
         # deinterlacer looks at the two before.
-        begun = False
-        for decoded in deinterlaced(one for one in self._pictures() if one.index >= start - 2):
-            if decoded.index < start:
-                continue
-            if not begun and decoded.index > start:
-                raise SourceError(f"frame {start} of {self.name} cannot be decoded; the next that can is {decoded.index}")
-            begun = True
-            image = converter.frame(decoded.picture)
-            yield Frame(decoded.index, decoded.time_s, image, duration_s=decoded.duration_s)
+        before = Seconds(start - max(1, 4 / self.fps)) if isinstance(start, Seconds) else start - CONTEXT
+        made = deinterlaced(one for one in self._pictures() if is_reached(before, one.index, one.time_s))
+        yield from self._frames(start, (one for one in made if is_reached(start, one.index, one.time_s)))
         self._check_end(start)
+
+    def _frames(self, start: Moment, pictures: Iterator[Decoded]) -> Iterator[Frame]:
+        """Pictures as frames; the first is that of `start`."""
+        converter = Converter(self._tell)
+        for place, one in enumerate(pictures):
+            if not place and not isinstance(start, Seconds) and one.index > start:
+                raise SourceError(f"frame {start} of {self.name} cannot be decoded; the next that can is {one.index}")
+            yield Frame(one.index, one.time_s, converter.frame(one.picture), duration_s=one.duration_s)
 
     def close(self) -> None:
         """Let go of the file or connection."""
+        # The decoder's threads need Python's lock to let go of their packets. Whoever freed them would hold it, and wait.
+        self._stream.codec_context.flush_buffers()
         self._container.close()
 
     def _open(self) -> Any:
@@ -140,9 +145,9 @@ class MediaSource(Source):
         long = [one for one in known if 2 * frames[one.index] >= max(frames.values())]
         chosen = next((one for one in long if one.disposition & Disposition.default), long[0])
         if len(streams) > 1:
-            self._told.append(f"it holds {len(streams)} videos; number {streams.index(chosen) + 1} is read")
+            self._tell(f"it holds {len(streams)} videos; number {streams.index(chosen) + 1} is read")
         if self._hwaccel is not None and not chosen.codec_context.is_hwaccel:
-            self._told.append(f"{self._hwaccel} cannot decode it here; the CPU does")
+            self._tell(f"{self._hwaccel} cannot decode it here; the CPU does")
         return chosen
 
     def _codec_name(self, stream: av.VideoStream) -> str:
@@ -160,6 +165,8 @@ class MediaSource(Source):
 
     def _pictures(self) -> Iterator[Decoded]:
         """All pictures, decoded side by side; where that may have lost some at the end, once more without."""
+        if self._decoder is not None and not self._reopen():
+            raise SourceError(f"{self.name} can be read once; its frames are gone")
         self._last = None
         for threads in (True, False):
             if self.live:
@@ -210,15 +217,15 @@ class MediaSource(Source):
         """Begin again, if that is possible."""
         return False
 
-    def _check_end(self, start: int) -> None:
+    def _check_end(self, start: Moment) -> None:
         """Say what was wrong, now that all frames were given."""
         count = self._last.index + 1 if self._last else 0
         if self._broken and (self.live or not count):
             raise SourceError(f"{self.name} cannot be read any further ({self._broken.strerror})")
         if not count and not self._is_cut(0):
             raise SourceError(f"{self.name} holds no frame that can be decoded; it is empty or damaged")
-        if 0 < count <= start:
-            raise SourceError(f"{self.name} ended after {count} frames; frame {start} was asked for (counting from 0)")
+        if self._last and not is_reached(start, self._last.index, self._last.time_s):
+            raise SourceError(f"{self.name} ended after {count} frames; {asked_for(start)}")
         lost = self._decoder.lost_at_end if self._decoder and not self.live else 0
         if self._broken or lost or self._is_cut(count):
             of = f" of {self.frame_count}" if self.frame_count else ""
@@ -227,6 +234,10 @@ class MediaSource(Source):
     def _is_cut(self, count: int) -> bool:
         """Whether the container promises more than these frames."""
         return False
+
+    def _tell(self, note: str) -> None:
+        if note not in self._told:  # as often as it is read
+            self._told.append(note)
 
 
 class VideoSource(MediaSource):
@@ -251,8 +262,27 @@ class VideoSource(MediaSource):
             self._is_piece, self._address = True, f"subfile,,start,0,end,{end},,:{self._address}"
             return super()._open()
 
+    def read_backward(self, start: Moment) -> Iterator[Frame]:
+        """See `Source.read_backward`."""
+        found = False
+        for frame in self._frames(start, pictures_backward(self._pictures(), self._pictures_from, start)):
+            found = True
+            yield frame
+        if not found:
+            self._check_end(start)
+
+    def _pictures_from(self, stamp: int | None) -> Iterator[Decoded]:
+        """Pictures once more, from the key frame of a time stamp or from the beginning; nothing of them is counted."""
+        self._reopen()
+        if stamp is not None:
+            try:
+                self._container.seek(stamp, stream=self._stream)
+            except av.FFmpegError:
+                return
+        yield from PacketDecoder(self._stream, FrameCounts(), self.fps).pictures(self._packets())
+
     def _reopen(self) -> bool:
-        self._container.close()
+        self.close()
         self._container = self._open()
         self._stream = self._choose()
         return True

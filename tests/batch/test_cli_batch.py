@@ -22,9 +22,9 @@ from rendered import rendered_frame
 
 from siamtrack.batch import driver
 from siamtrack.batch.engine import RunSettings
-from siamtrack.batch.lock import FolderLock
 from siamtrack.batch.sequences import open_jobs
 from siamtrack.batch.video_run import run_video
+from siamtrack.lock import FolderLock
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.sink import VideoSink
 
@@ -67,7 +67,7 @@ def wait_for_rows(path: Path, rows: int, process: subprocess.Popen[str]) -> None
 
 def files_of(out: Path) -> dict[str, bytes]:
     """What must be the same however often a batch was stopped: all but frame rates and rows of unfinished runs."""
-    left_out = ("run.json", "summary.csv", "summary.json", ".batch.lock")
+    left_out = ("run.json", "summary.csv", "summary.json", ".siamtrack.lock")
     return {
         str(path.relative_to(out)): path.read_bytes()
         for path in sorted(out.rglob("*"))
@@ -120,13 +120,13 @@ def test_some_targets_fail_and_status_1_tells(manifest: Path, tmp_path: Path, ba
     assert sum(line.startswith("siamtrack: failed: ") for line in told) == 4
     for words in ("line 3: target 'one'", "line 6: target 'no/good'", "broken.mp4 cannot be opened", "frame 99 was asked for"):
         assert words in result.stderr
-    assert {path.name for path in out.iterdir()} == {"short", "broken", "summary.csv", "summary.json", ".batch.lock"}
+    assert {path.name for path in out.iterdir()} == {"short", "broken", "summary.csv", "summary.json"}
     assert (out / "short/overlay.mp4").is_file()
     again = batch(jobs, "--out", out, *OPTIONS)
     assert again.returncode == 1
     assert "2 of them failed in an earlier run and were not tried again; --retry-failed does" in again.stderr
     with FolderLock(out):
-        refused(batch(jobs, "--out", out, *OPTIONS), f"another batch (process {os.getpid()} on")
+        refused(batch(jobs, "--out", out, *OPTIONS), f"another run (process {os.getpid()} on")
 
 
 def test_mistakes_are_one_line_and_status_2(
@@ -197,7 +197,7 @@ def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(
     _, stderr = process.communicate(timeout=180)
     assert process.returncode == 1, stderr
     error = stderr.splitlines()[-1]
-    assert error.startswith(f"siamtrack: error: {out}/long/all/boxes.partial.csv cannot be written (File too large); frames up")
+    assert error.startswith(f"siamtrack: error: {out}/long/all/boxes.partial.csv cannot be written (File too large); ")
     assert error.endswith("what is done is kept, and the same command goes on once it can")
     assert not list(out.rglob("error.json"))
     with (out / "summary.csv").open() as rows:

@@ -24,7 +24,8 @@ from siamtrack.errors import OutputError
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
-from siamtrack.tracking.tracker import Tracker
+from siamtrack.tracking.tracker import FrameDetails, Tracker
+from siamtrack.video import follow
 from siamtrack.video.open_source import open_source
 from siamtrack.video.run import run
 from siamtrack.video.source import Frame, Source
@@ -54,10 +55,23 @@ class StillGroup:
     def remove(self, name: int) -> None:
         del self._targets[name]
 
+    def details(self, name: int) -> FrameDetails:
+        return FrameDetails()
+
+    @property
+    def names(self) -> list[int]:
+        return list(self._targets)
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    def __contains__(self, name: int) -> bool:
+        return name in self._targets
+
 
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video_run, "MultiTracker", StillGroup)
+    monkeypatch.setattr(follow, "MultiTracker", StillGroup)
 
 
 def job(path: Path, *targets: TargetJob) -> VideoJob:
@@ -217,7 +231,7 @@ def test_only_what_is_not_done_is_tracked_and_all_files_are_the_same_as_in_one_g
 
     assert {result.target for result in run_video(video, resumed, tracker, stopped=stopped)} == {"one", "bad"}
     out = tmp_path / "resumed/a"
-    assert len((out / "two/boxes.partial.csv").read_text().splitlines()) == 8
+    assert len((out / "two/boxes.partial.csv").read_text().splitlines()) == 9
     assert not (out / "two/boxes.csv").exists()
     assert not list(out.glob("*.*"))
     before = (out / "one/boxes.csv").stat().st_mtime_ns
@@ -240,7 +254,7 @@ def test_an_error_of_ours_does_not_end_the_batch(
         def update(self, frame: np.ndarray) -> dict[int, TrackResult]:
             raise RuntimeError("no memory left")
 
-    monkeypatch.setattr(video_run, "MultiTracker", Broken)
+    monkeypatch.setattr(follow, "MultiTracker", Broken)
     video = job(clips / "a.mp4", TargetJob("now", A, 0, 0), TargetJob("one", A), TargetJob("two", B, 3))
     found = by_name(run_video(video, settings_in(tmp_path), tracker))
     assert {name: result.outcome for name, result in found.items()} == {"now": "done", "one": "failed", "two": "failed"}

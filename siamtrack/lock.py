@@ -14,13 +14,13 @@ from types import TracebackType
 
 from siamtrack.errors import OutputError
 
-NAME = ".batch.lock"
+NAME = ".siamtrack.lock"
 PATIENCE_S = 20.0
 """Seconds to wait for the workers of a killed driver, which end by themselves."""
 
 
 class FolderLock:
-    """Lets one batch at a time write into a folder.
+    """Lets one run at a time, of `track` or `batch`, write into a folder.
 
     Where the system has `flock`, workers hold the lock too (`fileno`, handed on when they are started): results of a
     killed driver's workers cannot mix with those of the next. On a file system without locks nothing is locked.
@@ -29,13 +29,14 @@ class FolderLock:
         folder: is made if missing.
 
     Raises:
-        OutputError: another batch is running there, or the folder cannot be written.
+        OutputError: another run is writing there, or the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = (folder / NAME).open("a+", encoding="utf-8")
+            self._file = self._path.open("a+", encoding="utf-8")
         except OSError as error:
             raise OutputError(f"{folder} cannot be written ({error.strerror}); give --out a folder that can") from error
         try:
@@ -55,7 +56,10 @@ class FolderLock:
         return self._file.fileno()
 
     def close(self) -> None:
-        """Give the lock back. The file stays: another process may be waiting for this very one."""
+        """Give the lock back, and remove its file."""
+        with contextlib.suppress(OSError):  # Windows removes no open file
+            if self._is_there():
+                self._path.unlink()
         with contextlib.suppress(OSError):  # what a full disk did not take is written once more
             self._file.close()
 
@@ -67,11 +71,22 @@ class FolderLock:
 
     def _take(self, folder: Path) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while not _locked(self._file.fileno()):
+        while not _locked(self._file.fileno()) or not self._is_there():
+            if not self._is_there():  # whoever had it has removed it: the lock is on nothing
+                self._file.close()
+                self._file = self._path.open("a+", encoding="utf-8")
+                continue
             owner, ending = self._owner()
             if not ending or time.monotonic() > deadline:
-                raise OutputError(f"another batch{owner} is writing into {folder}; wait for its end, or give another --out")
+                raise OutputError(f"another run{owner} is writing into {folder}; wait for its end, or give another --out")
             time.sleep(0.1)
+
+    def _is_there(self) -> bool:
+        """Whether the file that is open is the one in the folder."""
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path))
+        except OSError:
+            return False
 
     def _owner(self) -> tuple[str, bool]:
         """Who took the lock, for a message, and whether only its workers are left."""

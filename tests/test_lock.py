@@ -9,9 +9,9 @@ from typing import IO
 
 import pytest
 
-from siamtrack.batch import lock
-from siamtrack.batch.lock import FolderLock
+from siamtrack import lock
 from siamtrack.errors import OutputError
+from siamtrack.lock import FolderLock
 
 pytest.importorskip("fcntl")
 
@@ -34,7 +34,7 @@ def test_one_at_a_time(tmp_path: Path, waits: list[float]) -> None:
     out = tmp_path / "new/out"
     with (
         FolderLock(out),
-        pytest.raises(OutputError, match=rf"another batch \(process {os.getpid()} on .*\) is writing into"),
+        pytest.raises(OutputError, match=rf"another run \(process {os.getpid()} on .*\) is writing into"),
     ):
         FolderLock(out)
     with FolderLock(out):
@@ -45,7 +45,7 @@ def test_one_at_a_time(tmp_path: Path, waits: list[float]) -> None:
 def test_workers_of_a_killed_driver_are_waited_for(tmp_path: Path, waits: list[float]) -> None:
     # The driver is gone at once; what it started holds the lock for a second more.
     code = (
-        "import os, subprocess, sys; from pathlib import Path; from siamtrack.batch.lock import FolderLock; "
+        "import os, subprocess, sys; from pathlib import Path; from siamtrack.lock import FolderLock; "
         f"lock = FolderLock(Path({str(tmp_path)!r})); "
         "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1)'], pass_fds=[lock.fileno()]); os._exit(9)"
     )
@@ -76,5 +76,5 @@ def test_a_full_disk_is_told_of_with_the_path(tmp_path: Path, monkeypatch: pytes
 
     opened = Path.open
     monkeypatch.setattr(Path, "open", lambda path, *given, **named: Full(opened(path, *given, **named)))
-    with pytest.raises(OutputError, match=r"batch\.lock cannot be written \(No space left on device\)"):
+    with pytest.raises(OutputError, match=r"siamtrack\.lock cannot be written \(No space left on device\)"):
         FolderLock(tmp_path / "out")
