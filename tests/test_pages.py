@@ -28,7 +28,7 @@ PAGES = [
     *sorted((ROOT / "experiments").rglob("*.md")),
 ]
 # Programs that are not ours, or are the tests' own.
-OTHERS = {".ci/run", "cd", "docker", "hadolint", "mkdir", "mypy", "pytest", "ray", "ruff", "trtexec", "vot"}
+OTHERS = {".ci/run", "cd", "docker", "hadolint", "mkdir", "mkdocs", "mypy", "pytest", "ray", "ruff", "trtexec", "vot"}
 # Options of ours that want a screen, a device, a file that no page makes, or more than a second.
 COSTLY = {"--backend", "--config", "--device", "--hwaccel", "--model", "--select", "--show"}
 # What makes a block of Python cost more: processes, PyTorch, a camera, a data set, files that no page makes.
