@@ -34,6 +34,8 @@ export class Camera {
     this.onGone = onGone;
     this.stream = null;
     this.spare = [];
+    this.longest = LEVELS[0][0]; // side of the pictures
+    this.mirror = false;
   }
 
   get on() {
@@ -76,18 +78,20 @@ export class Camera {
   grab() {
     const { videoWidth, videoHeight } = this.video;
     if (!videoWidth) return null;
-    const share = shareOf(0, videoWidth, videoHeight);
+    const share = Math.min(1, this.longest / Math.max(videoWidth, videoHeight));
     const canvas = this.spare.pop() ?? document.createElement("canvas");
     const [width, height] = [Math.round(videoWidth * share), Math.round(videoHeight * share)];
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     // Kept in memory, not on the graphics card: its pixels are read at once, to be sent.
-    canvas.getContext("2d", { alpha: false, willReadFrequently: true }).drawImage(this.video, 0, 0, width, height);
+    const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
+    context.setTransform(this.mirror ? -1 : 1, 0, 0, 1, this.mirror ? width : 0, 0);
+    context.drawImage(this.video, 0, 0, width, height);
     return canvas;
   }
 
   /** A canvas as a JPEG of a level of `LEVELS`. */
   jpeg(canvas, level) {
-    const share = shareOf(level, canvas.width, canvas.height);
+    const share = LEVELS[level][0] / LEVELS[0][0];
     let picture = canvas;
     if (share < 1) {
       const [width, height] = [Math.round(canvas.width * share), Math.round(canvas.height * share)];
@@ -111,9 +115,4 @@ export class Camera {
     if (this.video.requestVideoFrameCallback) this.video.requestVideoFrameCallback(heard);
     else requestAnimationFrame(() => heard(0, null));
   }
-}
-
-/** How much smaller a picture of a level is than one of these sides. */
-function shareOf(level, width, height) {
-  return Math.min(1, LEVELS[level][0] / Math.max(width, height));
 }

@@ -87,6 +87,7 @@ export class Pencil {
   #move(event) {
     if (event.pointerId !== this.pointer?.id) return;
     const { x, y } = this.picture.toFrame(event);
+    this.picture.lens = event.pointerType === "touch" ? { x, y } : null;
     this.#show({ x: this.pointer.x, y: this.pointer.y, w: x - this.pointer.x, h: y - this.pointer.y });
   }
 
@@ -107,7 +108,7 @@ export class Pencil {
   #end() {
     this.pointer = null;
     this.keys = false;
-    this.picture.draft = null;
+    this.picture.draft = this.picture.lens = null;
     this.picture.draw();
   }
 }

@@ -2,13 +2,15 @@
 
 import { byId } from "./live-words.js";
 
-const BUTTONS = { " ": "pause", ".": "step", b: "draw", r: "record", s: "shot", d: "download", e: "finish" };
-const REPEATS = new Set(["step"]); // while the key is held down
+const BUTTONS = { " ": "pause", ".": "step", b: "draw", r: "record", s: "shot", d: "download", e: "finish", f: "full",
+  ",": "back-one", w: "backward", "[": "place-before", "]": "place-next" };
+const REPEATS = new Set(["step", "back-one"]); // while the key is held down
 
 /** Listen, for `Targets` and for what the buttons do, by their ids. */
 export function listenForKeys(targets, controls) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || event.target.closest("select")) return;
+    if (event.target.type === "range" && /^(Arrow|Page|Home|End)/.test(event.key)) return; // the slider's own
     if (!targets.pencil.key(event) && !press(event, controls, targets)) return;
     event.preventDefault();
   });

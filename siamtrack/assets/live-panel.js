@@ -1,17 +1,18 @@
 // The list of targets, and the figures.
 
-import { colourOf } from "./live-picture.js";
+import { colourOf, titleOf } from "./live-picture.js";
 import { byId } from "./live-words.js";
 
 const RECENT_MS = 2000;
 const FIGURES_MS = 300; // figures that change faster cannot be read
 
-/** The list of targets. `on` is told: select(name), again(name), remove(name). */
+/** The list of targets. `on` is told: select(name), again(name), rename(name), remove(name). */
 export class TargetList {
   constructor(on) {
     this.on = on;
     this.rows = new Map();
     this.list = byId("targets");
+    this.named = false; // whether targets have names here
   }
 
   /** Show these targets. Rows stay where they are, so that focus and pointer keep their button. */
@@ -34,20 +35,23 @@ export class TargetList {
     byId("no-targets").hidden = targets.length > 0;
   }
 
-  #add({ name, number }) {
+  #add(target) {
+    const { name, number } = target;
     const item = make("li", "target");
     item.style.setProperty("--mine", colourOf(number));
     item.dataset.name = name;
     const pick = make("button", "pick");
     const [label, state, score] = [make("span", "name"), make("span", "state"), make("span", "score")];
-    label.textContent = `Target ${number}`;
+    label.textContent = titleOf(target);
     pick.append(label, state, score);
     pick.onclick = () => this.on.select(name);
     const buttons = make("div", "row");
-    for (const [words, does] of [["Draw again", this.on.again], ["Remove", this.on.remove]]) {
+    const acts = [["Draw again", this.on.again], ["Remove", this.on.remove]];
+    if (this.named) acts.splice(1, 0, ["Rename", this.on.rename]);
+    for (const [words, does] of acts) {
       const button = make("button", "");
       button.textContent = words;
-      button.setAttribute("aria-label", `${words}: target ${number}`);
+      button.setAttribute("aria-label", `${words}: ${titleOf(target)}`);
       button.onclick = () => does(name);
       buttons.append(button);
     }

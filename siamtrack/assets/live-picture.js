@@ -7,6 +7,10 @@ const DARK_INK = new Set(["#E69F00", "#CC79A7", "#56B4E9", "#F0E442"]);
 const DASHES = { TRACKING: [], UNCERTAIN: [6, 8], LOST: [0.5, 9] };
 
 export const colourOf = (number) => PALETTE[(number - 1) % PALETTE.length];
+/** What a target is called: by its number until somebody gives it a name. */
+export const titleOf = ({ name, number }) => (/^target-\d+$/.test(name) ? `Target ${number}` : name);
+
+const LENS = 7; // a lens is so many times smaller than the picture is wide, and enlarges three times
 
 /** A picture to show: {image, width, height, scene, ...}. `scene` is null for a picture without one. */
 export class Picture {
@@ -16,7 +20,9 @@ export class Picture {
     this.context = canvas.getContext("2d", { alpha: false });
     this.item = null;
     this.selected = "";
+    this.hidden = new Set(); // names of targets that are not drawn
     this.draft = null; // a box that is being drawn, frame pixels
+    this.lens = null; // the point under a finger, frame pixels: it hides what it points at
     new ResizeObserver(() => this.#fit()).observe(stage);
   }
 
@@ -35,14 +41,16 @@ export class Picture {
     context.drawImage(item.image, 0, 0, canvas.width, canvas.height);
     const scale = canvas.width / item.width;
     const unit = Math.max(1, devicePixelRatio || 1);
-    const targets = item.scene?.targets ?? [];
+    const targets = (item.scene?.targets ?? []).filter(({ name }) => !this.hidden.has(name));
     for (const target of targets) this.#trail(target, scale, unit);
     for (const target of targets) {
       const line = (target.name === this.selected ? 3.5 : 2) * unit;
       this.#box(target.box, colourOf(target.number), DASHES[target.state], line, scale, unit);
     }
-    for (const target of targets) this.#label(target, scale, unit); // after all boxes: a label must stay readable
+    const taken = []; // by labels; after all boxes: a label must stay readable
+    for (const target of targets) this.#label(target, scale, unit, taken);
     if (this.draft) this.#draft(scale, unit);
+    if (this.draft && this.lens) this.#lens(scale, unit);
   }
 
   /** A point of the page in frame pixels, within the frame. */
@@ -113,16 +121,22 @@ export class Picture {
     context.setLineDash([]);
   }
 
-  #label({ box: [x, y, , h], number, score, state }, scale, unit) {
+  #label(target, scale, unit, taken) {
     const { context, canvas } = this;
-    const words = `${number}  ${score.toFixed(2)}${state === "TRACKING" ? "" : `  ${state}`}`;
+    const { box: [x, y, , h], name, number, score, state } = target;
+    const title = name.startsWith("target-") ? number : titleOf(target);
+    const words = `${title}  ${score.toFixed(2)}${state === "TRACKING" ? "" : `  ${state}`}`;
     const colour = colourOf(number);
     context.font = `600 ${13 * unit}px system-ui, "Noto Sans", "DejaVu Sans", sans-serif`;
     const width = context.measureText(words).width + 10 * unit;
     const height = 20 * unit;
     const left = Math.min(Math.max(x * scale - 2 * unit, 0), Math.max(0, canvas.width - width));
     const above = y * scale - height - 2 * unit;
-    const top = above >= 0 ? above : Math.min((y + h) * scale + 2 * unit, canvas.height - height);
+    const below = Math.min((y + h) * scale + 2 * unit, canvas.height - height);
+    const free = (top) => !taken.some(([l, t, r, b]) => l < left + width && left < r && t < top + height && top < b);
+    const places = [...(above >= 0 ? [above] : []), below, y * scale + 2 * unit, above - height, below + height];
+    const top = places.find((place) => place >= 0 && place + height <= canvas.height && free(place)) ?? places[0];
+    taken.push([left, top, left + width, top + height]);
     context.fillStyle = colour;
     context.fillRect(left, top, width, height);
     context.fillStyle = DARK_INK.has(colour) ? "#000" : "#fff";
@@ -142,5 +156,32 @@ export class Picture {
     context.rect(left, top, right - left, bottom - top);
     context.fill("evenodd");
     this.#box([left, top, right - left, bottom - top], "#fff", [], 2 * unit, 1, unit);
+  }
+
+  /** What is under the finger, enlarged in the corner that is farthest from it. */
+  #lens(scale, unit) {
+    const { context, canvas, item } = this;
+    const side = Math.max(90 * unit, canvas.width / LENS);
+    const [px, py] = [this.lens.x * scale, this.lens.y * scale];
+    const left = px < canvas.width / 2 ? canvas.width - side - 8 * unit : 8 * unit;
+    const top = py < canvas.height / 2 ? canvas.height - side - 8 * unit : 8 * unit;
+    const part = side / 3 / scale;
+    const toImage = item.image.width / item.width;
+    context.save();
+    context.beginPath();
+    context.rect(left, top, side, side);
+    context.clip();
+    context.fillStyle = "#444";
+    context.fillRect(left, top, side, side);
+    const source = [(this.lens.x - part / 2) * toImage, (this.lens.y - part / 2) * toImage, part * toImage, part * toImage];
+    context.drawImage(item.image, ...source, left, top, side, side);
+    const { x, y, w, h } = this.draft;
+    const at = (value, centre, edge) => edge + (value - centre + part / 2) * scale * 3;
+    const box = [at(x, this.lens.x, left), at(y, this.lens.y, top), w * scale * 3, h * scale * 3];
+    this.#box(box, "#fff", [], 1.5 * unit, 1, unit);
+    context.restore();
+    context.strokeStyle = "#fff";
+    context.lineWidth = 2 * unit;
+    context.strokeRect(left, top, side, side);
   }
 }

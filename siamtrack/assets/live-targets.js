@@ -1,13 +1,13 @@
 // The targets: which there are, which one is selected, and what a drawn box is for.
 
 import { Pencil } from "./live-draw.js";
+import { titleOf } from "./live-picture.js";
 import { announce, hint, say } from "./live-words.js";
 
 const ANSWER_MS = 4000;
+const UNDO_MS = 6000;
 const ANNOUNCE_MS = 2000; // a target that flickers is not told of again and again
 const SELECT_FIRST = "Select a target first: tap its box, or press its number.";
-
-export const numberOf = (name) => name.split("-").pop();
 
 /**
  * `parts`: {picture, show, link, list}. `refuse()` says why nothing can be drawn now, "" if something can.
@@ -22,6 +22,7 @@ export class Targets {
     this.selected = "";
     this.again = ""; // the target that the next box is for; "" for a new one
     this.timer = 0;
+    this.leaving = new Map(); // name -> timer: removed here, and soon on the server, unless that is taken back
     this.told = new Map(); // name -> {lost, at}: what was announced of it last
     this.pencil = new Pencil(this.picture, {
       begin: () => this.#freeze(),
@@ -32,7 +33,8 @@ export class Targets {
   }
 
   /** These are the targets now. */
-  set(targets) {
+  set(all) {
+    const targets = all.filter(({ name }) => !this.leaving.has(name));
     const changed = targets.length !== this.all.length;
     this.all = targets;
     this.#announceLost(performance.now());
@@ -72,9 +74,45 @@ export class Targets {
     hint(true);
   }
 
+  /** Remove a target: at once for the eye, on the server when nobody has taken it back. */
   remove(name = this.selected) {
-    if (!name) say(SELECT_FIRST, "error");
-    else this.link.send("remove", { name });
+    const target = this.#named(name);
+    if (!target) {
+      say(SELECT_FIRST, "error");
+      return;
+    }
+    const before = this.all;
+    this.leaving.set(name, setTimeout(() => this.#removeNow(name), UNDO_MS));
+    this.picture.hidden.add(name);
+    this.set(before);
+    this.picture.draw();
+    const undo = () => {
+      clearTimeout(this.leaving.get(name));
+      this.leaving.delete(name);
+      this.picture.hidden.delete(name);
+      this.set([...this.all, target]);
+      this.picture.draw();
+      hint(true);
+    };
+    say(`${titleOf(target)} is removed.`, "note", { act: ["Undo", undo] });
+  }
+
+  /** Nobody is left who could take back what was removed. */
+  removeAll() {
+    for (const name of this.leaving.keys()) this.#removeNow(name);
+  }
+
+  #removeNow(name) {
+    clearTimeout(this.leaving.get(name));
+    this.leaving.delete(name);
+    this.picture.hidden.delete(name);
+    this.link.send("remove", { name });
+  }
+
+  /** What a target is called, for people. */
+  titleOf(name) {
+    const target = this.#named(name);
+    return target ? titleOf(target) : titleOf({ name, number: name.split("-").pop() });
   }
 
   giveUp() {
@@ -123,7 +161,7 @@ export class Targets {
       const { lost: before, at } = this.told.get(name) ?? { lost: false, at: -Infinity };
       if (lost === before || state === "UNCERTAIN" || now - at < ANNOUNCE_MS) continue;
       this.told.set(name, { lost, at: now });
-      announce(`Target ${number} is ${lost ? "lost" : "found again"}.`);
+      announce(`${titleOf({ name, number })} is ${lost ? "lost" : "found again"}.`);
     }
   }
 

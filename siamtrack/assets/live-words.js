@@ -10,18 +10,18 @@ export const sentence = (words) => `${capital(words)}${/[.!?…]$/.test(words) ?
 let hintWords = () => "";
 let timer = 0;
 
-/** Say something for some seconds; `kind` is note or error. `file` {href, name} is offered behind it, a video to be played too. */
-export function say(words, kind = "note", file = null) {
+/**
+ * Say something for some seconds; `kind` is note or error. Offered behind it: a `file` {href, name}, which is played too if it
+ * is a video, or an `act` [label, function].
+ */
+export function say(words, kind = "note", { file = null, act = null } = {}) {
   write(words, kind);
   if (file) {
     const anchor = Object.assign(document.createElement("a"), { href: file.href, download: file.name, textContent: `Get ${file.name}` });
     byId("say").append(" ", anchor);
-    if (file.name.endsWith(".mp4")) {
-      const play = Object.assign(document.createElement("button"), { type: "button", className: "inline", textContent: "Play it" });
-      play.onclick = () => playFile(file);
-      byId("say").append(" ", play);
-    }
+    if (file.name.endsWith(".mp4")) act = ["Play it", () => playFile(file)];
   }
+  if (act) byId("say").append(" ", button(act[0], "inline", act[1]));
   clearTimeout(timer);
   timer = setTimeout(() => {
     timer = 0;
@@ -60,24 +60,37 @@ export function announce(words) {
   byId("announce").textContent = words;
 }
 
-/** Lay words over the picture, with a button if there is something to do; no words take the cover away. */
-export function cover(words, button = "", act = null) {
-  fill("cover", words, button, act);
+/** Lay words over the picture, with buttons for what there is to do: [label, function]; no words take the cover away. */
+export function cover(words, ...acts) {
+  fill("cover", words, acts);
 }
 
 /** Words on the picture, which is shown faint: it is not of now. */
-export function banner(words, button = "", act = null, count = "") {
-  fill("banner", words, button, act);
+export function banner(words, acts = [], count = "") {
+  fill("banner", words, acts);
   byId("banner-count").textContent = count;
   byId("stage").classList.toggle("stale", Boolean(words));
 }
 
-function fill(id, words, button, act) {
+function fill(id, words, acts) {
   byId(id).hidden = !words;
   if (byId(`${id}-words`).textContent !== words) byId(`${id}-words`).textContent = words;
-  const focused = document.activeElement === byId(`${id}-do`);
-  byId(`${id}-do`).hidden = !button;
-  if (focused && (!words || !button)) byId("picture").focus({ preventScroll: true }); // else it falls to nothing
-  byId(`${id}-do`).textContent = button;
-  byId(`${id}-do`).onclick = act;
+  const row = byId(`${id}-acts`);
+  const labels = acts.map(([label]) => label).join("\n");
+  if (row.dataset.labels === labels) {
+    acts.forEach(([, act], i) => (row.children[i].onclick = act)); // the same buttons stay, and with them the focus
+  } else {
+    const focused = row.contains(document.activeElement);
+    row.dataset.labels = labels;
+    row.replaceChildren(...acts.map(([label, act], i) => button(label, i ? "" : "main", act)));
+    if (row.firstChild) row.firstChild.id = `${id}-do`;
+    if (focused) (row.firstChild ?? byId("picture")).focus({ preventScroll: true });
+  }
+  if (!words && row.contains(document.activeElement)) byId("picture").focus({ preventScroll: true }); // else it falls to nothing
+}
+
+function button(label, className, act) {
+  const made = Object.assign(document.createElement("button"), { type: "button", className, textContent: label });
+  made.onclick = act;
+  return made;
 }

@@ -8,17 +8,23 @@ import { Figures, TargetList } from "./live-panel.js";
 import { Picture } from "./live-picture.js";
 import { Plot } from "./live-plot.js";
 import { Show } from "./live-show.js";
-import { Targets, numberOf } from "./live-targets.js";
+import { Targets } from "./live-targets.js";
+import { Timeline } from "./live-timeline.js";
+import { sendVideo, takeSample } from "./live-upload.js";
 import { banner, byId, cover, hint, hintBy, say, sentence } from "./live-words.js";
 
+const BUTTONS = [
+  ...["pause", "step", "draw", "record", "shot", "download", "finish"],
+  ...["back-one", "backward", "place-before", "place-next"],
+];
 const LINK_WORDS = { connecting: "connecting", open: "connected", lost: "no connection", stopped: "stopped", off: "not started" };
-const NO_STATUS = { state: "", problem: "", paused: false, recording: false, live: true, clients: 1 };
+const NO_STATUS = { state: "", problem: "", paused: false, backward: false, recording: false, live: true, clients: 1 };
 
 // What a reload must not lose. Each tab has its own.
 const kept = JSON.parse(sessionStorage.getItem("siamtrack") ?? "{}");
 const keep = (values) => sessionStorage.setItem("siamtrack", JSON.stringify(Object.assign(kept, values)));
 
-const server = { source: "" };
+const server = { source: "", films: false, sample: false, forms: [] };
 let status = { ...NO_STATUS };
 let mode = "";
 let open = false;
@@ -35,6 +41,7 @@ const figures = new Figures();
 const list = new TargetList({
   select: (name) => targets.toggle(name),
   again: (name) => targets.drawAgain(name),
+  rename: (name) => askName(name),
   remove: (name) => targets.remove(name),
 });
 const link = new Link({ text: heard, picture: arrived, state: linkState });
@@ -46,6 +53,7 @@ const targets = new Targets({ picture, show, link, list }, noDrawing, () => {
   hint();
 });
 
+const timeline = new Timeline((index) => link.send("seek", { index }));
 const noPicture = () => mode === "source" && ["reconnecting", "silent"].includes(status.state);
 const ended = () => mode === "source" && status.state === "ended";
 const paused = () => status.paused || ended();
@@ -53,8 +61,9 @@ const paused = () => status.paused || ended();
 hintBy(() => {
   if (!picture.item || !open) return "";
   if (targets.pencil.keys) return "Arrows move the box, with Shift they change its size; Enter takes it, Esc gives up.";
-  if (targets.again) return `Draw target ${numberOf(targets.again)} again: drag a box around it. Esc gives up.`;
+  if (targets.again) return `Draw ${targets.titleOf(targets.again)} again: drag a box around it. Esc gives up.`;
   if (mode === "source" && status.problem && !noPicture()) return sentence(status.problem);
+  if (mode === "film" && paused()) return filmHint();
   if (paused()) return targets.all.length ? "Paused." : "Paused: drag a box around anything, then press Play.";
   if (!targets.all.length) return "Drag a box around anything, and it is followed.";
   return status.clients > 1 ? `${status.clients} pages watch and steer this video.` : "Tap a box to select its target.";
@@ -63,11 +72,19 @@ hintBy(() => {
 /** Bring buttons and words up to date. */
 function refresh() {
   // With the camera off there is a picture, but it is covered: nothing should be drawn on it.
-  const usable = open && Boolean(show.newest) && (mode === "source" || camera.on);
-  for (const id of ["pause", "step", "draw", "record", "shot", "download", "finish"]) byId(id).disabled = !usable;
+  const usable = open && Boolean(show.newest) && (mode !== "camera" || camera.on);
+  for (const id of BUTTONS) byId(id).disabled = !usable;
   for (const id of ["step", "draw", "record", "shot"]) byId(id).disabled ||= ended();
   byId("pause").disabled ||= ended() && status.live;
-  byId("pause").firstElementChild.textContent = ended() && !status.live ? "Play again" : paused() ? "Play" : "Pause";
+  const film = mode === "film";
+  const play = film ? "Track on" : ended() && !status.live ? "Play again" : "Play";
+  byId("pause").firstElementChild.textContent = paused() ? play : "Pause";
+  byId("backward").setAttribute("aria-pressed", String(status.backward));
+  byId("film").hidden = !film || !picture.item;
+  byId("record").hidden = film;
+  byId("finish").hidden = film;
+  byId("file-open").hidden = !film || !picture.item;
+  byId("mirror").setAttribute("aria-pressed", String(camera.mirror));
   byId("record").setAttribute("aria-pressed", String(status.recording));
   byId("record").querySelector(".words").textContent = status.recording ? "Stop recording" : "Record";
   byId("targets").inert = !usable;
@@ -94,9 +111,14 @@ function noDrawing() {
 function linkState(state, words, count) {
   open = state === "open";
   byId("link").dataset.state = state;
-  if (state === "lost" && picture.item) banner(words, "Try now", () => link.retry(), count);
-  else if (state === "lost") cover(`${words} ${count}`, "Try now", () => link.retry());
-  else if (state === "stopped") banner(words, "Use it here", () => link.open(mode, before));
+  const again = ["Try now", () => link.retry()];
+  if (state === "lost" && mode === "film" && words.includes("not here any more")) {
+    keep({ sessions: { ...kept.sessions, film: "" } });
+    offerFilm(words);
+    link.close();
+  } else if (state === "lost" && picture.item) banner(words, [again], count);
+  else if (state === "lost") cover(`${words} ${count}`, again);
+  else if (state === "stopped") banner(words, [["Use it here", () => link.open(mode, before)]]);
   else if (state !== "connecting") banner("");
   if (!open) {
     targets.pencil.cancel();
@@ -114,12 +136,14 @@ function heard(message) {
   if (message.type === "welcome") welcome(message);
   else if (message.type === "status") {
     status = { ...message, paused: mode === "camera" ? status.paused : message.paused };
+    if (mode === "film") timeline.grow(status.count, status.filled);
     banner(noPicture() ? `${sentence(status.problem)} The boxes are of the last picture.` : "");
     refresh();
   } else if (message.type === "scene") {
     if (show.change(message.scene)) targets.set(message.scene.targets);
     refresh();
-  } else if (message.type === "result") tracked(message);
+  } else if (message.type === "tracks") timeline.set(message.tracks);
+  else if (message.type === "result") tracked(message);
   else if (message.type === "skipped") flight.skipped(message.seq);
   else if (message.type === "error") {
     say(sentence(message.message), "error");
@@ -154,14 +178,15 @@ async function offerEarlier(name) {
 }
 
 function done({ about: what, name = "", file, on }) {
-  const target = `Target ${numberOf(name)}`;
-  const found = file ? { name: file, href: `sessions/${session}/files/${file}` } : null;
+  const target = targets.titleOf(name);
+  const found = { file: file ? { name: file, href: `sessions/${session}/files/${file}` } : null };
   if (what === "add") {
     targets.select(name);
     say(`${target} is followed.`);
   } else if (what === "reselect") say(`${target} is followed from its new box.`);
   else if (what === "remove") say(`${target} is finished.`);
-  else if (what === "finish") say("All is finished and written.", "note", { href: `sessions/${session}/results.zip`, name: "results.zip" });
+  else if (what === "finish") say("All is finished and written.", "note", { file: { href: `sessions/${session}/results.zip`, name: "results.zip" } });
+  else if (what === "rename") say(`${target} is the name now.`);
   else if (what === "screenshot") say("The screenshot is written.", "note", found);
   else if (what === "record" && on) say(`Recording ${file}.`);
   else if (what === "record") say(file ? "The recording is written." : "Nothing was recorded.", "note", found);
@@ -175,7 +200,7 @@ async function arrived(header, blob) {
   const { seq, scene, heardAt, age_ms, dropped, frames, skipped } = header;
   const from = session;
   const image = await createImageBitmap(blob).catch(() => null);
-  if (!image || !open || mode !== "source" || from !== session || (show.newest?.seq ?? 0) > seq) {
+  if (!image || !open || mode === "camera" || from !== session || (show.newest?.seq ?? 0) > seq) {
     image?.close();
     link.send("ack", { seq });
     return;
@@ -200,8 +225,9 @@ function drawn(item, now) {
   const { scene, seq } = item;
   for (const seen of unanswered.splice(0)) link.send("ack", { seq: seen, word_ms: Math.min(link.wordMs, 60000) });
   const latencyMs = item.latency(now);
-  if (item.timed) figures.add(scene, latencyMs, mode === "source" ? sourceCounts : flight.counts, now);
-  if (!byId("cover").hidden && (mode === "source" || camera.on)) cover("");
+  if (item.timed) figures.add(scene, latencyMs, mode === "camera" ? flight.counts : sourceCounts, now);
+  if (!byId("cover").hidden && (mode !== "camera" || camera.on)) cover("");
+  if (mode === "film") timeline.show(scene.index, scene.time_s);
   if (byId("pause").disabled) refresh();
   plot.add(scene.targets, now);
   targets.set(scene.targets);
@@ -211,21 +237,22 @@ function drawn(item, now) {
 // Buttons.
 
 function pause() {
-  if (mode === "source") link.send("pause", { on: !paused() });
+  if (mode !== "camera") link.send("pause", { on: !paused() });
   else status.paused = !status.paused;
   refresh();
 }
 
 function step() {
-  if (mode === "source") link.send("step");
+  if (mode !== "camera") link.send("step");
   else status.paused = stepAsked = true;
   refresh();
 }
 
 async function download() {
-  const href = `sessions/${session}/results.zip`;
-  const answer = await fetch(href, { method: "HEAD" }).catch(() => null);
+  const form = byId("form").value;
+  const answer = await fetch(`sessions/${session}/results.zip`, { method: "HEAD" }).catch(() => null);
   if (!answer?.ok) return say(answer ? "There are no results yet: draw a target first." : "The server does not answer.", "error");
+  const href = form ? `sessions/${session}/labels/${form}.zip` : `sessions/${session}/results.zip`;
   Object.assign(document.createElement("a"), { href, download: "" }).click();
   say(status.recording ? "Downloading the results up to now, without the recording that still runs." : "Downloading the results up to now.");
 }
@@ -238,10 +265,19 @@ const controls = {
   shot: () => link.send("screenshot"),
   download,
   finish: () => link.send("finish"),
+  full: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
+  "back-one": () => mode === "film" && link.send("seek", { index: Math.max(0, timeline.index - 1) }),
+  backward: () => mode === "film" && link.send(status.backward ? "pause" : "backward", status.backward ? { on: true } : {}),
+  "place-before": () => mode === "film" && (timeline.next(-1) || say("There is no place before this one.")),
+  "place-next": () => mode === "film" && (timeline.next(1) || say("There is no place behind this one.")),
 };
 for (const [id, act] of Object.entries(controls)) byId(id).onclick = act;
 byId("help-open").onclick = () => byId("help").showModal();
 byId("help-close").onclick = () => byId("help").close();
+byId("rename-close").onclick = () => byId("rename").close();
+byId("rename-to").onkeydown = (event) => event.key === "Enter" && byId("rename-do").click();
+document.onfullscreenchange = () => byId("full").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement)));
+addEventListener("pagehide", () => targets.removeAll());
 byId("player-close").onclick = () => byId("player").close();
 byId("player").onclose = () => byId("player-video").removeAttribute("src");
 byId("camera-switch").onclick = () => (camera.on ? stopCamera() : startCamera());
@@ -250,6 +286,26 @@ byId("camera").onchange = (event) => {
   startCamera();
 };
 for (const button of byId("modes").children) button.onclick = () => button.dataset.mode !== mode && setMode(button.dataset.mode);
+byId("side").onchange = (event) => {
+  camera.longest = Number(event.target.value);
+  keep({ side: camera.longest });
+};
+byId("mirror").onclick = () => {
+  camera.mirror = !camera.mirror;
+  keep({ mirror: camera.mirror });
+  refresh();
+};
+byId("file-open").onclick = () => byId("file").click();
+byId("file").onchange = (event) => {
+  if (event.target.files.length) openFilm(event.target.files[0]);
+  event.target.value = "";
+};
+document.ondragover = (event) => event.preventDefault();
+document.ondrop = (event) => {
+  event.preventDefault();
+  const [file] = event.dataTransfer.files;
+  if (file && server.films) openFilm(file);
+};
 listenForKeys(targets, controls);
 document.addEventListener("visibilitychange", seen);
 
@@ -270,6 +326,7 @@ function seen() {
 // Beginning, and changing from one video to the other.
 
 function setMode(to) {
+  targets.removeAll();
   link.close();
   camera.stop();
   mode = to;
@@ -280,14 +337,65 @@ function setMode(to) {
   targets.set([]);
   plot.clear();
   figures.clear();
+  timeline.clear();
+  list.named = mode === "film";
   byId("folder").textContent = "";
   if (mode === "source") {
     cover("Connecting to the server …");
     link.open("source");
-  } else if (cameraProblem()) cover(cameraProblem());
-  else if (kept.cameraOn) startCamera();
-  else cover("Follow anything this device’s camera sees. Its pictures go to your server, and nowhere else.", "Start camera", startCamera);
+  } else if (mode === "film" && before()) {
+    cover("Connecting to the server …");
+    link.open("film", before);
+  } else if (mode === "film") offerFilm();
+  else if (kept.cameraOn && !cameraProblem()) startCamera();
+  else offerCamera(cameraProblem() || "Follow anything this device’s camera sees, or in a video file. Pictures go to your server, and nowhere else.");
   refresh();
+}
+
+/** Where to begin: with the camera if there may be one, with a file, or with the sample. */
+function offerCamera(words) {
+  cover(words, ...(cameraProblem() ? [] : [["Start camera", startCamera]]), ...filmActs());
+}
+
+function offerFilm(problem = "") {
+  const limits = "Drop a video here, or open one: it is sent to your server, tracked there, and removed when you are done.";
+  cover(problem ? `${sentence(problem)} ${limits}` : limits, ...filmActs());
+}
+
+function filmActs() {
+  const file = ["Open a video file", () => byId("file").click()];
+  return [...(server.films ? [file] : []), ...(server.sample ? [["Try a sample", () => openFilm(null)]] : [])];
+}
+
+/** Have a video file tracked; null for the server's sample. */
+async function openFilm(file) {
+  keep({ sessions: { ...kept.sessions, film: "" } });
+  setMode("film");
+  const tell = (share) => cover(`Sending ${file?.name ?? "the sample"} … ${Math.round(100 * share)} %`);
+  tell(0);
+  try {
+    const film = await (file ? sendVideo(file, tell) : takeSample());
+    if (mode !== "film") return; // somebody changed his mind meanwhile
+    keep({ sessions: { ...kept.sessions, film } });
+    cover("Waiting for the first picture …");
+    link.open("film", before);
+  } catch (error) {
+    if (mode === "film") offerFilm(error.message);
+  }
+}
+
+function filmHint() {
+  if (!targets.all.length && !timeline.tracks.length) return "Draw a box around anything, then track on, or backward.";
+  return "Wrong here? Select the target, draw it again, and track on from here.";
+}
+
+function askName(name) {
+  byId("rename-to").value = targets.titleOf(name).startsWith("Target ") ? "" : name;
+  byId("rename-do").onclick = () => {
+    link.send("rename", { name, to: byId("rename-to").value });
+    byId("rename").close();
+  };
+  byId("rename").showModal();
 }
 
 async function startCamera() {
@@ -317,7 +425,7 @@ function stopCamera() {
 
 function noCamera(words) {
   keep({ cameraOn: false });
-  cover(words, "Start camera", startCamera);
+  offerCamera(words);
   refresh();
 }
 
@@ -332,8 +440,13 @@ async function begin() {
       await new Promise((resolve) => setTimeout(resolve, 2000));
     }
   }
-  byId("modes").hidden = !server.source;
-  setMode(server.source && kept.mode !== "camera" ? "source" : "camera");
+  for (const button of byId("modes").children) button.hidden = { source: !server.source, film: !server.films }[button.dataset.mode] ?? false;
+  byId("modes").hidden = !server.source && !server.films;
+  byId("form").append(...server.forms.map((form) => new Option(form.toUpperCase(), form)));
+  byId("side").value = camera.longest = kept.side ?? camera.longest;
+  camera.mirror = kept.mirror ?? false;
+  const modes = ["source", "camera", "film"].filter((one) => one === "camera" || (one === "source" ? server.source : server.films));
+  setMode(modes.includes(kept.mode) ? kept.mode : modes[0]);
 }
 
 begin();

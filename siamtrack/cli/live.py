@@ -12,10 +12,14 @@ from siamtrack.cli.terminal import Signals, interrupt, note
 from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from siamtrack.boxes import Box
     from siamtrack.live.capture import Capture
+    from siamtrack.live.film import Film
     from siamtrack.live.session import Scene, Session
     from siamtrack.tracking.tracker import Tracker
+    from siamtrack.video.source import Source
 
 
 def live(
@@ -108,13 +112,18 @@ def live(
 
 
 def _web(tracker: Tracker, about: dict[str, Any], out: Path, host: str, **settings: Any) -> int:
+    from siamtrack.live.film import Film
+    from siamtrack.live.frame_store import FrameStore
     from siamtrack.live.session import Session
     from siamtrack.live.web.server import LiveServer
 
     def make_session(out: Path, source: str, fps: float) -> Session:
         return Session(tracker.backend, tracker.config, out, source, fps, about)
 
-    server = LiveServer(out, make_session, host=host, **settings)
+    def make_film(out: Path, open_video: Callable[[], Source], on_close: Callable[[], None]) -> Film:
+        return Film(tracker.backend, tracker.config, FrameStore(open_video, out.parent, on_close), out, about)
+
+    server = LiveServer(out, make_session, host=host, make_film=make_film, **settings)
     _warm_up(tracker)
     with Signals(server.stop):
         typer.echo(f"Open {server.url}  (Ctrl-C ends it; results: {out})")

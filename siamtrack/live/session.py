@@ -150,7 +150,7 @@ class Session:
             if len(self._group) >= MAX_TARGETS:
                 raise ValueError(f"{MAX_TARGETS} targets are followed already; remove one first")
             name, number = self._free_name()
-            first = self._group.add(name, frame.image, _upright(box))
+            first = self._group.add(name, frame.image, upright(box))
             try:
                 self._tracks[name] = _LiveTarget(number, Recorder(self.out / name, self._about), first)
             except OutputError:
@@ -170,7 +170,7 @@ class Session:
         with self._lock:
             frame = self._frame(frame)
             track = self._tracks[name]
-            first = self._group.add(name, frame.image, _upright(box))
+            first = self._group.add(name, frame.image, upright(box))
             track.result = first
             track.trail.clear()
             track.trail.append(first.box.center_xy)
@@ -223,15 +223,9 @@ class Session:
             ValueError: no frame yet. OutputError: it cannot be written.
         """
         with self._lock:
-            frame = self._frame(None)
+            self._frame(None)
             assert self.scene is not None
-            make_folder(self.out)
-            path = _unused(self.out, "screenshot-{}.png")
-            ok, data = cv2.imencode(".png", draw_targets(frame.image, self.scene.targets))
-            if not ok:
-                raise OutputError(f"{path} cannot be written: the picture could not be encoded")
-            write_whole(path, data.tobytes())
-            return path
+            return write_screenshot(self.out, self.scene)
 
     def close(self, ended: str = "done") -> None:
         """Finish all files. May be called twice.
@@ -320,10 +314,25 @@ class Session:
         return f"target-{number}", number
 
 
-def _upright(box: Sequence[float]) -> Box:
+def upright(box: Sequence[float]) -> Box:
     """A box drawn in any direction."""
     x, y, w, h = (float(value) for value in box)
     return Box(min(x, x + w), min(y, y + h), abs(w), abs(h))
+
+
+def write_screenshot(folder: Path, scene: Scene) -> Path:
+    """Write a scene as a PNG under a name that is free.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    make_folder(folder)
+    path = _unused(folder, "screenshot-{}.png")
+    ok, data = cv2.imencode(".png", draw_targets(scene.frame.image, scene.targets))
+    if not ok:
+        raise OutputError(f"{path} cannot be written: the picture could not be encoded")
+    write_whole(path, data.tobytes())
+    return path
 
 
 def _unused(folder: Path, pattern: str) -> Path:

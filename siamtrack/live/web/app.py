@@ -7,20 +7,29 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request, WebSocket
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.types import ASGIApp
 
 from siamtrack import __version__
+from siamtrack.demo import CLIPS, clip_path
+from siamtrack.errors import SiamtrackError
+from siamtrack.labels.label_forms import FORMS
 from siamtrack.live.web.access import Access, Guard, Offences, is_loopback
-from siamtrack.live.web.archive import Content, result_files, zip_stream
+from siamtrack.live.web.archive import Content, label_zip, result_files, zip_stream
 from siamtrack.live.web.client import CLOSE_BROKEN, CLOSE_REFUSED
 from siamtrack.live.web.connection import serve_client
 from siamtrack.live.web.door import make_door
 from siamtrack.live.web.protocol import MAX_MESSAGE, pack_text
 from siamtrack.live.web.sessions import Sessions
+from siamtrack.live.web.uploads import MAX_PIECE, Uploads
+from siamtrack.video.open_source import open_source
+
+PIECE_S = 60.0
+"""Seconds in which a piece of a video must be here."""
 
 STOP_S = 3
 """Seconds that connections get to end when the server is stopped."""
@@ -28,7 +37,7 @@ STOP_S = 3
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 
 
-def make_app(sessions: Sessions, access: Access, port: int, max_clients: int) -> FastAPI:
+def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, folder: Path) -> FastAPI:
     """The application of one server.
 
     Args:
@@ -36,9 +45,10 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int) ->
         access: who may come in.
         port: that it listens on: its cookie is named by it, because browsers share cookies among ports.
         max_clients: WebSockets at a time.
+        folder: where videos lie that clients send.
     """
     clients: dict[WebSocket, str] = {}
-    offences = Offences()
+    offences, uploads = Offences(), Uploads(folder)
 
     def is_full(address: str) -> bool:
         # One address has half of the places at most, so that others find some. Behind a tunnel or a proxy all have one.
@@ -49,11 +59,12 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int) ->
     async def alive(_: FastAPI) -> AsyncIterator[None]:
         sessions.start()
         yield
+        uploads.close()
 
     app = FastAPI(title="siamtrack live", lifespan=alive, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, access=access, cookie=f"siamtrack-{port}")
-    folder = resources.files("siamtrack") / "assets"
-    page = {item.name: item.read_bytes() for item in folder.iterdir() if item.name.startswith("live") and "." in item.name}
+    assets = resources.files("siamtrack") / "assets"
+    page = {item.name: item.read_bytes() for item in assets.iterdir() if item.name.startswith("live") and "." in item.name}
 
     def files_of(name: str) -> tuple[Path, dict[str, Content]]:
         folder = sessions.folder(name)
@@ -62,11 +73,48 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int) ->
         return folder, result_files(folder, sessions.running(name))
 
     @app.get("/about")
-    async def about() -> dict[str, str]:
-        return {"server": sessions.instance, "source": sessions.source_name, "version": __version__}
+    async def about() -> dict[str, Any]:
+        return {
+            "server": sessions.instance,
+            "source": sessions.source_name,
+            "version": __version__,
+            "films": sessions.takes_films,
+            "sample": sessions.takes_films and sample_path() is not None,
+            "forms": list(FORMS),
+        }
+
+    @app.exception_handler(SiamtrackError)
+    @app.exception_handler(ValueError)
+    async def refuse(_: Request, error: Exception) -> Response:
+        return PlainTextResponse(" ".join(str(error).split()), 400)
+
+    @app.post("/videos")
+    async def begin_video(title: str, size: int) -> dict[str, str]:
+        if not sessions.takes_films:
+            raise ValueError("this server takes no video files")
+        return {"upload": uploads.begin(title, size).name}
+
+    @app.put("/videos/{name}")
+    async def add_piece(request: Request, name: str, at: int) -> dict[str, str]:
+        upload = uploads.named(name)
+        piece = await asyncio.wait_for(read_piece(request), PIECE_S)
+        await asyncio.to_thread(uploads.add, upload, at, piece)
+        if not upload.whole:
+            return {}
+        uploads.take(upload)
+        path = upload.path
+        return {"session": await sessions.add_film(lambda: open_source(path), lambda: path.unlink(missing_ok=True))}
+
+    @app.post("/sample")
+    async def sample() -> dict[str, str]:
+        path = sample_path()
+        if path is None:
+            raise ValueError("there is no sample here; open a video of yours")
+        return {"session": await sessions.add_film(lambda: open_source(path))}
 
     @app.api_route("/sessions/{name}/results.zip", methods=["GET", "HEAD"])
     async def results(request: Request, name: str) -> Response:
+        await sessions.prepare(name)
         out, files = await asyncio.to_thread(files_of, name)
         if not files:
             raise HTTPException(404, "there are no results yet; draw a target first")
@@ -74,6 +122,16 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int) ->
         if request.method == "HEAD":  # the page asks first; nothing is packed for that
             return Response(media_type="application/zip", headers=headers)
         return StreamingResponse(zip_stream(files), media_type="application/zip", headers=headers)
+
+    @app.get("/sessions/{name}/labels/{form}.zip")
+    async def labels(name: str, form: str) -> Response:
+        if form not in FORMS:
+            raise HTTPException(404, "there is no such form of labels")
+        await sessions.prepare(name)
+        out, files = await asyncio.to_thread(files_of, name)
+        data = await asyncio.to_thread(label_zip, files, form)
+        headers = {"Content-Disposition": f'attachment; filename="siamtrack-{out.name}-{form}.zip"'}
+        return Response(data, media_type="application/zip", headers=headers)
 
     @app.get("/sessions/{name}/files/{file}")
     async def one_file(name: str, file: str) -> Response:
@@ -141,3 +199,25 @@ def make_server(app: ASGIApp, max_clients: int, certificate: Path | None = None)
         timeout_graceful_shutdown=STOP_S,
     )
     return Server(config)
+
+
+async def read_piece(request: Request) -> bytes:
+    """The body of a request.
+
+    Raises:
+        ValueError: it is larger than a piece may be.
+    """
+    piece = bytearray()
+    async for part in request.stream():
+        piece += part
+        if len(piece) > MAX_PIECE:
+            raise ValueError(f"a piece has more than {MAX_PIECE} bytes; send smaller ones")
+    return bytes(piece)
+
+
+def sample_path() -> Path | None:
+    """A video to begin with; None if the extra `demo` is not installed."""
+    try:
+        return clip_path(CLIPS["bikes"].file)
+    except SiamtrackError:
+        return None

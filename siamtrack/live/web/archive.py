@@ -7,12 +7,16 @@ import csv
 import io
 import json
 import os
+import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from siamtrack.labels.label_forms import export
+from siamtrack.labels.label_selection import TARGET, LabelOptions
+from siamtrack.labels.results_folder import load_tracks
 from siamtrack.system import open_text
 from siamtrack.video.results import PARTIAL
 
@@ -68,6 +72,23 @@ def zip_stream(files: Mapping[str, Content]) -> Iterator[bytes]:
                     yield sink.taken()
             yield sink.taken()
     yield sink.taken()
+
+
+def label_zip(files: Mapping[str, Content], form: str) -> bytes:
+    """A zip of results as labels.
+
+    Args:
+        files: as `result_files` gives them. form: of `labels.label_forms.FORMS`.
+
+    Raises:
+        SiamtrackError: there are none, or they cannot be exported in this form.
+    """
+    with tempfile.TemporaryDirectory(prefix="siamtrack-") as name:
+        results, labels = Path(name, "results"), Path(name, "labels")
+        results.mkdir()
+        write_files(files, results)
+        export(load_tracks(results), form, labels, LabelOptions(label=TARGET))
+        return b"".join(zip_stream(result_files(labels)))
 
 
 def write_files(files: Mapping[str, Content], folder: Path) -> None:

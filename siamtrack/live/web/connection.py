@@ -168,6 +168,12 @@ class Connection:
                 session.pause(on)
             case protocol.Step():
                 session.step()
+            case protocol.Backward():
+                session.backward()
+            case protocol.Seek(index):
+                session.seek(index)
+            case protocol.Rename(name, to):
+                return {"name": await session.rename(name, to), "before": name}
             case protocol.Record(on):
                 path = await session.record(on)
                 return {"on": on, "file": path.name if path is not None else ""}

@@ -46,12 +46,12 @@ class Hello:
 
     Attributes:
         version: of this protocol.
-        mode: `source`, the server's own video, or `camera`, the client's.
-        session: id of the camera session that the client had before; "" for a new one.
+        mode: `source`, the server's own video, `camera`, the client's, or `film`, a video file that it has sent.
+        session: id of the session that the client had before, or of the file; "" for a new session of a camera.
     """
 
     version: Count
-    mode: Literal["source", "camera"]
+    mode: Literal["source", "camera", "film"]
     session: Name = ""
 
 
@@ -120,6 +120,26 @@ class Step:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Backward:
+    """Go backward through a video file, frame by frame."""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Seek:
+    """Go to a frame of a video file, and stand still."""
+
+    index: Count
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Rename:
+    """Give a target of a video file another name."""
+
+    name: Name
+    to: Annotated[str, Field(max_length=80)]
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Record:
     """Begin or end a recording."""
 
@@ -143,7 +163,25 @@ class Ping:
     t: Annotated[float, Field(allow_inf_nan=False)]
 
 
-Message = Hello | Ack | Size | Hold | Release | Add | Reselect | Remove | Pause | Step | Record | Screenshot | Finish | Ping
+Message = (
+    Hello
+    | Ack
+    | Size
+    | Hold
+    | Release
+    | Add
+    | Reselect
+    | Remove
+    | Pause
+    | Step
+    | Backward
+    | Seek
+    | Rename
+    | Record
+    | Screenshot
+    | Finish
+    | Ping
+)
 
 _KINDS: dict[str, type[Message]] = {kind.__name__.lower(): kind for kind in get_args(Message)}
 
@@ -151,7 +189,9 @@ _WANTED = {
     "box": "[x, y, w, h] in numbers of at most a million",
     "seq": "a whole number from 0 on",
     "version": "a whole number from 0 on",
-    "mode": "source or camera",
+    "mode": "source, camera or film",
+    "index": "a whole number from 0 on",
+    "to": "at most 80 letters",
     "on": "true or false",
     "t": "a number",
     "word_ms": "milliseconds, at most 60000",

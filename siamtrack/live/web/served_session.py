@@ -1,4 +1,4 @@
-"""A live session that clients see: what all of these have in common, and the one that tracks a client's own camera."""
+"""A live session that clients see: what all of these have in common."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import hashlib
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from siamtrack.errors import OutputError, SiamtrackError
-from siamtrack.live.capture import Captured
+from siamtrack.errors import OutputError
+from siamtrack.live.film import Film
 from siamtrack.live.session import Session
-from siamtrack.live.web.client import CLOSE_FAILED, CLOSE_TAKEN_OVER, Client
-from siamtrack.live.web.jpeg import MAX_PIXELS, PictureError, decode_jpeg
+from siamtrack.live.web.client import CLOSE_TAKEN_OVER, Client
 from siamtrack.live.web.protocol import ProtocolError, scene_data
 from siamtrack.live.web.turns import Turns
 from siamtrack.system import write_whole
@@ -49,7 +47,7 @@ class ServedSession:
 
     mode: str
 
-    def __init__(self, name: str, session: Session, turns: Turns) -> None:
+    def __init__(self, name: str, session: Session | Film, turns: Turns) -> None:
         self.name, self.session, self.turns = name, session, turns
         self.clients: set[Client] = set()
         self.closed = ""
@@ -111,6 +109,25 @@ class ServedSession:
         """Give one frame, then wait; raises as `pause`."""
         self.pause(True)
 
+    def seek(self, index: int) -> None:
+        """Go to a frame.
+
+        Raises:
+            ValueError: what comes live has none to go to.
+        """
+        raise ValueError("only a video file can be gone through")
+
+    def backward(self) -> None:
+        """Go backward, frame by frame; raises as `seek`."""
+        self.seek(0)
+
+    async def rename(self, name: str, to: str) -> str:
+        """Give a target another name; raises as `Film.rename`, and as `seek`."""
+        raise ValueError("targets of a video file have names; here they have numbers")
+
+    async def prepare(self) -> None:
+        """Have all results in files that are to be downloaded; raises OutputError."""
+
     def show_again(self) -> None:
         """Tell all clients what changed between two frames."""
         if (scene := self.session.scene) is not None:
@@ -157,22 +174,10 @@ class ServedSession:
         return work(*arguments)
 
 
-@dataclass(frozen=True)
-class _Arrived:
-    """A picture that came: its client, its number there, its index here, and the time."""
+class OwnSession(ServedSession):
+    """The session of one client.
 
-    client: Client
-    seq: int
-    jpeg: bytes
-    index: int
-    at: float
-
-
-class CameraSession(ServedSession):
-    """Tracks what one client films.
-
-    A client that goes and comes back (a reload, a lost network) gets its targets again. A session without a client ends
-    after a while.
+    A client that goes and comes back (a reload, a lost network) finds it as it was. Without a client it ends after a while.
 
     Args:
         name, session, turns: as for `ServedSession`.
@@ -180,20 +185,13 @@ class CameraSession(ServedSession):
         on_empty: called with the session when they are over.
     """
 
-    mode = "camera"
-
     def __init__(
-        self, name: str, session: Session, turns: Turns, grace_s: float, on_empty: Callable[[CameraSession], None]
+        self, name: str, session: Session | Film, turns: Turns, grace_s: float, on_empty: Callable[[OwnSession], None]
     ) -> None:
         super().__init__(name, session, turns)
-        self._grace_s, self._on_empty = grace_s, on_empty
-        self._waiting: _Arrived | None = None
-        self._tracking: asyncio.Task[None] | None = None
-        self._frames = 0
-        self._began_at = 0.0
+        self.grace_s, self._on_empty = grace_s, on_empty
         self._end: asyncio.TimerHandle | None = None
         self._is_sealed = False
-        self._size_wh: tuple[int, int] | None = None
 
     def enter(self, client: Client) -> None:
         """The client comes in, or comes back. Another one that is still there has to go: its session went on here."""
@@ -202,7 +200,6 @@ class CameraSession(ServedSession):
             self.clients.discard(other)
         if self._end is not None:
             self._end.cancel()
-        self._waiting = None
         super().enter(client)
 
     def leave(self, client: Client) -> None:
@@ -210,31 +207,11 @@ class CameraSession(ServedSession):
         was_here = client in self.clients
         super().leave(client)
         if was_here and not self.clients:
-            self._waiting = None
-            self._end = asyncio.get_running_loop().call_later(self._grace_s, self._on_empty, self)
+            self.await_client()
 
-    def expect(self, size_wh: tuple[int, int]) -> None:
-        """Pictures are of frames of this size from now on.
-
-        Raises:
-            ProtocolError: it is more than pictures may have.
-        """
-        if size_wh[0] * size_wh[1] > MAX_PIXELS:
-            raise ProtocolError(f"frames of {size_wh[0]}x{size_wh[1]}; at most {MAX_PIXELS} pixels are tracked")
-        self._size_wh = size_wh
-
-    def take(self, client: Client, seq: int, jpeg: bytes) -> None:
-        """A picture came. If the one before is still waiting, it is dropped."""
-        if client not in self.clients:
-            return
-        if self._waiting is not None:
-            client.tell("skipped", seq=self._waiting.seq)
-        now = time.perf_counter()
-        self._began_at = self._began_at or now
-        self._waiting = _Arrived(client, seq, jpeg, self._frames, now)
-        self._frames += 1
-        if self._tracking is None or self._tracking.done():
-            self._tracking = asyncio.create_task(self._track_all())
+    def await_client(self) -> None:
+        """End the session if no client comes."""
+        self._end = asyncio.get_running_loop().call_later(self.grace_s, self._on_empty, self)
 
     def _while_open(self, work: Callable[..., T], *arguments: Any) -> T:
         done = super()._while_open(work, *arguments)
@@ -244,37 +221,3 @@ class CameraSession(ServedSession):
             with suppress(OutputError):  # a full disk is told of by what wants to write results
                 write_whole(self.session.out / SEAL, sealed(self.name))
         return done
-
-    async def _track_all(self) -> None:
-        """Track the pictures that wait, until none does."""
-        while self._waiting is not None:
-            arrived, self._waiting = self._waiting, None
-            client = arrived.client
-            try:
-                await self._track(arrived)
-            except PictureError as error:
-                client.tell("skipped", seq=arrived.seq)
-                client.blame(str(error), len(arrived.jpeg))
-            except (SiamtrackError, ValueError) as error:  # a full disk, say: the next frame may do
-                client.tell("skipped", seq=arrived.seq)
-                self.complain(str(error))
-            except Exception:  # without this task the client gets no answers any more
-                client.end(CLOSE_FAILED, "tracking broke off")
-                raise
-
-    async def _track(self, arrived: _Arrived) -> None:
-        taken_at = time.perf_counter()
-        image = await asyncio.to_thread(decode_jpeg, arrived.jpeg, self._size_wh)
-        frame = Captured(arrived.index, arrived.at - self._began_at, image, arrived.at)
-        scene = await self._in_turn(self.session.step, frame)
-        arrived.client.keep(arrived.seq, frame)
-        if scene.notice:
-            self.complain(scene.notice)
-        # The client sends its next picture when this one is done, not before.
-        arrived.client.tell(
-            "result",
-            seq=arrived.seq,
-            waited_ms=round(1000 * (taken_at - arrived.at), 1),
-            worked_ms=round(1000 * (time.perf_counter() - taken_at), 1),
-            scene=scene_data(scene),
-        )

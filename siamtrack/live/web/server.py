@@ -8,12 +8,19 @@ import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from siamtrack.errors import needs
 from siamtrack.live.capture import Capture
 from siamtrack.live.session import Session
 from siamtrack.video.open_source import open_source
 from siamtrack.video.source import Source
+
+if TYPE_CHECKING:
+    from siamtrack.live.web.sessions import MakeFilm
+
+UPLOADS = ".videos"
+"""Folder below the results' one in which clients' videos lie until they are decoded."""
 
 _BACKLOG = 128
 
@@ -32,7 +39,9 @@ class LiveServer:
         https: speak https; with a certificate made now, unless one is given.
         certificate: PEM file of a certificate and its key, for https.
         grace_s: seconds that the session of a client's camera waits for the client to come back.
-        max_clients: clients at a time. max_sessions: clients' cameras that are tracked at a time.
+        max_clients: clients at a time. max_sessions: clients' cameras and video files that are tracked at a time.
+        make_film: makes a film of a folder, what opens its video, and what is called when that is not needed any more;
+            None if clients may not bring video files.
         opener: opens `source`.
 
     Attributes:
@@ -59,6 +68,7 @@ class LiveServer:
         grace_s: float = 60.0,
         max_clients: int = 64,
         max_sessions: int = 8,
+        make_film: MakeFilm | None = None,
         opener: Callable[[str | int | Path], Source] = open_source,
     ) -> None:
         try:
@@ -79,13 +89,13 @@ class LiveServer:
         self._socket = _listen(host, port)
         try:
             open_capture = None if source is None else lambda: Capture(lambda: opener(source))
-            self._sessions = Sessions(out, make_session, open_capture, grace_s, max_sessions)
+            self._sessions = Sessions(out, make_session, open_capture, grace_s, max_sessions, make_film)
         except BaseException:
             self._socket.close()
             raise
         port = self._socket.getsockname()[1]
         self.url = _url("https" if https or certificate is not None else "http", host, port, access.token)
-        app = make_app(self._sessions, access, port, max_clients)
+        app = make_app(self._sessions, access, port, max_clients, out / UPLOADS)
         if https and certificate is None:
             made, self.fingerprint = make_certificate([_name(host), "127.0.0.1", "localhost"])
             self._server = make_server(app, max_clients, made)

@@ -1,7 +1,8 @@
-"""All sessions of one live server: its own video's, and one for each client's camera."""
+"""All sessions of one live server: its own video's, and one for each client's camera or video file."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Callable
@@ -10,13 +11,22 @@ from typing import Any
 
 from siamtrack.errors import OutputError, SiamtrackError
 from siamtrack.live.capture import Capture
+from siamtrack.live.film import Film
 from siamtrack.live.session import Session
+from siamtrack.live.web.camera_session import CameraSession
+from siamtrack.live.web.film_session import FilmSession
 from siamtrack.live.web.protocol import Hello
-from siamtrack.live.web.served_session import SEAL, CameraSession, ServedSession, sealed
+from siamtrack.live.web.served_session import SEAL, OwnSession, ServedSession, sealed
 from siamtrack.live.web.source_session import SourceSession
 from siamtrack.live.web.turns import Turns
 from siamtrack.outside import SMALL
 from siamtrack.system import read_text
+from siamtrack.video.source import Source
+
+MakeFilm = Callable[[Path, Callable[[], Source], Callable[[], None]], Film]
+
+FILM_GRACES = 10.0
+"""A video file waits for so many times as long for its client as a camera does: there is more to lose."""
 
 CAMERA_FPS = 30.0
 """Nominal frame rate of recordings of a client's camera; its frames have times of their own."""
@@ -31,7 +41,7 @@ class Sessions:
         out: folder of the results: `server` in it for the server's own video, `browser-N` for clients' cameras.
         make_session: makes a session of a folder, a video's name and a frame rate.
         open_capture: opens the server's own video; None if it has none.
-        grace_s, max_sessions: see `LiveServer`.
+        grace_s, max_sessions, make_film: see `LiveServer`.
 
     Attributes:
         instance: tells this start of the server from every other one.
@@ -48,13 +58,14 @@ class Sessions:
         open_capture: Callable[[], Capture] | None,
         grace_s: float,
         max_sessions: int,
+        make_film: MakeFilm | None = None,
     ) -> None:
         self.instance = secrets.token_hex(8)
         self._out, self._make_session = out, make_session
-        self._grace_s, self._max_sessions = grace_s, max_sessions
+        self._grace_s, self._max_sessions, self._make_film = grace_s, max_sessions, make_film
         self._turns = Turns()
         self._made = 0
-        self._cameras: dict[str, CameraSession] = {}
+        self._own: dict[str, OwnSession] = {}
         self._source: SourceSession | None = None
         self.source_name = ""
         if open_capture is not None:
@@ -75,7 +86,7 @@ class Sessions:
             OutputError: a file cannot be written; the others were.
         """
         problem: OutputError | None = None
-        for session in (*self._cameras.values(), self._source):
+        for session in (*self._own.values(), self._source):
             try:
                 if session is not None:
                     session.close("the server was stopped")
@@ -89,58 +100,107 @@ class Sessions:
         """The session that a client wants, and whether it is the one that it had before.
 
         Raises:
-            ValueError: there is none, or too many cameras are tracked already.
+            ValueError: there is none, or too many are tracked already.
         """
         if hello.mode == "source":
             if self._source is None:
                 raise ValueError("this server has no video of its own; use this device's camera")
             return self._source, True
-        if hello.session in self._cameras:
-            return self._cameras[hello.session], True
+        if hello.session in self._own and self._own[hello.session].mode == hello.mode:
+            return self._own[hello.session], True
+        if hello.mode == "film":
+            raise ValueError("this video is not here any more; open it again")
         self._make_room()
-        if len(self._cameras) >= self._max_sessions:
-            raise ValueError(f"busy: {self._max_sessions} cameras are tracked already; try again when one of them has gone")
-        session = CameraSession(secrets.token_urlsafe(16), self._camera_session(), self._turns, self._grace_s, self._end)
-        self._cameras[session.name] = session
-        return session, False
+        out = self._free_folder()
+        session = self._make_session(out, "a browser's camera", CAMERA_FPS)
+        return self._keep(CameraSession(secrets.token_urlsafe(16), session, self._turns, self._grace_s, self._end)), False
+
+    async def add_film(self, open_source: Callable[[], Source], on_close: Callable[[], None] = lambda: None) -> str:
+        """A session for a video file, which waits for its client.
+
+        Args:
+            open_source: opens the file. on_close: called when it is not needed any more, also after an error.
+
+        Returns:
+            The session's name.
+
+        Raises:
+            ValueError: too many are tracked already, or this server takes none.
+            FileNotFoundError, SourceError: the file cannot be opened.
+        """
+        try:
+            if self._make_film is None:
+                raise ValueError("this server takes no video files")
+            self._make_room()
+            film = await asyncio.to_thread(self._make_film, self._free_folder(), open_source, on_close)
+        except BaseException:
+            on_close()
+            raise
+        session = FilmSession(secrets.token_urlsafe(16), film, self._turns, FILM_GRACES * self._grace_s, self._end)
+        self._keep(session)
+        session.start()
+        session.await_client()
+        return session.name
 
     def folder(self, name: str) -> Path | None:
         """Where the results of a session are, which may have ended, in an earlier start of the server too; None if it had
         none. Reads files."""
         if self._source is not None and name == self._source.name:
             return self._source.session.out
-        if name in self._cameras:
-            return self._cameras[name].session.out
+        if name in self._own:
+            return self._own[name].session.out
         files = self._out.glob(f"*/{SEAL}") if self._out.is_dir() else ()
         return next((file.parent for file in files if read_text(file, SMALL) == sealed(name)), None)
 
+    @property
+    def takes_films(self) -> bool:
+        """Whether clients may bring video files."""
+        return self._make_film is not None
+
+    async def prepare(self, name: str) -> None:
+        """Have a session's results in its files; raises OutputError."""
+        if name in self._own:
+            await self._own[name].prepare()
+
     def running(self, name: str) -> dict[str, dict[str, Any]]:
         """What run.json would say of the targets that a session follows now; nothing of one that has ended."""
-        session = self._cameras.get(name) or (self._source if name == "server" else None)
+        session = self._own.get(name) or (self._source if name == "server" else None)
         return session.session.running() if session is not None else {}
 
     def _make_room(self) -> None:
         """End a session that nobody would miss, if there are as many as there may be: its client has gone, and it has
-        written nothing."""
-        if len(self._cameras) >= self._max_sessions:
-            unused = (one for one in self._cameras.values() if not one.clients and not one.session.out.exists())
+        written nothing.
+
+        Raises:
+            ValueError: there is none such.
+        """
+        if len(self._own) >= self._max_sessions:
+            unused = (one for one in self._own.values() if not one.clients and not one.session.out.exists())
             if (session := next(unused, None)) is not None:
                 self._end(session)
+            else:
+                raise ValueError(f"busy: {self._max_sessions} videos are tracked already; try again when one of them has gone")
 
-    def _camera_session(self) -> Session:
+    def _keep(self, session: OwnSession) -> OwnSession:
+        self._own[session.name] = session
+        return session
+
+    def _free_folder(self) -> Path:
         self._made += 1
         while (self._out / f"browser-{self._made}").exists():
             self._made += 1
-        return self._make_session(self._out / f"browser-{self._made}", "a browser's camera", CAMERA_FPS)
+        return self._out / f"browser-{self._made}"
 
-    def _end(self, session: CameraSession) -> None:
-        """A camera's client did not come back."""
-        if self._cameras.pop(session.name, None) is not None:
+    def _end(self, session: OwnSession) -> None:
+        """The client of a session did not come back."""
+        if self._own.pop(session.name, None) is not None:
             self._turns.submit(session, self._finish, session)
 
-    def _finish(self, session: CameraSession) -> None:
+    def _finish(self, session: OwnSession) -> None:
         session.closed = "this session has ended"
         try:
-            session.session.close(f"the browser was gone for {self._grace_s:g} s")
+            session.session.close(f"the browser was gone for {session.grace_s:g} s")
+            if isinstance(session, FilmSession):
+                session.session.frames.close()
         except SiamtrackError as error:  # its client has gone; only the log is left
             _log.error("%s", error)

@@ -33,6 +33,7 @@ class SourceSession(ServedSession):
     """
 
     mode = "source"
+    session: Session
 
     def __init__(self, session: Session, turns: Turns, capture: Capture, open_capture: Callable[[], Capture]) -> None:
         super().__init__("server", session, turns)

@@ -16,9 +16,12 @@ import pytest
 from rendered import rendered_frame
 from webclient import CORNER_WH, Served, WatchedSession
 
+from siamtrack.live.film import Film
+from siamtrack.live.frame_store import FrameStore
 from siamtrack.live.session import Session
 from siamtrack.live.web.server import LiveServer
 from siamtrack.tracking.tracker import Tracker
+from siamtrack.video.source import Source
 
 SEQUENCE = Path(__file__).parents[4] / "shared/data/sequences/val/OTB_Car4"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -40,8 +43,11 @@ def serve_live(tracker: Tracker, tmp_path: Path) -> Iterator[Callable[..., Serve
                 sessions.append(WatchedSession(tracker.backend, tracker.config, out, source, fps))
                 return sessions[-1]
 
+            def make_film(out: Path, open_video: Callable[[], Source], on_close: Callable[[], None]) -> Film:
+                return Film(tracker.backend, tracker.config, FrameStore(open_video, out.parent, on_close), out)
+
             out = settings.pop("out", tmp_path / "out")
-            server = LiveServer(out, make_session, **{"port": 0, **settings})
+            server = LiveServer(out, make_session, **{"port": 0, "make_film": make_film, **settings})
 
             def run() -> None:
                 try:

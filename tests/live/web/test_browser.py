@@ -282,6 +282,8 @@ def test_a_finger_draws_on_a_phone(serve_live: Serve, open_page: Open, clip: Pat
     web.tap("#step", lambda: drawn.extend(web.drawn()) or drawn)
     assert iou(np.array(drawn[0]["targets"][0]["box"]), np.array(rendered_frame(1)[1])) > 0.6
     web.tap(".target button:has-text('Remove')", lambda: web.page.is_visible("#no-targets"))
+    web.tap("#say button:has-text('Undo')", lambda: web.page.is_visible(".target"))
+    assert served.sessions[0].names == ["target-1"]
 
 
 def test_everything_can_be_done_by_keys(serve_live: Serve, open_page: Open, clip: Path) -> None:
@@ -388,3 +390,56 @@ def test_what_is_so_is_said_of_a_hidden_page_a_camera_that_is_off_and_a_lost_tar
     page.keyboard.press("b")
     page.keyboard.press("Enter")
     assert served.sessions[0].names == ["target-1"], "nothing is drawn on a picture that is covered"
+
+
+def test_a_file_is_dropped_tracked_corrected_renamed_and_exported(
+    serve_live: Serve, open_page: Open, clip: Path, tmp_path: Path
+) -> None:
+    served = serve_live()
+    web = open_page(served.url)
+    page = web.page
+    assert page.inner_text("#cover-acts").split("\n")[:2] == ["Start camera", "Open a video file"]
+    data = page.evaluate_handle(
+        """(bytes) => { const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], "clip.mp4")); return data; }""",
+        list(clip.read_bytes()),
+    )
+    page.dispatch_event("#stage", "drop", {"dataTransfer": data})
+    web.ready()
+    page.wait_for_selector("#at-words:text-is('frame 0 of 20, 0:00.00')")
+    web.drag((5, 150, 40, 50), (320, 240))  # the wrong thing
+    page.wait_for_selector(".target")
+    page.keyboard.press(" ")
+    page.wait_for_selector("#at-words:has-text('frame 19 of 20')")
+    page.focus("#at")
+    page.keyboard.press("Home")
+    page.wait_for_selector("#at-words:has-text('frame 0 of 20')")
+    at = page.locator("#tracks").bounding_box()
+    page.mouse.click(at["x"] + at["width"] * 8 / 19, at["y"] + 4)
+    page.wait_for_selector("#at-words:has-text('frame 8 of 20')")
+    page.keyboard.press("a")
+    web.drag(rendered_frame(8)[1], (320, 240))
+    web.said("Target 1 is followed from its new box.")
+    page.keyboard.press(" ")
+    page.wait_for_selector("#at-words:has-text('frame 19 of 20')")
+    page.keyboard.press("[")
+    page.wait_for_selector("#at-words:has-text('frame 8 of 20')")
+    page.keyboard.press("w")
+    page.wait_for_selector("#at-words:has-text('frame 0 of 20')")
+    page.click(".target button:has-text('Rename')")
+    page.fill("#rename-to", "a car")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".target .name:text-is('a-car')")
+    page.reload()
+    page.wait_for_selector(".target .name:text-is('a-car')")
+    page.select_option("#form", "mot")
+    with page.expect_download() as downloading:
+        page.keyboard.press("d")
+    downloading.value.save_as(tmp_path / "labels.zip")
+    with zipfile.ZipFile(tmp_path / "labels.zip") as archive:
+        lines = b"".join(archive.read(name) for name in archive.namelist()).decode().split()
+    rows = [line.split(",") for line in lines if "," in line]
+    assert len(rows) == 20
+    for row in rows[1:]:
+        x, y, *wh = (float(value) for value in row[2:6])
+        assert iou(np.array([x - 1, y - 1, *wh]), np.array(rendered_frame(int(row[0]) - 1)[1])) > 0.5

@@ -43,7 +43,7 @@ def test_a_browser_that_does_not_come_back_leaves_whole_files(serve_live: Serve)
         client.track(frame(1))
         with WebClient(served.url, None) as busy:
             busy.say("hello", version=1, mode="camera")
-            assert "busy: 1 cameras" in busy.wait("refused")["message"]
+            assert "busy: 1 videos" in busy.wait("refused")["message"]
         client.socket.socket.shutdown(socket.SHUT_RDWR)  # killed: it does not say goodbye
     done, recording = (served.out / "browser-1" / name for name in ("target-1/run.json", "recording-1.mp4"))
     until = time.monotonic() + 10

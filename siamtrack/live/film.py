@@ -1,0 +1,299 @@
+"""Targets in a video file that is gone through forward and backward: tracked, corrected at any frame, and tracked on."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from siamtrack.boxes import Box
+from siamtrack.live.capture import Captured
+from siamtrack.live.frame_store import FrameStore
+from siamtrack.live.session import MAX_TARGETS, TRAIL, Scene, upright, write_screenshot
+from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.network import Network
+from siamtrack.tracking.result import State, TrackResult
+from siamtrack.tracking.tracker import Tracker
+from siamtrack.video.overlay import SeenTarget
+from siamtrack.video.results import Recorder, RunSummary
+from siamtrack.video.run import conditions, timed_update
+from siamtrack.video.source import Frame
+
+
+@dataclass
+class _Cursor:
+    """A tracker on its way: the last frame that it saw, and whether it goes forward (1) or backward (-1)."""
+
+    tracker: Tracker
+    at: int
+    step: int
+
+
+@dataclass
+class _FilmTarget:
+    """What is known of a target: its result in each frame, in which of them the user drew it, and the tracker under way."""
+
+    name: str
+    number: int
+    results: dict[int, TrackResult] = field(default_factory=dict)
+    drawn: set[int] = field(default_factory=set)
+    cursor: _Cursor | None = None
+
+
+class Film:
+    """Tracks targets in the frames of a video, in any order that a user likes. Methods may be called from several threads.
+
+    A target is followed from the frame in which it was drawn, as far as one goes; where it was drawn again, that is what
+    counts: what was found behind it is forgotten, and going backward from there replaces what was found before it. Frames
+    that have a result are shown as they are.
+
+    Args:
+        backend, config: of the tracker.
+        frames: of the video; closed here.
+        out: folder of the results: `out/target-N` with boxes.csv, boxes.txt and run.json, written by `write`.
+        about: more plain data for run.json.
+
+    Attributes:
+        scene: what the present frame shows; None before the first `show`.
+        recording: never.
+        changes: counts what was found, drawn, renamed and removed.
+        finished: targets whose files were written last.
+    """
+
+    recording = False
+
+    def __init__(
+        self, backend: Network, config: TrackerConfig, frames: FrameStore, out: Path, about: dict[str, Any] | None = None
+    ) -> None:
+        self.out, self.frames = out, frames
+        self.scene: Scene | None = None
+        self.finished: list[RunSummary] = []
+        self._backend, self._config = backend, config
+        self._about = {"source": frames.name, **conditions(Tracker(backend, config)), **(about or {})}
+        self._targets: dict[str, _FilmTarget] = {}
+        self._made = 0
+        self._steps: deque[float] = deque(maxlen=30)
+        self.changes = self._written = 0
+        self._lock = threading.RLock()
+
+    def show(self, index: int) -> Scene:
+        """Go to a frame, and show what is known of it.
+
+        Raises:
+            IndexError: there is no such frame, or it is not decoded yet.
+        """
+        with self._lock:
+            self._steps.clear()
+            return self._look(self.frames.read(index), 0.0)
+
+    def track(self, index: int) -> Scene:
+        """Go one frame forward or backward, and follow there what is not known yet.
+
+        Raises:
+            IndexError: as `show`. ValueError: it is not next to the present one.
+        """
+        with self._lock:
+            before = self._present().index
+            if abs(index - before) != 1:
+                raise ValueError(f"frame {index} is not next to frame {before}; show it first")
+            frame = self.frames.read(index)
+            self._steps.append(time.perf_counter())
+            spent = [self._follow(target, before, frame) for target in self._targets.values()]
+            return self._look(frame, sum(spent))
+
+    def add(self, box: Sequence[float], frame: Captured | None = None) -> str:
+        """Begin to follow a target; as `Session.add`."""
+        with self._lock:
+            frame = frame or self._present()
+            if len(self._targets) >= MAX_TARGETS:
+                raise ValueError(f"{MAX_TARGETS} targets are followed already; remove one first")
+            target = _FilmTarget(f"target-{self._made + 1}", self._made + 1)
+            self._draw(target, box, frame)
+            self._made += 1
+            self._targets[target.name] = target
+            self._look_again()
+            return target.name
+
+    def reselect(self, name: str, box: Sequence[float], frame: Captured | None = None) -> None:
+        """Correct a target in a frame; as `Session.reselect`. It is followed anew from there."""
+        with self._lock:
+            self._draw(self._targets[name], box, frame or self._present())
+            self._look_again()
+
+    def remove(self, name: str) -> None:
+        """Forget a target and its results.
+
+        Raises:
+            KeyError: no such target.
+        """
+        with self._lock:
+            del self._targets[name]
+            self.changes += 1
+            self._look_again()
+
+    def rename(self, name: str, to: str) -> str:
+        """Give a target another name: of its folder, and so of its category in labels.
+
+        Args:
+            name: that it has. to: letters, digits, - and _ are kept.
+
+        Returns:
+            The new name: with a number, if another target has it.
+
+        Raises:
+            KeyError: no such target. ValueError: nothing of the new name can be kept.
+        """
+        with self._lock:
+            target = self._targets[name]
+            plain = re.sub(r"[^A-Za-z0-9_-]+", "-", to).strip("-")[:40]
+            if not plain:
+                raise ValueError("a name needs letters or digits, such as car")
+            free, number = plain, 1
+            while free in self._targets and free != name:
+                number += 1
+                free = f"{plain}-{number}"
+            target.name = free
+            self._targets = {one.name: one for one in self._targets.values()}
+            self.changes += 1
+            self._look_again()
+            return free
+
+    def screenshot(self) -> Path:
+        """Write the present scene as a PNG; as `Session.screenshot`."""
+        with self._lock:
+            self._present()
+            assert self.scene is not None
+            return write_screenshot(self.out, self.scene)
+
+    def record(self, on: bool) -> Path | None:
+        """Nothing is recorded: a video can be made of the results.
+
+        Raises:
+            ValueError: if it should begin.
+        """
+        if on:
+            raise ValueError("a video file is not recorded; download its results")
+        return None
+
+    def tracks(self) -> list[dict[str, Any]]:
+        """What is known of each target as plain data: name, number, runs of frames [first, last, state], drawn frames."""
+        with self._lock:
+            return [
+                {"name": target.name, "number": target.number, "runs": _runs(target.results), "drawn": sorted(target.drawn)}
+                for target in self._targets.values()
+            ]
+
+    def write(self, ended: str = "done") -> None:
+        """Write all targets' files in place of those that were written before, if anything has changed since.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        with self._lock:
+            if self.changes == self._written:
+                return
+            for done in self.finished:
+                if done.folder.name not in self._targets:  # removed, or renamed
+                    shutil.rmtree(done.folder, ignore_errors=True)
+            self.finished = []
+            for target in self._targets.values():
+                with Recorder(self.out / target.name, {**self._about, "drawn": sorted(target.drawn)}) as recorder:
+                    for index in sorted(target.results):
+                        recorder.add(Frame(index, self.frames.time_of(index), self._size), target.results[index])
+                    self.finished.append(recorder.finish(ended))
+            self._written = self.changes
+
+    def close(self, ended: str = "done") -> None:
+        """As `write`; targets can be drawn and followed on."""
+        self.write(ended)
+
+    def running(self) -> dict[str, dict[str, Any]]:
+        """Nothing: `write` writes whole files."""
+        return {}
+
+    @property
+    def names(self) -> list[str]:
+        """The targets that there are."""
+        with self._lock:
+            return list(self._targets)
+
+    def _draw(self, target: _FilmTarget, box: Sequence[float], frame: Captured) -> None:
+        """The user says where a target is: a tracker that learns it must accept that, and what was found behind it goes."""
+        tracker = Tracker(self._backend, self._config)
+        first = tracker.init(frame.image, upright(box))
+        until = min((index for index in target.drawn if index > frame.index), default=len(self.frames))
+        for index in range(frame.index + 1, until):
+            target.results.pop(index, None)
+        target.results[frame.index] = first
+        target.drawn.add(frame.index)
+        target.cursor = _Cursor(tracker, frame.index, 1)
+        self.changes += 1
+
+    def _follow(self, target: _FilmTarget, before: int, frame: Frame) -> float:
+        """Find a target in a frame if that is to be done; the seconds that it took."""
+        step, cursor = frame.index - before, target.cursor
+        if frame.index in target.drawn:
+            return 0.0
+        if cursor is None or (cursor.at, cursor.step) != (before, step):
+            known, last = frame.index in target.results, target.results.get(before)
+            # What is lost cannot be learned. A correction replaces what was found before it; nothing else does.
+            if last is None or last.state is State.LOST or (known and not (step < 0 and before in target.drawn)):
+                return 0.0
+            cursor = target.cursor = _Cursor(Tracker(self._backend, self._config), before, step)
+            cursor.tracker.init(self.frames.read(before).image, last.box)
+        result, (_, tracker_s) = timed_update(cursor.tracker, frame.image)
+        target.results[frame.index] = result
+        cursor.at = frame.index
+        self.changes += 1
+        return tracker_s
+
+    def _look(self, frame: Frame, tracking_s: float) -> Scene:
+        captured = Captured(frame.index, frame.time_s, frame.image, time.perf_counter())
+        seen = tuple(
+            SeenTarget(target.name, target.number, target.results[frame.index], _trail(target, frame.index))
+            for target in self._targets.values()
+            if frame.index in target.results
+        )
+        span = self._steps[-1] - self._steps[0] if len(self._steps) > 1 else 0.0
+        self.scene = Scene(captured, seen, (len(self._steps) - 1) / span if span else 0.0, tracking_s, False, "")
+        return self.scene
+
+    def _look_again(self) -> None:
+        if self.scene is not None:
+            captured = self.scene.frame
+            self._look(captured, 0.0)
+
+    def _present(self) -> Captured:
+        if self.scene is None:
+            raise ValueError("there is no frame yet; wait for the first one")
+        return self.scene.frame
+
+    @property
+    def _size(self) -> Any:
+        """An image of the frames' size that takes no memory: of a frame, files hold only its size."""
+        return np.broadcast_to(np.uint8(0), self._present().image.shape)
+
+
+def _runs(results: dict[int, TrackResult]) -> list[tuple[int, int, str]]:
+    """Runs of frames with the same state: first, last, state."""
+    runs: list[tuple[int, int, str]] = []
+    for index in sorted(results):
+        state = str(results[index].state)
+        if runs and runs[-1][1] == index - 1 and runs[-1][2] == state:
+            runs[-1] = (runs[-1][0], index, state)
+        else:
+            runs.append((index, index, state))
+    return runs
+
+
+def _trail(target: _FilmTarget, index: int) -> tuple[tuple[float, float], ...]:
+    found = (target.results.get(i) for i in range(max(0, index - TRAIL + 1), index + 1))
+    return tuple(Box(*result.box).center_xy for result in found if result is not None)

@@ -1,0 +1,180 @@
+"""The session of a client that goes through a video file: forward and backward, tracking on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any
+
+from siamtrack.errors import SiamtrackError
+from siamtrack.live.film import Film
+from siamtrack.live.session import Scene
+from siamtrack.live.web.client import Client, Picture
+from siamtrack.live.web.protocol import scene_data
+from siamtrack.live.web.served_session import OwnSession
+
+_POLL_S = 0.25
+
+
+class FilmSession(OwnSession):
+    """Shows one frame of a film after another, as the client steers; arguments as for `OwnSession`.
+
+    Frames in which something is tracked come as fast as they are done, others at the video's own pace.
+    """
+
+    mode = "film"
+    session: Film
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._picture: Picture | None = None
+        self._steered = asyncio.Event()
+        self._step = 0  # 1 forward, -1 backward, 0 stands still
+        self._once = False
+        self._seek: int | None = 0
+        self._told: tuple[Any, ...] = ()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; called in the event loop."""
+        self._task = asyncio.create_task(self._run())
+
+    def enter(self, client: Client) -> None:
+        """A client comes in, and sees the present picture at once."""
+        super().enter(client)
+        self._told = ()
+        if self._picture is not None:
+            client.offer(self._picture)
+        self._steered.set()
+
+    def pause(self, on: bool) -> None:
+        """Stand still, or go forward."""
+        self._go(0 if on else 1)
+
+    def step(self) -> None:
+        """One frame forward."""
+        self._go(1, once=True)
+
+    def backward(self) -> None:
+        """Go backward, frame by frame."""
+        self._go(-1)
+
+    def seek(self, index: int) -> None:
+        """Go to a frame, or as near as there are frames, and stand still there."""
+        self._seek = index
+        self._go(0)
+
+    async def rename(self, name: str, to: str) -> str:
+        """Give a target another name; raises as `Film.rename`."""
+        return await self.change(self.session.rename, name, to)
+
+    async def prepare(self) -> None:
+        """Write all results; raises OutputError."""
+        if not self.closed:
+            await self._in_turn(self.session.write)
+
+    def show_again(self) -> None:
+        """Tell what changed between two frames, and on the timeline."""
+        super().show_again()
+        self._show_tracks()
+
+    def status(self) -> dict[str, Any]:
+        """How the session and its video are doing, as plain data."""
+        frames = self.session.frames
+        return {
+            **super().status(),
+            "state": "running",
+            "problem": frames.problem,
+            "paused": not self._step,
+            "backward": self._step < 0,
+            "live": False,
+            "count": len(frames),
+            "filled": frames.filled,
+        }
+
+    def close(self, ended: str) -> None:
+        """Write all results and let go of the video; raises as `ServedSession.close`."""
+        super().close(ended)
+        self.session.frames.close()
+
+    def _go(self, step: int, once: bool = False) -> None:
+        self._step, self._once = step, once
+        self._steered.set()
+        self.show_status()
+
+    async def _run(self) -> None:
+        due_at = 0.0
+        while not self.closed:
+            try:
+                scene = await self._next_scene()
+            except (SiamtrackError, ValueError, OSError) as error:
+                self.complain(str(error))
+                self._go(0)
+                continue
+            # Any error: else the page would stand still without a reason.
+            except Exception as error:
+                self.complain(f"tracking broke off: {type(error).__name__}: {error}")
+                self._go(0)
+                raise
+            self._tell_news()
+            if scene is None:
+                self._steered.clear()
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self._steered.wait(), _POLL_S)
+                continue
+            self._show(scene)
+            now = time.perf_counter()
+            due_at = now if scene.tracking_s else max(now, due_at + 1 / max(self.session.frames.fps, 1.0))
+            if due_at > now and self._step:
+                await asyncio.sleep(due_at - now)
+
+    async def _next_scene(self) -> Scene | None:
+        """The scene of the next frame to show; None if the picture stands still, or that frame is not decoded yet."""
+        film, count = self.session, len(self.session.frames)
+        if self._seek is not None:
+            if not count:
+                return None
+            index, self._seek = min(self._seek, count - 1), None
+            return await self._in_turn(film.show, index)
+        if not self._step or film.scene is None:
+            return None
+        index = film.scene.frame.index + self._step
+        if not 0 <= index < count:
+            if index < 0 or film.frames.filled:
+                self._go(0)
+            return None
+        if self._once:
+            self._go(0)
+        return await self._in_turn(film.track, index)
+
+    def _show(self, scene: Scene) -> None:
+        shown_at = time.perf_counter()
+
+        def header() -> dict[str, Any]:
+            newest = self.session.scene  # a target may have come while the picture waited
+            same = newest is not None and newest.frame.index == scene.frame.index
+            return {
+                "frames": len(self.session.frames),
+                "dropped": 0,
+                "scene": scene_data(newest if same and newest is not None else scene),
+                "age_ms": round(1000 * (time.perf_counter() - shown_at), 1),
+            }
+
+        self._picture = Picture(scene.frame, header)
+        for client in list(self.clients):
+            client.offer(self._picture)
+
+    def _tell_news(self) -> None:
+        """Tell how many frames there are, and what was tracked, when that has changed, not more often than is looked at."""
+        frames = self.session.frames
+        now = time.monotonic()
+        news = (len(frames), frames.filled, self.session.changes, bool(self._step))
+        if self._told[:4] == news or (self._told and self._step and now - self._told[4] < _POLL_S):
+            return
+        self._told = (*news, now)
+        self.show_status()
+        self._show_tracks()
+
+    def _show_tracks(self) -> None:
+        self.tell_all("tracks", tracks=self.session.tracks())

@@ -1,0 +1,150 @@
+"""Clients' video files: sent piece by piece, tracked, corrected and exported, and removed when nobody needs them."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from webclient import Served, WebClient, box, closed, get, overlap
+
+from siamtrack.labels.results_folder import load_tracks
+from siamtrack.live.web import uploads
+from siamtrack.live.web.uploads import MAX_VIDEO, Uploads
+
+Serve = Callable[..., Served]
+
+
+def ask(served: Served, method: str, path: str, body: bytes = b"") -> tuple[int, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    connection.request(method, path, body, {"Origin": served.url.rstrip("/")})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, json.loads(text) if answer.status == 200 else text
+
+
+def send(served: Served, path: Path, piece: int = 20_000) -> str:
+    """Send a file; the name of its session."""
+    data = path.read_bytes()
+    upload = ask(served, "POST", f"/videos?title={path.name}&size={len(data)}")[1]["upload"]
+    answer: dict[str, str] = {}
+    for at in range(0, len(data), piece):
+        for _ in range(2 if at == piece else 1):  # a piece whose answer was lost comes again
+            status, answer = ask(served, "PUT", f"/videos/{upload}?at={at}", data[at : at + piece])
+            assert status == 200, answer
+    return answer["session"]
+
+
+def walk(client: WebClient, kind: str, to: int, **values: Any) -> dict[str, Any]:
+    """Say something, and wait for the picture of a frame."""
+    client.say(kind, **values)
+    return client.picture(lambda header: header["scene"]["index"] == to)["scene"]
+
+
+def test_a_file_is_tracked_corrected_in_its_middle_and_exported(serve_live: Serve, clip: Path, tmp_path: Path) -> None:
+    served = serve_live()
+    session = send(served, clip)
+    with WebClient(served.url, "film", session) as client:
+        assert (client.welcome["mode"], client.welcome["resumed"]) == ("film", True)
+        ready = client.wait("status", lambda message: message["filled"])
+        assert (ready["count"], ready["paused"], ready["problem"]) == (20, True, "")
+        assert list(served.out.glob(".videos/*")) == [], "what is decoded is not kept"
+        walk(client, "seek", 0, index=0)
+        assert client.ask("add", box=[5, 150, 40, 50])["name"] == "target-1"  # the wrong thing
+        assert overlap(walk(client, "pause", 19, on=False)["targets"][0], 19) < 0.1
+        shown = walk(client, "seek", 10, index=10)
+        client.ask("reselect", name="target-1", box=box(10))
+        assert overlap(walk(client, "pause", 19, on=False)["targets"][0], 19) > 0.6
+        walk(client, "seek", 10, index=10)
+        assert overlap(walk(client, "backward", 1)["targets"][0], 1) > 0.5
+        client.wait("status", lambda message: message["paused"])
+        assert client.ask("rename", name="target-1", to="a car")["name"] == "a-car"
+        tracks = client.wait("tracks")["tracks"]
+        assert [(track["name"], track["drawn"], track["runs"][0][0]) for track in tracks] == [("a-car", [0, 10], 0)]
+        assert walk(client, "seek", 19, index=10**6)["index"] == 19, "behind the end is the end"
+        for message in ({"kind": "record", "on": True}, {"kind": "rename", "name": "x", "to": "y"}):
+            assert "message" in client.ask(**message)
+        assert shown["width"] == 320
+        with zipfile.ZipFile(io.BytesIO(get(served, f"/sessions/{session}/results.zip")[2])) as archive:
+            archive.extractall(tmp_path / "results")
+        video = load_tracks(tmp_path / "results").videos[0]
+        assert video.tracks[0].frames.tolist() == list(range(20))
+        assert all(overlap({"box": xywh}, i) > 0.5 for i, xywh in enumerate(video.tracks[0].boxes_xywh) if i > 0)
+        with zipfile.ZipFile(io.BytesIO(get(served, f"/sessions/{session}/labels/coco.zip")[2])) as archive:
+            coco = json.loads(archive.read(archive.namelist()[0]))
+        assert [category["name"] for category in coco["categories"]] == ["a-car"]
+        assert len(coco["annotations"]) == 20
+        assert get(served, f"/sessions/{session}/labels/nothing.zip")[0] == 404
+    served.stop()
+    again = serve_live(out=served.out)  # written at the end, whoever had not asked for it
+    assert get(again, f"/sessions/{session}/results.zip")[0] == 200
+
+
+def test_a_reload_finds_the_film_as_it_was_and_its_end_removes_it(serve_live: Serve, clip: Path) -> None:
+    served = serve_live(grace_s=0.05, max_sessions=1)
+    session = send(served, clip)
+    with WebClient(served.url, "film", session) as client:
+        walk(client, "seek", 3, index=3)
+        client.ask("add", box=box(3))
+    with WebClient(served.url, "film", session) as client:
+        assert client.picture()["scene"]["index"] == 3
+        assert client.wait("tracks")["tracks"][0]["drawn"] == [3]
+        status, text = ask(served, "POST", f"/videos?title=b.mp4&size={clip.stat().st_size}")
+        assert status == 200
+        status, text = ask(served, "PUT", f"/videos/{text['upload']}?at=0", clip.read_bytes())
+        assert (status, "busy" in text) == (400, True)
+    until = time.monotonic() + 20
+    while not (served.out / "browser-1/target-1/boxes.csv").exists():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    with WebClient(served.url, None) as late:
+        late.say("hello", version=1, mode="film", session=session)
+        assert "not here any more" in late.wait("refused")["message"]
+        assert closed(late) == 4002
+    assert list(served.out.glob(".videos/*")) == []
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n", "no video of a known kind"),
+        (b"ffconcat version 1.0\nfile /etc/hostname\n", "no video of a known kind"),
+        (b"\0\0\0\x18ftypmp42 and nothing more", "cannot be"),
+    ],
+)
+def test_what_is_no_video_is_refused_and_removed(serve_live: Serve, head: bytes, words: str) -> None:
+    served = serve_live()
+    upload = ask(served, "POST", f"/videos?title=a.mp4&size={len(head)}")[1]["upload"]
+    status, text = ask(served, "PUT", f"/videos/{upload}?at=0", head)
+    assert status == 400
+    assert "\n" not in text
+    assert words in text
+    assert list(served.out.glob(".videos/*")) == []
+
+
+def test_pieces_must_fit_and_files_be_of_a_size(serve_live: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = serve_live()
+    for size in (0, MAX_VIDEO + 1):
+        assert ask(served, "POST", f"/videos?title=a.mp4&size={size}")[0] == 400
+    upload = ask(served, "POST", "/videos?title=a.mp4&size=100")[1]["upload"]
+    for at, piece in ((0, b""), (5, b"x"), (0, bytes(101)), (0, bytes(5 * 2**20))):
+        assert ask(served, "PUT", f"/videos/{upload}?at={at}", piece)[0] == 400
+    assert ask(served, "PUT", "/videos/other?at=0", b"x")[0] == 400
+    kept = Uploads(tmp_path / "videos")
+    for _ in range(uploads.MAX_UPLOADS):
+        first = kept.begin("a", 10)
+        kept.add(first, 0, b"\0\0\0\x18ftyp")
+    with pytest.raises(ValueError, match="busy"):
+        kept.begin("b", 10)
+    monkeypatch.setattr(uploads, "STALE_S", -1.0)
+    kept.begin("c", 10)
+    assert list((tmp_path / "videos").iterdir()) == [], "who sends nothing more is given up"
+    kept.close()
+    assert not (tmp_path / "videos").exists()
