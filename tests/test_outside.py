@@ -242,6 +242,12 @@ def opencv_error() -> Exception:
     raise AssertionError
 
 
+def led_to_by(cause: Exception) -> OSError:
+    error = OSError("libllvmlite is not there")
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -257,6 +263,13 @@ def opencv_error() -> Exception:
         (FileNotFoundError("x not found; give another"), "x not found; give another"),
         (OutputError("x cannot be written"), "x cannot be written"),
         (MemoryError("Unable to allocate 6 TiB"), "out of memory (Unable to allocate 6 TiB)"),
+        (MemoryError(), "out of memory (no reason given)"),
+        (ImportError("av/filter.so: failed to map segment from shared object"), "out of memory (av/filter.so: failed"),
+        (RuntimeError("[ONNXRuntimeError] : 1 : FAIL : std::bad_alloc"), "ulimit -v"),
+        (
+            led_to_by(ImportError("libx.so: failed to map segment from shared object")),
+            "out of memory (libllvmlite is not there)",
+        ),
         (OverflowError("int too large"), "a number is too large (int too large)"),
         (opencv_error(), "OpenCV cannot do this"),
         (ValueError("a\nb" + "c" * 9000), "a b" + "c" * 500),
@@ -268,7 +281,7 @@ def test_errors_of_the_system_are_one_line(
     def fail(**_: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(cli, "_chosen", lambda words: fail)
     monkeypatch.setattr(sys, "argv", ["siamtrack", "doctor"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -284,6 +297,6 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) ->
     def fail(**_: object) -> None:
         raise KeyError("x")
 
-    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(cli, "_chosen", lambda words: fail)
     with pytest.raises(KeyError):
         cli.main()

@@ -135,20 +135,36 @@ def _in_words(error: Exception) -> str | None:
     # typer carries its own copy of click: a usage error is known by what it can do, not by its class.
     if hasattr(error, "format_message"):
         return str(error.format_message())
+    if _lacks_memory(error):
+        return f"out of memory ({one_line(error) or 'no reason given'}); {MORE_MEMORY}"
     if isinstance(error, OSError) and not isinstance(error, SiamtrackError) and error.strerror:
         paths = " and ".join(one_line(path) for path in (error.filename, error.filename2) if path is not None)
         advice = _ADVICE.get(error.errno or 0, "mend that, or give another path")
         return f"{paths or 'a file'} cannot be used ({error.strerror}); {advice}"
     if isinstance(error, (SiamtrackError, ValueError, OSError)):
         return str(error) or type(error).__name__
-    if isinstance(error, MemoryError):
-        return f"out of memory ({error or 'no reason given'}); end other programs, or take smaller pictures or fewer items"
     if isinstance(error, OverflowError):
         return f"a number is too large ({error}); whole numbers of 64 bits are the largest"
     if type(error).__module__ == "cv2":  # not imported here for its class alone
         return f"OpenCV cannot do this ({getattr(error, 'err', '') or error}); is a picture larger than it takes?"
     return None
 
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Whether an error, or what led to it, means that no memory was to be had: libraries of C say it by other classes."""
+    while error is not None:
+        if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+NO_MEMORY = re.compile(
+    r"bad_alloc|failed to map segment|(can.?t|cannot|unable to|failed to) allocate|insufficient memory", re.IGNORECASE
+)
+"""What libraries say of it when they are loaded (glibc), and when they compute (ONNX Runtime, PyTorch, OpenCV, numpy)."""
+
+MORE_MEMORY = "end other programs, raise a limit (ulimit -v), or take smaller pictures or fewer items"
 
 _ADVICE = {
     errno.ENOENT: "check the path",
