@@ -23,8 +23,7 @@ from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.overlay import SeenTarget
-from siamtrack.video.results import Recorder, RunSummary
-from siamtrack.video.run import conditions, timed_update
+from siamtrack.video.results import Recorder, RunSummary, conditions, timed_update
 from siamtrack.video.source import Frame
 
 
