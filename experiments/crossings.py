@@ -36,6 +36,7 @@ from rich.table import Table
 from siamtrack.boxes import Box, iou
 from siamtrack.data.layout import find_sequences
 from siamtrack.data.sequence import BAD_INPUT, Sequence, reason
+from siamtrack.drawing import COLORS, draw_outline, put_text
 from siamtrack.eval.evaluate import run_together, subset
 from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.runner import shared
@@ -44,7 +45,7 @@ from siamtrack.frames import Image
 from siamtrack.system import write_whole
 from siamtrack.tracking.crop import SearchRegion, mean_color
 from siamtrack.tracking.result import State, TrackResult
-from siamtrack.video.overlay import COLORS, contact_sheet, draw_outline, put_text
+from siamtrack.video.overlay import contact_sheet
 
 MIN_FRAMES, MAX_FRAMES, MIN_SIZE_PX = 40, 70, 16.0
 """What a sequence needs, and what is used of it: smaller targets, mirrored and blended, are blots that resemble nothing."""

@@ -1,15 +1,31 @@
 """siamtrack: point at anything in a video, and it is followed.
 
+A video, frame by frame, or at once into a folder:
+
     import siamtrack
+
+    for step in siamtrack.track("clip.mp4", box=(x, y, w, h)):
+        print(step.index, step.result.box, step.result.score, step.result.state)
+
+    results = siamtrack.track("clip.mp4", box=(x, y, w, h), save="runs/clip")
+    results.to_pandas()
+
+Your own loop, with one target or many:
 
     tracker = siamtrack.load()
     tracker.init(frame, (x, y, w, h))
-    result = tracker.update(frame)
+    result = tracker.update(next_frame)
 
-    for step in siamtrack.track("clip.mp4", box=(x, y, w, h)):
-        print(step.index, step.result.box, step.result.score)
+    group = siamtrack.load_multi()
+    group.add("car", frame, (x, y, w, h))
+    group.add("bus", frame, (x, y, w, h))
+    group.update(next_frame)["car"].box
 
-Importing this module is light: torch is imported by the first call that needs it.
+Many targets in many videos: `siamtrack.batch`. Boxes are 0-based (x, y, width, height) in pixels; frames are BGR uint8 of shape
+(height, width, 3), as OpenCV reads them. What goes wrong is a `siamtrack.SiamtrackError`, a `ValueError` or a
+`FileNotFoundError`, and says what to do.
+
+Importing this module takes no time; the parts come when they are asked for.
 """
 
 from __future__ import annotations
@@ -27,11 +43,12 @@ from siamtrack.errors import (
 )
 
 if TYPE_CHECKING:
-    from siamtrack.api import Step, load, track
+    from siamtrack.api import load, load_multi, track
     from siamtrack.batch.driver import batch
     from siamtrack.boxes import Box
+    from siamtrack.results import RunResults, Step, Steps
     from siamtrack.tracking.config import TrackerConfig
-    from siamtrack.tracking.result import State, TrackResult
+    from siamtrack.tracking.result import State, TargetResults, TrackResult
     from siamtrack.tracking.tracker import MultiTracker, Tracker
     from siamtrack.verify.verifier import Verifier
 
@@ -39,11 +56,15 @@ __version__ = "0.13.0"
 
 _HOMES = {
     "load": "siamtrack.api",
+    "load_multi": "siamtrack.api",
     "track": "siamtrack.api",
-    "Step": "siamtrack.api",
+    "RunResults": "siamtrack.results",
+    "Step": "siamtrack.results",
+    "Steps": "siamtrack.results",
     "batch": "siamtrack.batch.driver",
     "Box": "siamtrack.boxes",
     "State": "siamtrack.tracking.result",
+    "TargetResults": "siamtrack.tracking.result",
     "Tracker": "siamtrack.tracking.tracker",
     "MultiTracker": "siamtrack.tracking.tracker",
     "TrackerConfig": "siamtrack.tracking.config",
@@ -58,10 +79,13 @@ __all__ = [
     "DisplayError",
     "MultiTracker",
     "OutputError",
+    "RunResults",
     "SiamtrackError",
     "SourceError",
     "State",
     "Step",
+    "Steps",
+    "TargetResults",
     "TrackResult",
     "Tracker",
     "TrackerConfig",
@@ -70,6 +94,7 @@ __all__ = [
     "__version__",
     "batch",
     "load",
+    "load_multi",
     "track",
 ]
 

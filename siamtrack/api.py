@@ -1,41 +1,24 @@
-"""`siamtrack.load` and `siamtrack.track`: what most people import."""
+"""`siamtrack.load`, `load_multi` and `track`: what most people import."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from siamtrack.backends.select import open_backend
+from siamtrack.boxes import Box, four_numbers
 from siamtrack.config import build, nearest, replace
 from siamtrack.errors import ConfigError, OldKeyWarning, shown
-from siamtrack.frames import Image
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.models import BOX_MODELS, DEFAULT_MODEL
+from siamtrack.outside import whole
+from siamtrack.results import RunResults, Steps
 from siamtrack.tracking.config import PRESETS, TrackerConfig
-from siamtrack.tracking.result import TrackResult
-from siamtrack.tracking.tracker import Tracker
+from siamtrack.tracking.tracker import MultiTracker, Tracker
 from siamtrack.video.open_source import open_source
-
-
-@dataclass(frozen=True)
-class Step:
-    """One frame of `track`.
-
-    Attributes:
-        index: 0-based frame number in the source.
-        time_s: the frame's own time in seconds from the start of the source.
-        frame: (H, W, 3) BGR uint8.
-        result: what the tracker says; for the first frame the given box with score 1.
-    """
-
-    index: int
-    time_s: float
-    frame: Image
-    result: TrackResult
+from siamtrack.video.run import run
 
 
 def load(
@@ -66,6 +49,21 @@ def load(
     return tracker_from(load_weights(model), device, precision, backend, **overrides)
 
 
+def load_multi(
+    model: str | Path = DEFAULT_MODEL, device: str = "auto", precision: str = "auto", backend: str = "auto", **overrides: Any
+) -> MultiTracker[Any]:
+    """A tracker of any number of targets, with weights; arguments and errors as for `load`.
+
+    Example:
+        >>> group = siamtrack.load_multi()                              # doctest: +SKIP
+        >>> group.add("car", first_frame, (120, 80, 64, 48))            # doctest: +SKIP
+        >>> group.update(next_frame)["car"].box                         # doctest: +SKIP
+        Box(x=122.4, y=80.9, w=64.3, h=48.2)
+    """
+    tracker = load(model, device, precision, backend, **overrides)
+    return MultiTracker(tracker.backend, tracker.config)
+
+
 def tracker_from(
     weights: Weights, device: str = "auto", precision: str = "auto", backend: str = "auto", **overrides: Any
 ) -> Tracker:
@@ -94,33 +92,90 @@ def model_defaults(model: str) -> dict[str, Any]:
     return {"scale_search": "box"} if model in BOX_MODELS else {}
 
 
+@overload
+def track(
+    source: str | int | Path,
+    box: Iterable[float],
+    model: str | Path | Tracker = ...,
+    start: int = ...,
+    save: None = ...,
+    overlay: bool = ...,
+    **overrides: Any,
+) -> Steps: ...
+@overload
+def track(
+    source: str | int | Path,
+    box: Iterable[float],
+    model: str | Path | Tracker = ...,
+    start: int = ...,
+    *,
+    save: str | Path,
+    overlay: bool = ...,
+    **overrides: Any,
+) -> RunResults: ...
+
+
 def track(
     source: str | int | Path,
     box: Iterable[float],
     model: str | Path | Tracker = DEFAULT_MODEL,
     start: int = 0,
+    save: str | Path | None = None,
+    overlay: bool = False,
     **overrides: Any,
-) -> Iterator[Step]:
-    """Track one target through a source, frame by frame, starting with the given box.
+) -> Steps | RunResults:
+    """Track one target through a source, starting with the given box: frame by frame, or at once into a folder.
 
     Args:
         source: a video file, an image folder or glob, a camera, a stream URL, or a pipe; see `video.open_source`.
         box: `(x, y, w, h)` of the target in frame `start`, 0-based pixels.
         model: as for `load`, or a tracker.
         start: 0-based frame to begin at; earlier ones are skipped.
+        save: a folder for boxes.csv, boxes.txt and run.json, as `siamtrack track` writes them. All frames are then tracked
+            before this returns; what comes live, until it is interrupted.
+        overlay: with `save`: also write overlay.mp4, with the box drawn.
         **overrides: as for `load`.
 
-    Yields:
-        A `Step` a frame, the first being the given box.
+    Returns:
+        Without `save` an iterator of `Step`s, one a frame, the first being the given box; each is tracked when it is asked
+        for, and memory does not grow. With `save` the results of all frames, which are a sequence of the same.
 
     Raises:
-        FileNotFoundError, SourceError: the source cannot be opened, or breaks off; every frame before was yielded.
-        ValueError: the box cannot be used, or overrides were given beside a tracker.
+        FileNotFoundError, SourceError: the source cannot be opened, or has no frame `start`.
+        ValueError: a box or start that cannot be used; overrides beside a tracker, or `overlay` without `save`.
+        OutputError: the folder cannot be written.
+        Others, as for `load`. All of them come from this call, before anything is tracked. Later, an iterator raises
+        SourceError where the source breaks off, after every frame before; with `save` that is a warning.
+
+    Example:
+        >>> for step in siamtrack.track("clip.mp4", (120, 80, 64, 48)):             # doctest: +SKIP
+        ...     print(step.index, step.result.box, step.result.score)
+        >>> results = siamtrack.track("clip.mp4", (120, 80, 64, 48), save="runs/clip")      # doctest: +SKIP
+        >>> results[7].plot().shape                                                 # doctest: +SKIP
+        (360, 640, 3)
     """
     if isinstance(model, Tracker) and overrides:
         raise ValueError(f"{', '.join(overrides)} given beside a tracker, which has its settings already; give them to load()")
-    tracker = model if isinstance(model, Tracker) else load(model, **overrides)
-    with open_source(source) as frames, closing(frames.read_ahead(start)) as items:
-        for item in items:
-            result = tracker.init(item.image, box) if item.index == start else tracker.update(item.image)
-            yield Step(item.index, item.time_s, item.image, result)
+    if overlay and save is None:
+        raise ValueError("overlay=True without save: there is no folder to write it to; give save=FOLDER, or step.plot()")
+    first, given = whole(start, "start", least=0), Box(*four_numbers(box))
+    frames = open_source(source)
+    try:
+        tracker, about = (model, {}) if isinstance(model, Tracker) else _load_told(model, **overrides)
+        if save is None:
+            return Steps(tracker, frames, given, first)
+    except BaseException:
+        frames.close()
+        raise
+    with frames:
+        summary = run(tracker, frames, save, given, first, video=overlay, about=about)
+    if summary.ended != "done":
+        message = f"{frames.name}: {summary.ended}; the results of the {summary.frames} frames before are in {summary.folder}"
+        warnings.warn(message, stacklevel=2)
+    return RunResults(summary.folder)
+
+
+def _load_told(model: str | Path, **overrides: Any) -> tuple[Tracker, dict[str, Any]]:
+    """What `load` gives, and what run.json tells of it."""
+    weights = load_weights(model)
+    return tracker_from(weights, **overrides), {"model": str(model), "weights_sha256": weights.sha256}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese, exemplar_cells
 from siamtrack.system import network_threads
 from siamtrack.tracking.network import BoxMaps, Floats, Response, Search
+
+Result = TypeVar("Result")
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 """Searches in a pass: their number is padded to one of these, so that few captured graphs serve any number."""
@@ -51,43 +54,65 @@ class TorchBackend(Backend):
     ) -> None:
         super().__init__(net.model, str(device), precision)
         self._device, self._pid = device, os.getpid()
+        self._thread: ThreadPoolExecutor | None = None
         if device.type == "cpu":
             torch.set_num_threads(network_threads())
         graphs = {name: graph.to(device) for name, graph in make_graphs(net, PRECISIONS[precision]).items()}
         self._embed, self._kernel, self._head = graphs["embed"], graphs.get("kernel"), graphs.get("box", graphs["match"])
-        on_device = device.type == "cuda" if crops_on_device is None else crops_on_device
-        self._pass = DevicePass(self._maps, device) if on_device else None
+        self._crops_on_device = device.type == "cuda" if crops_on_device is None else crops_on_device
+        self._pass = DevicePass(self._maps, device) if self._crops_on_device else None
 
-    @torch.inference_mode()
     def embed_exemplar(self, crops: Sequence[Image]) -> tuple[Floats, Floats | None]:
         """Embeddings (K, C, 6, 6), and kernels (K, c, 4, 4) where there is a box head."""
-        self._check_process()
+        return self._here(self._embed_exemplar, crops)
+
+    def respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:
+        """All searches of one crop size in one pass on CUDA, one by one on a CPU."""
+        return self._here(self._respond, image, searches)
+
+    def _here(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """Do some work in this process, which may be a fork of the one that made the backend.
+
+        A fork's child has none of the threads of OpenMP that its parent computes with, and the thread that forked would wait
+        for them for ever. A thread that the child starts gets some of its own.
+
+        Raises:
+            SiamtrackError: this is a fork's child, to which CUDA memory does not belong.
+        """
+        if os.getpid() != self._pid:
+            if self._device.type == "cuda":
+                raise SiamtrackError(
+                    "a PyTorch backend on CUDA was used after a fork, which cannot work; load the tracker in the process that "
+                    "uses it, or start processes by 'spawn'"
+                )
+            self._pid, self._thread = os.getpid(), ThreadPoolExecutor(1)
+        if self._thread is not None:
+            return self._thread.submit(work, *arguments).result()
+        return work(*arguments)
+
+    @torch.inference_mode()
+    def _embed_exemplar(self, crops: Sequence[Image]) -> tuple[Floats, Floats | None]:
         with self._clocked():
             exemplar = exemplar_cells(self._embed(torch.from_numpy(np.stack(crops)).to(self._device)))
             kernel = None if self._kernel is None else self._kernel(exemplar).cpu().numpy()
-            return exemplar.cpu().numpy(), kernel
+            # In one order of memory, also after pickling: sums depend on it.
+            return np.ascontiguousarray(exemplar.cpu().numpy()), None if kernel is None else np.ascontiguousarray(kernel)
 
     @torch.inference_mode()
-    def respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:
-        """All searches of one crop size in one pass on CUDA, one by one on a CPU."""
+    def _respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:
         if self._pass is not None:
             with self._clocked():
                 return self._pass.respond(image, searches)
-        self._check_process()
         crops = [search.region.extract(image, search.pad_color) for search in searches]
         with self._clocked():
             return [self._one(crop, search) for crop, search in zip(crops, searches, strict=True)]
 
-    def _check_process(self) -> None:
-        """Raise in a fork's child: OpenMP's threads stay with the parent, and waiting for them would hang."""
-        if os.getpid() != self._pid:
-            raise SiamtrackError(
-                "a PyTorch backend was used after a fork, which would hang; load the tracker in the process that uses it, or "
-                "start processes by 'spawn'"
-            )
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pass": None, "_thread": None}  # they belong to this process
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _pid=os.getpid())
+        self._pass = DevicePass(self._maps, self._device) if self._crops_on_device else None
 
     def _one(self, crop: Image, search: Search) -> Response:
         exemplar, kernel, size_wh = (torch.from_numpy(each).to(self._device) for each in exemplar_arrays(search))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from siamtrack.boxes import Box, from_center
 from siamtrack.frames import Image, as_bgr
@@ -12,11 +12,9 @@ from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.crop import SearchRegion
 from siamtrack.tracking.decode import Candidate, Decoder
 from siamtrack.tracking.network import Network, Response, Search
-from siamtrack.tracking.result import TrackResult
+from siamtrack.tracking.result import Name, TargetResults, TrackResult
 from siamtrack.tracking.scene_cut import SceneCut
 from siamtrack.tracking.target import Target
-
-Name = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -35,24 +33,27 @@ class FrameDetails:
 class MultiTracker(Generic[Name]):
     """Follows any number of targets in one video, which come and go at any frame.
 
-    Each target is followed as a `Tracker` of its own would follow it: on a CPU to the last bit; on a GPU sums are in another
-    order, and boxes agree as far as float rounding does.
+    Use `siamtrack.load_multi` to get one with weights. Each target is followed as a `Tracker` of its own would follow it: on a
+    CPU to the last bit; on a GPU sums are in another order, and boxes agree as far as float rounding does.
 
     Args:
-        backend: runs the network.
-        config: the tracker's constants, the same for all targets.
+        backend: runs the network. config: the tracker's constants, the same for all targets.
 
     Example:
-        >>> group = MultiTracker(tracker.backend, tracker.config)       # doctest: +SKIP
+        >>> group = siamtrack.load_multi()                              # doctest: +SKIP
         >>> group.add("car", first_frame, (120, 80, 64, 48))            # doctest: +SKIP
+        >>> group.add("bus", first_frame, (300, 60, 90, 70))            # doctest: +SKIP
         >>> group.update(next_frame)["car"].box                         # doctest: +SKIP
         Box(x=122.4, y=80.9, w=64.3, h=48.2)
+        >>> group.remove("bus")                                         # doctest: +SKIP
     """
 
     def __init__(self, backend: Network, config: TrackerConfig) -> None:
         self.backend, self.config = backend, config
         self._decoder = Decoder(config)
         self._targets: dict[Name, Target] = {}
+        self._ids: dict[Name, int] = {}
+        self._added = 0
         self._scene: SceneCut | None = None
 
     def add(self, name: Name, frame: Any, box: Iterable[float]) -> TrackResult:
@@ -74,6 +75,9 @@ class MultiTracker(Generic[Name]):
         if not self._targets and self.config.redetect:
             self._scene = SceneCut(image)
         self._targets[name] = target
+        if name not in self._ids:
+            self._added += 1
+            self._ids[name] = self._added
         return target.first
 
     def remove(self, name: Name) -> None:
@@ -82,16 +86,17 @@ class MultiTracker(Generic[Name]):
         Raises:
             KeyError: there is none of that name.
         """
-        del self._targets[name]
+        del self._targets[name], self._ids[name]
 
-    def update(self, frame: Any) -> dict[Name, TrackResult]:
+    def update(self, frame: Any) -> TargetResults[Name]:
         """Find every target in the next frame; nothing is done if there are none.
 
         Args:
             frame: as for `add`, and of the same size.
 
         Returns:
-            A result a name, in the order in which the names were first added.
+            A result a name, in the order in which the names were first added. As detections they have ids: 1 for the first
+            target that was ever added, and so on.
 
         Raises:
             ValueError: the frame cannot be used, or its size is not that of the first; no target has moved.
@@ -121,14 +126,14 @@ class MultiTracker(Generic[Name]):
             raise
 
         cut = self._scene is not None and self._scene.is_cut(image)
-        results = {}
+        results: dict[Name, TrackResult] = {}
         for (name, target), seen in zip(self._targets.items(), candidates, strict=True):
             # 5. Target: where it went.
             candidate = target.follow(seen)
             # 6. State: how sure that is, how large the target is now, and whether it updates its template.
             results[name] = target.judge(candidate, cut)
             target.update_template(image, results[name])
-        return results
+        return TargetResults(results, list(self._ids.values()))
 
     def _decode(self, target: Target, regions: list[SearchRegion], responses: Iterator[Response]) -> list[Candidate]:
         """A candidate for each region of a target, of the next responses."""
@@ -164,11 +169,11 @@ class MultiTracker(Generic[Name]):
 class Tracker:
     """Follows one target from the box it is given: a `MultiTracker` of one.
 
-    Use `siamtrack.load` to get one with weights.
+    Use `siamtrack.load` to get one with weights. It may be pickled, and used after a fork: in CUDA memory it lives in the
+    process that made it, and a fork's child is told so. One tracker is for one thread at a time; several may share a backend.
 
     Args:
-        backend: runs the network.
-        config: the tracker's constants.
+        backend: runs the network. config: the tracker's constants.
 
     Example:
         >>> tracker = siamtrack.load()                              # doctest: +SKIP
@@ -216,6 +221,9 @@ class Tracker:
 
         Args:
             frame: as for `init`, and of the same size.
+
+        Returns:
+            The box in this frame, how sure that is, and the state.
 
         Raises:
             RuntimeError: `init` was not called.

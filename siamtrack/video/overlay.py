@@ -10,23 +10,14 @@ import cv2
 import numpy as np
 
 from siamtrack.boxes import Box
+from siamtrack.drawing import LONGEST_LABEL, SHIFT, draw_outline, draw_result, put_text, text_size
 from siamtrack.frames import Image
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import FrameDetails
 
-COLORS = {State.TRACKING: (115, 158, 0), State.UNCERTAIN: (0, 159, 230), State.LOST: (0, 94, 213)}
-"""BGR by state: bluish green, orange, vermilion of the Okabe-Ito palette, which colour-blind people tell apart."""
-
 PALETTE = ((178, 114, 0), (0, 159, 230), (115, 158, 0), (167, 121, 204), (233, 180, 86), (0, 94, 213), (66, 228, 240))
-"""BGR by a target's number: blue, orange, green, purple, sky, vermilion, yellow of the same palette. The web page names the
-same ones."""
-
-LONGEST_LABEL = 24
-"""Letters of a name that are written at its box."""
-
-_SHIFT = 3  # fractional bits of OpenCV's drawing calls: a box moves smoothly, not by whole pixels
-_DASHES = {State.TRACKING: None, State.UNCERTAIN: (6.0, 8.0), State.LOST: (0.5, 9.0)}
-"""Length of a dash and of the gap behind it, in widths of half a line; the ends of a dash are round and stick out."""
+"""BGR by a target's number: blue, orange, green, purple, sky, vermilion, yellow of the Okabe-Ito palette. The web page names
+the same ones."""
 
 
 def draw(image: Image, result: TrackResult, caption: str = "", details: FrameDetails | None = None, name: str = "") -> Image:
@@ -44,18 +35,9 @@ def draw(image: Image, result: TrackResult, caption: str = "", details: FrameDet
         _draw_regions(canvas, details.regions)
         if details.candidate is not None:
             caption += f"  logit {details.candidate.logit:+.1f}  margin {details.candidate.margin:+.1f}"
-    height, width = canvas.shape[:2]
-    line = max(2, round(min(height, width) / 300))
-    size = max(0.45, min(height, width) / 500)
-    draw_outline(canvas, result, COLORS[result.state], line)
-    x, y, _, h = result.box
-    label = f"{result.score:.2f}" if result.state is State.TRACKING else f"{result.state} {result.score:.2f}"
-    label = f"{name[:LONGEST_LABEL]}  {label}" if name else label
-    (_, text_height), _ = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
-    above = int(y) - line - 3
-    put_text(canvas, label, (int(x), above if above > text_height else int(y + h) + text_height + line + 3), size)
+    draw_result(canvas, result, name)
     if caption:
-        put_text(canvas, caption, (6, height - 8), size)
+        put_text(canvas, caption, (6, canvas.shape[0] - 8), text_size(canvas))
     return canvas
 
 
@@ -113,16 +95,16 @@ def draw_targets(
     for target in targets:  # after all boxes: a label must stay readable
         _draw_label(canvas, target, unit)
     if caption:
-        put_text(canvas, caption, (6, canvas.shape[0] - 8), max(0.45, min(canvas.shape[:2]) / 500))
+        put_text(canvas, caption, (6, canvas.shape[0] - 8), text_size(canvas))
     return canvas
 
 
 def _draw_trail(canvas: Image, target: SeenTarget, line: int) -> None:
     color = np.array(color_of(target.number))
-    points = np.round(np.array(target.trail).reshape(-1, 2) * 2**_SHIFT).astype(int)
+    points = np.round(np.array(target.trail).reshape(-1, 2) * 2**SHIFT).astype(int)
     for age, (a, b) in enumerate(pairwise(points), 1):
         faded = tuple(int(value) for value in color * (0.35 + 0.65 * age / len(points)))
-        cv2.line(canvas, tuple(map(int, a)), tuple(map(int, b)), faded, line, cv2.LINE_AA, _SHIFT)
+        cv2.line(canvas, tuple(map(int, a)), tuple(map(int, b)), faded, line, cv2.LINE_AA, SHIFT)
 
 
 def _draw_label(canvas: Image, target: SeenTarget, unit: float) -> None:
@@ -144,31 +126,6 @@ def _draw_label(canvas: Image, target: SeenTarget, unit: float) -> None:
     cv2.putText(canvas, label, origin, cv2.FONT_HERSHEY_SIMPLEX, size, ink, max(1, round(unit)), cv2.LINE_AA)
 
 
-def draw_outline(canvas: Image, result: TrackResult, color: tuple[int, int, int], line: int) -> None:
-    """Draw a box onto a frame: solid where it is TRACKING, dashed UNCERTAIN, dotted LOST, where it claims nothing.
-
-    Args:
-        canvas: (H, W, 3) BGR uint8; drawn on. color: BGR. line: width in pixels.
-    """
-    x, y, w, h = result.box
-    corners = np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h), (x, y)])
-    for paint, width in (((0, 0, 0), line + 2), (color, line)):  # a dark rim is seen on any background
-        for a, b in pairwise(corners):
-            for start, end in _dashes(float(np.hypot(*(b - a))), _DASHES[result.state], line / 2):
-                points = [tuple(int(v) for v in np.round((a + (b - a) * t) * 2**_SHIFT)) for t in (start, end)]
-                cv2.line(canvas, points[0], points[1], paint, width, cv2.LINE_AA, _SHIFT)
-
-
-def _dashes(length: float, dashes: tuple[float, float] | None, unit: float) -> list[tuple[float, float]]:
-    """Parts of a line to draw, as shares of it; its two ends are always drawn, so that corners are seen."""
-    if dashes is None or length <= 0:
-        return [(0.0, 1.0)]
-    dash, gap = dashes[0] * unit, dashes[1] * unit
-    count = max(1, round(length / (dash + gap)))
-    period, half = 1 / count, dash / length / 2
-    return [(max(0.0, i * period - half), min(1.0, i * period + half)) for i in range(count + 1)]
-
-
 def contact_sheet(images: Sequence[Image], columns: int = 4, width: int = 1280) -> Image:
     """Frames side by side in one picture, in reading order.
 
@@ -184,15 +141,3 @@ def contact_sheet(images: Sequence[Image], columns: int = 4, width: int = 1280) 
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
     return np.vstack(rows)  # type: ignore[return-value]
-
-
-def put_text(canvas: Image, text: str, origin: tuple[int, int], size: float) -> None:
-    """Write white text with a dark rim, which can be read on any background.
-
-    Args:
-        canvas: (H, W, 3) BGR uint8; written on. origin: where the text's baseline begins, pixels. size: OpenCV's scale.
-    """
-    # The rim is the same thin text, moved: a thicker one is wider in OpenCV 5, and runs away from what it should surround.
-    around = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if dx or dy]
-    for (dx, dy), paint in [*((step, (0, 0, 0)) for step in around), ((0, 0), (255, 255, 255))]:
-        cv2.putText(canvas, text, (origin[0] + dx, origin[1] + dy), cv2.FONT_HERSHEY_SIMPLEX, size, paint, 1, cv2.LINE_AA)

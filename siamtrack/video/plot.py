@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.drawing import COLORS
 from siamtrack.errors import OutputError
 from siamtrack.frames import Image
 from siamtrack.tracking.result import State
 from siamtrack.video.moment import clock
-from siamtrack.video.overlay import COLORS
 
 SIZE_WH = (1280, 400)
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 1250, 60, 330

@@ -183,11 +183,12 @@ def boxes_of(tracker: siamtrack.Tracker) -> list[Any]:
     return [tracker.update(rendered_frame(i)[0]) for i in range(1, 4)]
 
 
-def _child(tracker: siamtrack.Tracker, queue: Any) -> None:
-    try:
-        queue.put(boxes_of(tracker))
-    except SiamtrackError as error:
-        queue.put(str(error))
+def _child(tracker: siamtrack.Tracker, expected: list[Any]) -> None:
+    assert boxes_of(tracker) == expected
+    pid = os.fork()
+    if pid == 0:
+        os._exit(int(boxes_of(tracker) != expected))
+    assert os.waitpid(pid, 0)[1] == 0
 
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino", "torch"])
@@ -206,11 +207,19 @@ def test_a_tracker_works_pickled_after_a_fork_and_in_threads(backend: str) -> No
     for thread in threads:
         thread.join()
     assert found == [expected] * 3
-    if backend != "openvino":  # whose own threads do not live through a fork
-        context = multiprocessing.get_context("fork")
-        queue = context.Queue()
-        process = context.Process(target=_child, args=(tracker, queue))
-        process.start()
-        answer = queue.get(timeout=60)
-        process.join()
-        assert answer == expected if backend == "onnx" else "used after a fork" in answer
+    # In a child, and in a child's child.
+    process = multiprocessing.get_context("fork").Process(target=_child, args=(tracker, expected))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    # In the middle of a video, too.
+    frame = rendered_frame(5)[0]
+    assert pickle.loads(pickle.dumps(tracker)).update(frame) == tracker.update(frame)
+
+
+def test_cuda_in_a_forks_child_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = siamtrack.load(backend="torch", device="cpu")
+    monkeypatch.setattr(tracker.backend, "_device", torch.device("cuda"))
+    monkeypatch.setattr(tracker.backend, "_pid", 1)
+    with pytest.raises(SiamtrackError, match=r"on CUDA was used after a fork, .* load the tracker in the process that uses it"):
+        tracker.init(*rendered_frame(0))

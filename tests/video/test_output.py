@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from siamtrack.boxes import Box
+from siamtrack.drawing import COLORS, put_text
 from siamtrack.errors import DisplayError, OutputError
 from siamtrack.tracking.decode import Candidate
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import FrameDetails
 from siamtrack.video import window
-from siamtrack.video.overlay import COLORS, contact_sheet, draw, put_text
+from siamtrack.video.overlay import contact_sheet, draw
 from siamtrack.video.results import FrameTimes, Recorder, RunSummary
 from siamtrack.video.source import Frame
 
