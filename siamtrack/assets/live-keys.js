@@ -25,7 +25,7 @@ function press(event, controls, targets) {
   // Enter presses the button that has the focus. Space does not: it would repeat what was clicked last.
   if (key === "Enter" && target.closest("button, a")) return false;
   const button = BUTTONS[key.toLowerCase()];
-  if (button) {
+  if (button in controls) {
     if (!byId(button).disabled && (!repeat || REPEATS.has(button))) controls[button]();
   } else if (key === "?") byId("help").showModal();
   else if (key === "a" || key === "A") targets.drawAgain();

@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Build the static page, a folder that any web server can serve: the tracker runs in the visitor's browser.
+
+    web/build_page.py                                                         # needs npm, and the extra `torch`
+    python -m http.server --bind 127.0.0.1 --directory web/dist               # then open http://127.0.0.1:8000
+
+The page is this folder's files, those that it shares with the live page (siamtrack/assets/live*), ONNX Runtime's WebAssembly
+from npm (package-lock.json says which), and a model's graphs as `siamtrack export --whole` writes them, with the JavaScript of
+their README.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from siamtrack.api import config_of
+from siamtrack.model.weights import ASSETS, load_weights
+from siamtrack.whole.folder import readme, whole_graphs
+
+HERE = Path(__file__).resolve().parent
+RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+
+
+def main() -> None:
+    """Fetch the runtime, write the folder, and say how large it is."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=HERE / "dist")
+    parser.add_argument("--model", default="siamfc-lite", help="a model's name, or a .safetensors file")
+    parser.add_argument("--runtime", type=Path, default=None, help="folder of onnxruntime-web's files, instead of npm's")
+    args = parser.parse_args()
+
+    page, engine = page_files(args.model), runtime_files(args.runtime or fetched_runtime())
+    write(args.out, page | engine)
+    sizes = [sum(map(len, files.values())) / 1e6 for files in (page, engine)]
+    print(f"{args.out}: page and model {sizes[0]:.1f} MB, ONNX Runtime {sizes[1]:.1f} MB")
+    print(f"python -m http.server --bind 127.0.0.1 --directory {args.out}")
+
+
+def fetched_runtime() -> Path:
+    """The folder of onnxruntime-web's files, which npm has put below this one."""
+    folder = HERE / "node_modules/onnxruntime-web"
+    wanted = json.loads((HERE / "package.json").read_text(encoding="utf-8"))["dependencies"]["onnxruntime-web"]
+    with contextlib.suppress(FileNotFoundError):
+        if json.loads((folder / "package.json").read_text(encoding="utf-8"))["version"] == wanted:
+            return folder / "dist"
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SystemExit("npm is not installed: it fetches ONNX Runtime for browsers; or give --runtime")
+    subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=HERE, check=True)
+    return folder / "dist"
+
+
+def runtime_files(folder: Path) -> dict[str, bytes]:
+    """The runtime's files by their names in the page, of a folder of onnxruntime-web's."""
+    return {f"ort/{name}": (folder / name).read_bytes() for name in RUNTIME}
+
+
+def page_files(model: str) -> dict[str, bytes]:
+    """The page's files by name, all but the runtime: this folder's, the shared ones that they import, and the model."""
+    weights = load_weights(model)
+    files = {path.name: path.read_bytes() for path in sorted(HERE.iterdir()) if path.suffix in (".html", ".js")}
+    files["live.css"] = (ASSETS / "live.css").read_bytes()
+    files |= {f"{name}.onnx": graph for name, graph in whole_graphs(weights, config_of(weights)).items()}
+    files["track.js"] = tracker_script(readme(weights)).encode()
+    waiting = [name for name in files if name.endswith(".js")]
+    while waiting:
+        for name in re.findall(r'(?:from|import) "\./([\w-]+\.js)"', files[waiting.pop()].decode()):
+            if name not in files:
+                files[name] = (ASSETS / name).read_bytes()
+                waiting.append(name)
+    return files
+
+
+def tracker_script(text: str) -> str:
+    """The JavaScript of an export's README, as a module beside the runtime."""
+    (script,) = re.findall(r"^```js\n(.*?)^```", text, re.M | re.S)
+    return script.replace('"onnxruntime-web"', '"./ort/ort.wasm.min.mjs"')
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    """Write the folder anew; its service worker is told what there is."""
+    build = hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()[:12]
+    kept = json.dumps(["./", *sorted(set(files) - {"sw.js"})])
+    worker = files["sw.js"].decode().replace("BUILD", build).replace('["FILES"]', kept)
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, data in (files | {"sw.js": worker.encode()}).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
