@@ -26,11 +26,11 @@ class Followed:
     """Targets by their ids, from detections.
 
     Args:
-        tracker: of `siamtrack.load`; its network and constants are used.
+        group: of `siamtrack.load_multi`.
     """
 
-    def __init__(self, tracker):
-        self.group = siamtrack.MultiTracker(tracker.backend, tracker.config)
+    def __init__(self, group):
+        self.group = group
         self.lost = {}  # id: frames that it has been LOST
         self.next_id = 1
 
@@ -73,22 +73,17 @@ class Followed:
 
 def drawn(frame, results):
     """The frame with boxes and ids, by supervision's annotators where it is installed."""
-    boxes = np.array([(x, y, x + w, y + h) for x, y, w, h in (result.box for result in results.values())]).reshape(-1, 4)
-    labels = [f"#{name} {result.state} {result.score:.2f}" for name, result in results.items()]
     try:
         import supervision as sv
     except ImportError:
-        frame = frame.copy()
-        for (x1, y1, x2, y2), label in zip(boxes.round().astype(int).tolist(), labels, strict=True):
-            cv2.rectangle(frame, (x1, y1), (x2, y2), (0, 200, 0), 2)
-            cv2.putText(frame, label, (x1, y1 - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 200, 0), 1, cv2.LINE_AA)
+        for name, result in results.items():
+            frame = result.plot(frame, f"#{name}")
         return frame
-    found = sv.Detections(
-        xyxy=boxes.astype(np.float32),
-        confidence=np.array([result.score for result in results.values()]),
-        class_id=np.zeros(len(boxes), int),
-        tracker_id=np.array(list(results), int),
-    )
+    found = [result.to_supervision() for result in results.values()]
+    for name, each in zip(results, found, strict=True):
+        each.tracker_id[:] = name
+    found = sv.Detections.merge(found)
+    labels = [f"#{name} {result.state} {result.score:.2f}" for name, result in results.items()]
     return sv.LabelAnnotator().annotate(sv.BoxAnnotator().annotate(frame.copy(), found), found, labels)
 
 
@@ -109,7 +104,7 @@ class Movement:
 
 def main(source, out):
     """Follow what moves, and write it down as a video."""
-    video, detect, followed = cv2.VideoCapture(source), Movement(), Followed(siamtrack.load())
+    video, detect, followed = cv2.VideoCapture(source), Movement(), Followed(siamtrack.load_multi())
     size = int(video.get(cv2.CAP_PROP_FRAME_WIDTH)), int(video.get(cv2.CAP_PROP_FRAME_HEIGHT))
     writer = cv2.VideoWriter(out, cv2.VideoWriter.fourcc(*"mp4v"), video.get(cv2.CAP_PROP_FPS) or 25, size)
     index = 0

@@ -43,7 +43,7 @@ def load(
         SiamtrackError: the backend's package is not installed.
         ValueError: unknown device, precision or backend.
 
-    Example:
+    Examples:
         >>> tracker = siamtrack.load("siamfc", device="cpu", scale_count=5)     # doctest: +SKIP
     """
     return tracker_from(load_weights(model), device, precision, backend, **overrides)
@@ -54,7 +54,7 @@ def load_multi(
 ) -> MultiTracker[Any]:
     """A tracker of any number of targets, with weights; arguments and errors as for `load`.
 
-    Example:
+    Examples:
         >>> group = siamtrack.load_multi()                              # doctest: +SKIP
         >>> group.add("car", first_frame, (120, 80, 64, 48))            # doctest: +SKIP
         >>> group.update(next_frame)["car"].box                         # doctest: +SKIP
@@ -147,7 +147,7 @@ def track(
         Others, as for `load`. All of them come from this call, before anything is tracked. Later, an iterator raises
         SourceError where the source breaks off, after every frame before; with `save` that is a warning.
 
-    Example:
+    Examples:
         >>> for step in siamtrack.track("clip.mp4", (120, 80, 64, 48)):             # doctest: +SKIP
         ...     print(step.index, step.result.box, step.result.score)
         >>> results = siamtrack.track("clip.mp4", (120, 80, 64, 48), save="runs/clip")      # doctest: +SKIP

@@ -138,7 +138,7 @@ class RunResults(Sequence[Step]):
     Raises:
         FileNotFoundError: the folder is not there, or holds no boxes.csv. DataError: a file in it is broken.
 
-    Example:
+    Examples:
         >>> results = siamtrack.track("clip.mp4", (120, 80, 64, 48), save="runs/clip")      # doctest: +SKIP
         >>> results                                                                         # doctest: +SKIP
         RunResults(runs/clip: 300 frames of clip.mp4, 12 LOST)

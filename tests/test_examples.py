@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import json
 import sys
 from collections.abc import Sequence
 from itertools import islice
@@ -51,7 +53,7 @@ def test_detections_begin_targets_and_are_matched_to_them(example: Any, tracker:
         def __init__(self, *boxes: Sequence[float]) -> None:
             self.xyxy = np.array([(x, y, x + w, y + h) for x, y, w, h in boxes], np.float32)
 
-    followed = example.Followed(tracker)
+    followed = example.Followed(siamtrack.MultiTracker(tracker.backend, tracker.config))
     frames = [rendered_frame(i) for i in range(6)]
     other = Box(10, 10, 40, 40)
     assert followed.update(frames[0][0], np.empty((0, 4))) == {}
@@ -79,10 +81,18 @@ def test_what_moves_is_found_and_drawn(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(siamtrack, "load", lambda: tracker)
+    monkeypatch.setattr(siamtrack, "load_multi", lambda: siamtrack.MultiTracker(tracker.backend, tracker.config))
     example.main(str(clip), str(tmp_path / "out.mp4"))
     assert "20 frames, " in capsys.readouterr().out
     assert cv2.VideoCapture(str(tmp_path / "out.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 20
+    frame, box = rendered_frame(0)
+    results = {7: tracker.init(frame, box)}
+    by_supervision = example.drawn(frame, results)
+    monkeypatch.setitem(sys.modules, "supervision", None)  # as where it is not installed
+    plain = example.drawn(frame, results)
+    for picture in (by_supervision, plain):
+        assert (picture != frame).any()
+    assert (by_supervision != plain).any()
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +124,28 @@ def test_numpy_alone_gives_the_boxes_of_the_package(example: Any, exported: Path
     numpy.init(frames[0], box)
     differences = [np.abs(np.subtract(numpy.update(frame), package.update(frame).box)).max() for frame in frames[1:]]
     assert max(differences) < 0.01
+
+
+def test_the_cells_of_the_notebook_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.chdir(tmp_path)
+    cells = json.loads((EXAMPLES / "boxes_inline.ipynb").read_text(encoding="utf-8"))["cells"]
+    sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    names: dict[str, Any] = {}
+    first = ast.parse(sources[0])
+    last = first.body.pop()
+    assert isinstance(last, ast.Expr)
+    exec(compile(first, "cell 1", "exec"), names)
+    shown = eval(compile(ast.Expression(last.value), "cell 1", "eval"), names)
+    assert shown._repr_png_().startswith(b"\x89PNG")
+    for i, source in enumerate(sources[1:], 2):
+        exec(compile(source, f"cell {i}", "exec"), names)
+    states = [step.result.state for step in names["followed"]]
+    assert states[0] == states[-1] == "TRACKING"
+    assert "LOST" in states
+    assert "174 frames: boxes.csv boxes.txt run.json" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("example", ["got10k_toolkit"], indirect=True)

@@ -73,7 +73,7 @@ def batch(
             other jobs or another run is running there. While it runs: OutputError, a result cannot be written (what
             is done is kept, and the same call goes on once there is room); SiamtrackError, no worker can be started.
 
-    Example:
+    Examples:
         >>> for result in siamtrack.batch("jobs.csv", "runs/all"):           # doctest: +SKIP
         ...     print(result.video, result.target, result.outcome, result.frames)
     """

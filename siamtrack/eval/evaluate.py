@@ -88,7 +88,7 @@ def evaluate(tracker: BoxTracker, sequences: Iterable[Sequence], limit: int | No
     Raises:
         As `run_sequence`.
 
-    Example:
+    Examples:
         A network that is being trained, judged by tracking; the backend copies it and leaves it as it is.
 
         >>> tracker = Tracker(TorchBackend(net), TrackerConfig())       # doctest: +SKIP

@@ -35,7 +35,7 @@ class GOT10kTracker(ToolkitBase):  # type: ignore[misc]
         one_based: whether the experiment's boxes count pixels from 1, as those of the toolkit's `ExperimentOTB` do. Those of
             `ExperimentGOT10k` count from 0.
 
-    Example:
+    Examples:
         >>> from got10k.experiments import ExperimentGOT10k                             # doctest: +SKIP
         >>> tracker = GOT10kTracker(siamtrack.load(redetect=False), "siamfc-lite")      # doctest: +SKIP
         >>> ExperimentGOT10k("GOT-10k", subset="val").run(tracker)                      # doctest: +SKIP

@@ -22,7 +22,7 @@ class Siamese(nn.Module):
             subset of; or `siamfc-lite`, a light backbone with a light box head.
         head: what the box head reads, see `BoxHead`: the correlation alone, or the search region's detail too.
 
-    Example:
+    Examples:
         >>> net = Siamese().eval()
         >>> exemplar = net.embed(torch.zeros(1, 3, 127, 127))       # (1, 256, 6, 6)
         >>> search = net.embed(torch.zeros(1, 3, 255, 255))         # (1, 256, 22, 22)

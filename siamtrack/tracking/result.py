@@ -44,7 +44,7 @@ class TrackResult:
             given to `init` scores 1.
         state: TRACKING, UNCERTAIN or LOST, by the score.
 
-    Example:
+    Examples:
         >>> TrackResult(Box(122.4, 80.9, 64.3, 48.2), 0.934, State.TRACKING)
         TrackResult(x=122.4, y=80.9, w=64.3, h=48.2, score=0.93, TRACKING)
     """

@@ -39,7 +39,7 @@ class MultiTracker(Generic[Name]):
     Args:
         backend: runs the network. config: the tracker's constants, the same for all targets.
 
-    Example:
+    Examples:
         >>> group = siamtrack.load_multi()                              # doctest: +SKIP
         >>> group.add("car", first_frame, (120, 80, 64, 48))            # doctest: +SKIP
         >>> group.add("bus", first_frame, (300, 60, 90, 70))            # doctest: +SKIP
@@ -175,7 +175,7 @@ class Tracker:
     Args:
         backend: runs the network. config: the tracker's constants.
 
-    Example:
+    Examples:
         >>> tracker = siamtrack.load()                              # doctest: +SKIP
         >>> tracker.init(first_frame, (120, 80, 64, 48))            # doctest: +SKIP
         >>> tracker.update(next_frame).box                          # doctest: +SKIP

@@ -190,7 +190,7 @@ class Siblings(nn.Module):
         similarity: compares embeddings.
         normalise: bring embeddings to length 1, so that distances have one range whatever the tower's scale.
 
-    Example:
+    Examples:
         >>> net = Siblings(nn.Linear(8, 4), Similarity("euclidean", 4))
         >>> net(torch.zeros(2, 8), torch.ones(2, 8)).shape
         torch.Size([2])

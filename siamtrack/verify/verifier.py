@@ -65,7 +65,7 @@ class Verifier:
         ValueError: so strict a false-accept rate was not measured; the message names the strictest.
         SiamtrackError: PyTorch is not installed.
 
-    Example:
+    Examples:
         >>> verifier = siamtrack.Verifier()                      # doctest: +SKIP
         >>> verifier.verify("mug-1.jpg", "mug-2.jpg").same       # doctest: +SKIP
         True

@@ -22,7 +22,7 @@ def source_name(source: str) -> str:
     nobody can list the keys that tokens come by. Numbers of one or two digits stay, as of a camera's channel. Bytes of a
     file's name that are not UTF-8, and control characters, are escaped as in Python's source: `\\xff`, `\\n`.
 
-    Example:
+    Examples:
         >>> source_name("rtsp://admin:secret@cam/live?channel=1&token=abc")
         'rtsp://***@cam/live?channel=1&token=***'
     """

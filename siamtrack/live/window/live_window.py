@@ -40,7 +40,7 @@ class LiveWindow:
         clock: the capture's clock.
         open_screen: opens a window of a title and a size.
 
-    Example:
+    Examples:
         >>> with Capture(lambda: open_source("clip.mp4")) as capture:       # doctest: +SKIP
         ...     try:
         ...         ended = LiveWindow(capture, session).run()
