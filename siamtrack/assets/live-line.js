@@ -3,7 +3,7 @@
 
 /** Longest side and JPEG quality of pictures, best first. */
 export const LEVELS = [[960, 0.8], [800, 0.72], [640, 0.66], [480, 0.6], [360, 0.55], [270, 0.5]];
-const SLOW_MS = 200; // a picture that takes so much longer than a word has waited in a queue
+const SLOW_MS = 150; // a picture that takes so much longer than a word has waited in a queue
 const QUICK_MS = 60;
 const BETTER_MS = 2000; // of quick pictures, before larger ones are tried; twice as long after each try that failed
 const LONGEST_MS = 60000;

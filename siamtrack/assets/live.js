@@ -1,6 +1,7 @@
 // The live page: what happens when. How it is drawn, filmed, sent and said is in the files that are imported here.
 
 import { Camera, cameraErrorWords, cameraProblem } from "./live-camera.js";
+import { FilmDesk } from "./live-film.js";
 import { Flight } from "./live-flight.js";
 import { listenForKeys } from "./live-keys.js";
 import { Link, about } from "./live-link.js";
@@ -9,8 +10,6 @@ import { Picture } from "./live-picture.js";
 import { Plot } from "./live-plot.js";
 import { Show } from "./live-show.js";
 import { Targets } from "./live-targets.js";
-import { Timeline } from "./live-timeline.js";
-import { sendVideo, takeSample } from "./live-upload.js";
 import { banner, byId, cover, hint, hintBy, say, sentence } from "./live-words.js";
 
 const BUTTONS = [
@@ -41,7 +40,7 @@ const figures = new Figures();
 const list = new TargetList({
   select: (name) => targets.toggle(name),
   again: (name) => targets.drawAgain(name),
-  rename: (name) => askName(name),
+  rename: (name) => film.askName(name),
   remove: (name) => targets.remove(name),
 });
 const link = new Link({ text: heard, picture: arrived, state: linkState });
@@ -53,8 +52,18 @@ const targets = new Targets({ picture, show, link, list }, noDrawing, () => {
   hint();
 });
 
-const timeline = new Timeline((index) => link.send("seek", { index }));
 const noPicture = () => mode === "source" && ["reconnecting", "silent"].includes(status.state);
+const film = new FilmDesk({ link, targets, server }, {
+  begin: () => {
+    keepFilm("");
+    setMode("film");
+  },
+  wanted: () => mode === "film",
+  opened: (session) => {
+    keepFilm(session);
+    link.open("film", before);
+  },
+});
 const ended = () => mode === "source" && status.state === "ended";
 const paused = () => status.paused || ended();
 
@@ -63,7 +72,7 @@ hintBy(() => {
   if (targets.pencil.keys) return "Arrows move the box, with Shift they change its size; Enter takes it, Esc gives up.";
   if (targets.again) return `Draw ${targets.titleOf(targets.again)} again: drag a box around it. Esc gives up.`;
   if (mode === "source" && status.problem && !noPicture()) return sentence(status.problem);
-  if (mode === "film" && paused()) return filmHint();
+  if (mode === "film" && paused()) return film.hint;
   if (paused()) return targets.all.length ? "Paused." : "Paused: drag a box around anything, then press Play.";
   if (!targets.all.length) return "Drag a box around anything, and it is followed.";
   return status.clients > 1 ? `${status.clients} pages watch and steer this video.` : "Tap a box to select its target.";
@@ -76,14 +85,14 @@ function refresh() {
   for (const id of BUTTONS) byId(id).disabled = !usable;
   for (const id of ["step", "draw", "record", "shot"]) byId(id).disabled ||= ended();
   byId("pause").disabled ||= ended() && status.live;
-  const film = mode === "film";
-  const play = film ? "Track on" : ended() && !status.live ? "Play again" : "Play";
+  const isFilm = mode === "film";
+  const play = isFilm ? "Track on" : ended() && !status.live ? "Play again" : "Play";
   byId("pause").firstElementChild.textContent = paused() ? play : "Pause";
   byId("backward").setAttribute("aria-pressed", String(status.backward));
-  byId("film").hidden = !film || !picture.item;
-  byId("record").hidden = film;
-  byId("finish").hidden = film;
-  byId("file-open").hidden = !film || !picture.item;
+  byId("film").hidden = !isFilm || !picture.item;
+  byId("record").hidden = isFilm;
+  byId("finish").hidden = isFilm;
+  byId("file-open").hidden = !isFilm || !picture.item;
   byId("mirror").setAttribute("aria-pressed", String(camera.mirror));
   byId("record").setAttribute("aria-pressed", String(status.recording));
   byId("record").querySelector(".words").textContent = status.recording ? "Stop recording" : "Record";
@@ -113,8 +122,8 @@ function linkState(state, words, count) {
   byId("link").dataset.state = state;
   const again = ["Try now", () => link.retry()];
   if (state === "lost" && mode === "film" && words.includes("not here any more")) {
-    keep({ sessions: { ...kept.sessions, film: "" } });
-    offerFilm(words);
+    keepFilm("");
+    film.offer(words);
     link.close();
   } else if (state === "lost" && picture.item) banner(words, [again], count);
   else if (state === "lost") cover(`${words} ${count}`, again);
@@ -130,19 +139,20 @@ function linkState(state, words, count) {
   refresh();
 }
 
+const keepFilm = (session) => keep({ sessions: { ...kept.sessions, film: session } });
 const before = () => kept.sessions?.[mode] ?? "";
 
 function heard(message) {
   if (message.type === "welcome") welcome(message);
   else if (message.type === "status") {
     status = { ...message, paused: mode === "camera" ? status.paused : message.paused };
-    if (mode === "film") timeline.grow(status.count, status.filled);
+    if (mode === "film") film.timeline.grow(status.count, status.filled);
     banner(noPicture() ? `${sentence(status.problem)} The boxes are of the last picture.` : "");
     refresh();
   } else if (message.type === "scene") {
     if (show.change(message.scene)) targets.set(message.scene.targets);
     refresh();
-  } else if (message.type === "tracks") timeline.set(message.tracks);
+  } else if (message.type === "tracks") film.timeline.set(message.tracks);
   else if (message.type === "result") tracked(message);
   else if (message.type === "skipped") flight.skipped(message.seq);
   else if (message.type === "error") {
@@ -227,7 +237,7 @@ function drawn(item, now) {
   const latencyMs = item.latency(now);
   if (item.timed) figures.add(scene, latencyMs, mode === "camera" ? flight.counts : sourceCounts, now);
   if (!byId("cover").hidden && (mode !== "camera" || camera.on)) cover("");
-  if (mode === "film") timeline.show(scene.index, scene.time_s);
+  if (mode === "film") film.timeline.show(scene.index, scene.time_s);
   if (byId("pause").disabled) refresh();
   plot.add(scene.targets, now);
   targets.set(scene.targets);
@@ -266,16 +276,11 @@ const controls = {
   download,
   finish: () => link.send("finish"),
   full: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
-  "back-one": () => mode === "film" && link.send("seek", { index: Math.max(0, timeline.index - 1) }),
-  backward: () => mode === "film" && link.send(status.backward ? "pause" : "backward", status.backward ? { on: true } : {}),
-  "place-before": () => mode === "film" && (timeline.next(-1) || say("There is no place before this one.")),
-  "place-next": () => mode === "film" && (timeline.next(1) || say("There is no place behind this one.")),
+  ...film.controls(() => mode === "film", () => status.backward),
 };
 for (const [id, act] of Object.entries(controls)) byId(id).onclick = act;
 byId("help-open").onclick = () => byId("help").showModal();
 byId("help-close").onclick = () => byId("help").close();
-byId("rename-close").onclick = () => byId("rename").close();
-byId("rename-to").onkeydown = (event) => event.key === "Enter" && byId("rename-do").click();
 document.onfullscreenchange = () => byId("full").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement)));
 addEventListener("pagehide", () => targets.removeAll());
 byId("player-close").onclick = () => byId("player").close();
@@ -294,17 +299,6 @@ byId("mirror").onclick = () => {
   camera.mirror = !camera.mirror;
   keep({ mirror: camera.mirror });
   refresh();
-};
-byId("file-open").onclick = () => byId("file").click();
-byId("file").onchange = (event) => {
-  if (event.target.files.length) openFilm(event.target.files[0]);
-  event.target.value = "";
-};
-document.ondragover = (event) => event.preventDefault();
-document.ondrop = (event) => {
-  event.preventDefault();
-  const [file] = event.dataTransfer.files;
-  if (file && server.films) openFilm(file);
 };
 listenForKeys(targets, controls);
 document.addEventListener("visibilitychange", seen);
@@ -337,7 +331,7 @@ function setMode(to) {
   targets.set([]);
   plot.clear();
   figures.clear();
-  timeline.clear();
+  film.timeline.clear();
   list.named = mode === "film";
   byId("folder").textContent = "";
   if (mode === "source") {
@@ -346,7 +340,7 @@ function setMode(to) {
   } else if (mode === "film" && before()) {
     cover("Connecting to the server …");
     link.open("film", before);
-  } else if (mode === "film") offerFilm();
+  } else if (mode === "film") film.offer();
   else if (kept.cameraOn && !cameraProblem()) startCamera();
   else offerCamera(cameraProblem() || "Follow anything this device’s camera sees, or in a video file. Pictures go to your server, and nowhere else.");
   refresh();
@@ -354,48 +348,7 @@ function setMode(to) {
 
 /** Where to begin: with the camera if there may be one, with a file, or with the sample. */
 function offerCamera(words) {
-  cover(words, ...(cameraProblem() ? [] : [["Start camera", startCamera]]), ...filmActs());
-}
-
-function offerFilm(problem = "") {
-  const limits = "Drop a video here, or open one: it is sent to your server, tracked there, and removed when you are done.";
-  cover(problem ? `${sentence(problem)} ${limits}` : limits, ...filmActs());
-}
-
-function filmActs() {
-  const file = ["Open a video file", () => byId("file").click()];
-  return [...(server.films ? [file] : []), ...(server.sample ? [["Try a sample", () => openFilm(null)]] : [])];
-}
-
-/** Have a video file tracked; null for the server's sample. */
-async function openFilm(file) {
-  keep({ sessions: { ...kept.sessions, film: "" } });
-  setMode("film");
-  const tell = (share) => cover(`Sending ${file?.name ?? "the sample"} … ${Math.round(100 * share)} %`);
-  tell(0);
-  try {
-    const film = await (file ? sendVideo(file, tell) : takeSample());
-    if (mode !== "film") return; // somebody changed his mind meanwhile
-    keep({ sessions: { ...kept.sessions, film } });
-    cover("Waiting for the first picture …");
-    link.open("film", before);
-  } catch (error) {
-    if (mode === "film") offerFilm(error.message);
-  }
-}
-
-function filmHint() {
-  if (!targets.all.length && !timeline.tracks.length) return "Draw a box around anything, then track on, or backward.";
-  return "Wrong here? Select the target, draw it again, and track on from here.";
-}
-
-function askName(name) {
-  byId("rename-to").value = targets.titleOf(name).startsWith("Target ") ? "" : name;
-  byId("rename-do").onclick = () => {
-    link.send("rename", { name, to: byId("rename-to").value });
-    byId("rename").close();
-  };
-  byId("rename").showModal();
+  cover(words, ...(cameraProblem() ? [] : [["Start camera", startCamera]]), ...film.acts());
 }
 
 async function startCamera() {

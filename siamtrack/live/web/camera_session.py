@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from siamtrack.errors import SiamtrackError
+from siamtrack.frames import Image
 from siamtrack.live.capture import Captured
 from siamtrack.live.session import Session
 from siamtrack.live.web.client import CLOSE_FAILED, Client
-from siamtrack.live.web.jpeg import MAX_PIXELS, PictureError, decode_jpeg
+from siamtrack.live.web.jpeg import MAX_PIXELS, PictureError, decode_jpeg, jpeg_size
 from siamtrack.live.web.protocol import ProtocolError, scene_data
 from siamtrack.live.web.served_session import OwnSession
+
+HUGE_PIXELS = 3_000_000
+"""More than a browser's page sends."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,10 @@ class CameraSession(OwnSession):
 
     async def _track(self, arrived: _Arrived) -> None:
         taken_at = time.perf_counter()
-        image = await asyncio.to_thread(decode_jpeg, arrived.jpeg, self._size_wh)
+        width, height = jpeg_size(arrived.jpeg)
+        # A huge picture is decoded on its client's time; others meanwhile, beside the network.
+        decode = self._in_turn if width * height > HUGE_PIXELS else asyncio.to_thread
+        image: Image = await decode(decode_jpeg, arrived.jpeg, self._size_wh)
         frame = Captured(arrived.index, arrived.at - self._began_at, image, arrived.at)
         scene = await self._in_turn(self.session.step, frame)
         arrived.client.keep(arrived.seq, frame)

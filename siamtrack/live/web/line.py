@@ -6,7 +6,7 @@ from __future__ import annotations
 LEVELS = ((1280, 80), (960, 75), (720, 68), (540, 62), (400, 56), (300, 50))
 """Longest side and JPEG quality of pictures, best first; boxes and targets are of the whole frame all the same."""
 
-SLOW_S, QUICK_S = 0.2, 0.06
+SLOW_S, QUICK_S = 0.15, 0.06
 """A picture that takes so much longer than a word has waited in a queue, or has not."""
 
 BETTER_S, LONGEST_S = 2.0, 60.0

@@ -31,6 +31,14 @@ addEventListener("DOMContentLoaded", () => document.getElementById("picture").ad
   window.drawn.push({ index: scene.index, targets: scene.targets, size: [scene.width, scene.height], latencyMs, cells });
 }));
 """
+PLAY = """(src) => new Promise((resolve, reject) => {
+  const video = document.getElementById("player-video");
+  video.onended = () => resolve(video.currentTime);
+  video.onerror = () => reject(new Error(video.error.message));
+  Object.assign(video, { muted: true, src, playbackRate: 4 });
+  video.play();
+})"""
+"""Plays a recording in the page's player to its end; the seconds that it has."""
 EXPECTED = re.compile("Failed to load resource|WebSocket connection|net::ERR_CONNECTION")
 """What a browser writes into its console while the server is away, or a download is not there."""
 
@@ -232,7 +240,7 @@ def test_a_restarted_server_is_found_again(serve_live: Serve, open_page: Open, c
 def test_a_file_of_the_server_is_followed_by_mouse_and_key_in_two_tabs(
     serve_live: Serve, open_page: Open, write_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
-    served = serve_live(source=write_clip(tmp_path / "clip.mp4", frames=30))
+    served = serve_live(source=write_clip(tmp_path / "clip.mp4", frames=30, fps=10))
     web, other = open_page(served.url), open_page(served.url)
     for page in (web, other):
         page.ready()
@@ -251,6 +259,7 @@ def test_a_file_of_the_server_is_followed_by_mouse_and_key_in_two_tabs(
     for picture in drawn:
         assert iou(np.array(picture["targets"][0]["box"]), np.array(rendered_frame(picture["index"])[1])) > 0.5
     other.page.wait_for_selector("#say:has-text('its results are finished')")
+    assert other.page.evaluate(PLAY, "sessions/server/files/recording-1.mp4") > 0.9
     with web.page.expect_download() as downloading:
         web.page.keyboard.press("d")
     assert downloading.value.suggested_filename == "siamtrack-server.zip"
