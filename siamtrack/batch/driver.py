@@ -14,11 +14,12 @@ from siamtrack.batch.engine import BatchEngine, OnEvent, Planned, RunSettings, s
 from siamtrack.batch.jobs import JobList, VideoJob, checked
 from siamtrack.batch.overlays import pictures_missing
 from siamtrack.batch.sequences import open_jobs
-from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult, write_summary
+from siamtrack.batch.target_folder import TargetFolder, TargetResult, write_summary
 from siamtrack.config import nearest
 from siamtrack.errors import ConfigError, DataError, OutputError, needs
 from siamtrack.lock import FolderLock
 from siamtrack.models import DEFAULT_MODEL
+from siamtrack.video.results import DONE
 
 ENGINES = ("local", "ray")
 

@@ -24,8 +24,8 @@ from siamtrack.errors import DataError, OutputError, shown
 from siamtrack.outside import finite, read_json
 from siamtrack.system import make_folder, write_whole
 from siamtrack.video.names import printable
+from siamtrack.video.results import DONE
 
-DONE = "boxes.csv"
 FAILED = "error.json"
 FILES = (DONE, FAILED, "run.json", "boxes.txt")
 """In the order in which they are removed: whatever stops that leaves a target that counts as not done."""

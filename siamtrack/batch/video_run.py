@@ -10,14 +10,14 @@ from pathlib import Path
 from siamtrack.batch.engine import RunSettings, VideoProgress
 from siamtrack.batch.jobs import VideoJob
 from siamtrack.batch.overlays import Pictures, pictures_missing, remove_pictures
-from siamtrack.batch.target_folder import DONE, TargetFolder, TargetResult
+from siamtrack.batch.target_folder import TargetFolder, TargetResult
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.follow import Follow, Step
 from siamtrack.video.open_source import open_source
-from siamtrack.video.results import STOPPED, Recorder, conditions
+from siamtrack.video.results import DONE, STOPPED, Recorder, conditions
 from siamtrack.video.rows import FinishedTrack, read_rows
 from siamtrack.video.source import Frame, Source
 

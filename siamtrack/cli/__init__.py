@@ -14,9 +14,10 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 from typer.models import CommandInfo
 
 from siamtrack import __version__
@@ -25,12 +26,29 @@ from siamtrack.cli import eval as eval_
 from siamtrack.cli.terminal import note
 from siamtrack.errors import OldKeyWarning, SiamtrackError, one_line
 
+
+class _Commands(TyperGroup):
+    """Knows what is meant by a video in the place of a command."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if self.get_command(ctx, args[0]) is None and _is_video(args[0]):
+            ctx.fail(f"{args[0]} is no command; to follow a target in it: siamtrack track {args[0]} --box X,Y,W,H")
+        return super().resolve_command(ctx, args)
+
+
+def _is_video(word: str) -> bool:
+    """Whether a word looks like something that `track` reads."""
+    return os.path.exists(word) or "://" in word or os.path.splitext(word)[1].lower() in _VIDEO_ENDINGS
+
+
+_VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".ts", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".gif")
+
 app = typer.Typer(
     name="siamtrack",
+    cls=_Commands,
     help="Point at anything in a video, and it is followed.",
     epilog="Start with: siamtrack demo. Weights are inside the package: nothing is downloaded.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

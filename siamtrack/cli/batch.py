@@ -32,38 +32,42 @@ def batch(
             help="A .csv or .jsonl manifest, a folder of videos with box files, or folders of GOT-10k or MOT sequences.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for results; the same command goes on in it.")],
-    model: options.Model = DEFAULT_MODEL,
-    config: options.Config = None,
-    preset: options.Preset = None,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    backend: options.Backend = "auto",
-    redetect: options.Redetect = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Videos at a time. Default: as many as fill the machine.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of each process. Default: the cores, shared.")] = None,
-    video: Annotated[bool, typer.Option("--video", help="Also write an overlay.mp4 a video, with all its targets.")] = False,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For results; the same command goes on in it.")],
+    video: Annotated[bool, typer.Option("--video", help="Also write overlay.mp4 a video, with all targets.")] = False,
     audio: options.Audio = True,
     labels: Annotated[
         list[str] | None,
-        typer.Option(metavar="FORM", help="mot, coco or parquet: also write that for each video; repeatable."),
+        typer.Option(metavar="FORM", help="mot, coco or parquet: also that; repeatable."),
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try targets again that failed before.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Track everything again, whatever is in --out.")] = False,
-    engine: Annotated[str, typer.Option(help="local: processes of this machine; ray: a cluster, by the extra `cluster`.")] = (
-        "local"
-    ),
-    address: Annotated[
-        str | None, typer.Option(help="With --engine ray: auto, HOST:6379, ray://HOST:10001. Default: this machine alone.")
+    jobs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Videos at a time. Default: they fill the machine.")
     ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of each process. Default: its share of cores.")
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", show_default=False, help="local (default), or ray: a cluster, extra `cluster`.")
+    ] = "local",
+    address: Annotated[str | None, typer.Option(metavar="HOST", help="Of Ray: auto, HOST:6379, ray://HOST:10001.")] = None,
+    model: options.Model = DEFAULT_MODEL,
+    redetect: options.Redetect = None,
+    preset: options.Preset = None,
+    config: options.Config = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    backend: options.Backend = "auto",
 ) -> int:
     """Follow many targets in many videos. Stopped or killed, the same command goes on.
 
     \b
-    A manifest has a target a line; start and end are 0-based frames, end is the last one tracked and may be left out:
-      video,target,start,x,y,w,h,end
-      clips/a.mp4,car,0,120,80,64,48,
-      clips/a.mp4,dog,30,10,20,40,40,250
+    A manifest has a target a line: start is the 0-based frame of the box, end the
+    last one tracked, direction forward, backward or both; these two may be left out:
+      video,target,start,x,y,w,h,end,direction
+      clips/a.mp4,car,0,120,80,64,48,,
+      clips/a.mp4,dog,30,10,20,40,40,250,
+      clips/a.mp4,cat,99,10,20,40,40,,both
 
     \b
     Examples:

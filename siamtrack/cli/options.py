@@ -7,14 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
-Model = Annotated[str, typer.Option(help="siamfc-lite, siamfc, or a .safetensors or .pth file.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Model = Annotated[str, typer.Option(metavar="MODEL", show_default=False, help="siamfc-lite (default), siamfc, or a file.")]
+Device = Annotated[str, typer.Option(metavar="DEVICE", show_default=False, help="auto, cpu, cuda or cuda:N.")]
+Precision = Annotated[str, typer.Option(metavar="TYPE", show_default=False, help="auto, float32, bfloat16 or float16.")]
 Backend = Annotated[
-    str, typer.Option("--backend", "--runtime", help="auto, onnx, torch, openvino; or onnx:DIR of siamtrack export.")
+    str,
+    typer.Option(
+        "--backend",
+        "--runtime",
+        metavar="NAME",
+        show_default=False,
+        help="auto, onnx, torch, openvino; onnx:DIR of export.",
+    ),
 ]
-Config = Annotated[Path | None, typer.Option(help="YAML with tracker constants; see configs/siamfc-lite.yaml.")]
-Preset = Annotated[str | None, typer.Option(help="paper: SiamFC's constants as published, with --model siamfc.")]
+Config = Annotated[Path | None, typer.Option(metavar="FILE", help="YAML of constants, as configs/siamfc-lite.yaml.")]
+Preset = Annotated[str | None, typer.Option(metavar="NAME", help="paper: SiamFC as published, with --model siamfc.")]
 Redetect = Annotated[
     bool | None,
     typer.Option(
@@ -30,9 +37,12 @@ BenchmarkRedetect = Annotated[
     ),
 ]
 
-Audio = Annotated[bool, typer.Option("--audio/--no-audio", help="With --video: whether the overlay has the source's sound.")]
+Audio = Annotated[
+    bool,
+    typer.Option("--audio/--no-audio", show_default=False, help="Overlays with the source's sound, or without."),
+]
 
-Hwaccel = Annotated[str | None, typer.Option(help="Device that decodes the video: cuda, qsv, ...; the CPU by default.")]
+Hwaccel = Annotated[str | None, typer.Option(metavar="NAME", help="What decodes: cuda, qsv, ...; default: the CPU.")]
 
 
 def tracker_of(

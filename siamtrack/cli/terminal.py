@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, TypeVar
@@ -16,6 +18,9 @@ B = TypeVar("B", bound="Bar")
 MOST = 2000
 """Characters of a line on stderr."""
 
+BEAT_S = 10.0
+"""Seconds between two lines of progress in a log file."""
+
 
 def note(text: str, kind: str = "note") -> None:
     """One line on stderr, whatever the text holds; addresses without their passwords, as in what a user typed."""
@@ -25,7 +30,7 @@ def note(text: str, kind: str = "note") -> None:
 
 
 class Bar:
-    """A progress bar on stderr, if that is a terminal; a log file gets what `line` is given instead.
+    """A progress bar on stderr, if that is a terminal; a log file gets a line every ten seconds, and what `line` is given.
 
     Args:
         text: before the bar. total: of its steps; None if unknown.
@@ -48,6 +53,7 @@ class Bar:
         self.rows = Progress(*columns, *times, console=console, transient=transient, disable=not self.shown)
         self.row = self.rows.add_task(text, total=total)
         self._silent = silent
+        self._began, self._over = time.monotonic(), threading.Event()
 
     def advance(self, text: str, steps: int = 1) -> None:
         """Go on by some steps."""
@@ -58,11 +64,21 @@ class Bar:
         if not self.shown and not self._silent:
             typer.echo(text, err=True)
 
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT_S):
+            row = next(task for task in self.rows.tasks if task.id == self.row)
+            minutes, seconds = divmod(round(time.monotonic() - self._began), 60)
+            of = f"/{row.total:.0f}" if row.total else ""
+            self.line(f"{minutes}:{seconds:02}  {row.completed:.0f}{of}  {row.description}")
+
     def __enter__(self: B) -> B:
         self.rows.start()
+        if not self.shown and not self._silent:
+            threading.Thread(target=self._beat, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         self.rows.stop()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,9 +16,12 @@ from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from siamtrack.boxes import Box
+    from siamtrack.frames import Image
+    from siamtrack.live.window.track_window import TrackWindow
     from siamtrack.video.follow import Span
     from siamtrack.video.outputs import Outputs, Progress
     from siamtrack.video.results import RunSummary
+    from siamtrack.video.run import GivenBox
     from siamtrack.video.source import Source
 
 LOSSES = 20
@@ -31,26 +35,28 @@ def track(
     ],
     box: Annotated[
         list[str] | None,
-        typer.Option(metavar="X,Y,W,H", help="A target in frame --start, 0-based pixels; repeat it for more targets."),
+        typer.Option(metavar="X,Y,W,H", help="Target in frame --start, 0-based px; repeatable."),
     ] = None,
-    name: Annotated[
-        list[str] | None, typer.Option(help="What the target is called; repeat it as --box. Default: target-1, ...")
-    ] = None,
-    box_format: Annotated[str, typer.Option(help="xywh, or xyxy: two corners. Eight numbers are four corners.")] = "xywh",
+    name: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Its name; repeatable. Default: target-1, ...")] = None,
+    box_format: Annotated[
+        str, typer.Option(metavar="FORM", show_default=False, help="xywh or xyxy; eight numbers are four corners.")
+    ] = "xywh",
     select: Annotated[bool, typer.Option("--select", help="Draw the box in a window instead.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for the results. Default: runs/NAME, the next free number.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Default: the next free of runs/NAME, NAME-2, ...")] = None,
+    start: Annotated[
+        str, typer.Option(metavar="WHEN", show_default=False, help="Frame of the box: 75, 3s, 1:02.5. Default: 0.")
+    ] = "0",
+    end: Annotated[str | None, typer.Option(metavar="WHEN", help="Last frame that is tracked.")] = None,
+    backward: Annotated[bool, typer.Option("--backward", help="From --start back to the first frame, or --end.")] = False,
+    both: Annotated[bool, typer.Option("--both", help="From --start both ways.")] = False,
     video: Annotated[bool, typer.Option("--video", help="Also write overlay.mp4 with the boxes drawn.")] = False,
     plot: Annotated[bool, typer.Option("--plot", help="Also write plot.png: score and state over time.")] = False,
+    crops: Annotated[Path | None, typer.Option(metavar="FOLDER", help="New folder for an image of the target a frame.")] = None,
     follow_video: Annotated[
-        bool, typer.Option("--follow-video", help="Also write follow.mp4: a steady crop around the target.")
+        bool, typer.Option("--follow-video", help="Also write follow.mp4: a steady crop around it.")
     ] = False,
-    crops: Annotated[Path | None, typer.Option(help="New folder for an image of the target in each frame.")] = None,
-    start: Annotated[str, typer.Option(metavar="WHEN", help="Frame of the box: 75 (counting from 0), or 3s, 1:02.5.")] = "0",
-    end: Annotated[str | None, typer.Option(metavar="WHEN", help="Last frame that is tracked, in the same forms.")] = None,
-    backward: Annotated[bool, typer.Option("--backward", help="From --start back to the first frame, or to --end.")] = False,
-    both: Annotated[bool, typer.Option("--both", help="From --start both ways.")] = False,
-    show: Annotated[bool, typer.Option("--show", help="Show the frames in a window while tracking; q stops.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Draw search regions, too, and what the score is made of.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Show the frames in a window; q stops.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Draw search regions and what makes the score.")] = False,
     audio: options.Audio = True,
     model: options.Model = DEFAULT_MODEL,
     redetect: options.Redetect = None,
@@ -66,18 +72,18 @@ def track(
     \b
     Examples:
       siamtrack track clip.mp4 --box 120,80,64,48 --video
-      siamtrack track clip.mp4 --box 120,80,64,48 --name car --box 10,20,40,40 --name dog --out runs/both
       siamtrack track clip.mp4 --select --start 1:02.5 --both --plot
+      siamtrack track 0 --box 9,9,40,40 --name cat --box 90,9,40,40 --name dog
 
     \b
-    The folder gets boxes.csv, boxes.txt, run.json, or with several targets a folder of them for each.
+    Writes boxes.csv, boxes.txt and run.json; of several targets into OUT/NAME.
     """
-    from siamtrack.video import window
-
-    boxes = _targets(box or [], name or [], box_format, select)
+    names, given = _targets(box or [], name or [], box_format, select)
     span = _span(start, end, backward, both)
     if show or select:
-        window.require_display("leave --show and --select out, and use --box and --video" if show else "give --box X,Y,W,H")
+        from siamtrack.video.window import require_display
+
+        require_display("leave --show and --select out, and use --box and --video" if show else "give --box X,Y,W,H")
 
     from siamtrack.video.open_source import open_source
     from siamtrack.video.outputs import Outputs
@@ -86,38 +92,57 @@ def track(
     outputs = Outputs(video, audio, debug, plot, crops, follow_video)
     with open_source(source, hwaccel) as frames:
         tracker, about = options.tracker_of(model, config, device, precision, backend, redetect, preset)
-        with Signals(frames.interrupt) as signals, Bar(total=_total(frames, span, outputs), transient=True) as bar:
+        with Signals(frames.interrupt) as signals, ExitStack() as stack:
+            window = stack.enter_context(closing(_window())) if show or select else None
+            bar = stack.enter_context(Bar(total=_total(frames, span, outputs), transient=True))
+
+            def ask(image: Image) -> Box:
+                assert window is not None
+                return window.ask_box(image, lambda: signals.caught is not None)
 
             def watch(progress: Progress) -> bool:
                 bar.advance(f"{progress.fps:.1f} fps")
-                return signals.caught is None and (not show or window.show(progress.overlay()))
+                return signals.caught is None and (not show or window is None or window.show(progress.overlay()))
 
-            summaries = run_targets(tracker, frames, out, boxes, span, outputs, watch, about)
-        if show:
-            window.close()
+            boxes: dict[str, GivenBox] = dict.fromkeys(names, ask)
+            if not select:
+                boxes.update(zip(names, given, strict=True))
+            try:
+                summaries = run_targets(tracker, frames, out, boxes, span, outputs, watch, about)
+            except KeyboardInterrupt:
+                if signals.caught is None:
+                    raise
+                note("stopped before a frame was tracked")
+                return 128 + signals.caught
     return print_summary(summaries, signals.caught)
 
 
-def _targets(boxes: Sequence[str], names: Sequence[str], form: str, select: bool) -> Mapping[str, Box | Callable[..., Box]]:
-    """The boxes by the targets' names, or a function that asks for one."""
+def _window() -> TrackWindow:
+    from siamtrack.live.window.track_window import TrackWindow
+
+    return TrackWindow()
+
+
+def _targets(boxes: Sequence[str], names: Sequence[str], form: str, select: bool) -> tuple[Sequence[str], Sequence[Box]]:
+    """The targets' names and boxes; there is a name, but no box, for the one that is to be drawn."""
     from siamtrack.boxes import parse_box
-    from siamtrack.video import window
     from siamtrack.video.folder_names import name_problem
 
     if bool(boxes) == select:
         raise ValueError("say where the target is with one of --box X,Y,W,H and --select")
-    given: Sequence[Box | Callable[..., Box]] = [window.select_box] if select else [parse_box(text, form) for text in boxes]
-    if names and len(names) != len(given):
-        raise ValueError(f"{len(names)} --name for {len(given)} targets; give each a name, or none")
+    given = [parse_box(text, form) for text in boxes]
+    count = len(given) or 1
+    if names and len(names) != count:
+        raise ValueError(f"{len(names)} --name for {count} targets; give each a name, or none")
     if not names:
-        names = [f"target-{number}" for number in range(1, len(given) + 1)] if len(given) > 1 else [""]
+        names = [f"target-{number}" for number in range(1, count + 1)] if count > 1 else [""]
     for name in names:
-        problem = name_problem(name) if name or len(given) > 1 else None
+        problem = name_problem(name) if name or count > 1 else None
         if problem is not None:
             raise ValueError(f"--name {name!r} cannot name a folder: it {problem}")
     if len({name.casefold() for name in names}) < len(names):
         raise ValueError(f"two targets have one name in {', '.join(names)}; names must differ, upper and lower case aside")
-    return dict(zip(names, given, strict=True))
+    return names, given
 
 
 def _span(start: str, end: str | None, backward: bool, both: bool) -> Span:

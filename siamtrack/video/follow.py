@@ -77,7 +77,7 @@ class Span:
 
     def ends(self, frame: Frame, backward: bool) -> bool:
         """Whether a frame is known to be its last one."""
-        return frame.index == (0 if backward and self.forward else self.end)
+        return frame.index == (0 if backward and (self.forward or self.end is None) else self.end)
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,12 @@ from siamtrack.frames import Image
 from siamtrack.system import network_threads, replace_file, versions, write_whole
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.result import State, TrackResult
-from siamtrack.video.rows import COLUMNS, lines_backward, read_result
+from siamtrack.video.rows import COLUMNS, lines_backward, read_result, read_rows
 from siamtrack.video.source import Frame, FrameCounts
 
 Found = TypeVar("Found", covariant=True)
 
+DONE = "boxes.csv"
 PARTIAL = "boxes.partial.csv"
 STOPPED = "boxes.stopped.csv"
 FIGURES = ("network", "tracker", "end_to_end")
@@ -168,13 +169,16 @@ class Recorder:
         return {**self._about, **counted}
 
     def rows(self) -> Iterator[tuple[int, TrackResult]]:
-        """The rows that came backward, in the order of their frames, if nothing is finished yet.
+        """The rows that came backward, in the order of their frames; once the files are finished, all rows.
 
         Raises:
             OSError: they cannot be read.
         """
+        if not self._partial.is_file():
+            yield from read_rows(self.out / DONE)
+            return
         lines = (line.decode() for line in lines_backward(self._partial, self._head, self._turn))
-        return map(read_result, csv.DictReader(lines, COLUMNS))
+        yield from map(read_result, csv.DictReader(lines, COLUMNS))
 
     def finish(self, ended: str, counts: FrameCounts | None = None, notes: Sequence[str] = ()) -> RunSummary:
         """Close the rows and write boxes.csv, boxes.txt (GOT-10k form: x,y,w,h lines) and run.json.
@@ -202,7 +206,7 @@ class Recorder:
                 lines = (",".join(row[key] for key in "xywh") + "\n" for row in csv.DictReader(rows))
                 write_whole(self.out / "boxes.txt", lines)
             write_whole(self.out / "run.json", json.dumps(run, indent=2, sort_keys=True, default=str) + "\n")
-            os.replace(self._partial, self.out / "boxes.csv")
+            os.replace(self._partial, self.out / DONE)
         except OutputError:
             raise
         except OSError as error:

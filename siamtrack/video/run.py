@@ -21,10 +21,10 @@ from siamtrack.video.follow import Follow, Span
 from siamtrack.video.outputs import FILES, PLOT, OutputFiles, Outputs, Progress
 from siamtrack.video.overlay import SeenTarget
 from siamtrack.video.plot import draw_plot
-from siamtrack.video.results import PARTIAL, Recorder, RunSummary, conditions
+from siamtrack.video.results import DONE, PARTIAL, Recorder, RunSummary, conditions
 from siamtrack.video.source import Frame, Source
 
-RESULTS = ("boxes.csv", "boxes.txt", "run.json")
+RESULTS = (DONE, "boxes.txt", "run.json")
 RUNS = Path("runs")
 """Where folders of runs go that were given none."""
 
@@ -238,7 +238,7 @@ def _clear(out: Path) -> None:
 def _plotted(summary: RunSummary) -> RunSummary:
     """A summary, with its plot drawn, or a note why there is none."""
     try:
-        write_whole(summary.folder / PLOT, draw_plot(summary.folder / "boxes.csv"))
+        write_whole(summary.folder / PLOT, draw_plot(summary.folder / DONE))
     except OutputError as error:
         return replace(summary, notes=(*summary.notes, f"there is no {PLOT}: {error}"))
     return summary

@@ -1,4 +1,4 @@
-"""Whether there can be a window, and the plain one of `siamtrack track`; the live one is `siamtrack.live`'s."""
+"""Whether there can be a window."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import sys
 
 import cv2
 
-from siamtrack.boxes import Box
 from siamtrack.errors import DisplayError
-from siamtrack.frames import Image
 
-_TITLE = "siamtrack"
 _PROBE = "import cv2; cv2.namedWindow('probe'); cv2.waitKey(1); cv2.destroyAllWindows()"
 
 
@@ -43,33 +40,3 @@ def require_display(instead: str) -> None:
     problem = display_problem()
     if problem:
         raise DisplayError(f"no window can be shown: {problem}; {instead}")
-
-
-def select_box(image: Image) -> Box:
-    """Let the user drag a box over a frame; Enter or Space takes it, C or Esc gives up.
-
-    Raises:
-        DisplayError: no window can be opened.
-        ValueError: no box was drawn.
-    """
-    require_display("give the box with --box X,Y,W,H")
-    x, y, w, h = cv2.selectROI(_TITLE, image, showCrosshair=False)
-    cv2.destroyWindow(_TITLE)
-    if not w or not h:
-        raise ValueError("no box was drawn; drag one over the target and press Enter, or give --box X,Y,W,H")
-    return Box(float(x), float(y), float(w), float(h))
-
-
-def show(image: Image) -> bool:
-    """Show a frame. Returns False once the user pressed q or Esc, or closed the window."""
-    cv2.imshow(_TITLE, image)
-    key = cv2.waitKey(1) & 0xFF
-    try:
-        return key not in (ord("q"), 27) and cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1
-    except cv2.error:  # Qt raises instead of answering once the last window is gone
-        return False
-
-
-def close() -> None:
-    """Close the window, if there is one."""
-    cv2.destroyAllWindows()

@@ -103,6 +103,10 @@ def test_a_part_begins_where_all_before_it_have_ended() -> None:
     assert names(video((40, 50), (0, 9)).parts()) == [["1"], ["0"]]
     assert names(video((0, None), (100, 110)).parts()) == [["0", "1"]]
     assert names(video((0, 10), (10, 20)).parts()) == [["0", "1"]]  # both are followed in frame 10
+    ways = (TargetJob("a", BOX, 20, 15, "backward"), TargetJob("b", BOX, 12, 14), TargetJob("c", BOX, 30, None, "backward"))
+    assert names(VideoJob("a.mp4", ways[:2]).parts()) == [["b"], ["a"]]
+    assert names(VideoJob("a.mp4", ways).parts()) == [["c", "b", "a"]]
+    assert names(VideoJob("a.mp4", (TargetJob("a", BOX, 9, 11, "both"), TargetJob("b", BOX, 12))).parts()) == [["a"], ["b"]]
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.one_of(st.none(), st.integers(0, 30))), min_size=1, max_size=12))

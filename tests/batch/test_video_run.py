@@ -152,6 +152,40 @@ def test_targets_start_and_end_where_they_should_and_no_more_is_decoded_than_is_
 
 
 @pytest.mark.usefixtures("still")
+def test_targets_go_backward_and_both_ways_and_are_drawn_in_order(
+    clips: Path, tmp_path: Path, tracker: Tracker, settings_in: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[int, list[int]]] = []
+    monkeypatch.setattr(
+        overlays.Pictures, "add", lambda _, frame, results: drawn.append((frame.index, [number for number, _ in results]))
+    )
+    targets = [
+        TargetJob("back", A, 6, 3, "backward"),
+        TargetJob("both", A, 5, 8, "both"),
+        TargetJob("late", A, 99, None, "backward"),
+        TargetJob("on", B, 2, 4),
+    ]
+    video, settings = job(clips / "a.mp4", *targets), settings_in(tmp_path, video=True)
+    told: list[VideoProgress] = []
+    found = by_name(run_video(video, settings, tracker, told.append))
+    assert {name: result.outcome for name, result in found.items()} == {
+        "late": "failed",
+        "back": "done",
+        "both": "done",
+        "on": "done",
+    }
+    assert (found["late"].error or "").endswith("frame 99 was asked for (counting from 0)")
+    assert frames_of(tmp_path / "a/back") == [3, 4, 5, 6]
+    assert frames_of(tmp_path / "a/both") == list(range(9))
+    assert drawn == [(i, [1] * (3 <= i <= 6) + [2] + [4] * (2 <= i <= 4)) for i in range(9)]
+    # Another direction is another job; the same one goes on.
+    done = {result.target: result.earlier or result.frames for result in run_video(video, settings, tracker)}
+    assert done == {"back": 4, "both": 9, "late": 0, "on": 3}
+    turned = job(clips / "a.mp4", TargetJob("back", A, 6, None, "forward"))
+    assert "direction" in (TargetFolder(tmp_path, turned, turned.targets[0], settings.identity).other_job() or "")
+
+
+@pytest.mark.usefixtures("still")
 def test_bad_targets_fail_alone(clips: Path, tmp_path: Path, tracker: Tracker, settings_in: Make) -> None:
     targets = [TargetJob("good", A), TargetJob("outside", (900.0, 0.0, 30.0, 30.0), 1), TargetJob("late", A, 99)]
     found = by_name(run_video(job(clips / "a.mp4", *targets), settings_in(tmp_path), tracker))

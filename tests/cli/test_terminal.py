@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
+from siamtrack.cli import terminal
 from siamtrack.cli.terminal import Bar, note
 
 SIGNALLED = """
@@ -69,3 +72,22 @@ def test_a_log_file_gets_lines_in_place_of_a_bar(capsys: pytest.CaptureFixture[s
         bar.line("1 of 3")
     assert not bar.shown
     assert capsys.readouterr() == ("", "" if silent else "1 of 3\n")
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_log_file_is_told_how_far_it_is_every_ten_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    assert terminal.BEAT_S == 10
+    monkeypatch.setattr(terminal, "BEAT_S", 0.02)
+    said: list[str] = []
+    beat = threading.Event()
+    monkeypatch.setattr(Bar, "line", lambda _, text: (said.append(text), beat.set()))
+    with Bar("reading", 300, silent=silent) as bar:
+        bar.advance("31.2 fps", 20)
+        if silent:
+            time.sleep(0.1)
+        else:
+            beat.wait()
+    assert set(said) <= ({"0:00  0/300  reading", "0:00  20/300  31.2 fps"} if not silent else set())
+    assert bool(said) is not silent

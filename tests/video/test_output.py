@@ -152,7 +152,7 @@ def test_without_a_display_a_window_is_refused_in_words(monkeypatch: pytest.Monk
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setattr("sys.platform", "linux")
     with pytest.raises(DisplayError, match="there is no display"):
-        window.select_box(np.zeros((20, 20, 3), np.uint8))
+        window.require_display("give the box with --box X,Y,W,H")
 
 
 def test_a_display_that_does_not_exist_does_not_abort_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -23,12 +24,17 @@ def screen() -> Iterator[dict[str, str]]:
 def wait_for_window(screen: dict[str, str], process: subprocess.Popen[str]) -> str:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        found = xdotool(screen, "search", "--name", "^siamtrack$").splitlines()
+        found = xdotool(screen, "search", "--name", "^siamtrack track$").splitlines()
         if found:
             time.sleep(1.0)  # the window exists before it takes the mouse
             return found[-1]
         time.sleep(0.2)
     raise AssertionError(f"no window came up: {process.communicate(timeout=10)}")
+
+
+def size_of(screen: dict[str, str], window: str) -> tuple[int, int]:
+    told = dict(line.split("=") for line in xdotool(screen, "getwindowgeometry", "--shell", window).splitlines())
+    return int(told["WIDTH"]), int(told["HEIGHT"])
 
 
 def test_a_box_drawn_with_the_mouse_is_the_target(screen: dict[str, str], clip: Path, tmp_path: Path) -> None:
@@ -37,28 +43,45 @@ def test_a_box_drawn_with_the_mouse_is_the_target(screen: dict[str, str], clip: 
     process = subprocess.Popen(command, env=screen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         window = wait_for_window(screen, process)
-        for action in (
-            ("mousemove", "--window", window, 70, 120),
-            ("mousedown", 1),
-            ("mousemove", "--window", window, 90, 140),
-        ):
+        factor = size_of(screen, window)[1] / 240
+        corners = [(round(x * factor), round(y * factor)) for x, y in ((60, 80), (80, 100), (100, 130))]
+        moves = [("mousemove", "--window", window, x, y) for x, y in corners]
+        for action in (moves[0], ("mousedown", 1), *moves[1:], ("mouseup", 1)):
             xdotool(screen, *action)
             time.sleep(0.2)
-        xdotool(screen, "mousemove", "--window", window, 110, 170)
-        time.sleep(0.2)
-        xdotool(screen, "mouseup", 1)
-        time.sleep(0.2)
-        xdotool(screen, "key", "Return")
         output, errors = process.communicate(timeout=90)
     finally:
         process.kill()
     assert process.returncode == 0, errors
     assert "20 frames" in output
-    _, _, w, h = (float(value) for value in (out / "boxes.txt").read_text().splitlines()[0].split(","))
-    # Qt puts a toolbar above the picture and stretches it to the toolbar's width, so the drag of 40 x 50 window
-    # pixels is somewhat narrower in the frame.
-    assert 30 <= w <= 42
-    assert 45 <= h <= 55
+    x, y, w, h = (float(value) for value in (out / "boxes.txt").read_text().splitlines()[0].split(","))
+    assert (x, y, w, h) == pytest.approx((60, 80, 40, 50), abs=1)
+
+
+@pytest.mark.parametrize(("how", "status"), [("close", 2), ("Escape", 2), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_whoever_draws_nothing_gets_one_line(
+    screen: dict[str, str], write_clip: Callable[..., Path], tmp_path: Path, how: str | int, status: int
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", 2, (3840, 2160))
+    command = [sys.executable, "-m", "siamtrack", "track", str(clip), "--select", "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(command, env=screen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        window = wait_for_window(screen, process)
+        width, height = size_of(screen, window)
+        assert width <= 1280
+        assert height <= 800
+        if how == "close":
+            close_window(screen, int(window))
+        elif isinstance(how, str):
+            xdotool(screen, "key", how)
+        else:
+            process.send_signal(how)
+        output, errors = process.communicate(timeout=90)
+    finally:
+        process.kill()
+    assert (process.returncode, errors.count("\n"), output) == (status, 1, ""), errors
+    assert "no box was drawn" in errors or "stopped before a frame was tracked" in errors
+    assert not (tmp_path / "run").exists()
 
 
 def test_closing_the_window_ends_the_run_with_its_results(

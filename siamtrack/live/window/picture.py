@@ -93,6 +93,16 @@ def opening_size(
     return max(shown[2], min(NARROWEST_PX, largest_wh[0])), shown[3]
 
 
+def fitted(image: Image, view: View) -> Image:
+    """A frame as the window shows it, (H, W, 3) of the window's size."""
+    x, y, w, h = view.shown
+    how = cv2.INTER_AREA if w * h < image.shape[0] * image.shape[1] else cv2.INTER_LINEAR
+    shown = cv2.resize(image, (w, h), interpolation=how)
+    right, below = view.window_wh[0] - x - w, view.window_wh[1] - y - h
+    canvas = cv2.copyMakeBorder(shown, y, below, x, right, cv2.BORDER_CONSTANT) if x or y or right or below else shown
+    return np.asarray(canvas, np.uint8)
+
+
 def draw_scene(scene: Scene, view: View, selected: str | None = None, trails: bool = True) -> Image:
     """A scene as the window shows it.
 
@@ -104,15 +114,9 @@ def draw_scene(scene: Scene, view: View, selected: str | None = None, trails: bo
         selected: name of the target that gets a thicker line, and white corners.
         trails: whether to draw the targets' trails.
     """
-    x, y, w, h = view.shown
-    smaller = w * h < scene.frame.image.shape[0] * scene.frame.image.shape[1]
-    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    shown = cv2.resize(scene.frame.image, (w, h), interpolation=how)
-    right, below = view.window_wh[0] - x - w, view.window_wh[1] - y - h
-    canvas = cv2.copyMakeBorder(shown, y, below, x, right, cv2.BORDER_CONSTANT) if x or y or right or below else shown
     # The selected one last, so that nothing lies over it where targets meet.
     targets = sorted(_in_window(scene.targets, view, trails), key=lambda seen: seen.name == selected)
-    picture = draw_targets(np.asarray(canvas, np.uint8), targets, selected)
+    picture = draw_targets(fitted(scene.frame.image, view), targets, selected)
     for seen in targets:
         if seen.name == selected:
             _draw_corners(picture, seen.result.box)
