@@ -45,7 +45,6 @@ class Redetection:
         self._tiles = Tiles(last_xy, frame_wh, reach)
         self._tile_size, self._tile_every = sizes[-1], math.ceil((sizes[-1] / sizes[0]) ** 2)
         self._frames = self._nothing = 0
-        self._searched = False
         self.awaited, self.left = cut, False
 
     @property
@@ -56,17 +55,15 @@ class Redetection:
     def regions(self, here: SearchRegion) -> list[SearchRegion]:
         """Where to search in the next frame: where the search led or began, and if it is time for one at the next tile."""
         regions = [replace(here, center_xy=self._last_xy) if self.awaited else here]
-        self._searched = self._frames % self._tile_every == 0
-        if self._searched:
+        turn, wait = divmod(self._frames, self._tile_every)
+        if not wait:
             side = here.side * self._tile_size / here.size
-            regions.append(SearchRegion(self._tiles.next(), side, self._tile_size))
-        self._frames += 1
+            regions.append(SearchRegion(self._tiles.at(turn), side, self._tile_size))
         return regions
 
-    def take_back(self) -> None:
-        """Undo the last `regions`, of a frame in which nothing could be searched."""
-        self._frames -= 1
-        self._tiles.turns -= self._searched
+    def searched(self) -> None:
+        """Go on to the next frame: `regions` were searched."""
+        self._frames += 1
 
     def note(self, sign: bool) -> None:
         """Remember whether the last frame held a sign of the target."""
@@ -86,22 +83,20 @@ class Tiles:
         reach: side of the square, in frame pixels, within which one search region sees the centres of targets.
 
     Attributes:
-        centers: of all tiles, the nearest to `last_xy` first. turns: how many were handed out.
+        centers: of all tiles, the nearest to `last_xy` first.
     """
 
     def __init__(self, last_xy: Pair, frame_wh: tuple[int, int], reach: float) -> None:
         columns, rows = (_centers(at, length, reach) for at, length in zip(last_xy, frame_wh, strict=True))
         self.centers = sorted(((x, y) for y in rows for x in columns), key=lambda xy: math.dist(xy, last_xy))
         self._near, self._far = self.centers[1 : NEAR_TILES + 1] or self.centers, self.centers[NEAR_TILES + 1 :]
-        self.turns = 0
 
-    def next(self) -> Pair:
-        """The centre of the tile whose turn it is."""
-        turn, odd = divmod(self.turns, 2)
-        self.turns += 1
+    def at(self, turn: int) -> Pair:
+        """The centre of the tile whose turn it is, counted from 0."""
         if not self._far:
-            return self._near[(self.turns - 1) % len(self._near)]
-        return self._far[turn % len(self._far)] if odd else self._near[turn % len(self._near)]
+            return self._near[turn % len(self._near)]
+        each, odd = divmod(turn, 2)
+        return self._far[each % len(self._far)] if odd else self._near[each % len(self._near)]
 
 
 def _centers(at: float, length: int, reach: float) -> list[float]:

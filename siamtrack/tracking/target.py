@@ -64,8 +64,6 @@ class Target:
         self.candidate: Candidate | None = None
         self._confidence, self._phase = Confidence(config), Phase()
         self._redetection: Redetection | None = None
-        self._before = self.regions
-        self._tiled: Redetection | None = None
         self._last_sure = (self.center_xy, self.size_wh)
         self._steps_px = (0.0,) * STEPS
         low, high = SIDE_LIMITS
@@ -77,19 +75,18 @@ class Target:
         return context_side(self.size_wh) * self._config.search_size / EXEMPLAR_SIZE
 
     def search_regions(self) -> list[SearchRegion]:
-        """Where to search in the next frame: around the target, and while it is LOST at a tile of the frame."""
+        """Where to search in the next frame: around the target, and while it is LOST at a tile of the frame.
+
+        Nothing changes before `follow`: where the network fails, the same regions are searched in the frame after.
+        """
         size = self._search_size()
         here = SearchRegion(self.center_xy, self._search_side * size / self._config.search_size, size)
-        # No tile while it may have been found: the next frames go to seeing whether that holds.
-        self._tiled = self._redetection if not self._phase.high else None
-        self._before, self.regions = self.regions, self._tiled.regions(here) if self._tiled else [here]
-        return self.regions
+        return self._tiled.regions(here) if self._tiled else [here]
 
-    def take_back(self) -> None:
-        """Undo the last `search_regions`, of a frame in which the network failed."""
-        self.regions = self._before
-        if self._tiled is not None:
-            self._tiled.take_back()
+    @property
+    def _tiled(self) -> Redetection | None:
+        """What searches the frame's tiles; not while the target may have been found: the next frames go to that."""
+        return self._redetection if not self._phase.high else None
 
     def _search_size(self) -> int:
         """Side of the next search crop: the smallest that leaves room for `ROOM_PX`, and the target's last steps twice."""
@@ -99,15 +96,18 @@ class Target:
         wanted = EXEMPLAR_SIZE + 2 * (ROOM_PX + 2 * max(self._steps_px))
         return next((size for size in sizes if size >= wanted), sizes[-1])
 
-    def follow(self, candidates: Sequence[Candidate]) -> Candidate:
+    def follow(self, regions: list[SearchRegion], candidates: Sequence[Candidate]) -> Candidate:
         """Go where the target was seen: around it, unless what is seen in a tile confirms it, and is far likelier.
 
         A target with distractors scores low where it is, and they score high where they are: without the second condition
         the box goes from one runner to the next.
 
         Args:
-            candidates: one for each of `search_regions`, in their order.
+            regions: `search_regions`. candidates: what was seen in each of them.
         """
+        self.regions = regions
+        if self._tiled:
+            self._tiled.searched()
         chosen, *elsewhere = candidates
         logit = self._confidence.logit
         enough = max(self._confidence.redetect_logit, logit(chosen) + math.log(ODDS))

@@ -115,21 +115,16 @@ class MultiTracker(Generic[Name]):
             for region in each
             for crop in self._decoder.crops(region)
         ]
-        try:
-            responses = iter(self.backend.respond(image, searches) if searches else [])
+        responses = iter(self.backend.respond(image, searches) if searches else [])
 
-            # 4. Decode: one candidate a region.
-            candidates = [self._decode(target, each, responses) for target, each in zip(targets, regions, strict=True)]
-        except BaseException:
-            for target in targets:
-                target.take_back()
-            raise
+        # 4. Decode: one candidate a region. Up to here no target has changed, so a network that fails leaves all as they were.
+        candidates = [self._decode(target, each, responses) for target, each in zip(targets, regions, strict=True)]
 
         cut = self._scene is not None and self._scene.is_cut(image)
         results: dict[Name, TrackResult] = {}
-        for (name, target), seen in zip(self._targets.items(), candidates, strict=True):
+        for (name, target), each, seen in zip(self._targets.items(), regions, candidates, strict=True):
             # 5. Target: where it went.
-            candidate = target.follow(seen)
+            candidate = target.follow(each, seen)
             # 6. State: how sure that is, how large the target is now, and whether it updates its template.
             results[name] = target.judge(candidate, cut)
             target.update_template(image, results[name])

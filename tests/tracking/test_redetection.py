@@ -27,7 +27,7 @@ def test_every_place_of_the_frame_is_seen(
 def test_the_tiles_around_take_turns_with_the_others_from_near_to_far() -> None:
     last_xy = (100.0, 80.0)
     tiles = Tiles(last_xy, (640, 360), 60.0)
-    turns = [tiles.next() for _ in range(2 * len(tiles.centers))]
+    turns = [tiles.at(turn) for turn in range(2 * len(tiles.centers))]
     assert tiles.centers[0] == last_xy
     assert last_xy not in turns
     assert turns[: 2 * NEAR_TILES : 2] == tiles.centers[1 : NEAR_TILES + 1] == turns[2 * NEAR_TILES : 4 * NEAR_TILES : 2]
@@ -37,9 +37,9 @@ def test_the_tiles_around_take_turns_with_the_others_from_near_to_far() -> None:
 
 def test_small_frames_have_few_tiles() -> None:
     alone = Tiles((20.0, 20.0), (40, 40), 100.0)
-    assert [alone.next() for _ in range(3)] == [(20.0, 20.0)] * 3
+    assert [alone.at(turn) for turn in range(3)] == [(20.0, 20.0)] * 3
     pair = Tiles((20.0, 20.0), (40, 140), 100.0)
-    assert [pair.next() for _ in range(3)] == [(20.0, 120.0)] * 3
+    assert [pair.at(turn) for turn in range(3)] == [(20.0, 120.0)] * 3
 
 
 HERE = SearchRegion((200.0, 150.0), 120.0, 223)
@@ -55,13 +55,18 @@ def test_one_region_where_the_target_was_lost_and_one_elsewhere() -> None:
     assert here is HERE
     assert there.center_xy != HERE.center_xy
     assert (there.side, there.size) == (HERE.side, HERE.size)
+    assert one.regions(HERE) == [here, there]  # until they were searched: the network may fail
+    one.searched()
     assert one.regions(HERE)[1].center_xy != there.center_xy
 
 
 @pytest.mark.parametrize(("sizes", "every"), [((191, 255), 2), ((191, 223), 2), ((159, 255), 3), ((255, 255), 1)])
 def test_tiles_are_as_far_apart_as_the_budget_wants_it(sizes: tuple[int, int], every: int) -> None:
     one, region = redetection(sizes=sizes), replace(HERE, side=HERE.side * sizes[0] / HERE.size, size=sizes[0])
-    turns = [one.regions(region) for _ in range(12)]
+    turns = []
+    for _ in range(12):
+        turns.append(one.regions(region))
+        one.searched()
     assert [len(regions) for regions in turns] == [2, *[1] * (every - 1)] * (12 // every)
     for here, there in (regions for regions in turns if len(regions) == 2):
         assert (here.size, there.size) == sizes

@@ -45,7 +45,7 @@ def seen(xy: tuple[float, float], logit: float = 0.0, scale_wh: tuple[float, flo
 
 def step(target: Target, candidates: Sequence[Candidate], cut: bool = False) -> TrackResult:
     """What a tracker does with the candidates of a frame."""
-    return target.judge(target.follow(candidates), cut)
+    return target.judge(target.follow(target.search_regions(), candidates), cut)
 
 
 def side_of(target: Target) -> float:
