@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, overload
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.errors import DataError, SourceError
@@ -163,27 +165,27 @@ class RunResults(Sequence[Step]):
         return self._video.tracks[0]
 
     @property
-    def frames(self) -> Any:
+    def frames(self) -> NDArray[np.int64]:
         """(n,) int64: 0-based frame numbers in the source."""
         return self._track.frames
 
     @property
-    def times_s(self) -> Any:
+    def times_s(self) -> NDArray[np.float64]:
         """(n,) float64: seconds from the start of the source."""
         return self._track.times_s
 
     @property
-    def boxes_xywh(self) -> Any:
+    def boxes_xywh(self) -> NDArray[np.float64]:
         """(n, 4) float64: 0-based pixels."""
         return self._track.boxes_xywh
 
     @property
-    def scores(self) -> Any:
+    def scores(self) -> NDArray[np.float64]:
         """(n,) float64: 0..1, see `TrackResult.score`."""
         return self._track.scores
 
     @property
-    def states(self) -> Any:
+    def states(self) -> NDArray[np.str_]:
         """(n,) text: TRACKING, UNCERTAIN or LOST."""
         return self._track.states
 
