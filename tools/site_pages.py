@@ -53,7 +53,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     def moved(link: re.Match[str]) -> str:
         target, anchor = link["target"], link["anchor"] or ""
-        if not target or "://" in target or target.startswith("mailto:"):
+        if not target or re.match(r"[a-z]+:", target):  # an address, or data
             return link[0]
         source = os.path.relpath(os.path.normpath(place / target), ROOT).replace(os.sep, "/")
         return f"]({os.path.relpath(address(source), here or '.').replace(os.sep, '/')}{anchor})"

@@ -44,6 +44,7 @@ def test_the_reference_of_commands_has_every_command_and_option(pages: ModuleTyp
         ("experiments/lost/README.md", "../../docs/research.md", "../../research.md"),
         ("live.md", "#in-a-window", "#in-a-window"),
         ("live.md", "https://arxiv.org/abs/1606.09549", "https://arxiv.org/abs/1606.09549"),
+        ("examples/boxes_inline.md", "data:image/png;base64,AA==", "data:image/png;base64,AA=="),
         ("detector.md", "../examples/detections.py", "examples/detections.md"),
     ],
 )
