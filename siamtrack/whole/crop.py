@@ -56,8 +56,8 @@ def crop_region(frame: Value, center_xy: Value, side: Value, size: Value, pad_co
     taps = [each.at_least(-1.0).at_most(count.to("float32").reshape(2, 1)).to("int64") for each in (first, first + 1)]
     (low_x, low_y), (high_x, high_y) = ([each.reshape(-1) for each in tap.split([1, 1])] for tap in taps)
     # Whole rows are gathered quickly, single pixels slowly: hence the image on its side.
-    image = image.op("Transpose", perm=[0, 2, 1])
-    low, high = (image.take(tap, 1).to("float32") for tap in (low_x, high_x))
+    image = image.op("Transpose", perm=[0, 2, 1]).to("float32")
+    low, high = (image.take(tap, 1) for tap in (low_x, high_x))
     # Exact up to the last sum: the upper bits of a share and the lower ones, times a difference of two pixels.
     upper, differ = (share_x * 2**14).op("Floor") * 2**-14, high - low
     image = (low + upper * differ + (share_x - upper) * differ).op("Transpose", perm=[0, 2, 1])

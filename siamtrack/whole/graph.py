@@ -188,6 +188,9 @@ class Graph:
         names = {"": "", **{tensor.name: tensor.name for tensor in graph.initializer}}
         names |= {name: value.name for name, value in inputs.items()}
         for node in graph.node:
+            if node.op_type == "Constant":
+                names[node.output[0]] = self.constant(numpy_helper.to_array(node.attribute[0].t)).name
+                continue
             names |= {name: self._new_name(node.op_type) for name in node.output}
             read, made = ([names[name] for name in each] for each in (node.input, node.output))
             copy = helper.make_node(node.op_type, read, made, name=node.name)
