@@ -12,7 +12,9 @@ from siamtrack.cli.terminal import note
 
 def export_labels(
     results: Annotated[Path, typer.Argument(help="Folder that siamtrack track, live or batch wrote.")],
-    to: Annotated[str, typer.Option(metavar="FORM", help="mot, coco, yolo, parquet, cvat, labelme or labelstudio.")],
+    to: Annotated[
+        str, typer.Option(metavar="FORM", help="mot, coco, yolo, parquet, cvat, labelme, labelme-xml or labelstudio.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the labels.")],
     label: Annotated[
         str, typer.Option(metavar="NAME", help="The category; {target} in it stands for the target's own name.")
@@ -31,8 +33,8 @@ def export_labels(
     """Turn tracking results into labels: a tracked video becomes training data, or a start for annotators.
 
     mot is MOTChallenge text, coco TAO's JSON of COCO kind, yolo one data set of all videos with data.yaml, parquet a table
-    with the extra `parquet`, cvat "CVAT for video 1.1", labelme one JSON a frame, labelstudio a task for its videos. Frames
-    that are LOST are left out; in cvat they are marked as outside.
+    with the extra `parquet`, cvat "CVAT for video 1.1", labelme a JSON and labelme-xml an XML (LabelMe 3.0) a frame,
+    labelstudio a task. Frames that are LOST are left out; in cvat they are marked as outside.
 
     \b
     Examples:

@@ -15,6 +15,7 @@ from siamtrack.labels.json_labels import write_coco, write_labelme
 from siamtrack.labels.label_forms import FORMS, Exported, export
 from siamtrack.labels.label_selection import LabelOptions
 from siamtrack.labels.label_studio import write_label_studio
+from siamtrack.labels.labelme_xml import write_labelme_xml
 from siamtrack.labels.results_folder import load_tracks
 from siamtrack.labels.tables import write_mot, write_parquet
 from siamtrack.labels.tracks import Results, Skipped, Track, VideoTracks
@@ -34,6 +35,7 @@ __all__ = [
     "write_cvat",
     "write_label_studio",
     "write_labelme",
+    "write_labelme_xml",
     "write_mot",
     "write_parquet",
     "write_yolo",

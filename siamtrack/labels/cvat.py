@@ -41,7 +41,7 @@ def write_cvat(video: VideoTracks, path: str | Path, options: LabelOptions = DEF
     sure, said = frame_counts(video)
     tracked = [one for one in choose(video, options) if one.seen.any()]
     root = ElementTree.Element("annotations")
-    _text(root, "version", "1.1")
+    add_text(root, "version", "1.1")
     _add_meta(root, clean_label(video.name), said, size_wh, list(class_numbers(tracked, first=0)))
     for one in tracked:
         _add_track(root, one, sure)
@@ -52,17 +52,17 @@ def write_cvat(video: VideoTracks, path: str | Path, options: LabelOptions = DEF
 
 def _add_meta(root: ElementTree.Element, name: str, frames: int, size_wh: tuple[int, int], labels: list[str]) -> None:
     task = ElementTree.SubElement(ElementTree.SubElement(root, "meta"), "task")
-    _text(task, "name", name)
-    _text(task, "size", str(frames))
-    _text(task, "mode", "interpolation")
+    add_text(task, "name", name)
+    add_text(task, "size", str(frames))
+    add_text(task, "mode", "interpolation")
     listed = ElementTree.SubElement(task, "labels")
     for label in labels:
         item = ElementTree.SubElement(listed, "label")
-        _text(item, "name", label)
+        add_text(item, "name", label)
         ElementTree.SubElement(item, "attributes")
     size = ElementTree.SubElement(task, "original_size")
-    _text(size, "width", str(size_wh[0]))
-    _text(size, "height", str(size_wh[1]))
+    add_text(size, "width", str(size_wh[0]))
+    add_text(size, "height", str(size_wh[1]))
 
 
 def _add_track(root: ElementTree.Element, one: Chosen, frames: int) -> None:
@@ -95,5 +95,6 @@ def _add_box(
     )
 
 
-def _text(parent: ElementTree.Element, tag: str, text: str) -> None:
+def add_text(parent: ElementTree.Element, tag: str, text: str) -> None:
+    """Add an element that holds nothing but text."""
     ElementTree.SubElement(parent, tag).text = text

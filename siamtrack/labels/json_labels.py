@@ -22,11 +22,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from siamtrack.labels.files import check_free, clean_label, remove_files, write_file
+from siamtrack.labels.files import clean_label, write_file
 from siamtrack.labels.footage import frame_names, frame_size
 from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, by_frame, choose, class_numbers
+from siamtrack.labels.per_frame import write_per_frame
 from siamtrack.labels.tracks import VideoTracks
-from siamtrack.system import make_folder
 
 VIDEO_ID = 1
 """A file holds one video."""
@@ -121,7 +121,7 @@ def write_labelme(video: VideoTracks, path: str | Path, options: LabelOptions = 
 
     Args:
         video: its tracks. path: the folder; with `force`, label files of frames that an earlier export left in it are
-            removed, since old and new ones would make one data set. options: what is exported.
+            removed. options: what is exported.
 
     Returns:
         How many boxes were written.
@@ -129,31 +129,21 @@ def write_labelme(video: VideoTracks, path: str | Path, options: LabelOptions = 
     Raises:
         DataError: the frame size is unknown. OutputError: the folder holds such files, or cannot be written.
     """
-    folder = Path(path)
     width, height = frame_size(video)
-    names = frame_names(video, options.suffix)
-    check_free(names.there(folder, "json"), options.force)
-    make_folder(folder)
-    count = 0
-    written: set[Path] = set()
-    for frame, boxes in by_frame(choose(video, options)).items():
-        if not boxes:
-            continue
+
+    def text_of(image: str, boxes: list[tuple[Chosen, int]]) -> tuple[str, int]:
         data: dict[str, Any] = {
             "version": LABELME_VERSION,
             "flags": {},
             "shapes": [_shape(one, row) for one, row in boxes],
-            "imagePath": names.image(frame),
+            "imagePath": image,
             "imageData": None,
             "imageHeight": height,
             "imageWidth": width,
         }
-        path = folder / names.label(frame, "json")
-        write_file(path, json.dumps(data, indent=2) + "\n", options.force)
-        written.add(path)
-        count += len(boxes)
-    remove_files(path for path in names.there(folder, "json") if path not in written)
-    return count
+        return json.dumps(data, indent=2) + "\n", len(boxes)
+
+    return write_per_frame(video, Path(path), "json", text_of, options)
 
 
 def _shape(one: Chosen, row: int) -> dict[str, Any]:

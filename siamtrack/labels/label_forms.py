@@ -14,6 +14,7 @@ from siamtrack.labels.footage import frame_names, frame_size, write_frames
 from siamtrack.labels.json_labels import write_coco, write_labelme
 from siamtrack.labels.label_selection import DEFAULTS, LabelOptions, by_frame, choose
 from siamtrack.labels.label_studio import write_label_studio
+from siamtrack.labels.labelme_xml import write_labelme_xml
 from siamtrack.labels.results_folder import load_tracks
 from siamtrack.labels.tables import load_pyarrow, write_mot, write_parquet
 from siamtrack.labels.tracks import Results, VideoTracks
@@ -48,6 +49,7 @@ FORMS = {
     "parquet": Form(write_parquet, "{}.parquet", sized=False),
     "cvat": Form(write_cvat, "{}.xml"),
     "labelme": Form(write_labelme, "{}", per_frame=("{}", "json"), images="{}"),
+    "labelme-xml": Form(write_labelme_xml, "{}", per_frame=("{}", "xml"), images="{}"),
     "labelstudio": Form(write_label_studio, "{}.labelstudio.json"),
 }
 

@@ -19,9 +19,10 @@ import yaml
 from siamtrack.boxes import clip_box
 from siamtrack.config import load_yaml
 from siamtrack.errors import ConfigError, DataError, shown
-from siamtrack.labels.files import check_free, remove_files, safe_name, write_file
+from siamtrack.labels.files import check_free, safe_name, write_file
 from siamtrack.labels.footage import frame_names, frame_size
-from siamtrack.labels.label_selection import DEFAULTS, LabelOptions, by_frame, choose, class_numbers
+from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, choose, class_numbers
+from siamtrack.labels.per_frame import write_per_frame
 from siamtrack.labels.tracks import VideoTracks
 
 DATA = "data.yaml"
@@ -46,13 +47,10 @@ def write_yolo(video: VideoTracks, path: str | Path, options: LabelOptions = DEF
     root = Path(path)
     folder = root / "labels" / safe_name(video.name)
     width, height = frame_size(video)
-    names = frame_names(video, options.suffix)
-    check_free(names.there(folder, "txt"), options.force)
-    chosen = choose(video, options)
-    classes = _add_classes(root / DATA, list(class_numbers(chosen, first=0)))
-    count = 0
-    written: set[Path] = set()
-    for frame, boxes in by_frame(chosen).items():
+    check_free(frame_names(video, options.suffix).there(folder, "txt"), options.force)
+    classes = _add_classes(root / DATA, list(class_numbers(choose(video, options), first=0)))
+
+    def text_of(_: str, boxes: list[tuple[Chosen, int]]) -> tuple[str, int]:
         lines = []
         for one, row in boxes:
             # Training leaves out an image with a number above 1; results from elsewhere may reach over the frame.
@@ -60,13 +58,9 @@ def write_yolo(video: VideoTracks, path: str | Path, options: LabelOptions = DEF
             if w and h:
                 place = ((x + w / 2) / width, (y + h / 2) / height, w / width, h / height)
                 lines.append(" ".join([str(classes.index(one.label)), *(f"{value:.8f}" for value in place)]) + "\n")
-        if lines:
-            label_file = folder / names.label(frame, "txt")
-            write_file(label_file, "".join(lines), options.force)
-            written.add(label_file)
-            count += len(lines)
-    remove_files(path for path in names.there(folder, "txt") if path not in written)
-    return count
+        return "".join(lines), len(lines)
+
+    return write_per_frame(video, folder, "txt", text_of, options)
 
 
 def _add_classes(path: Path, labels: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """What Datumaro and Label Studio's SDK read in exported labels; run by a Python that has both, which needs no siamtrack.
 
-    python peers.py FOLDER      # of the folders mot, cvat, coco, yolo and the file task.json
+    python peers.py FOLDER      # of the folders mot, cvat, coco, yolo, labelme and the file task.json
 
 It prints, for each of them, a list of `[frame, id or null, label, x, y, w, h]` as the reader has it.
 """
@@ -26,7 +26,7 @@ def read_datumaro(folder: Path, form: str) -> list[list[Any]]:
         for box in item.annotations:
             if not box.attributes.get("outside"):
                 track = box.attributes.get("track_id")
-                assert not box.attributes.get("occluded") or form == "cvat"
+                assert not box.attributes.get("occluded") or form in ("cvat", "label_me")
                 found.append([frame, track, labels[box.label].name, *box.get_bbox()])
     return found
 
@@ -49,6 +49,6 @@ def read_label_studio(path: Path) -> list[list[Any]]:
 
 if __name__ == "__main__":
     root = Path(sys.argv[1])
-    forms = {"mot": "mot_seq", "cvat": "cvat", "coco": "coco", "yolo": "yolo"}
+    forms = {"mot": "mot_seq", "cvat": "cvat", "coco": "coco", "yolo": "yolo", "labelme": "label_me"}
     read = {name: read_datumaro(root / name, form) for name, form in forms.items()}
     print(json.dumps({**read, "labelstudio": read_label_studio(root / "task.json")}))

@@ -105,7 +105,7 @@ def test_a_video_without_a_box_is_pointed_out(write_run, tmp_path: Path) -> None
 def test_mistakes_are_one_clear_line(write_run, tmp_path: Path, clip: Path) -> None:
     folder, out = write_run(tmp_path / "run"), tmp_path / "out"
     assert "no form of labels 'cooc'; did you mean 'coco'?" in refused(folder, "--to", "cooc", "--out", out)
-    assert "--frames goes with coco, yolo, labelme" in refused(folder, "--to", "mot", "--out", out, "--frames")
+    assert "--frames goes with coco, yolo, labelme, labelme-xml" in refused(folder, "--to", "mot", "--out", out, "--frames")
     assert "is the folder of a run" in refused(folder, "--to", "mot", "--out", folder)
     assert "size '0x9' is not WIDTHxHEIGHT" in refused(folder, "--to", "coco", "--out", out, "--size", "0x9")
     assert "--size is 9x9, but clip was tracked in 320x240" in refused(folder, "--to", "coco", "--out", out, "--size", "9x9")

@@ -29,7 +29,7 @@ def labels(write_run, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, R
     for name, given in (("car", None), ("dog", rows)):
         write_run(root / "runs" / "clip" / name, *([given] if given else []))
     results = load_tracks(root / "runs")
-    for form in ("mot", "cvat", "coco", "yolo", "labelstudio"):
+    for form in ("mot", "cvat", "coco", "yolo", "labelme-xml", "labelstudio"):
         export(results, form, root / form, LabelOptions(label="a {target}"))
     expected: Rows = []
     for number, track in enumerate(results.videos[0].tracks, 1):
@@ -104,6 +104,7 @@ def test_datumaro_and_label_studio_read_the_others(labels: tuple[Path, Rows], tm
         "coco/annotations/instances_clip.json": "coco/clip.json",
         "yolo/data.yaml": "yolo/data.yaml",
         "task.json": "labelstudio/clip.labelstudio.json",
+        **{f"labelme/{path.name}": str(path.relative_to(root)) for path in root.glob("labelme-xml/clip/*")},
         **{f"yolo/{path.relative_to(root / 'yolo')}": str(path.relative_to(root)) for path in root.glob("yolo/labels/*/*")},
     }
     for place, file in places.items():
@@ -120,6 +121,7 @@ def test_datumaro_and_label_studio_read_the_others(labels: tuple[Path, Rows], tm
     read = json.loads(done.stdout.splitlines()[-1])
     same(read["mot"], [(row[0] + 1, *row[1:]) for row in expected], off_px=1)
     same([(row[0], row[1] + 1, *row[2:]) for row in read["cvat"]], expected)
+    same(read["labelme"], expected)
     # These forms have no ids, or none that Datumaro reads.
     numbers = {label: number for _, number, label, *_ in expected}
     for form in ("coco", "yolo"):
