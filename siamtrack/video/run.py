@@ -226,7 +226,7 @@ def _clear(out: Path) -> None:
     folders = [out / name for name in names if name_problem(name) is None]
     try:
         for folder in (out, *folders):
-            for name in (*RESULTS, *FILES, *((PARTIAL,) if folder != out else ())):
+            for name in (*RESULTS, *FILES):  # rows of a run that was killed stay, and are told of
                 (folder / name).unlink(missing_ok=True)
         for folder in folders:
             with suppress(OSError):  # others' files may be in it

@@ -91,6 +91,19 @@ def test_nothing_of_an_earlier_run_lies_beside_a_new_one(here: Command, clip: Pa
     assert {path.name for path in out.iterdir()} == told | {"mine.txt", "target-2"}
 
 
+def test_rows_of_a_killed_run_are_kept_and_told_of(here: Command, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    (out / "b").mkdir(parents=True)
+    (out / "run.json").write_text('{"targets": ["a", "b", "../../x", 7]}')
+    (out / "b/boxes.partial.csv").write_text("frame,time_s,x,y,w,h,score,state\n0,0,1,2,30,40,1,TRACKING\n")
+    two = ["--box", BOX, "--name", "a", "--box", BOX, "--name", "b"]
+    result = here("track", clip, *two, "--end", 1, "--out", out)
+    assert result.returncode == 0, result.stderr
+    assert f"an earlier run in {out}/b stopped after frame 0; its rows are kept in {out}/b/boxes.stopped.csv" in result.stderr
+    assert len(rows_of(out / "b/boxes.stopped.csv")) == 1
+    follows(out / "b", range(2))
+
+
 def test_two_runs_on_one_folder(here: Command, clip: Path, tmp_path: Path) -> None:
     with FolderLock(tmp_path / "run"):
         refused(here("track", clip, "--box", BOX, "--out", tmp_path / "run"), "another run (process", "give another --out")
