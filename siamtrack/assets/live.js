@@ -1,6 +1,7 @@
 // The live page: what happens when. How it is drawn, filmed, sent and said is in the files that are imported here.
 
-import { Camera, cameraErrorWords, cameraProblem } from "./live-camera.js";
+import { cameraProblem } from "./live-camera.js";
+import { CameraDesk } from "./live-camera-desk.js";
 import { FilmDesk } from "./live-film.js";
 import { Flight } from "./live-flight.js";
 import { listenForKeys } from "./live-keys.js";
@@ -44,7 +45,14 @@ const list = new TargetList({
   remove: (name) => targets.remove(name),
 });
 const link = new Link({ text: heard, picture: arrived, state: linkState });
-const camera = new Camera(byId("video"), filmed, () => noCamera("The camera was taken away."));
+const desk = new CameraDesk({ link, kept, keep, shows: () => Boolean(picture.item) }, {
+  filmed,
+  wanted: () => mode === "camera",
+  changed: () => refresh(),
+  before: () => before(),
+  otherActs: () => film.acts(),
+});
+const { camera } = desk;
 const flight = new Flight(camera, link, () => open && mode === "camera" && (!status.paused || stepAsked));
 
 const targets = new Targets({ picture, show, link, list }, noDrawing, () => {
@@ -95,7 +103,7 @@ function refresh() {
   byId("file-open").hidden = !isFilm || !picture.item;
   byId("mirror").setAttribute("aria-pressed", String(camera.mirror));
   byId("record").setAttribute("aria-pressed", String(status.recording));
-  byId("record").querySelector(".words").textContent = status.recording ? "Stop recording" : "Record";
+  byId("record").querySelector(".words").textContent = status.recording ? "Stop" : "Record";
   byId("targets").inert = !usable;
   byId("camera-box").hidden = mode !== "camera";
   byId("camera-switch").textContent = camera.on ? "Stop camera" : "Start camera";
@@ -285,21 +293,7 @@ document.onfullscreenchange = () => byId("full").setAttribute("aria-pressed", St
 addEventListener("pagehide", () => targets.removeAll());
 byId("player-close").onclick = () => byId("player").close();
 byId("player").onclose = () => byId("player-video").removeAttribute("src");
-byId("camera-switch").onclick = () => (camera.on ? stopCamera() : startCamera());
-byId("camera").onchange = (event) => {
-  keep({ camera: event.target.value });
-  startCamera();
-};
 for (const button of byId("modes").children) button.onclick = () => button.dataset.mode !== mode && setMode(button.dataset.mode);
-byId("side").onchange = (event) => {
-  camera.longest = Number(event.target.value);
-  keep({ side: camera.longest });
-};
-byId("mirror").onclick = () => {
-  camera.mirror = !camera.mirror;
-  keep({ mirror: camera.mirror });
-  refresh();
-};
 listenForKeys(targets, controls);
 document.addEventListener("visibilitychange", seen);
 
@@ -341,44 +335,7 @@ function setMode(to) {
     cover("Connecting to the server …");
     link.open("film", before);
   } else if (mode === "film") film.offer();
-  else if (kept.cameraOn && !cameraProblem()) startCamera();
-  else offerCamera(cameraProblem() || "Follow anything this device’s camera sees, or in a video file. Pictures go to your server, and nowhere else.");
-  refresh();
-}
-
-/** Where to begin: with the camera if there may be one, with a file, or with the sample. */
-function offerCamera(words) {
-  cover(words, ...(cameraProblem() ? [] : [["Start camera", startCamera]]), ...film.acts());
-}
-
-async function startCamera() {
-  if (!picture.item) cover("Starting the camera …");
-  try {
-    await camera.start(kept.camera ?? "");
-  } catch (error) {
-    keep({ camera: "" });
-    noCamera(cameraErrorWords(error));
-    return;
-  }
-  if (mode !== "camera") {
-    camera.stop(); // somebody changed his mind while the browser asked
-    return;
-  }
-  keep({ cameraOn: true });
-  const cameras = await camera.list();
-  byId("camera").replaceChildren(...cameras.map(({ id, label, used }) => new Option(label, id, used, used)));
-  if (!link.wanted) link.open("camera", before);
-  refresh();
-}
-
-function stopCamera() {
-  camera.stop();
-  noCamera("The camera is off. Your targets are kept as long as this page is open.");
-}
-
-function noCamera(words) {
-  keep({ cameraOn: false });
-  offerCamera(words);
+  else desk.begin();
   refresh();
 }
 
@@ -396,8 +353,6 @@ async function begin() {
   for (const button of byId("modes").children) button.hidden = { source: !server.source, film: !server.films }[button.dataset.mode] ?? false;
   byId("modes").hidden = !server.source && !server.films;
   byId("form").append(...server.forms.map((form) => new Option(form.toUpperCase(), form)));
-  byId("side").value = camera.longest = kept.side ?? camera.longest;
-  camera.mirror = kept.mirror ?? false;
   const modes = ["source", "camera", "film"].filter((one) => one === "camera" || (one === "source" ? server.source : server.films));
   setMode(modes.includes(kept.mode) ? kept.mode : modes[0]);
 }
