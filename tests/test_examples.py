@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import json
+import re
+import runpy
 import sys
 from collections.abc import Sequence
 from itertools import islice
@@ -13,6 +16,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnxruntime
 import pytest
 from rendered import rendered_frame
 
@@ -167,6 +171,26 @@ def test_the_toolkit_of_got10k_runs_and_scores(
     assert performance["siamfc-lite"]["overall"]["ao"] > 0.6
     assert len(np.loadtxt(tmp_path / "runs/results/GOT-10k/siamfc-lite/one/one_001.txt", delimiter=",")) == 5
     assert "siamfc-lite" in capsys.readouterr().out
+
+
+def test_shapes_are_fixed_as_docs_export_md_says(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (EXAMPLES.parent / "docs/export.md").read_text(encoding="utf-8")
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported/lite").symlink_to(exported)
+    monkeypatch.chdir(tmp_path)
+    lines = re.findall(r"^python -m (onnxruntime\.tools\.\S+) (.*)$", page, re.M)
+    for module, arguments in lines:
+        monkeypatch.setattr(sys, "argv", [module, *arguments.split()])
+        with contextlib.suppress(SystemExit):
+            runpy.run_module(module, run_name="__main__")
+    fixed, free = (onnxruntime.InferenceSession(path) for path in ("search_223.onnx", "exported/lite/search.onnx"))
+    shapes = {each.name: each.shape for each in fixed.get_inputs()}
+    assert shapes["crops"] == [1, 223, 223, 3]
+    draw = np.random.default_rng(0)
+    inputs: dict[str, Any] = {name: draw.uniform(1, 9, shape).astype(np.float32) for name, shape in shapes.items()}
+    inputs["crops"] = draw.integers(0, 256, shapes["crops"], dtype=np.uint8)
+    for got, expected in zip(fixed.run(None, inputs), free.run(None, inputs), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.slow  # a real training

@@ -55,7 +55,7 @@ def commands(page: Path) -> Iterator[list[str]]:
                 words = shlex.split(part, comments=True)
                 if words and (
                     words[0] in OTHERS
-                    or re.fullmatch(r"siamtrack|python|pip|torchrun|ssh|(tools|experiments)/.*\.py", words[0])
+                    or re.fullmatch(r"siamtrack|python|pip|torchrun|ssh|(tools|experiments|web)/.*\.py", words[0])
                 ):
                     yield words
 
