@@ -23,6 +23,9 @@ from siamtrack.video.results import PARTIAL
 CHUNK = 2**18
 """Bytes of a download that are read and packed at a time."""
 
+FIRST_DATE, LAST_DATE = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
+"""Dates that a zip can hold: a device without a clock starts in 1970."""
+
 Content = Path | Callable[[], Iterator[bytes]]
 """What a file of the zip holds: what a file on the disk does, or what a function gives piece by piece."""
 
@@ -64,7 +67,8 @@ def zip_stream(files: Mapping[str, Content]) -> Iterator[bytes]:
                 pieces = _read(content.open("rb")) if isinstance(content, Path) else content()
             except OSError:
                 continue
-            entry = zipfile.ZipInfo(name, time.localtime(status.st_mtime if status else None)[:6])
+            when = time.localtime(status.st_mtime if status else None)[:6]
+            entry = zipfile.ZipInfo(name, min(max(when, FIRST_DATE), LAST_DATE))
             entry.compress_type = zipfile.ZIP_STORED if name.endswith(_PACKED) else zipfile.ZIP_DEFLATED
             with archive.open(entry, "w", force_zip64=status is not None and status.st_size > 2**31) as target:
                 for piece in pieces:

@@ -56,6 +56,14 @@ def test_links_lead_nowhere(folder: Path, tmp_path: Path) -> None:
     assert list(result_files(folder)) == FILES
 
 
+def test_files_of_a_clock_that_is_wrong_are_in_it(folder: Path) -> None:
+    for name, when in zip(FILES, (0, 2**33), strict=False):  # 1970 and 2242
+        os.utime(folder / name, (when, when))
+    with zipfile.ZipFile(io.BytesIO(b"".join(zip_stream(result_files(folder))))) as archive:
+        assert archive.testzip() is None
+        assert {archive.getinfo(name).date_time[0] for name in FILES[:2]} == {1980, 2107}
+
+
 def test_no_folder_means_no_files(tmp_path: Path) -> None:
     assert result_files(tmp_path / "nothing") == {}
 
