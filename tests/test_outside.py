@@ -293,6 +293,19 @@ def test_errors_of_the_system_are_one_line(
     assert len(text) < 2100
 
 
+def test_without_memory_for_the_message_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(cli, "_chosen", fail)
+    monkeypatch.setattr(cli, "note", fail)
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert capsys.readouterr().err == "siamtrack: error: out of memory, even to say where\n"
+
+
 def test_a_fault_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(**_: object) -> None:
         raise KeyError("x")

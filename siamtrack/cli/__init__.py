@@ -122,7 +122,10 @@ def main() -> NoReturn:
         if type(error).__name__ == "NoArgsIsHelpError":
             typer.echo(problem, err=True)
             sys.exit(2)
-    note(problem, kind="error")
+    try:
+        note(problem, kind="error")
+    except (MemoryError, ImportError):  # it imports what hides passwords, and there may be no room for that
+        typer.echo("siamtrack: error: out of memory, even to say where", err=True)
     sys.exit(2)
 
 
