@@ -163,9 +163,11 @@ class Follow(Generic[Name]):
             except SourceError as error:
                 # A frame that a video does not have is no reason to give up the other targets.
                 failed = [name for name in backward if name in self.waiting and backward[name].start == start]
-                for name in failed or list(backward):
+                for name in failed or [name for name in backward if name in self.waiting or name in self._group]:
                     self._end(name, error)
-                    del backward[name]
+                if not failed:
+                    break
+                backward = {name: span for name, span in backward.items() if name not in failed}
         tracks = {}
         if in_order:
             tracks = {name: FinishedTrack(recorder.rows(), recorder.last_index) for name, recorder in self._found.items()}

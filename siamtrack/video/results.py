@@ -155,8 +155,9 @@ class Recorder:
             self._rows.writerow([frame.index, f"{frame.time_s:.6f}", *box, f"{result.score:.4f}", str(result.state)])
             self._file.flush()
         except OSError as error:
-            kept = f"{self.frames} frames are in it" if self.frames else "no frame is in it"
-            raise OutputError(f"{self._partial} cannot be written ({error.strerror}); {kept}") from error
+            raise OutputError(
+                f"{self._partial} cannot be written ({error.strerror}); the rows of {self.frames} frames are in it"
+            ) from error
         if frame.index < self.last_index:
             self._turn = self._file.tell()
         self.frames += 1

@@ -26,8 +26,9 @@ class Rendered(Source):
 
     name, fps, frame_count = "rendered", 25.0, FRAMES
 
-    def __init__(self) -> None:
+    def __init__(self, broken_at: int = -1) -> None:
         self.passes: list[list[int]] = []
+        self._broken_at = broken_at
 
     def read(self, start: Moment = 0) -> Iterator[Frame]:
         yield from self._frames(range(int(start * 25) if isinstance(start, Seconds) else start, FRAMES))
@@ -40,6 +41,8 @@ class Rendered(Source):
             raise SourceError(f"no frame {indices.start}")
         self.passes.append([])
         for index in indices:
+            if index == self._broken_at:
+                raise SourceError("it breaks off")
             self.passes[-1].append(index)
             yield Frame(index, index / 25, rendered_frame(index)[0])
 
@@ -47,9 +50,11 @@ class Rendered(Source):
         yield from self.read_backward(start) if backward else self.read(start)
 
 
-def follow(tracker: Tracker, out: Path, spans: dict[str, Span], **how: Any) -> tuple[Follow[str], list[list[int]], list[Any]]:
+def follow(
+    tracker: Tracker, out: Path, spans: dict[str, Span], broken_at: int = -1, **how: Any
+) -> tuple[Follow[str], list[list[int]], list[Any]]:
     """The run, what was read, and its steps: frame, names, whether backward."""
-    source = Rendered()
+    source = Rendered(broken_at)
     run = Follow(
         tracker, source, spans, lambda _, frame: Box(*rendered_frame(frame.index)[1]), lambda name, _: Recorder(out / name)
     )
@@ -114,6 +119,19 @@ def test_a_target_whose_frame_is_not_there_fails_alone(tracker: Tracker, tmp_pat
     assert [(name, str(error)) for name, error in run.take_done() if error] == [("none", "no frame 99")]
     assert frames_of(tmp_path / "a") == list(range(FRAMES))
     assert frames_of(tmp_path / "b") == [10, 11]
+
+
+def test_what_breaks_off_backward_keeps_what_was_found(tracker: Tracker, tmp_path: Path) -> None:
+    spans = {"done": Span(9, 7, "backward"), "both": Span(8, None, "both"), "later": Span(6, 6)}
+    run, _, _ = follow(tracker, tmp_path, spans, broken_at=5)
+    assert [(name, error and str(error)) for name, error in run.take_done()] == [
+        ("done", None),
+        ("both", "it breaks off"),
+        ("later", None),
+    ]
+    assert frames_of(tmp_path / "done") == [7, 8, 9]
+    assert frames_of(tmp_path / "both") == [6, 7, 8]
+    assert frames_of(tmp_path / "later") == [6]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import csv
 import json
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -90,6 +91,19 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
         Recorder(tmp_path / "file")
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_row_that_cannot_be_written_says_how_many_are(tmp_path: Path, written: int) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    recorder = Recorder(tmp_path)
+    for index in range(written):
+        recorder.add(frame(index), RESULT)
+    recorder._file = SimpleNamespace(flush=full)  # type: ignore[assignment]
+    with pytest.raises(OutputError, match=rf"\(No space left on device\); the rows of {written} frames are in it"):
+        recorder.add(frame(written), RESULT)
 
 
 def test_the_rim_of_a_text_stays_with_it_however_long_it_is() -> None:
