@@ -60,6 +60,8 @@ EXTRAS["dev"] = [
     "imageio-ffmpeg>=0.6",
     # Drives a browser (Debian's chromium) through the live page.
     "playwright>=1.50",
+    # axe-core, which finds what keeps people out of that page.
+    "axe-playwright-python>=0.1.4",
     "build>=1.2",
     # Readers of exported labels. Datumaro is not among them: it replaces opencv-python by opencv-python-headless, and wants
     # older versions of pandas and pillow.

@@ -7,6 +7,7 @@ import re
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,13 @@ class Web:
         self.page.mouse.move((left + right) / 2, (top + bottom) / 2)
         self.page.mouse.move(right, bottom)
         self.page.mouse.up()
+
+
+def violations(page: Any) -> list[tuple[str, str]]:
+    """What axe-core finds that keeps people out: rule and element."""
+    page.evaluate((resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    return [(one["id"], node["html"]) for one in found for node in one["nodes"]]
 
 
 @pytest.fixture
@@ -291,6 +299,7 @@ def test_a_finger_draws_on_a_phone(serve_live: Serve, open_page: Open, clip: Pat
     web.tap("#step", lambda: drawn.extend(web.drawn()) or drawn)
     assert iou(np.array(drawn[0]["targets"][0]["box"]), np.array(rendered_frame(1)[1])) > 0.6
     web.tap(".target button:has-text('Remove')", lambda: web.page.is_visible("#no-targets"))
+    assert violations(web.page) == []
     web.tap("#say button:has-text('Undo')", lambda: web.page.is_visible(".target"))
     assert served.sessions[0].names == ["target-1"]
 
@@ -441,6 +450,7 @@ def test_a_file_is_dropped_tracked_corrected_renamed_and_exported(
     page.wait_for_selector(".target .name:text-is('a-car')")
     page.reload()
     page.wait_for_selector(".target .name:text-is('a-car')")
+    assert violations(page) == []
     page.select_option("#form", "mot")
     with page.expect_download() as downloading:
         page.keyboard.press("d")
