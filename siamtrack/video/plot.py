@@ -23,11 +23,11 @@ _LEAST_TICK_PX = 110
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000)
 
 
-def draw_plot(boxes: Path, title: str = "") -> bytes:
+def draw_plot(boxes: Path) -> bytes:
     """Draw a boxes.csv: the score as a line, the state as the ground's colour.
 
     Args:
-        boxes: the file; it is read a row at a time. title: written above.
+        boxes: the file; it is read a row at a time. The name of its folder is the title.
 
     Returns:
         A PNG.
@@ -44,7 +44,7 @@ def draw_plot(boxes: Path, title: str = "") -> bytes:
     _draw_states(canvas, states)
     _draw_axes(canvas, begin_s, end_s)
     _draw_scores(canvas, scores)
-    _draw_words(canvas, title or boxes.parent.name, count)
+    _draw_words(canvas, boxes.resolve().parent.name, count)
     ok, data = cv2.imencode(".png", canvas)
     if not ok:
         raise OutputError("the plot cannot be encoded")
@@ -83,7 +83,7 @@ def _draw_states(canvas: Image, states: NDArray[np.int64]) -> None:
     for number, state in enumerate(_STATES):
         where = np.flatnonzero(states == number) + _LEFT
         color = np.array(COLORS[state])
-        canvas[_TOP:_BOTTOM, where] = 255 - (255 - color) * 0.25
+        canvas[_TOP:_BOTTOM, where] = 255 - (255 - color) * 0.2
         canvas[_BOTTOM : _BOTTOM + 10, where] = color
 
 
