@@ -242,8 +242,8 @@ def opencv_error() -> Exception:
     raise AssertionError
 
 
-def led_to_by(cause: Exception) -> OSError:
-    error = OSError("libllvmlite is not there")
+def led_to_by(cause: Exception, error: Exception | None = None) -> Exception:
+    error = error or OSError("libllvmlite is not there")
     error.__cause__ = cause
     return error
 
@@ -270,6 +270,7 @@ def led_to_by(cause: Exception) -> OSError:
             led_to_by(ImportError("libx.so: failed to map segment from shared object")),
             "out of memory (libllvmlite is not there)",
         ),
+        (led_to_by(MemoryError(), OutputError("x is too large")), "error: x is too large"),
         (OverflowError("int too large"), "a number is too large (int too large)"),
         (opencv_error(), "OpenCV cannot do this"),
         (ValueError("a\nb" + "c" * 9000), "a b" + "c" * 500),

@@ -156,7 +156,7 @@ def _in_words(error: Exception) -> str | None:
     # typer carries its own copy of click: a usage error is known by what it can do, not by its class.
     if hasattr(error, "format_message"):
         return str(error.format_message())
-    if _lacks_memory(error):
+    if _lacks_memory(error) and not isinstance(error, SiamtrackError):  # which knows better: a file that asks for too much, say
         return f"out of memory ({one_line(error) or 'no reason given'}); {MORE_MEMORY}"
     if isinstance(error, OSError) and not isinstance(error, SiamtrackError) and error.strerror:
         paths = " and ".join(one_line(path) for path in (error.filename, error.filename2) if path is not None)
