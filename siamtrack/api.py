@@ -18,7 +18,6 @@ from siamtrack.results import RunResults, Steps
 from siamtrack.tracking.config import PRESETS, TrackerConfig
 from siamtrack.tracking.tracker import MultiTracker, Tracker
 from siamtrack.video.open_source import open_source
-from siamtrack.video.run import run
 
 
 def load(
@@ -126,6 +125,9 @@ def track(
 ) -> Steps | RunResults:
     """Track one target through a source, starting with the given box: frame by frame, or at once into a folder.
 
+    What is wrong with the arguments is told by the call itself. Where the source breaks off later, the iterator raises
+    SourceError after every frame before; with `save` that is a warning, and the results before are kept.
+
     Args:
         source: a video file, an image folder or glob, a camera, a stream URL, or a pipe; see `video.open_source`.
         box: `(x, y, w, h)` of the target in frame `start`, 0-based pixels.
@@ -144,8 +146,7 @@ def track(
         FileNotFoundError, SourceError: the source cannot be opened, or has no frame `start`.
         ValueError: a box or start that cannot be used; overrides beside a tracker, or `overlay` without `save`.
         OutputError: the folder cannot be written.
-        Others, as for `load`. All of them come from this call, before anything is tracked. Later, an iterator raises
-        SourceError where the source breaks off, after every frame before; with `save` that is a warning.
+        ConfigError, WeightsError, SiamtrackError: as for `load`.
 
     Examples:
         >>> for step in siamtrack.track("clip.mp4", (120, 80, 64, 48)):             # doctest: +SKIP
@@ -162,11 +163,13 @@ def track(
     frames = open_source(source)
     try:
         tracker, about = (model, {}) if isinstance(model, Tracker) else _load_told(model, **overrides)
-        if save is None:
-            return Steps(tracker, frames, given, first)
     except BaseException:
         frames.close()
         raise
+    if save is None:
+        return Steps(tracker, frames, given, first)
+    from siamtrack.video.run import run  # what writes videos takes a while to import
+
     with frames:
         summary = run(tracker, frames, save, given, first, video=overlay, about=about)
     if summary.ended != "done":

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import cv2
 import numpy as np
@@ -18,13 +18,14 @@ from siamtrack.boxes import Box
 from siamtrack.errors import DataError, SourceError
 from siamtrack.exchange import row_of, to_pandas
 from siamtrack.frames import Image
-from siamtrack.labels.results_folder import load_tracks
-from siamtrack.labels.tracks import Track, VideoTracks
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.open_source import open_again
 from siamtrack.video.results import PARTIAL
 from siamtrack.video.source import Source
+
+if TYPE_CHECKING:
+    from siamtrack.labels.tracks import Track, VideoTracks
 
 NOTEBOOK_PX = 960
 """Longest side of a picture in a notebook: a page holds many of them."""
@@ -58,7 +59,8 @@ class Step:
         image = self.plot()
         scale = NOTEBOOK_PX / max(image.shape[:2])
         if scale < 1:
-            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+            height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
         return cv2.imencode(".png", image)[1].tobytes()
 
 
@@ -158,6 +160,8 @@ class RunResults(Sequence[Step]):
 
     @cached_property
     def _video(self) -> VideoTracks:
+        from siamtrack.labels.results_folder import load_tracks  # with all forms of labels, which takes a while to import
+
         return load_tracks(self.folder).videos[0]
 
     @property

@@ -164,8 +164,8 @@ class MultiTracker(Generic[Name]):
 class Tracker:
     """Follows one target from the box it is given: a `MultiTracker` of one.
 
-    Use `siamtrack.load` to get one with weights. It may be pickled, and used after a fork: in CUDA memory it lives in the
-    process that made it, and a fork's child is told so. One tracker is for one thread at a time; several may share a backend.
+    Use `siamtrack.load` to get one with weights. It may be pickled, and used after a fork; on CUDA it belongs to the process
+    that loaded it, and a fork's child is told so. One tracker is for one thread at a time; several may share a backend.
 
     Args:
         backend: runs the network. config: the tracker's constants.
