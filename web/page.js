@@ -7,14 +7,17 @@ import { Figures, TargetList } from "./live-panel.js";
 import { Picture } from "./live-picture.js";
 import { Plot } from "./live-plot.js";
 import { Show } from "./live-show.js";
-import { Targets, numberOf } from "./live-targets.js";
+import { Targets } from "./live-targets.js";
 import { byId, cover, hint, hintBy, say, sentence } from "./live-words.js";
 import { Results } from "./results.js";
 
 const TRAIL = 60; // numbers of a target's last middles, x and y
 const RECENT_MS = 2000;
+const SILENT_MS = 1000;
 const [SLOWEST, FASTER] = [0.0625, 1.05]; // of a file's own pace; how much faster it plays after each frame
 const START = "Drop a video here, or start the camera. No frame leaves this browser.";
+
+const ACTS = [["Start camera", startCamera], ["Open a video", () => byId("file").click()]];
 
 const video = byId("video");
 const follower = new Follower();
@@ -39,6 +42,7 @@ const list = new TargetList({
   remove: (name) => targets.remove(name),
 });
 const camera = new Camera(video, fromCamera, () => noVideo("The camera was taken away."));
+camera.longest = Infinity; // nothing is sent: boxes are of whole frames
 let cameraStart = null; // {presented, at}: of its first frame
 
 // What the live page sends to its server is done here.
@@ -55,7 +59,7 @@ const ended = () => source === "file" && video.ended;
 hintBy(() => {
   if (!picture.item) return "";
   if (targets.pencil.keys) return "Arrows move the box, with Shift they change its size; Enter takes it, Esc gives up.";
-  if (targets.again) return `Draw target ${numberOf(targets.again)} again: drag a box around it. Esc gives up.`;
+  if (targets.again) return `Draw ${targets.titleOf(targets.again)} again: drag a box around it. Esc gives up.`;
   if (ended()) return "The video has ended.";
   if (paused) return "Paused: drag a box around anything, then press Play.";
   return targets.all.length ? "Tap a box to select its target." : "Drag a box around anything, and it is followed.";
@@ -90,12 +94,13 @@ async function add({ box, name = "" }) {
   const added = name || `target-${++count}`;
   try {
     const used = await follower.learn(added, pixelsOf(image), box);
-    const target = { name: added, number: Number(numberOf(added)), box: used, score: 1, state: "TRACKING", trail: [] };
+    const number = tracked.get(added)?.number ?? count;
+    const target = { name: added, number, box: used, score: 1, state: "TRACKING", trail: [] };
     tracked.set(added, target);
     results.add(target, scene.index, scene.timeS);
     targets.set([...tracked.values()]);
     targets.select(added);
-    say(`Target ${target.number} is followed${name ? " from its new box" : ""}.`);
+    say(`${targets.titleOf(added)} is followed${name ? " from its new box" : ""}.`);
   } catch (error) {
     say(sentence(error.message), "error");
   }
@@ -107,7 +112,6 @@ function remove({ name }) {
   follower.forget(name);
   tracked.delete(name);
   redraw();
-  say(`Target ${numberOf(name)} is finished.`);
 }
 
 /** Targets came or went between two frames. */
@@ -242,11 +246,16 @@ function watchFile(src) {
     video.requestVideoFrameCallback(next);
   };
   video.requestVideoFrameCallback(next);
+  // A browser that has nothing new to show does not call back.
+  const timer = setInterval(() => {
+    if (video.src !== src) clearInterval(timer);
+    else if (tracked.size && !busy) goOn();
+  }, SILENT_MS);
 }
 
 function noVideo(words) {
   begin("", "");
-  cover(`${words} Drop a video here, or start the camera.`, "Start camera", startCamera);
+  cover(`${words} Drop a video here, or start the camera.`, ...ACTS);
   refresh();
 }
 
@@ -296,7 +305,7 @@ async function load() {
     byId("link").lastChild.textContent = words;
   };
   await keep().catch(() => {}); // it works without: once, and with one thread
-  cover(START, "Start camera", startCamera);
+  cover(START, ...ACTS);
   try {
     const threads = await follower.load();
     ready = true;
