@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import threading
 from array import array
@@ -24,6 +25,10 @@ of the frames themselves."""
 
 MAX_BYTES = 8 * 2**30
 """Of the JPEGs of one video: about half an hour of 1080p."""
+LEAST_FREE = 2**30
+"""Bytes that are left free on the disk."""
+MAX_PIXELS = 36_000_000
+"""Of one frame: 8K."""
 CLOSE_S = 2.0
 
 _CACHED_BYTES = 2**26  # of decoded frames: a tracker wants the one before again
@@ -52,7 +57,7 @@ class FrameStore:
             self._source.close()
             raise SourceError(f"{self._source.name} is a camera or stream; only a file can be gone through")
         self.name, self.fps = self._source.name, self._source.fps
-        self.problem = ""
+        self.problem, self._folder = "", folder
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by `close`)
         self._ends = array("q", [0])
         self._times = array("d")
@@ -112,13 +117,24 @@ class FrameStore:
                 for frame in source.read():
                     if self._closing.is_set():
                         break
-                    if self._ends[-1] > MAX_BYTES:
-                        raise SourceError(f"only the first {len(self)} frames are here: the video is too long; cut it in parts")
+                    self._check_room(frame)
                     self._keep(frame)
         except (SiamtrackError, OSError, ValueError) as error:
             self.problem = " ".join(str(error).split())
         finally:
             self._on_close()
+
+    def _check_room(self, frame: Frame) -> None:
+        """Raises:
+        SourceError: the video is too large, or the disk too full, for another frame.
+        """
+        height, width = frame.image.shape[:2]
+        if height * width > MAX_PIXELS:
+            raise SourceError(f"frames of {width}x{height} are too large; make the video smaller")
+        if self._ends[-1] > MAX_BYTES:
+            raise SourceError(f"only the first {len(self)} frames are here: the video is too long; cut it in parts")
+        if len(self) % 64 == 0 and shutil.disk_usage(self._folder).free < LEAST_FREE:
+            raise SourceError(f"only the first {len(self)} frames are here: the server's disk is full")
 
     def _keep(self, frame: Frame) -> None:
         _, data = cv2.imencode(".jpg", frame.image, JPEG)

@@ -14,6 +14,7 @@ from rendered import rendered_frame
 
 from siamtrack.boxes import iou
 from siamtrack.errors import SourceError
+from siamtrack.live import frame_store
 from siamtrack.live.film import Film
 from siamtrack.live.frame_store import FrameStore
 from siamtrack.tracking.result import State
@@ -76,6 +77,15 @@ def test_a_video_that_is_damaged_gives_what_there_is(clip: Path, tmp_path: Path)
     except SourceError:
         return
     assert len(frames) > 0
+
+
+def test_a_full_disk_leaves_the_frames_that_are_there(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frame_store, "MAX_BYTES", 100_000)
+    frames = stored(clip, tmp_path)
+    assert 0 < len(frames) < 20
+    assert "too long" in frames.problem
+    monkeypatch.setattr(frame_store, "LEAST_FREE", 2**60)
+    assert "disk is full" in stored(clip, tmp_path).problem
 
 
 def test_a_target_is_followed_forward_and_backward_and_is_known_then(film: Film) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request, WebSocket
 from fastapi.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from siamtrack import __version__
@@ -97,13 +98,13 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
     @app.put("/videos/{name}")
     async def add_piece(request: Request, name: str, at: int) -> dict[str, str]:
         upload = uploads.named(name)
-        piece = await asyncio.wait_for(read_piece(request), PIECE_S)
+        piece = await read_piece(request)
         await asyncio.to_thread(uploads.add, upload, at, piece)
         if not upload.whole:
             return {}
         uploads.take(upload)
         path = upload.path
-        return {"session": await sessions.add_film(lambda: open_source(path), lambda: path.unlink(missing_ok=True))}
+        return {"session": await sessions.add_film(lambda: open_source(path), lambda: uploads.remove(path))}
 
     @app.post("/sample")
     async def sample() -> dict[str, str]:
@@ -205,13 +206,22 @@ async def read_piece(request: Request) -> bytes:
     """The body of a request.
 
     Raises:
-        ValueError: it is larger than a piece may be.
+        ValueError: it is larger than a piece may be, takes too long, or its client has gone.
     """
     piece = bytearray()
-    async for part in request.stream():
-        piece += part
-        if len(piece) > MAX_PIECE:
-            raise ValueError(f"a piece has more than {MAX_PIECE} bytes; send smaller ones")
+
+    async def read() -> None:
+        async for part in request.stream():
+            piece.extend(part)
+            if len(piece) > MAX_PIECE:
+                raise ValueError(f"a piece has more than {MAX_PIECE} bytes; send smaller ones")
+
+    try:
+        await asyncio.wait_for(read(), PIECE_S)
+    except asyncio.TimeoutError as error:
+        raise ValueError(f"the piece was not here within {PIECE_S:g} s; send it again") from error
+    except ClientDisconnect as error:
+        raise ValueError("the client has gone") from error
     return bytes(piece)
 
 

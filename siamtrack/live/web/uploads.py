@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from siamtrack.errors import OutputError
+from siamtrack.live.frame_store import LEAST_FREE
 from siamtrack.system import make_folder
 
 MAX_VIDEO = 2**30
@@ -17,8 +19,6 @@ MAX_PIECE = 4 * 2**20
 """Bytes of one piece."""
 MAX_UPLOADS = 4
 """Files on their way at a time."""
-LEAST_FREE = 2**30
-"""Bytes that are left free on the disk."""
 STALE_S = 60.0
 """An upload that gets no piece for so long is given up."""
 
@@ -111,6 +111,7 @@ class Uploads:
         if at == 0:
             self._check(upload, piece)
         try:
+            make_folder(self._folder)
             with upload.path.open("ab") as file:
                 file.write(piece)
         except OSError as error:
@@ -126,14 +127,18 @@ class Uploads:
     def drop(self, upload: Upload) -> None:
         """Give it up."""
         self.take(upload)
-        upload.path.unlink(missing_ok=True)
+        self.remove(upload.path)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, and the folder with the last one."""
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # there are others, or it has gone
+            self._folder.rmdir()
 
     def close(self) -> None:
-        """Give all up, and remove the folder if nothing else is in it."""
+        """Give all up."""
         for upload in list(self._uploads.values()):
             self.drop(upload)
-        if self._folder.is_dir() and not any(self._folder.iterdir()):
-            self._folder.rmdir()
 
     def _check(self, upload: Upload, head: bytes) -> None:
         ending = next((ending for at, marks, ending in _HEADS if head[at:].startswith(marks)), None)
