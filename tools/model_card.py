@@ -60,7 +60,7 @@ def header(model: str) -> str:
 
 
 def table(overlaps: dict[str, np.ndarray]) -> str:
-    """Scores of every sequence, worst first, and of all frames together."""
+    """Scores of every sequence, worst first, of all frames together, and the mean over sequences."""
     lines = ["| sequence | frames | AO | SR0.50 | SR0.75 | lost from frame |", "|---|---|---|---|---|---|"]
     for name, found in sorted(overlaps.items(), key=lambda item: item[1].mean()):
         scores = pooled([found])
@@ -70,7 +70,9 @@ def table(overlaps: dict[str, np.ndarray]) -> str:
             f"{'' if lost is None else lost + 1} |"
         )
     scores = pooled(overlaps.values())
-    lines.append(f"| **all** | {scores.frames} | **{scores.ao:.3f}** | {scores.sr50:.3f} | {scores.sr75:.3f} | |")
+    lines.append(f"| **all frames** | {scores.frames} | **{scores.ao:.3f}** | {scores.sr50:.3f} | {scores.sr75:.3f} | |")
+    sr50, sr75 = (np.mean([(found > least).mean() for found in overlaps.values()]) for least in (0.5, 0.75))
+    lines.append(f"| **mean of sequences** | | **{scores.sequence_ao:.3f}** | {sr50:.3f} | {sr75:.3f} | |")
     return "\n".join(lines) + "\n"
 
 
