@@ -26,7 +26,7 @@ function press(event, controls, targets) {
   if (key === "Enter" && target.closest("button, a")) return false;
   const button = BUTTONS[key.toLowerCase()];
   if (button in controls) {
-    if (!byId(button).disabled && (!repeat || REPEATS.has(button))) controls[button]();
+    if (!byId(button).disabled && !byId(button).hidden && (!repeat || REPEATS.has(button))) controls[button]();
   } else if (key === "?") byId("help").showModal();
   else if (key === "a" || key === "A") targets.drawAgain();
   else if (key === "Delete" || key === "Backspace") targets.remove();

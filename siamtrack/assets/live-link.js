@@ -23,7 +23,7 @@ export async function about() {
  * A connection that is made again when it breaks, with growing pauses.
  *
  * `on` is told: text(message), picture(header, blob), state(name, words, count) with name one of connecting, open, lost
- * (with a count of the seconds to the next try) and stopped.
+ * (with a count of the seconds to the next try), stopped, and gone: what was asked for is not there any more.
  */
 export class Link {
   constructor(on) {
@@ -124,7 +124,7 @@ export class Link {
       this.on.state("open");
       this.#ping();
     }
-    if (message.type === "refused") this.refusal = message.message;
+    if (message.type === "refused") this.refusal = message;
     else this.on.text(message);
   }
 
@@ -152,7 +152,10 @@ export class Link {
       this.on.state("stopped", code === CLOSE_TAKEN_OVER ? over : "The server did not understand this page: load it again.");
       return;
     }
-    this.#lost(code === CLOSE_REFUSED ? this.refusal : "");
+    if (code === CLOSE_REFUSED && this.refusal.gone) {
+      this.wanted = null;
+      this.on.state("gone", this.refusal.message);
+    } else this.#lost(code === CLOSE_REFUSED ? this.refusal.message : "");
   }
 
   #lost(problem) {

@@ -17,7 +17,7 @@ const BUTTONS = [
   ...["pause", "step", "draw", "record", "shot", "download", "finish"],
   ...["back-one", "backward", "place-before", "place-next"],
 ];
-const LINK_WORDS = { connecting: "connecting", open: "connected", lost: "no connection", stopped: "stopped", off: "not started" };
+const LINK_WORDS = { connecting: "connecting", open: "connected", lost: "no connection", stopped: "stopped", off: "not started", gone: "not started" };
 const NO_STATUS = { state: "", problem: "", paused: false, backward: false, recording: false, live: true, clients: 1 };
 
 // What a reload must not lose. Each tab has its own.
@@ -79,7 +79,7 @@ hintBy(() => {
   if (!picture.item || !open) return "";
   if (targets.pencil.keys) return "Arrows move the box, with Shift they change its size; Enter takes it, Esc gives up.";
   if (targets.again) return `Draw ${targets.titleOf(targets.again)} again: drag a box around it. Esc gives up.`;
-  if (mode === "source" && status.problem && !noPicture()) return sentence(status.problem);
+  if (mode !== "camera" && status.problem && !noPicture()) return sentence(status.problem);
   if (mode === "film" && paused()) return film.hint;
   if (paused()) return targets.all.length ? "Paused." : "Paused: drag a box around anything, then press Play.";
   if (!targets.all.length) return "Drag a box around anything, and it is followed.";
@@ -129,10 +129,9 @@ function linkState(state, words, count) {
   open = state === "open";
   byId("link").dataset.state = state;
   const again = ["Try now", () => link.retry()];
-  if (state === "lost" && mode === "film" && words.includes("not here any more")) {
+  if (state === "gone") {
     keepFilm("");
     film.offer(words);
-    link.close();
   } else if (state === "lost" && picture.item) banner(words, [again], count);
   else if (state === "lost") cover(`${words} ${count}`, again);
   else if (state === "stopped") banner(words, [["Use it here", () => link.open(mode, before)]]);

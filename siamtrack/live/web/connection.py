@@ -13,7 +13,7 @@ from siamtrack.live.web import protocol
 from siamtrack.live.web.client import CLOSE_REFUSED, Client
 from siamtrack.live.web.protocol import ProtocolError, parse_picture, parse_text, scene_data
 from siamtrack.live.web.served_session import ServedSession
-from siamtrack.live.web.sessions import Sessions
+from siamtrack.live.web.sessions import GoneError, Sessions
 
 HELLO_S = 10.0
 CLOSE_S = 3.0
@@ -111,7 +111,8 @@ class Connection:
                 raise ProtocolError("the first message must be hello, of this server's version; load the page again")
             session, resumed = self._sessions.find(hello)
         except (asyncio.TimeoutError, SiamtrackError, ValueError) as error:
-            self._client.tell("refused", message=str(error) or f"no hello came within {HELLO_S:g} s")
+            message = str(error) or f"no hello came within {HELLO_S:g} s"
+            self._client.tell("refused", message=message, gone=isinstance(error, GoneError))
             self._client.end(CLOSE_REFUSED, "refused")
             return None
         scene = session.session.scene

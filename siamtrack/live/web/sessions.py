@@ -34,6 +34,10 @@ CAMERA_FPS = 30.0
 _log = logging.getLogger("siamtrack.live")
 
 
+class GoneError(SiamtrackError, ValueError):
+    """A session that has ended, and of which there cannot be another one."""
+
+
 class Sessions:
     """The sessions by their names. One thread runs the network for all of them.
 
@@ -100,7 +104,7 @@ class Sessions:
         """The session that a client wants, and whether it is the one that it had before.
 
         Raises:
-            ValueError: there is none, or too many are tracked already.
+            ValueError: there is none, or too many are tracked already. GoneError: the video was removed.
         """
         if hello.mode == "source":
             if self._source is None:
@@ -109,7 +113,7 @@ class Sessions:
         if hello.session in self._own and self._own[hello.session].mode == hello.mode:
             return self._own[hello.session], True
         if hello.mode == "film":
-            raise ValueError("this video is not here any more; open it again")
+            raise GoneError("this video is not here any more; open it again")
         self._make_room()
         out = self._free_folder()
         session = self._make_session(out, "a browser's camera", CAMERA_FPS)

@@ -462,3 +462,9 @@ def test_a_file_is_dropped_tracked_corrected_renamed_and_exported(
     for row in rows[1:]:
         x, y, *wh = (float(value) for value in row[2:6])
         assert iou(np.array([x - 1, y - 1, *wh]), np.array(rendered_frame(int(row[0]) - 1)[1])) > 0.5
+    for key in ("r", "e"):  # what a video file has no use for
+        page.keyboard.press(key)
+    page.evaluate("sessionStorage.setItem('siamtrack', JSON.stringify({mode: 'film', sessions: {film: 'of-long-ago'}}))")
+    page.reload()
+    page.wait_for_selector("#cover-words:has-text('This video is not here any more; open it again.')")
+    assert page.inner_text("#link") == "not started"

@@ -106,7 +106,8 @@ def test_a_reload_finds_the_film_as_it_was_and_its_end_removes_it(serve_live: Se
         time.sleep(0.05)
     with WebClient(served.url, None) as late:
         late.say("hello", version=1, mode="film", session=session)
-        assert "not here any more" in late.wait("refused")["message"]
+        refusal = late.wait("refused")
+        assert (refusal["gone"], "not here any more" in refusal["message"]) == (True, True)
         assert closed(late) == 4002
     assert list(served.out.glob(".videos/*")) == []
 
