@@ -12,7 +12,7 @@ clips the target is away half of the time, and by them alone a score would be to
 beside are AUROC and expected calibration error (ECE) of each sequence's frames by a fit to the other sequences.
 
 With --starts there are no clips: the sequences are followed from eight starts each, so that the tracker fails by itself,
-which is harder to tell. A third feature is compared there, `similarity`: the cosine between the first exemplar and an
+which is harder to tell. A fourth feature is compared there, `similarity`: the cosine between the first exemplar and an
 exemplar cut at the box that was found. Printed too is how many frames whose box is off the target (overlap below 0.05)
 have a score above the one that 95 % of the good frames exceed.
 """
@@ -39,10 +39,11 @@ from siamtrack.data.layout import find_sequences
 from siamtrack.eval.evaluate import many_starts
 from siamtrack.eval.runner import shared
 from siamtrack.tracking.crop import mean_color
+from siamtrack.tracking.decode import Candidate
 from siamtrack.tracking.template import embed
 from siamtrack.tracking.tracker import Tracker
 
-FEATURES = ("logit", "margin", "similarity")
+FEATURES = ("logit", "margin", "quality", "similarity")
 """The last one is known with --starts alone."""
 
 OFF = 0.05
@@ -172,7 +173,7 @@ def observe_starts(root: Path, name: str, model: str, settings: dict[str, Any]) 
             assert candidate is not None
             if (boxes[index, 2:] > 0).all():
                 similarity = float(exemplar @ embedded(tracker, frames[index], box))
-                rows.append(((candidate.logit, candidate.margin, similarity), float(iou(box, boxes[index])), name, "plain"))
+                rows.append(((*features(candidate), similarity), float(iou(box, boxes[index])), name, "plain"))
     return rows
 
 
@@ -186,7 +187,7 @@ def embedded(tracker: Tracker, frame: NDArray[np.uint8], box: Iterable[float]) -
 
 def follow(
     tracker: Tracker, frames: Iterable[NDArray[np.uint8]], boxes: NDArray[np.float64], unsure: bool
-) -> Iterator[tuple[tuple[float, float], float]]:
+) -> Iterator[tuple[tuple[float, float, float], float]]:
     """Features and overlap of each frame. unsure: without a box nothing is known, rather than that the target is absent."""
     visible: NDArray[np.bool_] = np.asarray((boxes[:, 2:] > 0).all(axis=1))
     first = int(visible.argmax())
@@ -197,7 +198,12 @@ def follow(
             box, candidate = tracker.update(frame).box, tracker.details.candidate
             assert candidate is not None
             if visible[i] or not unsure:
-                yield (candidate.logit, candidate.margin), float(iou(box, boxes[i])) if visible[i] else 0.0
+                yield features(candidate), float(iou(box, boxes[i])) if visible[i] else 0.0
+
+
+def features(candidate: Candidate) -> tuple[float, float, float]:
+    """What the score is made of, in the order of `score_weights`."""
+    return candidate.logit, candidate.margin, candidate.quality
 
 
 def fit(seen: Frames, features: Sequence[str]) -> tuple[NDArray[np.float64], float]:

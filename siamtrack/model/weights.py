@@ -161,12 +161,14 @@ def save_weights(path: str | Path, state: Mapping[str, Any], header: WeightsHead
 
 
 def _current(header: WeightsHeader) -> WeightsHeader:
-    """A header whose score is that of today: releases before 0.6 weighed one number, without hysteresis."""
+    """A header whose score weighs three numbers: earlier ones weighed one, without hysteresis, or two."""
     settings = dict(header.tracker)
-    if "score_slope" not in settings:
-        return header
-    settings["score_weights"] = [settings.pop("score_slope"), 0.0]
-    settings["doubt_score"] = settings.get("tracking_score", 0.5)
+    if "score_slope" in settings:
+        settings["score_weights"] = [settings.pop("score_slope")]
+        settings["doubt_score"] = settings.get("tracking_score", 0.5)
+    weights = settings.get("score_weights")
+    if isinstance(weights, list) and len(weights) < 3:
+        settings["score_weights"] = [*weights, *[0.0] * (3 - len(weights))]
     return replace(header, tracker=settings)
 
 

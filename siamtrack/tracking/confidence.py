@@ -10,6 +10,9 @@ from siamtrack.tracking.decode import Candidate
 MEAN_WEIGHT = 0.05
 """Share of each frame in the running mean of a target's logit."""
 
+SCORE_WEIGHT = 0.3
+"""Share of each frame in the log-odds of the score: a few frames tell more than one."""
+
 SCORE_DROP = 2.0
 """A target is LOST only if its logit has dropped by so much below its mean."""
 
@@ -30,16 +33,22 @@ class Confidence:
     def __init__(self, config: TrackerConfig) -> None:
         self._config = config
         self._frames = 0
-        self.mean_logit = log_odds(min(config.tracking_score, 0.99))
+        self.mean_logit = self._score_logit = log_odds(min(max(config.tracking_score, 0.01), 0.99))
 
     def logit(self, candidate: Candidate) -> float:
-        """Log-odds of the score, as far as the response can tell."""
-        of_logit, of_margin = self._config.score_weights
-        return of_logit * candidate.logit + of_margin * candidate.margin + self._config.score_offset
+        """Log-odds that a candidate is the target, by this frame alone."""
+        of_logit, of_margin, of_quality = self._config.score_weights
+        seen = of_logit * candidate.logit + of_margin * candidate.margin + of_quality * candidate.quality
+        return seen + self._config.score_offset
 
-    def has_dropped(self, logit: float) -> bool:
-        """Whether a logit is far below this target's mean."""
-        return logit < self.mean_logit - SCORE_DROP
+    def score(self, logit: float, afresh: bool) -> float:
+        """The score with this frame, of which the last ones are a part. Args: afresh: they say nothing of what is seen now."""
+        self._score_logit += (logit - self._score_logit) * (1 if afresh else SCORE_WEIGHT)
+        return sigmoid(self._score_logit)
+
+    def is_missing(self, logit: float) -> bool:
+        """Whether the target is not seen in this frame: it scores low, and far below its mean."""
+        return sigmoid(logit) < self._config.lost_score and logit < self.mean_logit - SCORE_DROP
 
     def note(self, logit: float) -> None:
         """Take a frame in which the target was seen into the mean."""

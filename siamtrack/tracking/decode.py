@@ -41,12 +41,14 @@ class Candidate(NamedTuple):
         scale_wh: scale change of the target's width and height, damping included.
         logit: SiamFC's response in the chosen cell.
         margin: the response there less the highest sidelobe: how far the second-best place is behind.
+        quality: log-odds by which the box head says that its box there overlaps the target well; 0 without a box head.
     """
 
     center_xy: Pair
     scale_wh: Pair
     logit: float
     margin: float
+    quality: float = 0.0
 
 
 class Decoder:
@@ -81,7 +83,7 @@ class Decoder:
             found = self._by_box(region, responses[0], size_wh, window, influence)
         else:
             found = self._by_scale(region, np.concatenate([each.response for each in responses]), window, influence)
-        if not math.isfinite(sum((*found.center_xy, *found.scale_wh, found.logit, found.margin))):
+        if not math.isfinite(sum((*found.center_xy, *found.scale_wh, found.logit, found.margin, found.quality))):
             raise WeightsError(f"the network's answer is not finite; {NOT_FINITE}")
         return found
 
@@ -112,8 +114,8 @@ class Decoder:
             1 - share + share * length / (known / region.scale) for length, known in zip((w, h), size_wh, strict=True)
         )
         center_xy = region.to_frame(region.size / 2 + x, region.size / 2 + y)
-        logit = float(response[row, column])
-        return Candidate(center_xy, (change_w, change_h), logit, peak_margin(response, row, column))
+        logit, quality = float(response[row, column]), float(boxes.quality[row, column])
+        return Candidate(center_xy, (change_w, change_h), logit, peak_margin(response, row, column), quality)
 
     def _window(self, size: int) -> Floats:
         if size not in self._windows:

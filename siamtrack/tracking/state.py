@@ -9,7 +9,7 @@ from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.result import State
 
 LOST_FRAMES = 3
-"""LOST after so many frames in a row whose score is low and has dropped; one is enough where the shot has just changed."""
+"""LOST after so many frames in a row in which the target is missing; one is enough where the shot has just changed."""
 
 REDETECT_FRAMES = 3
 """Re-detected after so many confirming frames in a row, and TRACKING again after as many that reach `tracking_score`."""
@@ -24,7 +24,7 @@ class Phase:
 
     Attributes:
         state: what it says.
-        low: frames in a row whose score lay below `lost_score`.
+        low: frames in a row in which it was missing.
         high: frames in a row, while LOST, that confirmed it.
         sure: frames in a row with `tracking_score`, while LOST or tentative.
         tentative: whether the target was LOST and has not been TRACKING since.
@@ -43,15 +43,16 @@ def next_phase(
     phase: Phase,
     score: float,
     config: TrackerConfig,
-    dropped: bool = True,
+    missing: bool,
     cut: bool = False,
     confirms: bool = False,
     in_place: bool = True,
 ) -> Phase:
     """The phase after a frame.
 
-    TRACKING is gained at `tracking_score` and kept down to `doubt_score`; below it the state is UNCERTAIN. `LOST_FRAMES`
-    scores in a row that are below `lost_score` and have dropped make it LOST, the first one if the shot has just changed.
+    TRACKING is gained at `tracking_score` and kept down to `doubt_score`; below it, or in a frame in which the target is
+    missing, the state is UNCERTAIN. Missing in `LOST_FRAMES` frames in a row makes it LOST, the first one if the shot has
+    just changed.
 
     LOST ends in two ways. After `REDETECT_FRAMES` confirming frames in a row the target is re-detected; one is enough where the
     shot that took it away gives way to one that shows it where it was. Or it had not gone at all: what is seen where it
@@ -61,12 +62,13 @@ def next_phase(
 
     Args:
         phase: before. score: of this frame, 0..1. config: thresholds and counts.
-        dropped: whether the score is far below the mean of this target.
+        missing: whether the target is not seen in this frame, see `Confidence.is_missing`.
         cut: whether a new shot began with this frame; for a target that was LOST, one that may bring it back.
         confirms: whether the frame confirms a target that was LOST: it is seen so well that it may be claimed again.
         in_place: whether a target that was LOST is still looked for where that happened.
     """
-    sure = phase.sure + 1 if score >= config.tracking_score else 0
+    sees = score >= config.tracking_score and not missing
+    sure = phase.sure + 1 if sees else 0
     if phase.state is State.LOST:
         enough = 1 if cut else REDETECT_FRAMES
         high = phase.high + 1 if confirms else 0
@@ -75,11 +77,11 @@ def next_phase(
         if not stayed and high < enough:
             return Phase(State.LOST, high=high, sure=sure, seen=seen)
         return Phase(State.TRACKING) if sure >= enough else Phase(State.UNCERTAIN, sure=sure, tentative=True)
-    low = phase.low + 1 if dropped and score < config.lost_score else 0
+    low = phase.low + 1 if missing else 0
     if low >= (1 if cut else LOST_FRAMES):
         return Phase(State.LOST)
     if phase.tentative:
         confirmed = sure >= REDETECT_FRAMES
         return Phase(State.TRACKING) if confirmed else Phase(State.UNCERTAIN, low, sure=sure, tentative=True)
-    kept = phase.state is State.TRACKING and score >= config.doubt_score
-    return Phase(State.TRACKING if kept or score >= config.tracking_score else State.UNCERTAIN, low)
+    kept = phase.state is State.TRACKING and score >= config.doubt_score and not missing
+    return Phase(State.TRACKING if kept or sees else State.UNCERTAIN, low)

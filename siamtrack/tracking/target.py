@@ -9,7 +9,7 @@ from siamtrack.boxes import Box, check_box, clip_box, from_center
 from siamtrack.errors import WeightsError
 from siamtrack.frames import Image
 from siamtrack.models import EXEMPLAR_SIZE
-from siamtrack.tracking.confidence import Confidence, log_odds, sigmoid
+from siamtrack.tracking.confidence import Confidence, log_odds
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 from siamtrack.tracking.decode import Candidate
@@ -135,8 +135,8 @@ class Target:
             cut = cut and redetection is not None and not left and logit >= confidence.redetect_logit
         confirms = logit >= (confidence.redetect_logit if left else confidence.stay_logit)
         in_place = redetection is None or redetection.in_place
-        score, dropped = sigmoid(logit), confidence.has_dropped(logit)
-        self._phase = next_phase(self._phase, score, self._config, dropped, cut, confirms, in_place)
+        score = confidence.score(logit, afresh=cut or was is State.LOST)
+        self._phase = next_phase(self._phase, score, self._config, confidence.is_missing(logit), cut, confirms, in_place)
         if not (self._config.redetect and State.LOST in (was, self._phase.state)):
             self._resize(candidate.scale_wh)
         self._remember(was, logit, cut)

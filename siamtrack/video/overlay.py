@@ -34,7 +34,8 @@ def draw(image: Image, result: TrackResult, caption: str = "", details: FrameDet
     if details is not None:
         _draw_regions(canvas, details.regions)
         if details.candidate is not None:
-            caption += f"  logit {details.candidate.logit:+.1f}  margin {details.candidate.margin:+.1f}"
+            seen = details.candidate
+            caption += f"  logit {seen.logit:+.1f}  margin {seen.margin:+.1f}  quality {seen.quality:+.1f}"
     draw_result(canvas, result, name)
     if caption:
         put_text(canvas, caption, (6, canvas.shape[0] - 8), text_size(canvas))

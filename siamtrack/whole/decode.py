@@ -12,8 +12,8 @@ from siamtrack.tracking.decode import LOGIT_LIMIT, NEAR, hann_window
 from siamtrack.whole.graph import Value, where
 
 
-def decode(maps: Sequence[Value], known_wh: Value, config: TrackerConfig) -> tuple[Value, Value, Value, Value]:
-    """Where the target is seen from the middle of the crop, crop pixels; its scale change; logit and margin.
+def decode(maps: Sequence[Value], known_wh: Value, config: TrackerConfig) -> tuple[Value, Value, tuple[Value, Value, Value]]:
+    """Where the target is seen from the middle of the crop, crop pixels; its scale change; logit, margin and quality.
 
     It is `Decoder._by_box`.
 
@@ -38,6 +38,7 @@ def decode(maps: Sequence[Value], known_wh: Value, config: TrackerConfig) -> tup
     steps = (place - place.take(peak, 1)).op("Abs").op("ReduceMax", axes=[0], keepdims=1)
     near = steps <= NEAR * STRIDE
 
+    quality_logit = likelihoods.split([1, 1])[1].take(peak, 1)
     target, quality = likelihoods.at_least(-LOGIT_LIMIT).at_most(LOGIT_LIMIT).op("Sigmoid").split([1, 1])
     trust = target * quality * penalty
     weight = where(near, trust + 1e-12, 0.0)
@@ -48,7 +49,8 @@ def decode(maps: Sequence[Value], known_wh: Value, config: TrackerConfig) -> tup
     logit = response.take(peak, 1)
     beside = where(near, -1e30, response).op("ReduceMax", axes=[1], keepdims=1)
     margin = where(beside > -1e29, logit - beside, 0.0)
-    return ((low + high) * 0.5).reshape(2), scale_wh, logit.reshape(1), margin.reshape(1)
+    seen = logit.reshape(1), margin.reshape(1), quality_logit.reshape(1)
+    return ((low + high) * 0.5).reshape(2), scale_wh, seen
 
 
 def _cells(response: Value, config: TrackerConfig) -> tuple[Value, Value]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from siamtrack.tracking.confidence import MEAN_WEIGHT, SCORE_DROP, log_odds
+from siamtrack.tracking.confidence import MEAN_WEIGHT, SCORE_DROP, SCORE_WEIGHT, log_odds
 from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.decode import LOGIT_LIMIT
 from siamtrack.tracking.result import State
 from siamtrack.tracking.state import DOUBT_FRAMES, LOST_FRAMES, REDETECT_FRAMES
 from siamtrack.tracking.target import STEPS
@@ -30,6 +31,7 @@ class Memory(NamedTuple):
     side_limits: Value
     steps_px: Value
     mean_logit: Value
+    score_logit: Value
     seen_frames: Value
     state: Value
     low: Value
@@ -49,10 +51,11 @@ LENGTHS = {name: (_LONGER | {"seen": DOUBT_FRAMES}).get(name, 1) for name in Mem
 
 def next_phase(memory: Memory, odds: Value, score: Value, config: TrackerConfig) -> dict[str, Value]:
     """`state.next_phase`, for a target that is not looked for elsewhere."""
-    sure = where(score >= config.tracking_score, memory.sure + 1, 0.0)
     doubtful = log_odds((config.lost_score + config.tracking_score) / 2)
     confirms = odds >= (memory.mean_logit - config.redetect_slack).at_most(doubtful)
-    dropped = odds < memory.mean_logit - SCORE_DROP
+    missing = (sigmoid(odds) < config.lost_score) & (odds < memory.mean_logit - SCORE_DROP)
+    sees = (score >= config.tracking_score) & ~missing
+    sure = where(sees, memory.sure + 1, 0.0)
 
     # LOST so far: re-detected, or never gone.
     high = where(confirms, memory.high + 1, 0.0)
@@ -64,11 +67,11 @@ def next_phase(memory: Memory, odds: Value, score: Value, config: TrackerConfig)
     state_lost = where(back, where(enough, TRACKING, UNCERTAIN), LOST)
 
     # Not LOST so far.
-    low = where(dropped & (score < config.lost_score), memory.low + 1, 0.0)
+    low = where(missing, memory.low + 1, 0.0)
     gone = low >= LOST_FRAMES
     tentative = memory.tentative > 0
-    kept = (memory.state.is_(TRACKING) & (score >= config.doubt_score)) | (score >= config.tracking_score)
-    tracking = (tentative & enough) | (~tentative & kept)
+    kept = memory.state.is_(TRACKING) & (score >= config.doubt_score) & ~missing
+    tracking = (tentative & enough) | (~tentative & (kept | sees))
     state_seen = where(gone, LOST, where(tracking, TRACKING, UNCERTAIN))
 
     was_lost = memory.state.is_(LOST)
@@ -86,6 +89,17 @@ def next_phase(memory: Memory, odds: Value, score: Value, config: TrackerConfig)
         "seen": seen,
         "seen_count": where(waits, seen_count, 0.0),
     }
+
+
+def scored(memory: Memory, odds: Value) -> Memory:
+    """`Confidence.score`, but for the log-odds that it is made of: `score_logit`."""
+    share = where(memory.state.is_(LOST), 1.0, SCORE_WEIGHT)
+    return memory._replace(score_logit=memory.score_logit + (odds - memory.score_logit) * share)
+
+
+def sigmoid(logit: Value) -> Value:
+    """`confidence.sigmoid`."""
+    return logit.at_least(-LOGIT_LIMIT).at_most(LOGIT_LIMIT).op("Sigmoid")
 
 
 def noted(memory: Memory, odds: Value) -> Memory:

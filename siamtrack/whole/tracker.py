@@ -11,7 +11,7 @@ import numpy as np
 
 from siamtrack.errors import ConfigError
 from siamtrack.models import CELLS, EXEMPLAR_SIZE
-from siamtrack.tracking.confidence import log_odds
+from siamtrack.tracking.confidence import Confidence
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.state import DOUBT_FRAMES
 from siamtrack.tracking.target import MIN_TRACKED_PX, ROOM_PX, SIDE_LIMITS, STEPS
@@ -19,7 +19,7 @@ from siamtrack.tracking.template import UPDATE_FRAMES, UPDATE_SCORE, UPDATES_KEP
 from siamtrack.whole.crop import crop_region, frame_size
 from siamtrack.whole.decode import decode, square
 from siamtrack.whole.graph import Graph, Value, join, where
-from siamtrack.whole.state import LENGTHS, LOST, TRACKING, Memory, next_phase, noted, pushed
+from siamtrack.whole.state import LENGTHS, LOST, TRACKING, Memory, next_phase, noted, pushed, scored, sigmoid
 
 ROWS = 2 + UPDATES_KEPT
 """Rows of the tensors `exemplars` and `kernels`: what is looked for, the first frame's, and the latest ones, zeros at first."""
@@ -59,7 +59,7 @@ class Tracker:
         pad_color = pixels.op("Round").to("float64")
         exemplar, kernel = self._embed(frame, center_xy, size_wh, pad_color, config.search_size)
         side = _context_side(size_wh) * (config.search_size / EXEMPLAR_SIZE)
-        zero, start = graph.constant(np.zeros(1, np.float64)), log_odds(min(config.tracking_score, 0.99))
+        zero, start = graph.constant(np.zeros(1, np.float64)), Confidence(config).mean_logit
         nothing = dict.fromkeys(("seen_frames", "state", "low", "high", "sure", "tentative", "seen_count"), zero)
         memory = Memory(
             center_xy=center_xy,
@@ -69,6 +69,7 @@ class Tracker:
             side_limits=side * list(SIDE_LIMITS),
             steps_px=graph.constant(np.zeros(STEPS, np.float64)),
             mean_logit=graph.constant(np.array([start], np.float64)),
+            score_logit=graph.constant(np.array([start], np.float64)),
             seen=graph.constant(np.zeros(DOUBT_FRAMES, np.float64)),
             updates=zero,
             since_update=zero,
@@ -98,15 +99,16 @@ class Tracker:
         maps = self._include(crop, exemplar, kernel, memory.exemplar_wh)
         # 4. Decode.
         scale = side / pixels
-        offset_xy, scale_wh, logit, margin = decode(maps, memory.size_wh / scale, config)
+        offset_xy, scale_wh, seen = decode(maps, memory.size_wh / scale, config)
         # 5. Target: where it went.
         center_xy = (memory.center_xy + offset_xy * scale).at_least(0.0).at_most(frame_size(frame))
         moved = center_xy - memory.center_xy
         step = (moved * moved).sum(0).op("Sqrt") * EXEMPLAR_SIZE / square_px
         # 6. State, size, template.
-        of_logit, of_margin = config.score_weights
-        odds = logit * of_logit + margin * of_margin + config.score_offset
-        score = odds.at_least(-50.0).at_most(50.0).op("Sigmoid")
+        weighed = (each * weight for each, weight in zip(seen, config.score_weights, strict=True))
+        odds = sum(weighed, graph.constant(np.zeros(1))) + config.score_offset
+        memory = scored(memory, odds)
+        score = sigmoid(memory.score_logit)
         memory = memory._replace(
             center_xy=center_xy,
             steps_px=pushed(memory.steps_px, step, STEPS),

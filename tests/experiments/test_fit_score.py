@@ -52,11 +52,11 @@ def test_the_offset_makes_scores_right_on_the_whole(tool: ModuleType, weights: t
     assert seen.halves() @ scores == pytest.approx(seen.halves() @ seen.good, abs=1e-4)
 
 
-def test_a_third_feature_is_fitted_where_it_was_seen(tool: ModuleType) -> None:
+def test_a_feature_that_is_left_out_weighs_nothing(tool: ModuleType) -> None:
     seen = frames(tool, 200)
     more = tool.Frames(np.column_stack([seen.features, seen.good.astype(float)]), *seen[1:])
     assert [len(list(tool.choices(count))) for count in (2, 3)] == [3, 7]
-    weights, _ = tool.fit(more, ("logit", "similarity"))
+    weights, _ = tool.fit(more, ("logit", "quality"))
     assert weights[1] == 0
     assert weights[2] > 1
 
@@ -74,6 +74,6 @@ def test_a_sequence_is_followed_from_many_starts(tool: ModuleType, tmp_path: Pat
     (tmp_path / "one.txt").write_text("\n".join(boxes))
     rows = tool.observe_starts(tmp_path, "one", "siamfc-lite", {"redetect": False})
     assert len(rows) == 2 * 23  # from both ends; later starts leave too few frames
-    similarity = np.array([features[2] for features, *_ in rows])
+    similarity = np.array([features[3] for features, *_ in rows])
     assert (np.abs(similarity) <= 1 + 1e-6).all()
     assert similarity.mean() > 0.5

@@ -236,6 +236,7 @@ def test_a_box_candidate_is_in_frame_pixels_and_follows_its_box_as_far_as_it_is_
     assert candidate.scale_wh == pytest.approx((1 + 0.5 * trust * (120 / 80 - 1), 1.0), abs=1e-3)
     assert candidate.logit == pytest.approx(9.0)
     assert candidate.margin == pytest.approx(25.0)
+    assert candidate.quality == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize("scale_search", ["exemplar", "search"])

@@ -14,7 +14,7 @@ T, U, L = State.TRACKING, State.UNCERTAIN, State.LOST
 def states(*scores: float, phase: Phase | None = None) -> list[State]:
     phase, seen = phase or Phase(), []
     for score in scores:
-        phase = next_phase(phase, score, CONFIG, confirms=score >= 0.8)
+        phase = next_phase(phase, score, CONFIG, score < CONFIG.lost_score, confirms=score >= 0.8)
         seen.append(phase.state)
     return seen
 
@@ -23,18 +23,24 @@ def test_tracking_is_kept_down_to_doubt_and_regained_higher_up() -> None:
     assert states(0.6, 0.5, 0.49, 0.6, 0.69, 0.7, 0.6) == [T, T, U, U, U, T, T]
 
 
+def test_a_target_that_is_missing_is_in_doubt_whatever_the_frames_before_say() -> None:
+    phase = next_phase(Phase(), 0.9, CONFIG, missing=True)
+    assert (phase.state, phase.low) == (U, 1)
+    assert next_phase(Phase(U, sure=2, tentative=True), 0.9, CONFIG, missing=True).sure == 0
+
+
 def test_one_low_score_is_not_a_loss() -> None:
     assert states(0.1, 0.4, 0.1, 0.1, 0.6, 0.1, 0.1, 0.1, 0.1) == [U, U, U, U, U, U, U, L, L]
 
 
 def test_a_low_score_after_a_cut_is_a_loss_at_once() -> None:
-    assert next_phase(Phase(), 0.1, CONFIG, cut=True).state is L
-    assert next_phase(Phase(), 0.9, CONFIG, cut=True).state is T
+    assert next_phase(Phase(), 0.1, CONFIG, True, cut=True).state is L
+    assert next_phase(Phase(), 0.9, CONFIG, False, cut=True).state is T
 
 
 def test_a_target_that_a_cut_brings_back_is_found_at_once_if_it_is_seen_well() -> None:
-    assert next_phase(Phase(L), 0.9, CONFIG, cut=True, confirms=True).state is T
-    assert next_phase(Phase(L), 0.6, CONFIG, cut=True, confirms=False).state is L
+    assert next_phase(Phase(L), 0.9, CONFIG, False, cut=True, confirms=True).state is T
+    assert next_phase(Phase(L), 0.6, CONFIG, False, cut=True, confirms=False).state is L
 
 
 def test_a_find_must_hold() -> None:
@@ -49,7 +55,7 @@ def test_a_find_that_is_in_doubt_is_claimed_once_it_is_sure_for_a_while() -> Non
 
 
 def test_a_cut_claims_nothing_for_a_find_that_is_in_doubt() -> None:
-    assert next_phase(Phase(U, tentative=True), 0.9, CONFIG, cut=True).state is U
+    assert next_phase(Phase(U, tentative=True), 0.9, CONFIG, False, cut=True).state is U
 
 
 def test_a_find_in_doubt_is_lost_as_any_other_target() -> None:
@@ -65,7 +71,7 @@ def test_a_target_that_never_went_is_in_doubt_again_once_it_is_seen_on_the_avera
 def test_what_is_seen_elsewhere_does_not_say_that_a_target_never_went() -> None:
     phase = Phase(L)
     for frame in range(3 * DOUBT_FRAMES):
-        phase = next_phase(phase, 0.6, CONFIG, in_place=frame < DOUBT_FRAMES - 1)
+        phase = next_phase(phase, 0.6, CONFIG, False, in_place=frame < DOUBT_FRAMES - 1)
     assert phase.state is L
 
 
@@ -73,7 +79,7 @@ def test_what_is_seen_elsewhere_does_not_say_that_a_target_never_went() -> None:
 def test_tracking_is_never_said_below_doubt_and_lost_never_of_a_single_frame(scores: list[float]) -> None:
     phase, low = Phase(), 0
     for score in scores:
-        before, phase = phase, next_phase(phase, score, CONFIG)
+        before, phase = phase, next_phase(phase, score, CONFIG, score < CONFIG.lost_score)
         low = low + 1 if score < CONFIG.lost_score else 0
         assert phase.state is not T or score >= CONFIG.doubt_score
         if before.state is not L:

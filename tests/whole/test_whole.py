@@ -23,7 +23,7 @@ from siamtrack.api import config_of, tracker_from
 from siamtrack.backends.onnx import open_graph
 from siamtrack.boxes import iou
 from siamtrack.model.weights import Weights, load_weights
-from siamtrack.tracking.confidence import Confidence, sigmoid
+from siamtrack.tracking.confidence import Confidence, log_odds
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.crop import SearchRegion, mean_color
 from siamtrack.tracking.result import State
@@ -31,8 +31,9 @@ from siamtrack.tracking.state import Phase, next_phase
 from siamtrack.whole.crop import crop_region
 from siamtrack.whole.folder import whole_graphs
 from siamtrack.whole.graph import Graph, join
-from siamtrack.whole.state import LENGTHS, STATES, Memory, noted
+from siamtrack.whole.state import LENGTHS, STATES, Memory, noted, scored
 from siamtrack.whole.state import next_phase as whole_phase
+from siamtrack.whole.state import sigmoid as whole_sigmoid
 
 SMALL_WH = (160, 120)
 
@@ -106,25 +107,27 @@ def test_the_state_machine_is_the_packages(seed: int) -> None:
     graph = Graph()
     memory = Memory(*graph.input("memory", "float64", (sum(LENGTHS.values()),)).split(list(LENGTHS.values())))
     odds = graph.input("odds", "float64", (1,))
-    memory = memory._replace(**whole_phase(memory, odds, odds.op("Sigmoid"), config))
+    memory = scored(memory, odds)
+    memory = memory._replace(**whole_phase(memory, odds, whole_sigmoid(memory.score_logit), config))
     graph.output("next", join(noted(memory, odds)), (sum(LENGTHS.values()),))
     run, draw = open_graph(graph.to_bytes(), {}, 1), np.random.default_rng(seed)
     phase, confidence = Phase(), Confidence(config)
     numbers = {name: np.zeros(length) for name, length in LENGTHS.items()}
-    numbers["mean_logit"][:] = confidence.mean_logit
+    numbers["mean_logit"][:] = numbers["score_logit"][:] = confidence.mean_logit
     seen, level = set(), 2.0
     for _ in range(400):
         level = 0.93 * level + draw.normal(0, 0.9)
         logit = float(level)
         stays = logit >= confidence.stay_logit
-        phase = next_phase(phase, sigmoid(logit), config, confidence.has_dropped(logit), confirms=stays)
+        score = confidence.score(logit, afresh=phase.state is State.LOST)
+        phase = next_phase(phase, score, config, confidence.is_missing(logit), confirms=stays)
         if phase.state is not State.LOST and not phase.low:
             confidence.note(logit)
         (found,) = run({"memory": np.concatenate([*numbers.values()]), "odds": np.array([logit])})
         numbers = dict(zip(LENGTHS, np.split(found, np.cumsum([*LENGTHS.values()])[:-1]), strict=True))
-        names = ("state", "low", "high", "sure", "tentative", "seen_count", "mean_logit")
+        names = ("state", "low", "high", "sure", "tentative", "seen_count", "mean_logit", "score_logit")
         expected = (STATES.index(phase.state), phase.low, phase.high, phase.sure, float(phase.tentative), len(phase.seen))
-        assert [float(numbers[name][0]) for name in names] == pytest.approx([*expected, confidence.mean_logit])
+        assert [float(numbers[name][0]) for name in names] == pytest.approx([*expected, confidence.mean_logit, log_odds(score)])
         seen.add((phase.state, phase.tentative))
     assert len(seen) == 4
 
