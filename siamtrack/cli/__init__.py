@@ -112,7 +112,7 @@ def main() -> NoReturn:
     warnings.showwarning = lambda text, kind, *place: note(str(text)) if kind is OldKeyWarning else show(text, kind, *place)
     try:
         words = _with_boxes_joined(sys.argv[1:])
-        sys.exit(_chosen(words)(args=words, standalone_mode=False) or 0)
+        sys.exit(_chosen(words)(args=words, prog_name="siamtrack", standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except Exception as error:

@@ -14,6 +14,7 @@ from commands import Command, refused, rows_of
 from rendered import rendered_frame
 
 from siamtrack.boxes import iou
+from siamtrack.cli import _with_boxes_joined
 from siamtrack.lock import FolderLock
 
 BOX = "60,80,40,50"
@@ -123,6 +124,34 @@ def test_where_it_was_lost_is_printed(here: Command, tmp_path: Path) -> None:
     line = f"LOST 0:00.{round(lost[0] / 3)} to 0:00.{round(lost[-1] / 3)} (frames {lost[0]} to {lost[-1]})"
     assert line in result.stdout.splitlines()
     assert not {f"{index:06}.jpg" for index in lost} & {path.name for path in (tmp_path / "crops").iterdir()}
+
+
+def test_a_video_in_the_place_of_a_command_is_told_of_track(here: Command, clip: Path) -> None:
+    for word in (clip, "none.mp4", "rtsp://camera/1"):
+        refused(here(word, "--box", BOX), f"to follow a target in it: siamtrack track {word} --box X,Y,W,H")
+    refused(here("trak", clip), "No such command 'trak'", "track")
+
+
+def test_the_shell_completes_options(here: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_SIAMTRACK_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "siamtrack track --fo")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert here().stdout.split() == ["--follow-video"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "joined"),
+    [
+        (["--box", "1", "2", "3", "4", "clip.mp4"], ["--box", "1,2,3,4", "clip.mp4"]),
+        (["--box", "1,", "2.5,", "-3", ".5", "0"], ["--box", "1,2.5,-3,.5", "0"]),  # 0 is a camera
+        (["--box", *"12345678", "0"], ["--box", "1,2,3,4,5,6,7,8", "0"]),
+        (["--box", "1,2,3,4", "0", "--box", "1,2,3,4"], ["--box", "1,2,3,4", "0", "--box", "1,2,3,4"]),
+        (["--box=1,2,3,4", "0", "--start", "3"], ["--box=1,2,3,4", "0", "--start", "3"]),
+        (["--box"], ["--box"]),
+    ],
+)
+def test_the_numbers_of_a_box_may_be_several_arguments(arguments: list[str], joined: list[str]) -> None:
+    assert _with_boxes_joined(arguments) == joined
 
 
 @pytest.mark.parametrize(
