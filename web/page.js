@@ -86,7 +86,7 @@ function hold() {
 function goOn() {
   if (source !== "file" || paused || show.frozen) return;
   if (video.ended) refresh(); // a video that is stopped at its end does not tell
-  else video.play();
+  else play();
 }
 
 async function add({ box, name = "" }) {
@@ -220,7 +220,12 @@ async function openFile(file) {
   video.onerror = () => video.src && noVideo(`This browser cannot play ${file.name}: try H.264 in MP4, or VP9 in WebM.`);
   video.onended = refresh;
   watchFile(video.src);
-  await video.play().catch(() => {});
+  play();
+}
+
+/** Play a file; a pause that comes before it does is no error. */
+function play() {
+  video.play().catch(() => {});
 }
 
 /** A file waits for its tracker. Frames that went by before it could be stopped are gone back to, and it plays slower. */
@@ -263,10 +268,10 @@ function pause() {
   if (ended()) {
     forgetTargets(); // they were followed to the end: in the beginning they are elsewhere
     [paused, last] = [false, -1];
-    video.play();
+    play();
   } else {
     paused = !paused;
-    if (source === "file") paused ? video.pause() : video.play();
+    if (source === "file") paused ? video.pause() : play();
   }
   refresh();
 }
