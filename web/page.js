@@ -14,6 +14,7 @@ import { Results } from "./results.js";
 const TRAIL = 60; // numbers of a target's last middles, x and y
 const RECENT_MS = 2000;
 const SILENT_MS = 1000;
+const MOST_TRIES = 4; // of going back to one frame: there may be none at that time
 const [SLOWEST, FASTER] = [0.0625, 1.05]; // of a file's own pace; how much faster it plays after each frame
 const START = "Drop a video here, or start the camera. No frame leaves this browser.";
 
@@ -91,10 +92,10 @@ function goOn() {
 
 async function add({ box, name = "" }) {
   const { image, scene } = picture.item;
-  const added = name || `target-${++count}`;
+  const number = tracked.get(name)?.number ?? ++count;
+  const added = name || `target-${number}`;
   try {
     const used = await follower.learn(added, pixelsOf(image), box);
-    const number = tracked.get(added)?.number ?? count;
     const target = { name: added, number, box: used, score: 1, state: "TRACKING", trail: [] };
     tracked.set(added, target);
     results.add(target, scene.index, scene.timeS);
@@ -123,6 +124,7 @@ function redraw() {
 }
 
 function forgetTargets() {
+  targets.removeAll(); // what was removed a moment ago
   for (const name of tracked.keys()) follower.forget(name);
   tracked.clear();
   targets.set([]);
@@ -231,15 +233,16 @@ function play() {
 /** A file waits for its tracker. Frames that went by before it could be stopped are gone back to, and it plays slower. */
 function watchFile(src) {
   let [before, interval] = [-1, Infinity]; // time of the frame before; the shortest from one to the next, s
-  let [rate, sought] = [1, -1];
+  let [rate, sought, tries, heardAt] = [1, -1, 0, 0];
   const next = async (_, { mediaTime }) => {
     if (video.src !== src) return;
     if (before >= 0 && mediaTime > before) interval = Math.min(interval, mediaTime - before);
     before = mediaTime;
     const index = interval < Infinity ? Math.round(mediaTime / interval) : 0;
     if (tracked.size) video.pause();
-    if (tracked.size && index > last + 1 && sought !== last + 1) {
-      sought = last + 1;
+    tries = sought === last + 1 ? tries : 0;
+    if (tracked.size && index > last + 1 && tries < MOST_TRIES) {
+      [sought, tries] = [last + 1, tries + 1];
       rate = Math.max(SLOWEST, rate / 2);
       video.currentTime = (sought + 0.5) * interval;
     } else {
@@ -248,13 +251,14 @@ function watchFile(src) {
       video.playbackRate = tracked.size ? rate : 1;
       if (tracked.size) goOn();
     }
+    heardAt = performance.now();
     video.requestVideoFrameCallback(next);
   };
   video.requestVideoFrameCallback(next);
   // A browser that has nothing new to show does not call back.
   const timer = setInterval(() => {
     if (video.src !== src) clearInterval(timer);
-    else if (tracked.size && !busy) goOn();
+    else if (tracked.size && !busy && !video.seeking && performance.now() - heardAt > SILENT_MS) goOn();
   }, SILENT_MS);
 }
 

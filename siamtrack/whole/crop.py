@@ -25,6 +25,7 @@ def crop_region(frame: Value, center_xy: Value, side: Value, size: Value, pad_co
     """
     frame_wh, pixels = frame_size(frame), size.to("float64")
     scale = side / pixels
+    # A frame thinner than a block holds no whole one.
     factor = scale.op("Floor").at_least(1.0).at_most(frame_wh.op("ReduceMin", axes=[0], keepdims=1))
     corner = center_xy - side * 0.5
 

@@ -27,8 +27,6 @@ ROWS = 2 + UPDATES_KEPT
 NUMBERS = sum(LENGTHS.values())
 """Length of the tensor `memory`."""
 
-Parts = tuple[Value, Value, Value]
-
 
 class Tracker:
     """Writes both graphs.
@@ -88,7 +86,7 @@ class Tracker:
         memory = Memory(*graph.input("memory", "float64", (NUMBERS,)).split(list(LENGTHS.values())))
 
         # 1. Search region: around the target, the larger the faster it moves.
-        size = self._search_size(memory)
+        size = self._search_size(memory, frame)
         pixels = size.to("float64")
         square_px = _context_side(memory.size_wh)
         side = square_px * pixels * (1 / EXEMPLAR_SIZE)
@@ -96,7 +94,7 @@ class Tracker:
         crop = crop_region(frame, memory.center_xy, side, size, memory.pad_color)
         zero, one = (graph.constant(np.array([number])) for number in (0, 1))
         exemplar, kernel = (each.between(zero, one, 0) for each in (exemplars, kernels))
-        maps = self._include(crop, exemplar, kernel, memory.exemplar_wh)
+        maps = self._maps(crop, exemplar, kernel, memory.exemplar_wh)
         # 4. Decode.
         scale = side / pixels
         offset_xy, scale_wh, seen = decode(maps, memory.size_wh / scale, config)
@@ -126,27 +124,25 @@ class Tracker:
 
     def _embed(self, frame: Value, center_xy: Value, size_wh: Value, pad_color: Value, size: int) -> list[Value]:
         """Exemplar and kernel of a target: the middle cells of a search crop, see `template.embed`."""
-        # A side that is known before the first frame makes ONNX Runtime convolve in another order, and round otherwise.
-        pixels = frame.op("Shape", dtype="int64").split([1, 2])[0].at_least([size]).at_most([size])
         side = _context_side(size_wh) * (size / EXEMPLAR_SIZE)
-        crop = crop_region(frame, center_xy, side, pixels, pad_color)
+        crop = crop_region(frame, center_xy, side, _free_size(frame, size), pad_color)
         return frame.graph.include(self._exemplar, {"crops": crop})
 
-    def _include(self, crop: Value, exemplar: Value, kernel: Value, exemplar_wh: Value) -> list[Value]:
+    def _maps(self, crop: Value, exemplar: Value, kernel: Value, exemplar_wh: Value) -> list[Value]:
         """The network's maps: response (1, cells), logits of target and quality (2, cells), distances (4, cells)."""
         inputs = {"crops": crop, "exemplar": exemplar, "kernel": kernel, "size_wh": exemplar_wh.to("float32").reshape(1, 2)}
         response, target, quality, distances = crop.graph.include(self._search, inputs)
         maps = response.reshape(1, -1), join([target, quality]).reshape(2, -1), distances.reshape(4, -1)
         return [each.to("float64") for each in maps]
 
-    def _search_size(self, memory: Memory) -> Value:
+    def _search_size(self, memory: Memory, frame: Value) -> Value:
         """Side of the search crop, `Target._search_size`; int64 (1,)."""
-        sizes = memory.state.graph.constant(np.array(self._config.sizes, np.int64))
-        wanted = (memory.steps_px.op("ReduceMax", axes=[0], keepdims=1) * 2.0 + ROOM_PX) * 2.0 + EXEMPLAR_SIZE
-        if len(self._config.sizes) == 1:
-            return sizes
-        smaller = sizes.to("float64").op("Less", wanted, dtype="bool").to("float64").sum(0)
         last = len(self._config.sizes) - 1
+        if not last:
+            return _free_size(frame, self._config.search_size)
+        sizes = frame.graph.constant(np.array(self._config.sizes, np.int64))
+        wanted = (memory.steps_px.op("ReduceMax", axes=[0], keepdims=1) * 2.0 + ROOM_PX) * 2.0 + EXEMPLAR_SIZE
+        smaller = (sizes.to("float64") < wanted).to("float64").sum(0)
         return sizes.take(where(memory.state.is_(LOST), last, smaller.at_most(last)).to("int64"))
 
     def _resized(self, memory: Memory, scale_wh: Value) -> Value:
@@ -168,7 +164,7 @@ class Tracker:
 
         def update() -> list[Value]:
             later = self._embed(frame, memory.center_xy, memory.size_wh, memory.pad_color, self._config.sizes[0])
-            finite = sum_all(later[0]).op("Abs") + sum_all(later[1]).op("Abs") < 1e30
+            finite = _sum_all(later[0]).op("Abs") + _sum_all(later[1]).op("Abs") < 1e30
             now = [
                 self._blended(rows, latest, memory.updates) for rows, latest in zip((exemplars, kernels), later, strict=True)
             ]
@@ -196,12 +192,20 @@ def _box(memory: Memory, frame_wh: Value) -> Value:
     return join([low.at_most(frame_wh - size_wh), size_wh])
 
 
-def sum_all(value: Value) -> Value:
+def _free_size(frame: Value, size: int) -> Value:
+    """A number of pixels, int64 (1,), that no engine knows before it has a frame.
+
+    A side that is known makes ONNX Runtime convolve in another order than in the package, and round otherwise.
+    """
+    return frame.op("Shape", dtype="int64").split([1, 2])[0].at_least([size]).at_most([size])
+
+
+def _sum_all(value: Value) -> Value:
     """The sum of all elements, (1,)."""
     return value.reshape(-1).sum(0)
 
 
-def _output_parts(graph: Graph, prefix: str, parts: Parts) -> None:
+def _output_parts(graph: Graph, prefix: str, parts: tuple[Value, Value, Value]) -> None:
     shapes: dict[str, tuple[int | str, ...]] = {
         "exemplars": (ROWS, "channels", CELLS, CELLS),
         "kernels": (ROWS, "features", CELLS - 2, CELLS - 2),
