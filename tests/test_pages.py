@@ -29,6 +29,7 @@ PAGES = [
 ]
 # Programs that are not ours, or are the tests' own.
 OTHERS = {".ci/run", "cd", "docker", "hadolint", "mkdir", "mkdocs", "mypy", "pytest", "ray", "ruff", "trtexec", "vot"}
+OURS = r"siamtrack|python|pip|torchrun|ssh|(tools|experiments|web)/.*\.py"
 # Options of ours that want a screen, a device, a file that no page makes, or more than a second.
 COSTLY = {"--backend", "--config", "--device", "--hwaccel", "--model", "--select", "--show"}
 # What makes a block of Python cost more: processes, PyTorch, a camera, a data set, files that no page makes.
@@ -40,24 +41,25 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def blocks(page: Path, *languages: str) -> Iterator[str]:
-    """Fenced blocks of a page in these languages."""
-    for language, text in re.findall(r"^```(\w*).*?\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
-        if language in languages:
-            yield text
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Language and text of each fenced block of a page."""
+    return re.findall(r"^```(\w*).*?\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def python_of(page: Path) -> list[str]:
+    return [text for language, text in blocks(page) if language == "python"]
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """Commands of a page's shell blocks, as a shell would part them."""
-    for block in blocks(page, "", "sh", "console"):
-        for line in block.replace("\\\n", " ").splitlines():
-            for part in re.split(r"&&|;|>>", line):
-                words = shlex.split(part, comments=True)
-                if words and (
-                    words[0] in OTHERS
-                    or re.fullmatch(r"siamtrack|python|pip|torchrun|ssh|(tools|experiments|web)/.*\.py", words[0])
-                ):
-                    yield words
+    """Commands of a page's shell blocks, as a shell would part them; of blocks without a language only what is surely one."""
+    for language, text in blocks(page):
+        if language not in ("", "sh"):
+            continue
+        plain = re.sub(r"(^| )#.*|>>.*", "", text.replace("\\\n", " "), flags=re.M)
+        for part in re.split(r"&&|;|\n", plain):
+            words = shlex.split(part)
+            if words and (language == "sh" or words[0] in OTHERS or re.fullmatch(OURS, words[0])):
+                yield words
 
 
 ALL = [pytest.param(page, words, id=f"{name_of(page)}: {shlex.join(words)}") for page in PAGES for words in commands(page)]
@@ -160,12 +162,12 @@ def test_a_cheap_command_runs(
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(blocks(page, "python"))], ids=name_of)
+@pytest.mark.parametrize("page", [page for page in PAGES if python_of(page)], ids=name_of)
 def test_the_python_of_a_page_runs(page: Path, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(desk)
     first, second = (rendered_frame(i)[0] for i in range(2))
     names: dict[str, Any] = {"first_frame": first, "next_frame": second, "frame": first, "siamtrack": siamtrack}
-    for text in blocks(page, "python"):
+    for text in python_of(page):
         if any(word in text for word in COSTLY_PYTHON):
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.ImportFrom):
