@@ -16,7 +16,7 @@ from siamtrack.video.overlay import SeenTarget, draw_targets
 LARGEST_WH = (1280, 720)
 """Size in which a window opens at most: it fits a laptop's screen. Users may pull it larger."""
 
-SCREEN_SHARE = (0.95, 0.85)
+SCREEN_SHARE = (0.95, 0.9)
 """Of a smaller screen's width and height: what its bars and the window's title leave."""
 
 NARROWEST_PX = 640

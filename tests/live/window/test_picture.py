@@ -75,7 +75,7 @@ def test_small_frames_open_large_and_large_ones_fit() -> None:
     assert opening_size((320, 240), largest_wh=(500, 400)) == (500, 375)
     width, height = opening_size((1280, 720), screen_wh=(1024, 600))
     assert width < 1024
-    assert height < 0.9 * 600
+    assert height <= 0.9 * 600
     assert opening_size((1280, 720), screen_wh=(3840, 2160)) == (1280, 720)
 
 
