@@ -47,6 +47,7 @@ ALLOWED = {
     "siamtrack.backends.select": {".read_text": 1},
     "siamtrack.data.benchmark_readers": {"json.loads": 1, ".read_text": 1},
     "siamtrack.eval.report_page": {".read_text": 1},
+    "siamtrack.whole.folder": {".read_text": 1},
     "siamtrack.live.web.app": {".read_bytes": 1},
     "siamtrack.train.efficientnet": {"torch.load": 1},
     # What this process, or another one of the same run, has just written.

@@ -37,7 +37,7 @@ def test_check_and_prepare_name_what_is_bad(data: Command, root: Path, tmp_path:
     assert bad.returncode == 1
     assert bad.stdout.splitlines() == [
         f"bad: b: {root}/b.mp4: 3 frames, 9 boxes; every frame needs one box",
-        f"bad: c: {root}/c.txt, line 1: '1,2,nan,4' is not x,y,w,h in finite numbers",
+        f"bad: c: {root}/c.txt, line 1: '1,2,nan,4' is not x,y,w,h in finite numbers, nor four corners",
         f"1 of 3 sequences good, 2 bad  ({root}, videos)",
     ]
     fast = data("check", root, "--fast")

@@ -16,6 +16,7 @@ SIGNALLED = """
 import signal, sys
 from siamtrack.cli.terminal import Signals, interrupt
 number = getattr(signal, sys.argv[1])
+signal.signal(number, signal.default_int_handler)  # a run in the background may ignore it
 before, seen = signal.getsignal(number), []
 with Signals(lambda: seen.append(number)) as signals:
     assert signals.caught is None
