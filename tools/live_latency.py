@@ -21,6 +21,7 @@ import numpy as np
 
 from siamtrack.live.capture import Capture, Captured
 from siamtrack.system import resident_mb
+from siamtrack.video.moment import Moment
 from siamtrack.video.open_source import open_source
 from siamtrack.video.source import Frame, Source
 
@@ -38,10 +39,10 @@ class Ticking(Source):
         width, height = size_wh
         self._picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
 
-    def read(self, start: int = 0) -> Iterator[Frame]:
+    def read(self, start: Moment = 0) -> Iterator[Frame]:
         """Frames by the clock, each a picture of its own in memory."""
         began = time.perf_counter()
-        for index in count(start):
+        for index in count():
             time.sleep(max(0.0, began + index / self.fps - time.perf_counter()))
             yield Frame(index, index / self.fps, self._picture.copy())
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ from siamtrack.tracking.tracker import Tracker
 PLAIN = "plain"
 
 PLAIN_MODEL = "siamfc"
-PLAIN_SETTINGS = {"scale_search": "search", "scale_count": 3}
+PLAIN_SETTINGS: dict[str, Any] = {"scale_search": "search", "scale_count": 3}
 """The paper's form: three search crops a frame."""
 
 
