@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class LocalEngine:
                     continue
                 kind = message.pop("kind")
                 if kind == "result":
-                    yield TargetResult(**{**message, "folder": Path(message["folder"])})
+                    yield _result_of(message)
                 elif kind == "progress":
                     on_event(VideoProgress(**message))
                 elif kind == "full":
@@ -76,8 +76,18 @@ class LocalEngine:
                     if worker.video is not None:
                         on_event(Ended(worker.video.name))
                     worker.ready, worker.video, unready = True, None, 0
+        except KeyboardInterrupt:  # what had ended by then is told of as well
+            pool.stop()
+            for message in pool.unheard():
+                if message.pop("kind") == "result":
+                    yield _result_of(message)
+            raise
         finally:
             pool.stop()
+
+
+def _result_of(message: dict[str, Any]) -> TargetResult:
+    return TargetResult(**{**message, "folder": Path(message["folder"])})
 
 
 class _Pool:
@@ -115,6 +125,13 @@ class _Pool:
                 return self._messages.get(timeout=1.0)  # without a limit it cannot be interrupted on Windows
             except queue.Empty:
                 continue
+
+    def unheard(self) -> Iterator[dict[str, Any]]:
+        """What workers said and nobody has taken, once they are stopped."""
+        while not self._messages.empty():
+            _, message = self._messages.get()
+            if message is not None:
+                yield message
 
     def remove(self, worker: WorkerProcess) -> None:
         """Forget one that has ended."""

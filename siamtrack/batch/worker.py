@@ -73,7 +73,7 @@ class WorkerProcess:
         self._stderr = _start(self._drain, self._process.stderr)
         self._send([str(path) for path in sys.path])
         self._send({"settings": to_plain(settings), "device": device})
-        _start(self._listen, self._process.stdout, messages)
+        self._listener = _start(self._listen, self._process.stdout, messages)
 
     def give(self, video: VideoJob) -> None:
         """Have it work on a video."""
@@ -87,12 +87,13 @@ class WorkerProcess:
                 self._process.stdin.close()
 
     def wait(self, timeout_s: float) -> None:
-        """Wait for its end; one that takes longer is killed."""
+        """Wait for its end, and until all that it said is among the messages; one that takes longer is killed."""
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._listener.join(1.0)
 
     def how_it_died(self) -> str:
         """The end of a worker that was not asked to end, as half a sentence. Waits for it."""

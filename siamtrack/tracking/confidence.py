@@ -6,6 +6,7 @@ import math
 
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.decode import Candidate
+from siamtrack.tracking.peaks import LOGIT_LIMIT
 
 MEAN_WEIGHT = 0.05
 """Share of each frame in the running mean of a target's logit."""
@@ -69,7 +70,7 @@ class Confidence:
 
 def sigmoid(logit: float) -> float:
     """Probability of log-odds."""
-    return 1 / (1 + math.exp(-min(max(logit, -50.0), 50.0)))
+    return 1 / (1 + math.exp(-min(max(logit, -LOGIT_LIMIT), LOGIT_LIMIT)))
 
 
 def log_odds(probability: float) -> float:

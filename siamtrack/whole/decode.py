@@ -8,7 +8,8 @@ import numpy as np
 
 from siamtrack.models import STRIDE, response_size
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.decode import LOGIT_LIMIT, NEAR, hann_window
+from siamtrack.tracking.decode import hann_window
+from siamtrack.tracking.peaks import LOGIT_LIMIT, NEAR
 from siamtrack.whole.graph import Value, where
 
 
@@ -39,7 +40,7 @@ def decode(maps: Sequence[Value], known_wh: Value, config: TrackerConfig) -> tup
     near = steps <= NEAR * STRIDE
 
     quality_logit = likelihoods.split([1, 1])[1].take(peak, 1)
-    target, quality = likelihoods.at_least(-LOGIT_LIMIT).at_most(LOGIT_LIMIT).op("Sigmoid").split([1, 1])
+    target, quality = sigmoid(likelihoods).split([1, 1])
     trust = target * quality * penalty
     weight = where(near, trust + 1e-12, 0.0)
     low, high = ((each * weight).sum(1) / weight.sum(1) for each in (low, high))
@@ -67,6 +68,11 @@ def _cells(response: Value, config: TrackerConfig) -> tuple[Value, Value]:
     chosen = response.graph.constant(np.concatenate(tables, axis=1)).between(begin, begin + count, 1)
     place, window = chosen.split([2, 1])
     return place, window
+
+
+def sigmoid(logits: Value) -> Value:
+    """Probabilities of log-odds, with the limits of `confidence.sigmoid`."""
+    return logits.at_least(-LOGIT_LIMIT).at_most(LOGIT_LIMIT).op("Sigmoid")
 
 
 def square(width: Value, height: Value) -> Value:

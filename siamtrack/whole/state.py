@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from siamtrack.tracking.confidence import MEAN_WEIGHT, SCORE_DROP, SCORE_WEIGHT, log_odds
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.decode import LOGIT_LIMIT
 from siamtrack.tracking.result import State
 from siamtrack.tracking.state import DOUBT_FRAMES, LOST_FRAMES, REDETECT_FRAMES
 from siamtrack.tracking.target import STEPS
+from siamtrack.whole.decode import sigmoid
 from siamtrack.whole.graph import Value, join, where
 
 STATES = tuple(State)
@@ -95,11 +95,6 @@ def scored(memory: Memory, odds: Value) -> Memory:
     """`Confidence.score`, but for the log-odds that it is made of: `score_logit`."""
     share = where(memory.state.is_(LOST), 1.0, SCORE_WEIGHT)
     return memory._replace(score_logit=memory.score_logit + (odds - memory.score_logit) * share)
-
-
-def sigmoid(logit: Value) -> Value:
-    """`confidence.sigmoid`."""
-    return logit.at_least(-LOGIT_LIMIT).at_most(LOGIT_LIMIT).op("Sigmoid")
 
 
 def noted(memory: Memory, odds: Value) -> Memory:

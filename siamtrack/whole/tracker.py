@@ -17,9 +17,9 @@ from siamtrack.tracking.state import DOUBT_FRAMES
 from siamtrack.tracking.target import MIN_TRACKED_PX, ROOM_PX, SIDE_LIMITS, STEPS
 from siamtrack.tracking.template import UPDATE_FRAMES, UPDATE_SCORE, UPDATES_KEPT
 from siamtrack.whole.crop import crop_region, frame_size
-from siamtrack.whole.decode import decode, square
+from siamtrack.whole.decode import decode, sigmoid, square
 from siamtrack.whole.graph import Graph, Value, join, where
-from siamtrack.whole.state import LENGTHS, LOST, TRACKING, Memory, next_phase, noted, pushed, scored, sigmoid
+from siamtrack.whole.state import LENGTHS, LOST, TRACKING, Memory, next_phase, noted, pushed, scored
 
 ROWS = 2 + UPDATES_KEPT
 """Rows of the tensors `exemplars` and `kernels`: what is looked for, the first frame's, and the latest ones, zeros at first."""
@@ -103,8 +103,8 @@ class Tracker:
         moved = center_xy - memory.center_xy
         step = (moved * moved).sum(0).op("Sqrt") * EXEMPLAR_SIZE / square_px
         # 6. State, size, template.
-        weighed = (each * weight for each, weight in zip(seen, config.score_weights, strict=True))
-        odds = sum(weighed, graph.constant(np.zeros(1))) + config.score_offset
+        logit, margin, quality = (each * weight for each, weight in zip(seen, config.score_weights, strict=True))
+        odds = logit + margin + quality + config.score_offset
         memory = scored(memory, odds)
         score = sigmoid(memory.score_logit)
         memory = memory._replace(

@@ -149,10 +149,11 @@ def test_a_stopped_batch_keeps_what_is_done(manifest: Path, whole: Path, tmp_pat
     process = begin(manifest, out, "--jobs", 1, start_new_session=True)
     wait_for_rows(out / "long/all/boxes.partial.csv", 10, process)
     os.killpg(process.pid, number)  # a terminal interrupts all processes at once
-    _, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 128 + number, stderr
     assert "Traceback" not in stderr
     assert "the same command goes on" in stderr
+    assert "early" in stdout
     outcomes = {row["target"]: row["outcome"] for row in json.loads((out / "summary.json").read_text())["results"]}
     assert outcomes == {"one": "unfinished", "early": "done", "all": "unfinished"}
     assert (out / "long/early/boxes.csv").read_bytes() == (whole / "long/early/boxes.csv").read_bytes()

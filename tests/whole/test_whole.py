@@ -29,11 +29,11 @@ from siamtrack.tracking.crop import SearchRegion, mean_color
 from siamtrack.tracking.result import State
 from siamtrack.tracking.state import Phase, next_phase
 from siamtrack.whole.crop import crop_region
+from siamtrack.whole.decode import sigmoid as whole_sigmoid
 from siamtrack.whole.folder import whole_graphs
 from siamtrack.whole.graph import Graph, join
 from siamtrack.whole.state import LENGTHS, STATES, Memory, noted, scored
 from siamtrack.whole.state import next_phase as whole_phase
-from siamtrack.whole.state import sigmoid as whole_sigmoid
 
 SMALL_WH = (160, 120)
 
