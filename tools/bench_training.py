@@ -34,7 +34,7 @@ from siamtrack.train.bookkeeping import StepReport
 from siamtrack.train.loop import train
 from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Recipe
-from siamtrack.train.session import loading_processes, open_soft_teacher, open_source, read_recipe
+from siamtrack.train.session import loading_processes, open_soft_teachers, open_source, read_recipe
 from siamtrack.train.task import Task
 from siamtrack.train.tracker_task import tracker_task
 
@@ -80,10 +80,10 @@ def main() -> None:
     recipe = as_measured(read_recipe(find_recipe(args.recipe)), args.steps)
     device = pick_device(args.device)
     stores = [open_source(item, args.data, args.cache) for item in recipe.sources]
-    teacher = open_soft_teacher(recipe, args.data)
+    teachers = open_soft_teachers(recipe, args.data)
 
     def run(workers: int, repeat: bool) -> tuple[list[StepReport], float | None]:
-        task = tracker_task(recipe, stores, str(device), soft_teacher=teacher)
+        task = tracker_task(recipe, stores, str(device), soft_teachers=teachers)
         if repeat:
             task = replace(task, batches=OneBatch(task.batches, recipe.steps))
         return steps_of(task, device, workers)

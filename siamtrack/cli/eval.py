@@ -38,7 +38,7 @@ def evaluate(
             "--tracker",
             "--model",
             metavar="NAME",
-            help="siamfc-lite, siamfc, a weights file, cv2:mil|kcf|csrt|nano|vit, onnx:nanotrackv3|fear_xs, "
+            help="siamfc-lite, siamfc, a weights file, cv2:mil|kcf|csrt|nano|vit, onnx:nanotrackv2|nanotrackv3|fear_xs, "
             "identity; may be repeated. A model may carry constants of its own: siamfc,window_influence=0.25.",
         ),
     ] = None,
@@ -95,18 +95,8 @@ def evaluate(
             if fresh:
                 bar.line(f"{number}/{runs}  {tracker}  {sequence}")
 
-        run_benchmark(specs, data, out, jobs or usual_jobs(threads), done, _toolkit_root(benchmark, place, data))
+        run_benchmark(specs, data, out, jobs or usual_jobs(threads), done)
     return _pack(data, specs, out) if data.hidden else _report(data, list(names), out, other)
-
-
-def _toolkit_root(benchmark: str, root: Path, data: Benchmark) -> Path | None:
-    """The folder that GOT-10k's toolkit wants: the one above the subset's."""
-    if benchmark != "got10k":
-        return None
-    from siamtrack.data.benchmark_readers import got10k_folder
-
-    folder = got10k_folder(root, data.subset).resolve()
-    return folder.parent if folder.name == data.subset else None
 
 
 def _report(data: Benchmark, trackers: Sequence[str], out: Path, other: Evaluation | None) -> int:

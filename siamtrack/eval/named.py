@@ -29,7 +29,7 @@ def tracker_by_name(
     """A tracker from its name.
 
     Args:
-        name: `cv2:csrt` and so on for OpenCV's; `onnx:nanotrackv3` and `onnx:fear_xs`; `identity`, whose box never
+        name: `cv2:csrt` and so on for OpenCV's; `onnx:` with one of `PEER_NETWORKS`; `identity`, whose box never
             moves; else a model's name or file, which may be followed by settings of its own:
             `siamfc,scale_count=5,precision=float32`.
         settings: `KEY=VALUE` for every tracker of our own; its own come after them.

@@ -160,12 +160,16 @@ class NanoTrackV3:
     exemplar_size, search_size = 127, 255
     constants = (0.455, 0.138, 0.348)
     _stride = 16
+    _folder = "nanotrackv3"
 
     def __init__(self, onnx_dir: str | Path) -> None:
-        needs = "NanoTrackV3 needs its backbone.onnx and head.onnx in one folder"
+        needs = f"{type(self).__name__} needs its backbone.onnx and head.onnx in one folder"
         self._backbone, self._head = (
-            _session(_onnx(Path(onnx_dir), "nanotrackv3", f"{part}.onnx", needs)) for part in ("backbone", "head")
+            self._open(_onnx(Path(onnx_dir), self._folder, f"{part}.onnx", needs)) for part in ("backbone", "head")
         )
+
+    def _open(self, path: str) -> Any:
+        return _session(path)
 
     def exemplar_sides(self, size_wh: tuple[float, float]) -> tuple[float, float]:
         """SiamFC's context square."""
@@ -191,6 +195,16 @@ class NanoTrackV3:
     def _embed(self, crop: Image) -> NDArray[np.float32]:
         (embedding,) = self._backbone.run(None, {"input": _planes(crop)})
         return embedding  # type: ignore[no-any-return]
+
+
+class NanoTrackV2(NanoTrackV3):
+    """NanoTrackV2, the network of OpenCV's TrackerNano, in the same form."""
+
+    constants = (0.455, 0.055, 0.37)
+    _folder = "nanotrack"
+
+    def _open(self, path: str) -> Any:
+        return _DnnSession(path)
 
 
 class FearXS:
@@ -229,8 +243,12 @@ class FearXS:
         return PeerMaps(score, _corners(sides[0], line))
 
 
-PEER_NETWORKS: dict[str, Callable[[str | Path], PeerNetwork]] = {"nanotrackv3": NanoTrackV3, "fear_xs": FearXS}
-"""Peers that run in ONNX Runtime, by name."""
+PEER_NETWORKS: dict[str, Callable[[str | Path], PeerNetwork]] = {
+    "nanotrackv2": NanoTrackV2,
+    "nanotrackv3": NanoTrackV3,
+    "fear_xs": FearXS,
+}
+"""Peers whose maps are in the open, by name."""
 
 _MIN_SIDE = 10.0
 """No box gets smaller, as in the peers' own code."""
@@ -341,3 +359,16 @@ def _session(path: str) -> Any:
     options.intra_op_num_threads = max(1, cv2.getNumThreads())
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+class _DnnSession:
+    """OpenCV's reader in the place of ONNX Runtime, which holds NanoTrackV2's backbone to the 255 px that its file states."""
+
+    def __init__(self, path: str) -> None:
+        self._net = cv2.dnn.readNetFromONNX(path)
+        self._outputs = sorted(self._net.getUnconnectedOutLayersNames())
+
+    def run(self, _: None, inputs: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        for name, value in inputs.items():
+            self._net.setInput(value, name)
+        return [np.asarray(output, np.float32) for output in self._net.forward(self._outputs)]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import cv2
 
@@ -76,13 +76,6 @@ class TrackerSpec:
         return found
 
 
-class Toolkit(NamedTuple):
-    """GOT-10k's folder and subset, for a run through its own toolkit."""
-
-    root: Path
-    subset: str
-
-
 Progress = Callable[[str, str, int, bool], None]
 """Is told tracker and sequence of a finished run, its frames, and whether it was run now rather than earlier."""
 
@@ -93,7 +86,6 @@ def run_benchmark(
     out: Path,
     jobs: int = 1,
     progress: Progress = lambda *_: None,
-    toolkit_root: Path | None = None,
 ) -> None:
     """Run what is not finished yet; every sequence is kept as soon as it is done.
 
@@ -103,7 +95,6 @@ def run_benchmark(
         out: folder of the evaluation.
         jobs: processes; 1 runs in this one.
         progress: called for every finished run, those of earlier calls first.
-        toolkit_root: GOT-10k's folder, to run through its own toolkit; None for our own loop.
 
     Raises:
         DataError: results of another tracker are in the way, or a result was cut; nothing was run. Or a sequence cannot
@@ -124,8 +115,7 @@ def run_benchmark(
     # The longest first: a long one that starts last would keep one process busy while the others wait.
     waiting.sort(key=lambda item: -len(item[1].boxes_xywh))
     failures = []
-    toolkit = None if toolkit_root is None else Toolkit(toolkit_root, data.subset)
-    for spec, video, error in _results(waiting, out, jobs, toolkit):
+    for spec, video, error in _results(waiting, out, jobs):
         if error is None:
             progress(spec.name, video.name, len(video.boxes_xywh), True)
         else:
@@ -136,18 +126,18 @@ def run_benchmark(
 
 
 def _results(
-    waiting: list[tuple[TrackerSpec, Video]], out: Path, jobs: int, toolkit: Toolkit | None
+    waiting: list[tuple[TrackerSpec, Video]], out: Path, jobs: int
 ) -> Iterator[tuple[TrackerSpec, Video, SiamtrackError | None]]:
     jobs = min(jobs, len(waiting))
     if jobs <= 1:
         made: dict[TrackerSpec, BoxTracker] = {}
         for spec, video in waiting:
-            yield spec, video, _failure(partial(run_one, spec, video, out, toolkit, made))
+            yield spec, video, _failure(partial(run_one, spec, video, out, made))
         return
     # Forked processes would inherit torch's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, leave_with_parent) as pool:
-        asked = {pool.submit(run_one, spec, video, out, toolkit): (spec, video) for spec, video in waiting}
+        asked = {pool.submit(run_one, spec, video, out): (spec, video) for spec, video in waiting}
         try:
             for future in as_completed(asked):
                 yield *asked[future], _failure(future.result)
@@ -210,25 +200,17 @@ _made: dict[TrackerSpec, BoxTracker] = {}
 """Trackers of a process of the pool."""
 
 
-def run_one(
-    spec: TrackerSpec, video: Video, out: Path, toolkit: Toolkit | None, made: dict[TrackerSpec, BoxTracker] = _made
-) -> None:
+def run_one(spec: TrackerSpec, video: Video, out: Path, made: dict[TrackerSpec, BoxTracker] = _made) -> None:
     """Run one tracker over one sequence and keep the result.
 
     Args:
-        spec, video: which. out: folder of the evaluation. toolkit: see `run_benchmark`.
+        spec, video: which. out: folder of the evaluation.
         made: trackers that were made before; by default those of this process of the pool.
     """
-    store = ResultStore(out, spec.name)
     with computing_with(spec.threads):
         if spec not in made:
             made[spec] = spec.make()
-        if toolkit is None:
-            store.write(run_sequence(made[spec], video))
-            return
-        from siamtrack.eval.toolkit import run_toolkit
-
-        run_toolkit(made[spec], toolkit.root, toolkit.subset, video.name, store)
+        ResultStore(out, spec.name).write(run_sequence(made[spec], video))
 
 
 def usual_jobs(threads: int) -> int:

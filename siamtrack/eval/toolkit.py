@@ -1,22 +1,15 @@
-"""GOT-10k through its own toolkit: the toolkit reads the sequence and asks, ours tracks and keeps the result."""
+"""Our trackers in the experiments of GOT-10k's own toolkit."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from got10k.experiments import ExperimentGOT10k
 from got10k.trackers import Tracker as ToolkitBase
 from numpy.typing import NDArray
 
-from siamtrack.data.sequence import Sequence as Video
-from siamtrack.eval.evaluate import SequenceRun, run_sequence
 from siamtrack.eval.peers import BoxTracker, box_of
-from siamtrack.eval.store import ResultStore
 from siamtrack.frames import Image
 
 if TYPE_CHECKING:
@@ -70,57 +63,3 @@ class GOT10kTracker(ToolkitBase):  # type: ignore[misc]
 
 def _bgr(image: PILImage) -> Image:
     return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])
-
-
-class SequenceTracker(GOT10kTracker):
-    """The same for our own runs: frames are read as every other part of the package reads them, and scores are kept.
-
-    Attributes:
-        run: of the last sequence, with the tracker's scores, which the toolkit does not ask for.
-    """
-
-    run: SequenceRun
-
-    def track(
-        self, img_files: list[str], box: NDArray[np.float64], visualize: bool = False
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Boxes (N, 4) and seconds (N,) of a sequence of N images."""
-        boxes = np.zeros((len(img_files), 4))
-        boxes[0] = box
-        paths = tuple(Path(path) for path in img_files)
-        self.run = run_sequence(self.tracker, Video(paths[0].parent.name, paths[0].parent, boxes, paths))
-        return self.run.boxes_xywh, np.concatenate([[0.0], self.run.seconds])
-
-
-class Experiment(ExperimentGOT10k):  # type: ignore[misc]
-    """The toolkit's experiment on one sequence, whose result is written whole or not at all."""
-
-    def __init__(self, root: Path, subset: str, sequence: str, store: ResultStore, tracker: SequenceTracker) -> None:
-        super().__init__(root_dir=str(root), subset=subset, result_dir=str(store.root), report_dir=str(store.root))
-        self.result_dir = str(store.root)
-        self.store, self.tracker = store, tracker
-        data = self.dataset
-        place = data.seq_names.index(sequence)
-        for name in ("seq_names", "seq_dirs", "anno_files"):
-            setattr(data, name, [getattr(data, name)[place]])
-        # On the test set `run` would print an advice and sleep for two seconds, for every sequence.
-        self.subset = "val"
-
-    def _record(self, record_file: str, boxes: NDArray[np.float64], times: NDArray[np.float64]) -> None:
-        self.store.write(self.tracker.run)
-
-
-def run_toolkit(tracker: BoxTracker, root: Path, subset: str, sequence: str, store: ResultStore) -> None:
-    """Run a tracker over one sequence of GOT-10k by `ExperimentGOT10k`.
-
-    Args:
-        root: the folder that holds `val` and `test`. subset: which of them.
-        sequence: its name. store: where the result goes.
-
-    Raises:
-        DataError, SourceError: as `run_together` raises them.
-        OutputError: the result cannot be written.
-    """
-    asked = SequenceTracker(tracker, store.name)
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints several lines a sequence
-        Experiment(root, subset, sequence, store, asked).run(asked, visualize=False)

@@ -160,7 +160,7 @@ def _rows_before(path: Path, step: int) -> list[dict[str, Any]]:
 
 def _write_rows(path: Path, fields: Iterable[str], rows: list[dict[str, Any]]) -> None:
     with path.open("w", newline="") as lines:
-        writer = csv.DictWriter(lines, list(fields))
+        writer = csv.DictWriter(lines, list(fields), extrasaction="ignore")  # a part that a loss no longer has
         writer.writeheader()
         writer.writerows(rows)
 

@@ -59,7 +59,7 @@ def train(
     _keep_freed_memory()
 
     # What learns, and how.
-    schedule, net, objective, helper = task.schedule, task.net, task.objective, task.helper
+    schedule, net, objective = task.schedule, task.net, task.objective
     objective.to(where, memory_format=torch.channels_last if where.type == "cuda" else torch.contiguous_format)  # type: ignore[call-overload]
     group.sync_norms(objective)
     optimizer = _optimizer(task, where)
@@ -73,8 +73,6 @@ def train(
     if state:
         try:
             net.load_state_dict(state["net"])
-            if helper is not None:
-                helper.load_state_dict(state["helper"])
             optimizer.load_state_dict(state["optimizer"])
             if state["scaler"]:
                 scaler.load_state_dict(state["scaler"])
@@ -96,8 +94,8 @@ def train(
 
     step_module: nn.Module = objective
     if group.size > 1:
-        # A helper may be out of use once its weight is zero. Norms are synchronised already.
-        step_module = DistributedDataParallel(objective, broadcast_buffers=False, find_unused_parameters=helper is not None)
+        # Norms are synchronised already.
+        step_module = DistributedDataParallel(objective, broadcast_buffers=False)
     objective.train()
     batches = _load(task.batches, range(start, stop), workers, pin=where.type == "cuda")
     pending: _Numbers | None = None
@@ -138,7 +136,6 @@ def train(
         if group.is_main:
             state = {
                 "net": net.state_dict(),
-                "helper": helper.state_dict() if helper is not None else {},
                 "optimizer": optimizer.state_dict(),
                 "scaler": scaler.state_dict(),
                 "average": average.state,

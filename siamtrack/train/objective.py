@@ -17,11 +17,10 @@ from siamtrack.model.siamese import Siamese
 from siamtrack.models import EXEMPLAR_SIZE, STRIDE, embedding_size
 from siamtrack.train.box_objective import box_loss
 from siamtrack.train.distributed import ALONE, Group
-from siamtrack.train.efficientnet import Teacher
 from siamtrack.train.pairs import Batch
 from siamtrack.train.recipe import Recipe
 
-PARTS = ("logistic", "softmax", "teacher", "class", "sides", "quality", "soft", "iou", "hit")
+PARTS = ("logistic", "softmax", "class", "sides", "quality", "soft", "iou", "hit")
 """Every part that this loss can have, with two shares to watch: `iou` of the boxes, `hit` of the peaks."""
 
 EXEMPLAR_CELLS = embedding_size(EXEMPLAR_SIZE)
@@ -33,23 +32,14 @@ class Objective(nn.Module):
 
     Args:
         net: the network.
-        teacher: its feature teacher, or None.
         recipe: weights of the parts.
         group: the processes that share the batch.
         autocast: format of the backbone's autocast, or None for float32.
     """
 
-    def __init__(
-        self,
-        net: Siamese,
-        teacher: Teacher | None,
-        recipe: Recipe,
-        group: Group = ALONE,
-        autocast: torch.dtype | None = None,
-    ) -> None:
+    def __init__(self, net: Siamese, recipe: Recipe, group: Group = ALONE, autocast: torch.dtype | None = None) -> None:
         super().__init__()
-        self.net, self.teacher = net, teacher
-        self.recipe, self.group, self.autocast = recipe, group, autocast
+        self.net, self.recipe, self.group, self.autocast = net, recipe, group, autocast
 
     def train(self, mode: bool = True) -> Objective:
         """Training mode; the norms of frozen blocks keep their statistics where the recipe says so."""
@@ -63,13 +53,12 @@ class Objective(nn.Module):
     def forward(self, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch, and its parts without gradient."""
         net, recipe = self.net, self.recipe
-        teacher_weight = recipe.teacher_weight_at(step)
         # The loader gives (B, S, S, 3), which seen as (B, 3, S, S) is channels_last: what tensor cores want, but
         # backward passes of AlexNet on a CPU are a sixth faster without; those of depthwise convolutions half slower.
         last = batch.images.is_cuda or isinstance(net.backbone, LiteNet)
         layout = torch.channels_last if last else torch.contiguous_format
         image = batch.images.permute(0, 3, 1, 2)
-        if batch.early is None or self.teacher is not None:
+        if batch.early is None:
             image = image.to(torch.float32, memory_format=layout)
         with torch.autocast(image.device.type, self.autocast, enabled=self.autocast is not None):
             if batch.early is not None and isinstance(net.backbone, LiteNet):
@@ -80,13 +69,6 @@ class Objective(nn.Module):
             embedding = net.backbone.project(features)
         # Correlations sum 9216 products: half precision would round the peak away.
         loss, parts = siamese_loss(net, embedding.float(), batch, recipe, self.group)
-        if self.teacher is not None and teacher_weight:
-            rgb = image if recipe.color_order == "rgb" else image.flip(1)
-            with torch.autocast(image.device.type, self.autocast, enabled=self.autocast is not None):
-                # One view of each target: half of the cost, and the other shows much the same.
-                taught = self.teacher(features[::2], rgb[::2])
-            loss = loss + teacher_weight * taught
-            parts["teacher"] = taught
         return loss, {key: value.detach() for key, value in parts.items()}
 
 

@@ -16,7 +16,7 @@ from siamtrack.train.crops import PairStore
 from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.frozen import FrozenBlocks
 from siamtrack.train.recipe import Recipe
-from siamtrack.train.soft_targets import SoftTargets, SoftTeacher
+from siamtrack.train.soft_targets import SoftTargets, SoftTeachers
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class PairBatches(Dataset[Batch]):
         stores: one a source of the recipe.
         recipe: sizes, weights, gaps, augmentation, seed.
         group: the processes that share the batch; each loads consecutive targets.
-        soft_teacher: is asked about every batch, if there is one.
+        soft_teachers: are asked about every batch, if there are any.
         frozen: blocks of the backbone that are run ahead, if there are any.
     """
 
@@ -83,11 +83,11 @@ class PairBatches(Dataset[Batch]):
         stores: Sequence[PairStore],
         recipe: Recipe,
         group: Group = ALONE,
-        soft_teacher: SoftTeacher | None = None,
+        soft_teachers: SoftTeachers | None = None,
         frozen: FrozenBlocks | None = None,
     ) -> None:
         self.stores, self.recipe, self.sizes = stores, recipe, recipe.sizes()
-        self.soft_teacher, self.frozen = soft_teacher, frozen
+        self.soft_teachers, self.frozen = soft_teachers, frozen
         if recipe.batch_size % 4:
             raise ValueError(f"batch_size {recipe.batch_size} must be a multiple of 4: two views of each of two targets")
         weights = np.asarray([source.weight for source in recipe.sources], dtype=np.float64)
@@ -123,7 +123,7 @@ class PairBatches(Dataset[Batch]):
             instances[slot : slot + 2] = pair.instance + self.instance_offset[source]
             boxed[slot : slot + 2] = pair.boxed
         soft = None
-        if self.soft_teacher is not None:
-            soft = self.soft_teacher(images, centers, sizes, boxed, step + self.targets[0])
+        if self.soft_teachers is not None:
+            soft = self.soft_teachers(images, centers, sizes, boxed, step + self.targets[0])
         early = self.frozen(images) if self.frozen is not None else None
         return Batch(*map(torch.from_numpy, (images, centers, sizes, instances, boxed)), soft=soft, early=early)

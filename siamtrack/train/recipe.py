@@ -62,6 +62,8 @@ class Recipe(Schedule):
         "edge_filters": None,
         "triplet_weight": None,
         "triplet_margin": None,
+        "teacher_weight": None,
+        "teacher_until": None,
     }
 
     sources: tuple[SourceConfig, ...] = ()
@@ -82,8 +84,6 @@ class Recipe(Schedule):
     softmax_weight: float = 0.0
     box_weight: float = 1.0
     negatives: Negatives = "next"
-    teacher_weight: float = 0.0
-    teacher_until: float = 0.7
     soft_teacher: str = ""
     soft_teachers: tuple[str, ...] = ()
     validation: ValidationConfig | None = None
@@ -97,19 +97,10 @@ class Recipe(Schedule):
         for name in self.frozen:
             if name not in blocks:
                 raise ValueError(f"frozen names {name!r}; the backbone's blocks are {', '.join(blocks)}")
-        if self.model == "siamfc-lite" and self.teacher_weight:
-            raise ValueError("teacher_weight is for AlexNet; siamfc-lite starts from init: efficientnet-lite0")
-        if not 0 <= self.teacher_until <= 1:
-            raise ValueError(f"teacher_until is {self.teacher_until}; it must lie in 0..1")
         for name in ("search_size", "search_size_start"):
             size = getattr(self, name)
             if size < 159 or size > 255 or (size - 127) % 16:
                 raise ValueError(f"{name} is {size}; it must be 127 plus a multiple of 16, from 159 to 255")
-
-    def teacher_weight_at(self, step: int) -> float:
-        """Weight of the teacher's loss: falls linearly to zero at `teacher_until` of the run."""
-        end = self.teacher_until * self.steps
-        return self.teacher_weight * (1 - step / end) if step < end else 0.0
 
     def sizes(self) -> list[int]:
         """Search size of every step: grows from start to end in steps of 16 px, so that early epochs are cheap, or is drawn."""

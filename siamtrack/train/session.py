@@ -23,7 +23,7 @@ from siamtrack.train.loop import train
 from siamtrack.train.prepare import open_store
 from siamtrack.train.preview import write_preview
 from siamtrack.train.recipe import Recipe, SourceConfig
-from siamtrack.train.soft_targets import NanoTeacher, PeerTeachers, SoftTeacher
+from siamtrack.train.soft_targets import SoftTeachers
 from siamtrack.train.synthesis import KIND as MASKS
 from siamtrack.train.synthesis import Synthesis
 from siamtrack.train.tracker_task import tracker_task, tracking_validation
@@ -83,7 +83,7 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
         where = device_of(group, device)
         stores = _stores(recipe, session, watcher, group)
         net = train(
-            tracker_task(recipe, stores, where, group, open_soft_teacher(recipe, session.data)),
+            tracker_task(recipe, stores, where, group, open_soft_teachers(recipe, session.data)),
             session.out,
             where,
             loading_processes(session.workers, device),
@@ -168,17 +168,15 @@ def _patterns(words: tuple[str, ...], folder: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def open_soft_teacher(recipe: Recipe, data: Path) -> SoftTeacher | None:
-    """Who gives soft targets, if the recipe wants any; its path is relative to `data`.
+def open_soft_teachers(recipe: Recipe, data: Path) -> SoftTeachers | None:
+    """Who gives soft targets, if the recipe wants any: NanoTrackV2 if it names nobody; its path is relative to `data`.
 
     Raises:
-        FileNotFoundError, SiamtrackError: as `NanoTeacher` and `PeerTeachers` raise them.
+        SiamtrackError: as `SoftTeachers` raises it.
     """
     if not recipe.soft_teacher:
         return None
-    if recipe.soft_teachers:
-        return PeerTeachers(data / recipe.soft_teacher, recipe.soft_teachers, recipe.color_order)
-    return NanoTeacher(data / recipe.soft_teacher, recipe.color_order)
+    return SoftTeachers(data / recipe.soft_teacher, recipe.soft_teachers or ("nanotrackv2",), recipe.color_order)
 
 
 def open_source(

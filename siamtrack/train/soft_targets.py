@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -28,7 +27,6 @@ from siamtrack.models import EXEMPLAR_SIZE, STRIDE
 from siamtrack.tracking.crop import mean_color
 from siamtrack.train.distributed import ALONE, Group
 
-SEARCH_SIZE = 255
 TEACHER_STRIDE = 16
 
 AGREEMENT = 0.5
@@ -49,28 +47,8 @@ class SoftTargets(NamedTuple):
     weight: Tensor
 
 
-class SoftTeacher(Protocol):
-    """Who gives soft targets."""
-
-    def __call__(
-        self,
-        images: NDArray[np.uint8],
-        center_xy: NDArray[np.float32],
-        size_wh: NDArray[np.float32],
-        boxed: NDArray[np.bool_],
-        turn: int,
-    ) -> SoftTargets:
-        """Its word on a batch.
-
-        Args:
-            images: (B, S, S, 3) views, 2i and 2i + 1 of the same target.
-            center_xy, size_wh: (B, 2) of the target in each, pixels. boxed: (B,) whether that size bounds an object.
-            turn: a number that decides who is asked, where there are several.
-        """
-
-
-class PeerTeachers:
-    """Several trackers that ask turn by turn, each about its share of the targets: together their mean, at the price of one.
+class SoftTeachers:
+    """Finished trackers that are asked in turns, each about its share of the targets: together their mean, at the price of one.
 
     A teacher is heard where its best box overlaps with the label's; of images without labels none is asked.
 
@@ -97,7 +75,13 @@ class PeerTeachers:
         boxed: NDArray[np.bool_],
         turn: int,
     ) -> SoftTargets:
-        """See `SoftTeacher`; some 6 to 20 ms of one core a target."""
+        """Their word on a batch; some 6 to 20 ms of one core a target.
+
+        Args:
+            images: (B, S, S, 3) views, 2i and 2i + 1 of the same target.
+            center_xy, size_wh: (B, 2) of the target in each, pixels. boxed: (B,) whether that size bounds an object.
+            turn: a number that decides who is asked.
+        """
         size = images.shape[1]
         cells = (size - EXEMPLAR_SIZE) // STRIDE + 1
         nothing = SoftTargets(torch.zeros(1, cells, cells), torch.ones(1, 4, cells, cells), torch.zeros(1, cells, cells))
@@ -145,93 +129,6 @@ def asked(
     score, boxes = (torch.from_numpy(np.ascontiguousarray(each, np.float32))[None] for each in (maps.score, corners))
     soft = resampled(score, boxes, line * float(step[0]) + size / 2, line * float(step[1]) + size / 2, size)
     return soft if best >= AGREEMENT else soft._replace(weight=torch.zeros_like(soft.weight))
-
-
-class NanoTeacher:
-    """NanoTrackV2 as OpenCV's TrackerNano has it, but with its maps in the open.
-
-    Args:
-        folder: holds `backbone.onnx` and `head.onnx`.
-        color_order: of the batches' channels; the teacher itself wants BGR.
-
-    Raises:
-        FileNotFoundError: one of the files is missing.
-    """
-
-    def __init__(self, folder: Path, color_order: str) -> None:
-        for name in ("backbone.onnx", "head.onnx"):
-            if not (folder / name).is_file():
-                raise FileNotFoundError(
-                    f"{folder / name} not found; soft targets need NanoTrackV2's backbone.onnx and head.onnx"
-                )
-        self._folder, self._rgb = folder, color_order == "rgb"
-
-    def __call__(
-        self,
-        images: NDArray[np.uint8],
-        center_xy: NDArray[np.float32],
-        size_wh: NDArray[np.float32],
-        boxed: NDArray[np.bool_],
-        turn: int,
-    ) -> SoftTargets:
-        """See `SoftTeacher`; some 10 ms of one core a target. It is heard everywhere."""
-        found = [self._look(images[i], images[i + 1], center_xy[i]) for i in range(0, len(images), 2)]
-        logits, boxes = (torch.from_numpy(np.concatenate(maps)) for maps in zip(*found, strict=True))
-        return on_cells(logits, boxes, images.shape[1])
-
-    def __getstate__(self) -> dict[str, object]:
-        # Another process opens the networks itself.
-        return {"_folder": self._folder, "_rgb": self._rgb}
-
-    @cached_property
-    def _backbone(self) -> cv2.dnn.Net:
-        return cv2.dnn.readNetFromONNX(str(self._folder / "backbone.onnx"))
-
-    @cached_property
-    def _head(self) -> cv2.dnn.Net:
-        return cv2.dnn.readNetFromONNX(str(self._folder / "head.onnx"))
-
-    def _look(
-        self, exemplar: NDArray[np.uint8], search: NDArray[np.uint8], center_xy: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        size = len(search)
-        # Even views are shifted by whole cells, so the exemplar's square begins at a whole pixel.
-        left, top = (min(max(round(float(value) - EXEMPLAR_SIZE / 2), 0), size - EXEMPLAR_SIZE) for value in center_xy)
-        template = self._embed(exemplar[top : top + EXEMPLAR_SIZE, left : left + EXEMPLAR_SIZE])
-        border = (SEARCH_SIZE - size) // 2
-        padded = cv2.copyMakeBorder(search, border, border, border, border, cv2.BORDER_REPLICATE)
-        region = self._embed(np.asarray(padded, np.uint8))
-        self._head.setInput(template, "input1")
-        self._head.setInput(region, "input2")
-        logits, boxes = self._head.forward(["output1", "output2"])
-        return np.asarray(logits, np.float32), np.asarray(boxes, np.float32)
-
-    def _embed(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
-        bgr = crop[..., ::-1] if self._rgb else crop
-        self._backbone.setInput(np.ascontiguousarray(bgr.transpose(2, 0, 1), dtype=np.float32)[None])
-        return np.asarray(self._backbone.forward(), np.float32)
-
-
-def on_cells(logits: Tensor, boxes: Tensor, size: int) -> SoftTargets:
-    """The teacher's maps, every 16 px of a 255 px crop, on the student's cells, every 8 px of its view.
-
-    Args:
-        logits: (T, 2, m, m), background and target. boxes: (T, 4, m, m) distances from each cell's centre.
-        size: side of the student's view, whose middle is the middle of the teacher's crop.
-    """
-    teacher_cells = logits.shape[-1]
-    # Pixels of the view: the teacher counts its cells from the crop's middle, the student from 63.5 px.
-    there = size / 2 + TEACHER_STRIDE * (torch.arange(teacher_cells, device=logits.device) - teacher_cells / 2)
-    corners = torch.stack(
-        [
-            there[None, None, :] - boxes[:, 0],
-            there[None, :, None] - boxes[:, 1],
-            there[None, None, :] + boxes[:, 2],
-            there[None, :, None] + boxes[:, 3],
-        ],
-        dim=1,
-    )
-    return resampled(logits.softmax(dim=1)[:, 1], corners, there, there, size)
 
 
 def resampled(probability: Tensor, corners: Tensor, across: Tensor, down: Tensor, size: int) -> SoftTargets:

@@ -96,7 +96,6 @@ class Task(Generic[N]):
         batches: item `step` is this process's share of the batch of that step, drawn by step number and seed alone.
         parts: names of every part that the loss can have.
         backbone: the modules whose learning rate has the schedule's factor `backbone_lr`.
-        helper: learns with the network and is not shipped, such as a teacher's projection; it may fall idle.
         float16: whether the objective computes in float16, so that its loss must be scaled.
     """
 
@@ -106,5 +105,4 @@ class Task(Generic[N]):
     batches: Dataset[Any]
     parts: tuple[str, ...]
     backbone: tuple[nn.Module, ...] = ()
-    helper: nn.Module | None = None
     float16: bool = False

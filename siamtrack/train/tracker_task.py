@@ -21,12 +21,12 @@ from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.train.crops import PairStore
 from siamtrack.train.distributed import ALONE, Group
-from siamtrack.train.efficientnet import NAME, Teacher, start_from_lite0
+from siamtrack.train.efficientnet import NAME, start_from_lite0
 from siamtrack.train.frozen import FrozenBlocks
 from siamtrack.train.objective import PARTS, Objective
 from siamtrack.train.pairs import PairBatches
 from siamtrack.train.recipe import Precision, Recipe
-from siamtrack.train.soft_targets import SoftTeacher
+from siamtrack.train.soft_targets import SoftTeachers
 from siamtrack.train.task import Task, Validate
 
 
@@ -35,7 +35,7 @@ def tracker_task(
     stores: Sequence[PairStore],
     device: str = "cpu",
     group: Group = ALONE,
-    soft_teacher: SoftTeacher | None = None,
+    soft_teachers: SoftTeachers | None = None,
 ) -> Task[Siamese]:
     """The network, loss and batches of a recipe.
 
@@ -44,7 +44,7 @@ def tracker_task(
         stores: one crop store for each of the recipe's sources.
         device: a torch device; decides what the recipe's `precision: auto` is.
         group: the processes that share each batch.
-        soft_teacher: gives the box head soft targets.
+        soft_teachers: give the box head soft targets.
 
     Raises:
         ConfigError: the batch cannot be shared evenly.
@@ -57,10 +57,9 @@ def tracker_task(
         )
     autocast = autocast_dtype(recipe.precision, torch.device(device))
     net = start_network(recipe)
-    teacher = Teacher() if recipe.teacher_weight else None
-    objective = Objective(net, teacher, recipe, group, autocast)
-    batches = PairBatches(stores, recipe, group, soft_teacher, _frozen_blocks(net, recipe, torch.device(device)))
-    return Task(recipe, net, objective, batches, PARTS, (net.backbone,), teacher, autocast is torch.float16)
+    objective = Objective(net, recipe, group, autocast)
+    batches = PairBatches(stores, recipe, group, soft_teachers, _frozen_blocks(net, recipe, torch.device(device)))
+    return Task(recipe, net, objective, batches, PARTS, (net.backbone,), autocast is torch.float16)
 
 
 def start_network(recipe: Recipe) -> Siamese:

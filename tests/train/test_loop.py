@@ -160,13 +160,6 @@ def test_the_classic_recipe_trains_too(stores: list[CropStore], tmp_path: Path) 
     assert all(set(report.parts) == {"logistic", "hit"} for report in run(classic, stores, tmp_path).reports)
 
 
-def test_the_teacher_is_learned_from(stores: list[CropStore], tmp_path: Path) -> None:
-    reports = run(replace(RECIPE, teacher_weight=1.0), stores, tmp_path).reports
-    assert "teacher" in reports[0].parts
-    assert "teacher" not in reports[-1].parts  # its weight has fallen to zero by then
-    assert reports[3].parts["teacher"] < reports[0].parts["teacher"]
-
-
 def test_mixed_precision_takes_the_same_path(stores: list[CropStore], tmp_path: Path) -> None:
     losses = {}
     for precision in ("float32", "bfloat16", "float16"):  # AlexNet takes half a minute for a step in float16 on a CPU
@@ -185,7 +178,7 @@ def test_slices_of_a_batch_add_up_to_its_gradient(stores: list[CropStore], tmp_p
     batch = PairBatches(stores, recipe)[0]
     gradients = []
     for count in (1, 2):
-        objective = Objective(start_network(recipe), None, recipe).eval()
+        objective = Objective(start_network(recipe), recipe).eval()
         _accumulate(objective, batch, replace(recipe, accumulate=count), 0, GradScaler("cpu", enabled=False))
         gradients.append(objective.net.backbone.conv3[0].weight.grad)
     assert torch.allclose(gradients[0], gradients[1], atol=1e-5 * float(gradients[0].abs().max()))

@@ -41,7 +41,7 @@ def test_the_classic_recipe_is_the_papers() -> None:
     recipe = build(Recipe, load_yaml(CONFIGS / "train_classic.yaml"))
     assert (recipe.optimizer, recipe.lr, recipe.lr_end, recipe.schedule) == ("sgd", 1e-2, 1e-5, "exponential")
     assert (recipe.momentum, recipe.weight_decay, recipe.batch_size, recipe.steps) == (0.9, 5e-4, 32, 50_000)
-    assert (recipe.softmax_weight, recipe.teacher_weight, recipe.ema, recipe.init) == (0, 0, 0, "")
+    assert (recipe.softmax_weight, recipe.ema, recipe.init) == (0, 0, "")
 
 
 def test_every_ablation_builds_on_a_recipe() -> None:
@@ -51,12 +51,13 @@ def test_every_ablation_builds_on_a_recipe() -> None:
         build(Recipe, {**load_yaml(CONFIGS / variant["base"]), **own}, name)
 
 
-def test_recipes_of_0_12_are_read() -> None:
+def test_older_recipes_are_read() -> None:
+    old = {"strangers": "hardest", "edge_filters": 0.67, "triplet_weight": 0.0, "triplet_margin": 0.3, "teacher_weight": 1.0}
     with pytest.warns(OldKeyWarning) as notes:
-        recipe = build(Recipe, {"strangers": "hardest", "edge_filters": 0.67, "triplet_weight": 0.0, "triplet_margin": 0.3})
+        recipe = build(Recipe, {**old, "teacher_until": 0.7})
     assert recipe == Recipe(negatives="hardest")
     assert [str(note.message).partition(": ")[2].split(" ")[0] for note in notes] == [
-        "'strangers'", "'edge_filters'", "'triplet_weight'", "'triplet_margin'",
+        "'strangers'", "'edge_filters'", "'triplet_weight'", "'triplet_margin'", "'teacher_weight'", "'teacher_until'",
     ]  # fmt: skip
 
 
@@ -91,9 +92,8 @@ def test_sizes_of_views_grow_or_are_drawn_by_the_seed() -> None:
 
 
 def test_what_is_for_alexnet_alone_is_refused_for_siamfc_lite() -> None:
-    for wrong in ({"teacher_weight": 1.0}, {"frozen": ["conv1"]}):
-        with pytest.raises(ConfigError, match=r"for AlexNet|blocks are stem"):
-            build(Recipe, {"model": "siamfc-lite", **wrong})
+    with pytest.raises(ConfigError, match="blocks are stem"):
+        build(Recipe, {"model": "siamfc-lite", "frozen": ["conv1"]})
 
 
 def test_recipes_are_checked() -> None:
@@ -103,11 +103,9 @@ def test_recipes_are_checked() -> None:
         Recipe(steps=0)
 
 
-def test_sizes_rates_and_the_teachers_weight_follow_the_schedule() -> None:
+def test_sizes_and_rates_follow_the_schedule() -> None:
     recipe = Recipe(steps=8, search_size_start=175, search_size=223, lr=1.0, lr_end=0.01, schedule="cosine", warmup_steps=2)
     assert recipe.sizes() == [175, 175, 191, 191, 207, 207, 223, 223]
     assert [recipe.lr_at(step) for step in (0, 1, 2, 8)] == pytest.approx([0.5, 1.0, 1.0, 0.01])
     exponential = Recipe(steps=4, lr=1.0, lr_end=0.0001)
     assert [exponential.lr_at(step) for step in range(5)] == pytest.approx([1, 0.1, 0.01, 0.001, 0.0001])
-    assert Recipe(steps=10, teacher_weight=1.0, teacher_until=0.5).teacher_weight_at(5) == 0
-    assert Recipe(steps=10, teacher_weight=1.0, teacher_until=0.0).teacher_weight_at(0) == 0

@@ -19,10 +19,11 @@ from siamtrack.train.distributed import Group
 from siamtrack.train.objective import Objective
 from siamtrack.train.pairs import PairBatches
 from siamtrack.train.recipe import Recipe, SourceConfig
-from siamtrack.train.soft_targets import NanoTeacher, PeerTeachers, SoftTargets, asked, on_cells, soft_loss
+from siamtrack.train.session import open_soft_teachers
+from siamtrack.train.soft_targets import SoftTargets, SoftTeachers, asked, resampled, soft_loss
 from siamtrack.train.tracker_task import start_network
 
-NANO = Path(__file__).parents[3] / "shared/peers/nanotrack"
+PEERS = Path(__file__).parents[3] / "shared/peers"
 RECIPE = Recipe(
     sources=(SourceConfig("videos"), SourceConfig("stills")),
     model="siamfc-box",
@@ -34,11 +35,17 @@ RECIPE = Recipe(
 
 
 def opinion(row: int, column: int, half: float, size: int = 223) -> SoftTargets:
-    """A teacher that is sure of one of its cells, with a square box around it."""
-    logits = torch.zeros(1, 2, 16, 16)
-    logits[:, 0] = 20.0
-    logits[:, :, row, column] = torch.tensor([0.0, 20.0])
-    return on_cells(logits, torch.full((1, 4, 16, 16), half), size)
+    """A teacher that is sure of one of its cells, with a square box of its own around each."""
+    probability, line = torch.zeros(1, 16, 16), cells_of(size / 2)
+    probability[0, row, column] = 1
+    across, down = line.expand(16, 16), line[:, None].expand(16, 16)
+    corners = torch.stack([across - half, down - half, across + half, down + half])[None]
+    return resampled(probability, corners, line, line, size)
+
+
+def cells_of(middle: float) -> torch.Tensor:
+    """Where a teacher's 16 cells are along a side, in pixels of a view."""
+    return middle + 16 * (torch.arange(16) - 8.0)
 
 
 @pytest.mark.parametrize("size", [159, 191, 223, 255])
@@ -53,16 +60,8 @@ def test_the_teachers_middle_is_the_students_middle(size: int) -> None:
 
 def test_a_box_stays_where_it_is_between_the_teachers_cells() -> None:
     # Every cell of the teacher offers the same box, 40 px around (127.5, 111.5) of the view: so must the student's.
-    there = 111.5 + 16 * (torch.arange(16) - 8.0)
-    boxes = torch.stack(
-        [
-            (there - 107.5)[None, :].expand(16, 16),
-            (there - 91.5)[:, None].expand(16, 16),
-            (147.5 - there)[None, :].expand(16, 16),
-            (131.5 - there)[:, None].expand(16, 16),
-        ]
-    )[None]
-    soft = on_cells(torch.zeros(1, 2, 16, 16), boxes, 223)
+    corners = torch.tensor([107.5, 91.5, 147.5, 131.5])[:, None, None].expand(1, 4, 16, 16)
+    soft = resampled(torch.full((1, 16, 16), 0.5), corners, cells_of(111.5), cells_of(111.5), 223)
     here = 63.5 + 8 * torch.arange(13.0)
     assert torch.allclose(here[None, :] - soft.distances[0, 0], torch.full((13, 13), 107.5), atol=1e-3)
     assert torch.allclose(here[:, None] + soft.distances[0, 3], torch.full((13, 13), 131.5), atol=1e-3)
@@ -107,11 +106,6 @@ def test_processes_that_share_a_batch_have_its_loss_on_average() -> None:
     assert torch.stack(halves).mean().item() == pytest.approx(soft_loss(target, distances, soft).item(), rel=1e-5)
 
 
-def test_missing_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"backbone\.onnx not found; soft targets need NanoTrackV2"):
-        NanoTeacher(tmp_path, "rgb")
-
-
 def asked_of_a_batch(stores: list[CropStore]) -> tuple[PairBatches, list[NDArray[np.uint8]]]:
     """Batches whose teacher is sure of one box wherever it looks, and what it was shown."""
     shown: list[NDArray[np.uint8]] = []
@@ -129,7 +123,7 @@ def asked_of_a_batch(stores: list[CropStore]) -> tuple[PairBatches, list[NDArray
         every = [opinion(8, 8, 20.0, images.shape[1]) for _ in range(len(images) // 2)]
         return SoftTargets(*map(torch.cat, zip(*every, strict=True)))
 
-    return PairBatches(stores, RECIPE, soft_teacher=teacher), shown
+    return PairBatches(stores, RECIPE, soft_teachers=teacher), shown  # type: ignore[arg-type]
 
 
 def test_a_batch_brings_its_soft_targets_and_shares_them_out(stores: list[CropStore]) -> None:
@@ -149,17 +143,17 @@ def test_a_batch_brings_its_soft_targets_and_shares_them_out(stores: list[CropSt
 
 
 def test_soft_targets_are_a_part_of_the_loss(stores: list[CropStore]) -> None:
-    objective = Objective(start_network(RECIPE), None, RECIPE)
+    objective = Objective(start_network(RECIPE), RECIPE)
     with_them, parts = objective(asked_of_a_batch(stores)[0][0], 0)
     without, fewer = objective(PairBatches(stores, RECIPE)[0], 0)
     assert set(parts) - set(fewer) == {"soft"}
     assert float(with_them.detach()) == pytest.approx(float((without + SOFT_WEIGHT * parts["soft"]).detach()), rel=1e-5)
 
 
-@pytest.mark.skipif(not NANO.is_dir(), reason="NanoTrackV2's ONNX files are not part of the repository")
+@pytest.mark.skipif(not PEERS.is_dir(), reason="the peers' ONNX files are not part of the repository")
 def test_the_real_teacher_says_the_same_in_another_process(stores: list[CropStore]) -> None:
     # Asked here first: its networks must not be handed on to the loader's process.
-    batches = PairBatches(stores, RECIPE, soft_teacher=NanoTeacher(NANO, "rgb"))
+    batches = PairBatches(stores, RECIPE, soft_teachers=SoftTeachers(PEERS, ["nanotrackv2"], "rgb"))
     here = batches[0].soft
     (batch,) = DataLoader(Subset(batches, range(1)), batch_size=None, num_workers=1, multiprocessing_context="spawn")
     assert here is not None
@@ -212,13 +206,16 @@ def test_a_peers_box_comes_back_in_the_pixels_of_the_view(size_wh: tuple[int, in
 
 def test_peers_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(SiamtrackError, match="no network 'fear'; did you mean 'fear_xs'"):
-        PeerTeachers(tmp_path, ["fear"], "rgb")
+        SoftTeachers(tmp_path, ["fear"], "rgb")
     with pytest.raises(SiamtrackError, match=r"init\.onnx not found; FEAR-XS needs"):
-        PeerTeachers(tmp_path, ["fear_xs"], "rgb")
+        SoftTeachers(tmp_path, ["fear_xs"], "rgb")
+    with pytest.raises(SiamtrackError, match=r"backbone\.onnx not found; NanoTrackV2 needs"):
+        open_soft_teachers(Recipe(soft_teacher="nano"), tmp_path)
 
 
-@pytest.mark.skipif(not NANO.is_dir(), reason="NanoTrackV2's ONNX files are not part of the repository")
-def test_the_real_teacher_finds_the_target() -> None:
+@pytest.mark.skipif(not PEERS.is_dir(), reason="the peers' ONNX files are not part of the repository")
+@pytest.mark.parametrize("name", ["nanotrackv2", "nanotrackv3", "fear_xs"])
+def test_the_real_teachers_find_the_target(name: str) -> None:
     size = 223
     views, centers, sizes = [], [], []
     for index, shift in ((0, (0.0, 0.0)), (2, (13.0, -9.0))):
@@ -229,7 +226,7 @@ def test_the_real_teacher_finds_the_target() -> None:
         views.append(window.extract(frame, (90, 90, 90))[..., ::-1])
         centers.append([size / 2 + shift[0], size / 2 + shift[1]])
         sizes.append([w / step, h / step])
-    soft = NanoTeacher(NANO, "rgb")(
+    soft = SoftTeachers(PEERS, [name], "rgb")(
         np.stack(views), np.asarray(centers, np.float32), np.asarray(sizes, np.float32), np.ones(2, np.bool_), 0
     )
     row, column = divmod(int(soft.probability[0].argmax()), 13)

@@ -43,7 +43,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(stores: list[CropStore]
 
 def test_frozen_blocks_keep_weights_and_statistics_and_the_others_learn() -> None:
     net = start_network(LITE)
-    objective = Objective(net, None, LITE).train()
+    objective = Objective(net, LITE).train()
     assert not net.backbone.stem.training
     assert not any(parameter.requires_grad for parameter in net.backbone.stage2.parameters())
     assert net.backbone.stage3.training
