@@ -5,7 +5,7 @@
     experiments/lost/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only @configs/dev.txt --starts --jobs 2
 
 The tracker follows the targets of labelled sequences that the network must not have been trained on (it knows the others
-by heart, and would promise too little for new ones), as they are and in the clips that make_absences.py makes of them. A
+by heart, and would promise too little for new ones), as they are and in the clips that absences/ makes of them. A
 logistic regression with every sequence, and every kind of clip, of equal weight gives the weights: most of what there is to
 learn is in the clips. The offset is fitted again with the sequences worth as much as all their clips: in the
 clips the target is away half of the time, and by them alone a score would be too cautious on ordinary video. Printed

@@ -4,8 +4,8 @@
     experiments/lost/measure_lost.py ROOT --tracker siamfc-lite --tracker siamfc-lite,redetect=false --out lost
     experiments/lost/measure_lost.py ROOT --tracker cv2:csrt --tracker cv2:nano --onnx-dir nanotrack --out lost
 
-Every tracker runs over the labelled sequences of ROOT as they are, and over the clips that make_absences.py makes of
-them by the same seed, frame-exact. A frame is good where its box overlaps the target by more than one half; the target is
+Every tracker runs over the labelled sequences of ROOT as they are, and over the clips that absences/ makes of them by
+the same seed, frame-exact. A frame is good where its box overlaps the target by more than one half; the target is
 lost where it is absent, or the overlap is below one tenth. OUT gets frames-SEED.json with every frame's score, state and
 overlap, lost.json with the figures below, and reliability.png. What is finished is kept: the same command goes on.
 

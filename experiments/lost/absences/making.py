@@ -13,7 +13,7 @@ from absences.inserted import black, cut
 from absences.leaves import leaves
 from absences.occluded import occluded
 from absences.removed import removed
-from siamtrack.data.sequence import BAD_INPUT, Bad, Sequence, reason
+from siamtrack.data.sequence import Sequence
 
 KINDS: dict[str, Callable[[Scene, np.random.Generator], Made]] = {
     "removed": removed,
@@ -26,48 +26,36 @@ KINDS: dict[str, Callable[[Scene, np.random.Generator], Made]] = {
 
 
 def make_clips(
-    sequence: Sequence, others: Iterable[Sequence], seed: int, lengths: Lengths | None = None, kinds: Iterable[str] = ()
-) -> list[AbsenceClip]:
-    """The clips that a sequence gives; `try_kinds` also says which it does not give, and why.
+    sequence: Sequence, others: Iterable[Sequence], seed: int, lengths: Lengths | None = None, kinds: Iterable[str] = KINDS
+) -> Iterator[AbsenceClip]:
+    """The clips that a sequence gives, one of each kind; a kind that it cannot give is left out.
 
     Args:
         sequence: labelled; it is not decoded before a clip's frames are iterated over, but for the first frame.
         others: what may be borrowed from. The sequence itself and others of its video may be among them.
         seed: 0 or more; the same seed and sequences give the same clips.
         lengths: how long they are to be.
-        kinds: some of `KINDS`; none for all.
+        kinds: some of `KINDS`.
 
     Raises:
-        KeyError: an unknown kind.
+        SourceError, DataError: the first frame cannot be read.
     """
-    made = try_kinds(sequence, others, seed, lengths or Lengths(), kinds)
-    return [clip for clip in made if isinstance(clip, AbsenceClip)]
-
-
-def try_kinds(
-    sequence: Sequence, others: Iterable[Sequence], seed: int, lengths: Lengths, kinds: Iterable[str] = ()
-) -> Iterator[AbsenceClip | Bad]:
-    """One clip of each kind, or the reason why there is none; arguments as in `make_clips`."""
-    wanted = list(kinds) or list(KINDS)
-    makers = {kind: KINDS[kind] for kind in wanted}
     try:
-        scene = look_at(sequence, others, lengths)
-    except BAD_INPUT as error:
-        yield from (Bad(clip_name(kind, sequence), reason(error)) for kind in makers)
+        scene = look_at(sequence, others, lengths or Lengths())
+    except CannotMakeError:
         return
-    for kind, make in makers.items():
-        name = clip_name(kind, sequence)
-        rng = np.random.default_rng([seed, crc32(sequence.name.encode()), list(KINDS).index(kind)])
+    for kind in kinds:
         try:
-            absent, boxes, frames = make(scene, rng)
-        except CannotMakeError as error:
-            yield Bad(name, reason(error))
+            absent, boxes, frames = KINDS[kind](scene, drawing(seed, sequence, kind))
+        except CannotMakeError:
             continue
         boxes = boxes.copy()
         boxes[absent.start : absent.stop] = 0
+        # Sequences below folders have a slash in their names, which a file's name cannot have.
+        name = f"{kind}_{re.sub(r'[/:]', '-', sequence.name)}"
         yield AbsenceClip(name, kind, sequence.name, absent, boxes, Remade(frames))
 
 
-def clip_name(kind: str, sequence: Sequence) -> str:
-    """The clip's name; sequences below folders have a slash in theirs, which a file name cannot have."""
-    return f"{kind}_{re.sub(r'[/:]', '-', sequence.name)}"
+def drawing(seed: int, sequence: Sequence, kind: str) -> np.random.Generator:
+    """What a clip is drawn with: it depends on its seed, sequence and kind alone."""
+    return np.random.default_rng([seed, crc32(sequence.name.encode()), list(KINDS).index(kind)])

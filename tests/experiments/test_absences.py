@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 from siamtrack.data.layout import find_sequences
-from siamtrack.data.sequence import Bad, Sequence
+from siamtrack.data.sequence import Sequence
 from siamtrack.frames import Image
 
 TARGET_BGR = (250, 5, 250)
@@ -25,13 +24,9 @@ BEFORE, AFTER = 14, 20
 
 
 @pytest.fixture(scope="module")
-def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
-    return import_tool("experiments/lost/make_absences")
-
-
-@pytest.fixture(scope="module")
-def absences(tool: ModuleType) -> ModuleType:
-    """The package, whose modules the tool has imported."""
+def absences(import_tool: Callable[[str], ModuleType]) -> ModuleType:
+    """The package, whose modules the script has imported."""
+    import_tool("experiments/lost/measure_lost")
     return sys.modules["absences"]
 
 
@@ -81,17 +76,6 @@ def clip_of(absences: ModuleType, sequences: list[Sequence]) -> Callable[..., An
         return clip
 
     return make
-
-
-@pytest.fixture
-def call(tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Runs the tool in this process."""
-
-    def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["make_absences.py", *map(str, arguments)])
-        return int(tool.main())
-
-    return run
 
 
 def target_box(image: Image) -> np.ndarray:
@@ -202,25 +186,28 @@ def test_short_sequences_go_forth_and_back_between_their_gaps(absences: ModuleTy
     assert len(list(clip.frames)) == len(clip.boxes)
 
 
-def test_what_a_sequence_cannot_give_has_a_reason(absences: ModuleType, tmp_path: Path, sequences: list[Sequence]) -> None:
+def test_what_a_sequence_cannot_give_is_left_out(absences: ModuleType, tmp_path: Path, sequences: list[Sequence]) -> None:
     write_sequence(tmp_path, "walker_short", 40, unlabelled=[20])
     write_sequence(tmp_path, "walker_large", 40, size_wh=(100, 76))
     found = {sequence.name: sequence for sequence in find_sequences(tmp_path)}
+    lengths, making = absences.clip.Lengths, absences.making
+    assert not list(making.make_clips(found["walker_short"], sequences, 0))
+    with pytest.raises(absences.clip.CannotMakeError, match="20 frames in a row are labelled, 30 are wanted"):
+        absences.clip.look_at(found["walker_short"], sequences, lengths())
 
-    def reasons(name: str, others: list[Sequence], lengths: object) -> dict[str, str]:
-        made = absences.making.try_kinds(found[name], others, 0, lengths)
-        return {bad.name.split("_")[0]: bad.reason for bad in made if isinstance(bad, Bad)}
-
-    short = reasons("walker_short", sequences, absences.clip.Lengths())
-    assert short.keys() == set(KINDS)
-    assert short["cut"] == "20 frames in a row are labelled, 30 are wanted"
-    large = reasons("walker_large", [], absences.clip.Lengths(10, 10))
-    assert large.keys() == {"removed", "occluded", "leaves", "cut"}
-    assert "too large" in large["removed"]
-    assert "too large for a window of 96x72 px" in large["leaves"]
-    assert "of another video" in large["cut"]
-    long = reasons("walker_large", sequences, absences.clip.Lengths(40, 20, most=69))
-    assert long["black"] == "needs 70 frames, 69 are allowed"
+    large = found["walker_large"]
+    assert [clip.kind for clip in making.make_clips(large, [], 0, lengths(10, 10))] == ["black"]
+    alone = absences.clip.look_at(large, [], lengths(10, 10))
+    few = absences.clip.look_at(large, sequences, lengths(40, 20, most=69))
+    for kind, scene, why in (
+        ("removed", alone, "too large"),
+        ("leaves", alone, "too large for a window of 96x72 px"),
+        ("cut", alone, "of another video"),
+        ("occluded", alone, "of another video"),
+        ("black", few, "needs 70 frames, 69 are allowed"),
+    ):
+        with pytest.raises(absences.clip.CannotMakeError, match=why):
+            making.KINDS[kind](scene, making.drawing(0, large, kind))
 
 
 def test_nothing_is_borrowed_from_the_same_video(absences: ModuleType, tmp_path: Path) -> None:
@@ -232,60 +219,3 @@ def test_nothing_is_borrowed_from_the_same_video(absences: ModuleType, tmp_path:
     assert [other.name for other in scene.others] == ["lake"]
     numbered = [Sequence(f"GOT-10k_Val_{i:06d}", tmp_path / str(i), walker.boxes_xywh) for i in (1, 2)]
     assert absences.clip.video_name(numbered[0]) != absences.clip.video_name(numbered[1])
-
-
-def test_a_set_is_written_and_can_be_read(
-    root: Path, tmp_path: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "set"
-    arguments = ["--only", "walk*", "--seed", 5, "--frames-before", 10, "--frames-after", 8, "--most-frames", 50]
-    assert call(root, out, *arguments) == 0
-    described = json.loads((out / "set.json").read_text())
-    assert described["seed"] == 5
-    assert described["arguments"]["frames_before"] == 10
-    assert described["left_out"] == []
-    rows = {row["name"]: row for row in described["clips"]}
-    assert rows.keys() == {f"{kind}_walker" for kind in KINDS}
-    assert rows["removed_walker"]["visible_again"] is None
-    read = {sequence.name: sequence for sequence in find_sequences(out)}
-    assert read.keys() == rows.keys()
-    for name, sequence in read.items():
-        row, gone = rows[name], ~sequence.boxes_xywh.any(axis=1)
-        absent = np.flatnonzero(gone)
-        assert (row["first_absent"], row["absent_frames"]) == (absent[0], len(absent))
-        assert row["frames"] == len(list(sequence.frames()))  # which fails unless there is one box a frame
-    assert "5 clips of 1 sequences, 0 left out, 0 failed" in capsys.readouterr().out
-
-
-def test_a_clip_that_cannot_be_read_leaves_nothing_behind(
-    root: Path, tmp_path: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_sequence(tmp_path / "data", "walker")
-    (tmp_path / "data/walker/0020.png").write_bytes(b"no image")
-    assert call(tmp_path / "data", tmp_path / "out") == 1
-    assert "0020.png cannot be decoded" in capsys.readouterr().err
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["set.json"]
-
-
-def test_wrong_input_is_told_in_a_line(
-    root: Path, tmp_path: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "file").write_text("x")
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full/x").write_text("x")
-    out = tmp_path / "out"
-    for arguments, said in (
-        ((tmp_path / "none", out), "none not found"),
-        ((tmp_path / "empty", out), "no layout that is known"),
-        ((root, tmp_path / "file"), "is a file"),
-        ((root, tmp_path / "full"), "holds something already"),
-        ((root, out, "--only", "cat*", "dog"), "--only cat* dog fits none of 3 sequences"),
-        ((root, out, "--seed", -1), "--seed is -1; at least 0"),
-        ((root, out, "--frames-before", 0), "--frames-before is 0; at least 1"),
-        ((root, out, "--most-frames", 50), "--most-frames is 50; before and after alone have 100"),
-    ):
-        with pytest.raises(SystemExit, match="2"):
-            call(*arguments)
-        assert said in capsys.readouterr().err.splitlines()[-1]
-    assert not out.exists()
