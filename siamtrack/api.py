@@ -17,7 +17,7 @@ from siamtrack.outside import whole
 from siamtrack.results import RunResults, Steps
 from siamtrack.tracking.config import PRESETS, TrackerConfig
 from siamtrack.tracking.tracker import MultiTracker, Tracker
-from siamtrack.video.open_source import open_source
+from siamtrack.video.source import open_source
 
 
 def load(
@@ -129,7 +129,7 @@ def track(
     SourceError after every frame before; with `save` that is a warning, and the results before are kept.
 
     Args:
-        source: a video file, an image folder or glob, a camera, a stream URL, or a pipe; see `video.open_source`.
+        source: a video file, an image folder or glob, a camera, a stream URL, or a pipe; see `video.source`.
         box: `(x, y, w, h)` of the target in frame `start`, 0-based pixels.
         model: as for `load`, or a tracker.
         start: 0-based frame to begin at; earlier ones are skipped.

@@ -14,11 +14,11 @@ from siamtrack.boxes import Box
 from siamtrack.errors import needs
 from siamtrack.frames import Image
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.open_source import open_source
 from siamtrack.video.outputs import Progress
 from siamtrack.video.overlay import contact_sheet
 from siamtrack.video.results import RunSummary
 from siamtrack.video.run import run
+from siamtrack.video.source import open_source
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,8 @@ from siamtrack.exchange import row_of, to_pandas
 from siamtrack.frames import Image
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.open_source import open_again
 from siamtrack.video.results import PARTIAL
-from siamtrack.video.source import Source
+from siamtrack.video.source import Source, open_again
 
 if TYPE_CHECKING:
     from siamtrack.labels.tracks import Track, VideoTracks

@@ -1,4 +1,4 @@
-"""What the package asks of the system: files from outside, files written whole, a cache folder, processes, memory.
+"""What the package asks of the system: files from outside, files written whole, a cache folder, processes, memory, a screen.
 
 Every command imports this file, so what few need is imported where it is used.
 """
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from siamtrack.errors import DataError, OutputError, SiamtrackError, one_line
+from siamtrack.errors import DataError, DisplayError, OutputError, SiamtrackError, one_line
 
 MIB = 2**20
 
@@ -266,6 +266,42 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
+
+
+def display_problem() -> str | None:
+    """Why no window can be opened here, in a few words; None if one can.
+
+    The last test opens a window in a child process: without a usable screen, the Qt inside
+    opencv-python's wheel does not raise, it aborts the process that asked.
+    """
+    import subprocess
+
+    import cv2
+
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return "there is no display (DISPLAY and WAYLAND_DISPLAY are not set)"
+    lines = [line.split() for line in cv2.getBuildInformation().splitlines()]
+    if ["GUI:", "NONE"] in lines:
+        return "this OpenCV is the headless wheel, which has no windows"
+    try:
+        probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return "the display does not answer"
+    return None if probe.returncode == 0 else "the display cannot be used by OpenCV"
+
+
+def require_display(instead: str) -> None:
+    """Check that a window can be opened.
+
+    Raises:
+        DisplayError: it cannot; the message ends with what to do `instead`.
+    """
+    problem = display_problem()
+    if problem:
+        raise DisplayError(f"no window can be shown: {problem}; {instead}")
+
+
+_PROBE = "import cv2; cv2.namedWindow('probe'); cv2.waitKey(1); cv2.destroyAllWindows()"
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:

@@ -25,7 +25,7 @@ from siamtrack.boxes import Box, iou
 from siamtrack.demo import CLIPS
 from siamtrack.frames import Image
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.open_source import open_source
+from siamtrack.video.source import open_source
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

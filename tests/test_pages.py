@@ -18,8 +18,8 @@ from rendered import rendered_frame
 
 import siamtrack
 from siamtrack.cli import app
-from siamtrack.video.open_source import open_source
 from siamtrack.video.run import run
+from siamtrack.video.source import open_source
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

@@ -16,7 +16,7 @@ import cv2
 
 from siamtrack.errors import SiamtrackError
 from siamtrack.frames import Image
-from siamtrack.video.open_source import open_source
+from siamtrack.video.source import open_source
 
 
 def main() -> None:

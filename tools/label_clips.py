@@ -39,7 +39,7 @@ from siamtrack.eval.named import tracker_by_name
 from siamtrack.eval.peers import BoxTracker
 from siamtrack.frames import Image
 from siamtrack.system import write_whole
-from siamtrack.video.open_source import open_source
+from siamtrack.video.source import open_source
 
 JPEG_QUALITY = 95
 

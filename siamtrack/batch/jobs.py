@@ -13,9 +13,8 @@ from pathlib import PurePosixPath
 from siamtrack.boxes import four_numbers
 from siamtrack.config import nearest
 from siamtrack.errors import DataError, shown
-from siamtrack.video.folder_names import LONGEST, name_problem, stem_of, usable_name
 from siamtrack.video.follow import DIRECTIONS, Direction, Span
-from siamtrack.video.names import is_address, source_name
+from siamtrack.video.names import LONGEST, is_address, name_problem, source_name, stem_of, usable_name
 
 
 @dataclass(frozen=True)

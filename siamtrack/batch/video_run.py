@@ -15,11 +15,9 @@ from siamtrack.boxes import Box
 from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.follow import Follow, Step
-from siamtrack.video.open_source import open_source
-from siamtrack.video.results import DONE, STOPPED, Recorder, conditions
-from siamtrack.video.rows import FinishedTrack, read_rows
-from siamtrack.video.source import Frame, Source
+from siamtrack.video.follow import FinishedTrack, Follow, Step
+from siamtrack.video.results import DONE, STOPPED, Recorder, conditions, read_rows
+from siamtrack.video.source import Frame, Source, open_source
 
 
 def run_video(

@@ -89,13 +89,13 @@ def live(
     if headless and not boxes:
         raise ValueError("--no-window needs --box X,Y,W,H: a box can be drawn in a window alone")
     if not headless:
-        from siamtrack.video.window import require_display
+        from siamtrack.system import require_display
 
         require_display("use --web to see it in a browser, or --box X,Y,W,H to follow a target without a window")
 
     from siamtrack.live.capture import Capture
     from siamtrack.live.session import Session
-    from siamtrack.video.open_source import open_source
+    from siamtrack.video.source import open_source
 
     tracker, about = options.tracker_of(model, config, device, precision, backend, redetect, preset)
     with Capture(lambda: open_source(source or "0")) as capture:
@@ -161,7 +161,7 @@ def _warm_up(tracker: Tracker) -> None:
 
 
 def _no_screen() -> bool:
-    from siamtrack.video.window import display_problem
+    from siamtrack.system import display_problem
 
     return display_problem() is not None
 

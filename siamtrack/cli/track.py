@@ -81,13 +81,13 @@ def track(
     names, given = _targets(box or [], name or [], box_format, select)
     span = _span(start, end, backward, both)
     if show or select:
-        from siamtrack.video.window import require_display
+        from siamtrack.system import require_display
 
         require_display("leave --show and --select out, and use --box and --video" if show else "give --box X,Y,W,H")
 
-    from siamtrack.video.open_source import open_source
     from siamtrack.video.outputs import Outputs
     from siamtrack.video.run import run_targets
+    from siamtrack.video.source import open_source
 
     outputs = Outputs(video, audio, debug, plot, crops, follow_video)
     with open_source(source, hwaccel) as frames:
@@ -126,7 +126,7 @@ def _window() -> TrackWindow:
 def _targets(boxes: Sequence[str], names: Sequence[str], form: str, select: bool) -> tuple[Sequence[str], Sequence[Box]]:
     """The targets' names and boxes; there is a name, but no box, for the one that is to be drawn."""
     from siamtrack.boxes import parse_box
-    from siamtrack.video.folder_names import name_problem
+    from siamtrack.video.names import name_problem
 
     if bool(boxes) == select:
         raise ValueError("say where the target is with one of --box X,Y,W,H and --select")
@@ -147,7 +147,7 @@ def _targets(boxes: Sequence[str], names: Sequence[str], form: str, select: bool
 
 def _span(start: str, end: str | None, backward: bool, both: bool) -> Span:
     from siamtrack.video.follow import Span
-    from siamtrack.video.moment import parse_moment
+    from siamtrack.video.frame_source import parse_moment
 
     if backward and both:
         raise ValueError("--backward is a part of --both; give one of them")
@@ -161,7 +161,7 @@ def _span(start: str, end: str | None, backward: bool, both: bool) -> Span:
 
 def _total(source: Source, span: Span, outputs: Outputs) -> int | None:
     """Frames to go, as far as anyone can know."""
-    from siamtrack.video.moment import Seconds
+    from siamtrack.video.frame_source import Seconds
 
     def frame(moment: float) -> int:
         return round(moment * source.fps) if isinstance(moment, Seconds) else int(moment)
@@ -197,8 +197,8 @@ def print_summary(summaries: Sequence[RunSummary], stopped_by: int | None) -> in
 
 
 def _print_target(summary: RunSummary, several: bool) -> None:
-    from siamtrack.video.moment import clock
-    from siamtrack.video.rows import losses
+    from siamtrack.video.frame_source import clock
+    from siamtrack.video.results import losses
 
     out = summary.folder
     if summary.stopped_at is not None:

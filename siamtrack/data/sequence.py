@@ -17,7 +17,7 @@ from siamtrack.data.pictures import Picture, list_pictures
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
 from siamtrack.video.images import DepthRange
-from siamtrack.video.open_source import open_source
+from siamtrack.video.source import open_source
 
 BAD_INPUT = (OSError, ValueError, ArithmeticError, cv2.error)
 """What reading a damaged item may raise; DataError and SourceError are ValueErrors."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box, check_box
 from siamtrack.frames import Image
-from siamtrack.video.open_source import open_source
+from siamtrack.video.source import open_source
 
 _RING_BYTES = 96_000_000
 _PERIOD = 96  # frames of one swing of a target

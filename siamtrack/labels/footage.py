@@ -16,8 +16,7 @@ from siamtrack.labels.label_selection import LabelOptions
 from siamtrack.labels.tracks import Results, VideoTracks
 from siamtrack.system import make_folder, read_file
 from siamtrack.video.images import MOST_BYTES, ImageSource
-from siamtrack.video.open_source import open_again
-from siamtrack.video.source import Source
+from siamtrack.video.source import Source, open_again
 
 JPEG_QUALITY = 95
 

@@ -16,8 +16,7 @@ from siamtrack.labels.tracks import Results, Skipped, Track, VideoTracks
 from siamtrack.outside import SMALL, parse_json, read_json
 from siamtrack.system import natural, natural_path, open_text, read_file
 from siamtrack.tracking.result import State
-from siamtrack.video.results import PARTIAL
-from siamtrack.video.rows import COLUMNS
+from siamtrack.video.results import COLUMNS, PARTIAL
 
 FAILED = ("error.json", "error.txt")
 """Files that say why a run failed."""

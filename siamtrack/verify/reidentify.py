@@ -12,8 +12,8 @@ from siamtrack.errors import DataError
 from siamtrack.outside import read_json
 from siamtrack.tracking.result import State
 from siamtrack.verify.verifier import Verdict, Verifier
-from siamtrack.video.open_source import open_again, open_source
-from siamtrack.video.rows import read_rows
+from siamtrack.video.results import read_rows
+from siamtrack.video.source import open_again, open_source
 
 CROPS = 8
 """Frames of each run that are compared."""

@@ -19,9 +19,8 @@ import av
 import numpy as np
 
 from siamtrack.errors import SourceError
-from siamtrack.video.deinterlace import deinterlaced
-from siamtrack.video.moment import Moment, is_reached
-from siamtrack.video.packets import Decoded
+from siamtrack.video.frame_source import Moment, is_reached
+from siamtrack.video.packets import Decoded, deinterlaced
 
 KEEP_BYTES = 256 * 2**20
 """Bytes of the pictures that wait: 80 at 1080p, as the decoder gives them."""

@@ -9,9 +9,8 @@ import cv2
 
 from siamtrack.errors import SourceError
 from siamtrack.video import quiet_opencv
-from siamtrack.video.moment import Moment, asked_for, is_reached
+from siamtrack.video.frame_source import FOLDER_FPS, Frame, Moment, Source, asked_for, is_reached
 from siamtrack.video.names import source_name
-from siamtrack.video.source import FOLDER_FPS, Frame, Source
 
 
 class CameraSource(Source):

@@ -17,10 +17,8 @@ from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import FrameDetails, MultiTracker, Tracker
-from siamtrack.video.moment import Moment, Seconds, clock, is_before, is_passed, is_reached
+from siamtrack.video.frame_source import Frame, Moment, Seconds, Source, clock, is_passed, is_reached
 from siamtrack.video.results import FrameTimes, Recorder, timed_update
-from siamtrack.video.rows import FinishedTrack
-from siamtrack.video.source import Frame, Source
 
 Name = TypeVar("Name", bound=Hashable)
 Direction = Literal["forward", "backward", "both"]
@@ -73,7 +71,8 @@ class Span:
         """Whether a frame lies behind its last one."""
         if self.end is None or (backward and self.forward):
             return False
-        return (is_before if backward else is_passed)(self.end, frame.index, frame.time_s)
+        here = (frame.index, frame.time_s)
+        return not is_reached(self.end, *here) if backward else is_passed(self.end, *here)
 
     def ends(self, frame: Frame, backward: bool) -> bool:
         """Whether a frame is known to be its last one."""
@@ -266,3 +265,39 @@ class Follow(Generic[Name]):
         if name in self.waiting:
             self.waiting.remove(name)
         self._done.append((name, wrong))
+
+
+class FinishedTrack:
+    """Rows of a target, asked for frame by frame; one of them is in memory.
+
+    Args:
+        rows: as `read_rows` gives them; read from the first frame on that is asked for.
+        start: frame of the first one.
+
+    Attributes:
+        ended: whether there is nothing behind the last frame asked for.
+    """
+
+    def __init__(self, rows: Iterator[tuple[int, TrackResult]], start: int) -> None:
+        self.ended = False
+        self._start, self._rows = start, _readable(rows)
+        self._next: tuple[int, TrackResult] | None = None
+
+    def at(self, index: int) -> TrackResult | None:
+        """The result of a frame; None where there is none. Frames must be asked for in order."""
+        if self.ended or index < self._start:
+            return None
+        found = None
+        while not self.ended and (self._next is None or self._next[0] <= index):
+            found = self._next
+            self._next = next(self._rows, None)
+            self.ended = self._next is None
+        return found[1] if found is not None and found[0] == index else None
+
+
+def _readable(rows: Iterator[tuple[int, TrackResult]]) -> Iterator[tuple[int, TrackResult]]:
+    """Rows up to where the file is damaged: what is behind is not drawn."""
+    try:
+        yield from rows
+    except (OSError, ValueError, KeyError, TypeError):
+        return

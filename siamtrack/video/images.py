@@ -22,10 +22,9 @@ from siamtrack.errors import SourceError
 from siamtrack.frames import Image, as_bgr, used_bits
 from siamtrack.system import open_file
 from siamtrack.video import quiet_opencv
-from siamtrack.video.moment import TOLERANCE_S, Moment, Seconds, asked_for, is_reached
+from siamtrack.video.frame_source import FOLDER_FPS, TOLERANCE_S, Frame, Moment, Seconds, Source, asked_for, is_reached
 from siamtrack.video.names import printable, source_name
 from siamtrack.video.pages import Pages, find_pages
-from siamtrack.video.source import FOLDER_FPS, Frame, Source
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 

@@ -17,9 +17,9 @@ from siamtrack.system import make_folder, reason_of, write_whole
 from siamtrack.tracking.crop import SearchRegion, context_side
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import FrameDetails
+from siamtrack.video.frame_source import Frame, Source
 from siamtrack.video.overlay import SeenTarget, draw, draw_targets
 from siamtrack.video.sink import VideoSink
-from siamtrack.video.source import Frame, Source
 from siamtrack.video.threads import WriteBehind
 
 OVERLAY, FOLLOW_VIDEO, PLOT = "overlay.mp4", "follow.mp4", "plot.png"

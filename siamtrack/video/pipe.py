@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from siamtrack.errors import SourceError
-from siamtrack.video.moment import Moment
+from siamtrack.video.frame_source import Moment
 from siamtrack.video.names import printable
 from siamtrack.video.stream import MediaSource
 

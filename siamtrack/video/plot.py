@@ -13,7 +13,7 @@ from siamtrack.drawing import COLORS
 from siamtrack.errors import OutputError
 from siamtrack.frames import Image
 from siamtrack.tracking.result import State
-from siamtrack.video.moment import clock
+from siamtrack.video.frame_source import clock
 
 SIZE_WH = (1280, 400)
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 1250, 60, 330

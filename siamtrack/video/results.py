@@ -21,19 +21,20 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
 from siamtrack.frames import Image
 from siamtrack.system import network_threads, replace_file, versions, write_whole
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.result import State, TrackResult
-from siamtrack.video.rows import COLUMNS, lines_backward, read_result, read_rows
-from siamtrack.video.source import Frame, FrameCounts
+from siamtrack.video.frame_source import Frame, FrameCounts
 
 Found = TypeVar("Found", covariant=True)
 
 DONE = "boxes.csv"
 PARTIAL = "boxes.partial.csv"
 STOPPED = "boxes.stopped.csv"
+COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score", "state")
 FIGURES = ("network", "tracker", "end_to_end")
 
 
@@ -272,3 +273,59 @@ def conditions(tracker: _Tracking[Any]) -> dict[str, Any]:
         "tracker": asdict(tracker.config),
         "versions": versions(),
     }
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Frames next to each other in which a target was LOST: the first and the last one, and their times in seconds."""
+
+    first: int
+    last: int
+    from_s: float
+    to_s: float
+
+
+def losses(path: Path) -> Iterator[Loss]:
+    """Where a target was LOST, by its boxes.csv; errors as for `read_rows`."""
+    begun: Loss | None = None
+    with path.open(newline="", encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            index, time_s = int(row["frame"]), float(row["time_s"])
+            if row["state"] == State.LOST:
+                begun = Loss(begun.first, index, begun.from_s, time_s) if begun else Loss(index, index, time_s, time_s)
+            elif begun is not None:
+                yield begun
+                begun = None
+    if begun is not None:
+        yield begun
+
+
+def lines_backward(path: Path, begin: int, end: int, block: int = 2**16) -> Iterator[bytes]:
+    """Lines of a part of a file, the last one first; a block of them is in memory."""
+    with path.open("rb") as file:
+        rest = b""
+        while end > begin:
+            size = min(block, end - begin)
+            end -= size
+            file.seek(end)
+            first, *lines = (file.read(size) + rest).splitlines(keepends=True)
+            yield from reversed(lines)
+            rest = first
+        if rest:
+            yield rest
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, TrackResult]]:
+    """Frame numbers and results of a boxes.csv, in order; the file is open as long as it is being read.
+
+    Raises:
+        OSError, KeyError, TypeError, ValueError: it cannot be read, or is no boxes.csv.
+    """
+    with path.open(newline="", encoding="utf-8") as rows:
+        yield from map(read_result, csv.DictReader(rows))
+
+
+def read_result(row: Mapping[str, str]) -> tuple[int, TrackResult]:
+    """Frame number and result of a row by its columns; errors as for `read_rows`."""
+    box = Box(*(float(row[key]) for key in "xywh"))
+    return int(row["frame"]), TrackResult(box, float(row["score"]), State(row["state"]))

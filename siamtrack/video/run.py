@@ -16,13 +16,13 @@ from siamtrack.lock import FolderLock
 from siamtrack.outside import read_json
 from siamtrack.system import write_whole
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.folder_names import make_next, name_problem, stem_of, usable_name
 from siamtrack.video.follow import Follow, Span
+from siamtrack.video.frame_source import Frame, Source
+from siamtrack.video.names import make_next, name_problem, stem_of, usable_name
 from siamtrack.video.outputs import FILES, PLOT, OutputFiles, Outputs, Progress
 from siamtrack.video.overlay import SeenTarget
 from siamtrack.video.plot import draw_plot
 from siamtrack.video.results import DONE, PARTIAL, Recorder, RunSummary, conditions
-from siamtrack.video.source import Frame, Source
 
 RESULTS = (DONE, "boxes.txt", "run.json")
 RUNS = Path("runs")

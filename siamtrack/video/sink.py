@@ -25,8 +25,8 @@ from siamtrack.errors import OutputError
 from siamtrack.frames import Image
 from siamtrack.system import reason_of
 from siamtrack.video.encode import MAX_SIDE, EncodedFile
+from siamtrack.video.frame_source import Audio
 from siamtrack.video.sound import Sound
-from siamtrack.video.source import Audio
 
 TICKS = 90_000
 """Time stamps a second: frames of all usual rates last a whole number of them. A slow time lapse has 1000."""

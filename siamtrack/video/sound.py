@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.stream import Discard
 
 from siamtrack.errors import SourceError
-from siamtrack.video.source import Audio
+from siamtrack.video.frame_source import Audio
 
 COPIED = ("aac", "mp3", "mp3float", "opus", "libopus", "flac")
 """FFmpeg's names of what both an MP4 may hold and browsers play in one."""

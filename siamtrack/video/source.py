@@ -1,162 +1,172 @@
-"""What a source of frames is, whether a video file, images, a camera or a stream; `open_source` opens one.
-
-Every source is a context manager and gives an iterator of `Frame`s, each with its index and its own time.
-"""
+"""Whatever a user points at, opened: the one place that tells files, folders, pipes, cameras and streams apart."""
 
 from __future__ import annotations
 
-import importlib
-import threading
-from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import cached_property
-from types import TracebackType
-from typing import Any
+import errno
+import glob
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from siamtrack.errors import SourceError
-from siamtrack.frames import Image
-from siamtrack.video.moment import Moment
-from siamtrack.video.threads import DEPTH, read_ahead
+from siamtrack.system import natural_path, open_file
+from siamtrack.video.camera import CameraSource
+from siamtrack.video.frame_source import Frame, Source
+from siamtrack.video.images import IMAGE_SUFFIXES, ImageSource, is_image_name
+from siamtrack.video.names import is_address, printable, source_name
+from siamtrack.video.pages import find_pages
+from siamtrack.video.threads import wait_for
 
-FOLDER_FPS = 30.0
-"""Frame rate that a folder of images is taken to have: images carry no times."""
+__all__ = ["STANDARD_INPUT", "Frame", "Source", "open_again", "open_source"]
+
+_STREAM = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt|rtp|mmsh?|ftps?)://", re.IGNORECASE)
+_FILE = re.compile(r"file://(localhost)?(?=/)", re.IGNORECASE)
+
+_CAMERA = re.compile(r"(camera )?\d+")
+
+_STDIN = "-"
+STANDARD_INPUT = "standard input"
+"""What a run calls its source that came through `-`."""
 
 
-@dataclass(frozen=True)
-class Frame:
-    """One frame of a source.
+def open_source(source: str | bytes | int | Path, hwaccel: str | None = None) -> Source:
+    """Open whatever the user pointed at.
 
-    Attributes:
-        index: 0-based number in the source.
-        time_s: seconds from the source's first frame: the container's own time stamp where there is one.
-        image: (H, W, 3) BGR uint8, upright.
-        duration_s: how long it is shown; None where nothing tells it, but the next frame's time.
+    What exists is taken for what it is, whatever its name looks like: `10:30.mp4`, `concat:a.mp4` and `run [1]` are names.
+
+    Args:
+        source: a camera, by its index (`0` or `"0"`) or device (`"/dev/video0"`); a stream's address; a folder of images,
+            or a glob such as `"frames/*.png"`; a video or image file; a named pipe, or `"-"` for standard input.
+        hwaccel: the device that decodes a video file or stream, as for `stream.MediaSource`.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        SourceError: something is there that cannot be opened.
     """
+    text = os.fsdecode(source) if isinstance(source, (str, bytes, os.PathLike)) else str(source)
+    if _STREAM.match(text):
+        return _open_stream(text, hwaccel)
+    if text == _STDIN:
+        return _open_pipe(None)
+    status = _status(text)
+    if status is None and text.isdecimal():
+        return CameraSource(text)
+    if status is None and _FILE.match(text):
+        text = os.fsdecode(unquote_to_bytes(_FILE.sub("", text)))
+        status = _status(text)
+    if status is not None:
+        return _open_path(text, status.st_mode, hwaccel)
+    if glob.has_magic(text):
+        paths = _shown(map(Path, _matches(Path(text))))
+        alone = paths[0] if len(paths) == 1 and not is_image_name(paths[0].name) else None
+        return _open_path(str(alone), alone.stat().st_mode, hwaccel) if alone else _open_images(text, paths)
+    raise FileNotFoundError(
+        f"{source_name(text)} not found; give a video file, an image folder or glob, a camera index or a stream URL"
+    )
 
-    index: int
-    time_s: float
-    image: Image
-    duration_s: float | None = field(default=None, kw_only=True)
 
+def open_again(name: str) -> Source:
+    """Open the source that a run names (`Source.name`), if it is a file or folder that is still there.
 
-@dataclass(frozen=True)
-class Audio:
-    """The sound that belongs to frames.
-
-    Attributes:
-        path: a file or address that holds it.
-        origin_s: time stamp in that file, in seconds, of the source's first frame.
+    Raises:
+        FileNotFoundError: it is not.
+        SourceError: it was a camera, a stream or a pipe, whose frames are gone; or it cannot be opened.
     """
-
-    path: str
-    origin_s: float
-
-
-@dataclass
-class FrameCounts:
-    """What became of a source's frames, counted while it is read.
-
-    Attributes:
-        decoded: frames that were decoded.
-        skipped: frames that could not be decoded, and were left out.
-        duplicated: frames that the container holds twice.
-        damaged: frames that were decoded with errors: parts of them are guessed.
-    """
-
-    decoded: int = 0
-    skipped: int = 0
-    duplicated: int = 0
-    damaged: int = 0
+    status = _status(name)
+    if status is None:
+        live = bool(_CAMERA.fullmatch(name)) or is_address(name) or name == STANDARD_INPUT
+    else:
+        live = not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode))
+    if live:
+        # Opening it would show what is in front of the camera now.
+        raise SourceError(f"{source_name(name)} was live, and its frames are gone")
+    return open_source(name)
 
 
-class Source(ABC):
-    """An open source of frames.
-
-    Attributes:
-        name: for messages and results: never with a password in it, and always text that can be printed.
-        fps: nominal frame rate, frames per second.
-        frame_count: frames that the source says it has; None for cameras and streams.
-        live: whether frames come by themselves, and are gone if nobody reads them: cameras and streams.
-        sample_aspect: shape of a pixel, width over height.
-        audio: the sound that belongs to the frames, if there is any.
-    """
-
-    name: str
-    fps: float
-    frame_count: int | None
-    live: bool = False
-    sample_aspect: Fraction = Fraction(1)
-    audio: Audio | None = None
-    _interrupted = False
-    _reader: threading.Thread | None = None
-
-    @cached_property
-    def counts(self) -> FrameCounts:
-        """Filled while frames are read."""
-        return FrameCounts()
-
-    @cached_property
-    def notes(self) -> list[str]:
-        """What a user should know of how the frames were read, each in one line; filled while they are."""
-        return []
-
-    @abstractmethod
-    def read(self, start: Moment = 0) -> Iterator[Frame]:
-        """Frames from `start` on: a frame's number, or the first at a time or behind it. Files can be read again.
-
-        Raises:
-            SourceError: `start` lies behind the end, or the source breaks off; all frames before were yielded.
-        """
-
-    def read_backward(self, start: Moment) -> Iterator[Frame]:
-        """The same frames in the other direction: from the one at which `read` would begin, back to number 0.
-
-        Raises:
-            SourceError: as for `read`; or this is no file, so that what was before cannot be seen again.
-        """
-        raise SourceError(f"{self.name} cannot be read backward; record it into a file, and give that")
-
-    def read_ahead(self, start: Moment = 0, backward: bool = False) -> Generator[Frame, None, None]:
-        """As `read` or `read_backward`, with frames decoded in another thread while earlier ones are used.
-
-        Close the iterator (or go to its end) before the source: `contextlib.closing` does it.
-
-        Raises:
-            KeyboardInterrupt: `interrupt` was called, and no frame comes.
-        """
-        depth = 1 if self.live else DEPTH  # what comes live must not get old while it waits
-        frames = self.read_backward(start) if backward else self.read(start)
-        yield from read_ahead(frames, depth, lambda: self._interrupted, self._leave)
-
-    def interrupt(self) -> None:
-        """Let `read_ahead` give up soon where it waits for a frame; a signal's handler may call it."""
-        self._interrupted = True
-
-    def _leave(self, reader: threading.Thread) -> None:
-        """Nobody wants more frames of `read_ahead`; its thread is told. What can end a read that waits does so here."""
-        self._reader = reader
-
-    def close(self) -> None:  # noqa: B027 (a source that holds nothing has nothing to do)
-        """Let go of the device or file."""
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._reader is None or not self._reader.is_alive():
-            self.close()
-        else:  # inside a driver, or on a silent server: to close it under a running read would crash
-            threading.Thread(target=self._close_later, args=(self._reader,), daemon=True).start()
-
-    def _close_later(self, reader: threading.Thread) -> None:
-        reader.join()
-        self.close()
+def _open_path(text: str, mode: int, hwaccel: str | None) -> Source:
+    path = Path(text)
+    if stat.S_ISDIR(mode):
+        try:
+            with os.scandir(path) as entries:
+                found = [Path(entry.path) for entry in entries if is_image_name(entry.name) and not entry.is_dir()]
+        except OSError as error:
+            raise SourceError(f"{printable(text)} cannot be read ({error.strerror})") from error
+        return _open_images(text, found)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return _open_images(text, [path])
+    if stat.S_ISREG(mode):
+        return _open_video(path, hwaccel)
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        return _open_pipe(path)
+    if stat.S_ISCHR(mode):
+        return CameraSource(text)
+    raise SourceError(f"{printable(text)} is a block device; give a video file, an image folder, a camera or a stream URL")
 
 
-def __getattr__(name: str) -> Any:
-    # `open_source` was here first, and is imported from here by others' programs. Its module is built upon this one.
-    if name == "open_source":
-        return importlib.import_module("siamtrack.video.open_source").open_source
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def _open_images(text: str, paths: list[Path]) -> Source:
+    if len(paths) == 1:
+        with open_file(paths[0], sys.maxsize, SourceError) as stream:
+            kind = find_pages(stream).kind
+        if kind in ("apng", "gif"):  # FFmpeg decodes them frame by frame, OpenCV all at once
+            return _open_video(paths[0])
+    return ImageSource(text, sorted(paths, key=natural_path))
+
+
+def _matches(pattern: Path) -> list[str]:
+    """Paths that a glob names; a part of it that exists as it is written is no pattern: `run [1]/*.jpg`."""
+    found = [pattern.anchor]
+    for part in pattern.parts[bool(pattern.anchor) :]:
+        following = []
+        for base in found:
+            literal = os.path.join(base, part)
+            patterns = glob.glob(os.path.join(glob.escape(base), part)) if glob.has_magic(part) else []
+            following += [literal] if os.path.lexists(literal) else patterns
+        found = following
+    return found
+
+
+def _shown(paths: Iterator[Path]) -> list[Path]:
+    """Of what a glob named, the images; where none looks like one, all files."""
+    files = [path for path in paths if not path.is_dir()]
+    return [path for path in files if is_image_name(path.name)] or files
+
+
+def _open_pipe(path: Path | None) -> Source:
+    from siamtrack.video.pipe import Pipe, PipeSource
+
+    pipe = Pipe(path)
+    try:
+        return wait_for(lambda: PipeSource(pipe, STANDARD_INPUT if path is None else str(path)), Source.close)
+    except BaseException:
+        pipe.end()
+        raise
+
+
+def _open_video(path: Path, hwaccel: str | None = None) -> Source:
+    from siamtrack.video.stream import VideoSource  # PyAV: 50 ms, which `import siamtrack` does not pay
+
+    return wait_for(lambda: VideoSource(path, hwaccel), Source.close)
+
+
+def _open_stream(address: str, hwaccel: str | None) -> Source:
+    from siamtrack.video.stream import StreamSource
+
+    return wait_for(lambda: StreamSource(address, hwaccel=hwaccel), Source.close)
+
+
+def _status(text: str) -> os.stat_result | None:
+    """What lies at a path; None if nothing does."""
+    try:
+        return os.stat(text)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # no file has such a name, but a glob or an address may
+            return None
+        raise SourceError(f"{source_name(text)} cannot be opened ({error.strerror})") from error
+    except ValueError as error:
+        raise SourceError(f"{source_name(text)} cannot be opened ({error})") from error

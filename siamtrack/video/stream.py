@@ -20,11 +20,9 @@ from siamtrack.system import usable_cores
 from siamtrack.video.backward import CONTEXT, pictures_backward
 from siamtrack.video.colour import Converter, turns_sideways
 from siamtrack.video.container import is_cut, whole_boxes
-from siamtrack.video.deinterlace import deinterlaced
-from siamtrack.video.moment import Moment, Seconds, asked_for, is_reached
+from siamtrack.video.frame_source import FOLDER_FPS, Audio, Frame, FrameCounts, Moment, Seconds, Source, asked_for, is_reached
 from siamtrack.video.names import printable, source_name
-from siamtrack.video.packets import Decoded, PacketDecoder
-from siamtrack.video.source import FOLDER_FPS, Audio, Frame, FrameCounts, Source
+from siamtrack.video.packets import Decoded, PacketDecoder, deinterlaced
 
 _MOST_FAULTS = 16
 """Reads of a damaged file that may fail one after the other; then nothing more comes."""

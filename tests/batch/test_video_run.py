@@ -26,9 +26,8 @@ from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import FrameDetails, Tracker
 from siamtrack.video import follow
-from siamtrack.video.open_source import open_source
 from siamtrack.video.run import run
-from siamtrack.video.source import Frame, Source
+from siamtrack.video.source import Frame, Source, open_source
 from siamtrack.video.stream import VideoSource
 from siamtrack.video.threads import DEPTH
 

@@ -17,8 +17,8 @@ from siamtrack.cli.labels import export_labels
 from siamtrack.errors import DataError, OutputError, SiamtrackError
 from siamtrack.labels import FORMS, LabelOptions, export, load_tracks
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.open_source import open_source
 from siamtrack.video.run import run
+from siamtrack.video.source import open_source
 
 app = typer.Typer(rich_markup_mode=None)
 app.command()(export_labels)

@@ -14,8 +14,7 @@ from rendered import rendered_frame
 
 from siamtrack.errors import SourceError
 from siamtrack.live.capture import Capture, Captured, _Pace
-from siamtrack.video.open_source import open_source
-from siamtrack.video.source import Frame, Source
+from siamtrack.video.source import Frame, Source, open_source
 from siamtrack.video.stream import StreamSource
 
 LONG_S = 10.0

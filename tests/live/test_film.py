@@ -19,7 +19,7 @@ from siamtrack.live.film import Film
 from siamtrack.live.frame_store import FrameStore
 from siamtrack.tracking.result import State
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.open_source import open_source
+from siamtrack.video.source import open_source
 
 
 def stored(path: Path, folder: Path, **settings: object) -> FrameStore:

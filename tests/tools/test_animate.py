@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from siamtrack.video.open_source import open_source
+from siamtrack.video.source import open_source
 
 
 @pytest.fixture(scope="module")

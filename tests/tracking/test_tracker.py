@@ -19,7 +19,7 @@ from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.network import BoxMaps, Response
 from siamtrack.tracking.result import State
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.open_source import open_source
+from siamtrack.video.source import open_source
 
 GOLDEN = Path(__file__).with_name("golden.json")
 

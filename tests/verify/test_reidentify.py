@@ -13,8 +13,8 @@ from siamtrack.errors import DataError
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.verify.reidentify import CROPS, compare_tracks, track_crops
 from siamtrack.verify.verifier import Verifier
-from siamtrack.video.open_source import open_source
 from siamtrack.video.run import run
+from siamtrack.video.source import open_source
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,8 @@ from made_videos import ffmpeg, picture, write
 
 from siamtrack.errors import SourceError
 from siamtrack.video import backward, stream
-from siamtrack.video.moment import Seconds
-from siamtrack.video.open_source import open_source
-from siamtrack.video.source import Frame, Source
+from siamtrack.video.frame_source import Seconds
+from siamtrack.video.source import Frame, Source, open_source
 
 KEPT = 8
 """Pictures that may wait: much fewer than there are."""

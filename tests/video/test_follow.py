@@ -14,7 +14,7 @@ from siamtrack.boxes import Box, iou
 from siamtrack.errors import SourceError
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.follow import Follow, Span
-from siamtrack.video.moment import Moment, Seconds
+from siamtrack.video.frame_source import Moment, Seconds
 from siamtrack.video.results import Recorder
 from siamtrack.video.source import Frame, Source
 

@@ -16,8 +16,7 @@ from rendered import rendered_frame
 from siamtrack.errors import SourceError
 from siamtrack.video import images as images_module
 from siamtrack.video.images import ImageSource, decode_image
-from siamtrack.video.open_source import open_source
-from siamtrack.video.source import Frame
+from siamtrack.video.source import Frame, open_source
 from siamtrack.video.stream import VideoSource
 
 BOX = "60,80,40,50"

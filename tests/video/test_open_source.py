@@ -22,8 +22,8 @@ from commands import Command, environment, refused, rows_of
 from siamtrack.errors import SourceError
 from siamtrack.video import camera, pipe
 from siamtrack.video.camera import CameraSource
-from siamtrack.video.open_source import open_again, open_source
 from siamtrack.video.pipe import Pipe, PipeSource
+from siamtrack.video.source import open_again, open_source
 from siamtrack.video.stream import StreamSource, VideoSource
 
 BOX = "60,80,40,50"

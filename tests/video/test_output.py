@@ -12,10 +12,10 @@ import pytest
 from siamtrack.boxes import Box
 from siamtrack.drawing import COLORS, put_text
 from siamtrack.errors import DisplayError, OutputError
+from siamtrack.system import display_problem, require_display
 from siamtrack.tracking.decode import Candidate
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import FrameDetails
-from siamtrack.video import window
 from siamtrack.video.overlay import contact_sheet, draw
 from siamtrack.video.results import FrameTimes, Recorder, RunSummary
 from siamtrack.video.source import Frame
@@ -166,10 +166,10 @@ def test_without_a_display_a_window_is_refused_in_words(monkeypatch: pytest.Monk
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setattr("sys.platform", "linux")
     with pytest.raises(DisplayError, match="there is no display"):
-        window.require_display("give the box with --box X,Y,W,H")
+        require_display("give the box with --box X,Y,W,H")
 
 
 def test_a_display_that_does_not_exist_does_not_abort_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", ":4242")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert window.display_problem() is not None
+    assert display_problem() is not None

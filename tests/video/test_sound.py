@@ -6,8 +6,8 @@ import av
 import pytest
 from beeps import FPS, damage_sound, flash, heard, write_beeps
 
+from siamtrack.video.frame_source import Audio
 from siamtrack.video.sink import VideoSink
-from siamtrack.video.source import Audio
 
 FRAMES = 50
 START = 16  # between two beeps

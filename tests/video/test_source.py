@@ -17,7 +17,7 @@ import pytest
 from siamtrack.errors import SourceError
 from siamtrack.video.camera import CameraSource
 from siamtrack.video.images import ImageSource
-from siamtrack.video.open_source import open_source
+from siamtrack.video.source import open_source
 from siamtrack.video.stream import StreamSource, VideoSource
 
 
@@ -207,11 +207,3 @@ def test_a_server_that_is_silent_or_not_there_is_named() -> None:
         assert 0.15 < time.monotonic() - began < 10
     with pytest.raises(SourceError, match="cannot be opened; check the address"):
         open_source(url)
-
-
-def test_it_is_opened_from_here_too(clip: Path) -> None:
-    from siamtrack.video import source
-
-    assert source.open_source is open_source
-    with pytest.raises(AttributeError, match="no attribute 'open_sauce'"):
-        _ = source.open_sauce

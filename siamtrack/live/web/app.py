@@ -27,7 +27,7 @@ from siamtrack.live.web.door import make_door
 from siamtrack.live.web.protocol import MAX_MESSAGE, pack_text
 from siamtrack.live.web.sessions import Sessions
 from siamtrack.live.web.uploads import MAX_PIECE, Uploads
-from siamtrack.video.open_source import open_source
+from siamtrack.video.source import open_source
 
 PIECE_S = 60.0
 """Seconds in which a piece of a video must be here."""

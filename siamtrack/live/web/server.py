@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from siamtrack.errors import needs
 from siamtrack.live.capture import Capture
 from siamtrack.live.session import Session
-from siamtrack.video.open_source import open_source
-from siamtrack.video.source import Source
+from siamtrack.video.source import Source, open_source
 
 if TYPE_CHECKING:
     from siamtrack.live.web.sessions import MakeFilm

@@ -20,8 +20,8 @@ import pytest
 import siamtrack
 from siamtrack.boxes import iou
 from siamtrack.demo import CLIPS
-from siamtrack.video.open_source import open_source
 from siamtrack.video.sink import VideoSink
+from siamtrack.video.source import open_source
 
 pytestmark = pytest.mark.slow
 

@@ -17,9 +17,9 @@ from rendered import rendered_frame
 from siamtrack.live.capture import Captured
 from siamtrack.live.session import Session
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.open_source import open_source
 from siamtrack.video.run import run
 from siamtrack.video.sink import VideoSink
+from siamtrack.video.source import open_source
 
 pytestmark = pytest.mark.slow
 

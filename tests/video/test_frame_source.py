@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from siamtrack.video.moment import Moment, Seconds, clock, is_passed, is_reached, parse_moment
+from siamtrack.video.frame_source import Moment, Seconds, clock, is_passed, is_reached, parse_moment
 
 
 @pytest.mark.parametrize(
