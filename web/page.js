@@ -10,12 +10,10 @@ import { Show } from "./live-show.js";
 import { Targets } from "./live-targets.js";
 import { byId, cover, hint, hintBy, say, sentence } from "./live-words.js";
 import { Results } from "./results.js";
+import { VideoFile } from "./video-file.js";
 
 const TRAIL = 60; // numbers of a target's last middles, x and y
 const RECENT_MS = 2000;
-const SILENT_MS = 1000;
-const MOST_TRIES = 4; // of going back to one frame: there may be none at that time
-const [SLOWEST, FASTER] = [0.0625, 1.05]; // of a file's own pace; how much faster it plays after each frame
 const START = "Drop a video here, or start the camera. No frame leaves this browser.";
 
 const ACTS = [["Start camera", startCamera], ["Open a video", () => byId("file").click()]];
@@ -24,10 +22,10 @@ const video = byId("video");
 const follower = new Follower();
 const results = new Results();
 const tracked = new Map(); // name -> {name, number, box, score, state, trail}
-let source = ""; // "camera", "file", or "" for none
 let ready = false;
 let paused = false;
 let busy = false; // the tracker has a frame
+let learning = 0; // targets that the tracker is being taught
 let count = 0; // targets so far
 let last = -1; // number of the newest frame that was looked at
 let skipped = 0;
@@ -45,23 +43,27 @@ const list = new TargetList({
 const camera = new Camera(video, fromCamera, () => noVideo("The camera was taken away."));
 camera.longest = Infinity; // nothing is sent: boxes are of whole frames
 let cameraStart = null; // {presented, at}: of its first frame
+const file = new VideoFile(video, {
+  follows: () => tracked.size > 0,
+  waits: () => paused || show.frozen || learning > 0,
+  frame: filmed,
+  ended: refresh,
+});
 
 // What the live page sends to its server is done here.
 const asked = { hold, add, reselect: add, remove };
 const link = { send: (what, values = {}) => (asked[what]?.(values), true) };
 const targets = new Targets({ picture, show, link, list }, () => (ready ? "" : "The tracker is still loading."), () => {
-  goOn();
+  file.goOn();
   figures.restart();
   hint();
 });
-
-const ended = () => source === "file" && video.ended;
 
 hintBy(() => {
   if (!picture.item) return "";
   if (targets.pencil.keys) return "Arrows move the box, with Shift they change its size; Enter takes it, Esc gives up.";
   if (targets.again) return `Draw ${targets.titleOf(targets.again)} again: drag a box around it. Esc gives up.`;
-  if (ended()) return "The video has ended.";
+  if (file.ended) return "The video has ended.";
   if (paused) return "Paused: drag a box around anything, then press Play.";
   return targets.all.length ? "Tap a box to select its target." : "Drag a box around anything, and it is followed.";
 });
@@ -69,9 +71,9 @@ hintBy(() => {
 function refresh() {
   const usable = ready && Boolean(show.newest);
   for (const id of ["pause", "draw"]) byId(id).disabled = !usable;
-  byId("draw").disabled ||= ended();
+  byId("draw").disabled ||= file.ended;
   byId("download").disabled = results.empty;
-  byId("pause").firstElementChild.textContent = ended() ? "Play again" : paused ? "Play" : "Pause";
+  byId("pause").firstElementChild.textContent = file.ended ? "Play again" : paused ? "Play" : "Pause";
   byId("camera-switch").textContent = camera.on ? "Stop camera" : "Start camera";
   byId("cameras").hidden = !camera.on || byId("camera").options.length < 2;
   hint();
@@ -81,19 +83,15 @@ function refresh() {
 
 /** A file waits for the hand that draws; a camera cannot. */
 function hold() {
-  if (source === "file") video.pause();
-}
-
-function goOn() {
-  if (source !== "file" || paused || show.frozen) return;
-  if (video.ended) refresh(); // a video that is stopped at its end does not tell
-  else play();
+  if (file.open) file.pause();
 }
 
 async function add({ box, name = "" }) {
   const { image, scene } = picture.item;
   const number = tracked.get(name)?.number ?? ++count;
   const added = name || `target-${number}`;
+  learning += 1;
+  if (file.open && !tracked.size) file.goBack(scene.index, scene.timeS); // it may have gone on before the hand had drawn
   try {
     const used = await follower.learn(added, pixelsOf(image), box);
     const target = { name: added, number, box: used, score: 1, state: "TRACKING", trail: [] };
@@ -105,7 +103,9 @@ async function add({ box, name = "" }) {
   } catch (error) {
     say(sentence(error.message), "error");
   }
+  learning -= 1;
   targets.thaw();
+  file.goOn(); // the picture may not have waited so long
   redraw();
 }
 
@@ -138,7 +138,7 @@ function pixelsOf(canvas) {
 
 /** A frame is shown: it is tracked, unless the one before still is. */
 async function filmed(index, timeS) {
-  if (busy || (paused && show.newest)) return;
+  if (busy || (paused && camera.on && show.newest)) return;
   const canvas = camera.grab();
   if (!canvas) return;
   busy = true;
@@ -187,22 +187,20 @@ function drawn(item, now) {
 
 // Video.
 
-function begin(kind, name) {
+function begin(name = "") {
   camera.stop();
-  video.pause();
-  if (video.src) URL.revokeObjectURL(video.src);
-  video.removeAttribute("src");
+  file.close();
   forgetTargets();
   results.clear();
   show.clear();
   plot.clear();
   figures.clear();
-  [source, paused, last, skipped, count, done, cameraStart] = [kind, false, -1, 0, 0, [], null];
+  [paused, last, skipped, count, done, cameraStart] = [false, -1, 0, 0, [], null];
   byId("source").textContent = byId("source").title = name;
 }
 
 async function startCamera() {
-  begin("camera", "");
+  begin();
   if (!navigator.mediaDevices?.getUserMedia) return noVideo("Browsers give a camera only to https pages and to those of this machine (127.0.0.1).");
   cover("Starting the camera …");
   try {
@@ -215,67 +213,26 @@ async function startCamera() {
   refresh();
 }
 
-async function openFile(file) {
-  begin("file", file.name);
+function openFile(chosen) {
+  begin(chosen.name);
   cover("Opening the video …");
-  video.src = URL.createObjectURL(file);
-  video.onerror = () => video.src && noVideo(`This browser cannot play ${file.name}: try H.264 in MP4, or VP9 in WebM.`);
-  video.onended = refresh;
-  watchFile(video.src);
-  play();
-}
-
-/** Play a file; a pause that comes before it does is no error. */
-function play() {
-  video.play().catch(() => {});
-}
-
-/** A file waits for its tracker. Frames that went by before it could be stopped are gone back to, and it plays slower. */
-function watchFile(src) {
-  let [before, interval] = [-1, Infinity]; // time of the frame before; the shortest from one to the next, s
-  let [rate, sought, tries, heardAt] = [1, -1, 0, 0];
-  const next = async (_, { mediaTime }) => {
-    if (video.src !== src) return;
-    if (before >= 0 && mediaTime > before) interval = Math.min(interval, mediaTime - before);
-    before = mediaTime;
-    const index = interval < Infinity ? Math.round(mediaTime / interval) : 0;
-    if (tracked.size) video.pause();
-    tries = sought === last + 1 ? tries : 0;
-    if (tracked.size && index > last + 1 && tries < MOST_TRIES) {
-      [sought, tries] = [last + 1, tries + 1];
-      rate = Math.max(SLOWEST, rate / 2);
-      video.currentTime = (sought + 0.5) * interval;
-    } else {
-      if (index !== last) await filmed(index, mediaTime);
-      rate = Math.min(1, rate * FASTER);
-      video.playbackRate = tracked.size ? rate : 1;
-      if (tracked.size) goOn();
-    }
-    heardAt = performance.now();
-    video.requestVideoFrameCallback(next);
-  };
-  video.requestVideoFrameCallback(next);
-  // A browser that has nothing new to show does not call back.
-  const timer = setInterval(() => {
-    if (video.src !== src) clearInterval(timer);
-    else if (tracked.size && !busy && !video.seeking && performance.now() - heardAt > SILENT_MS) goOn();
-  }, SILENT_MS);
+  file.start(chosen, () => noVideo(`This browser cannot play ${chosen.name}: try H.264 in MP4, or VP9 in WebM.`));
 }
 
 function noVideo(words) {
-  begin("", "");
+  begin();
   cover(`${words} Drop a video here, or start the camera.`, ...ACTS);
   refresh();
 }
 
 function pause() {
-  if (ended()) {
+  if (file.ended) {
     forgetTargets(); // they were followed to the end: in the beginning they are elsewhere
     [paused, last] = [false, -1];
-    play();
+    file.again();
   } else {
     paused = !paused;
-    if (source === "file") paused ? video.pause() : play();
+    if (file.open) paused ? file.pause() : file.goOn();
   }
   refresh();
 }
@@ -291,8 +248,7 @@ byId("file").onchange = ({ target }) => target.files[0] && openFile(target.files
 document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
   event.preventDefault();
-  const file = event.dataTransfer.files[0];
-  if (file) openFile(file);
+  if (event.dataTransfer.files[0]) openFile(event.dataTransfer.files[0]);
 });
 document.addEventListener("visibilitychange", () => figures.restart());
 listenForKeys(targets, controls);
@@ -300,8 +256,10 @@ listenForKeys(targets, controls);
 /** Be there without a network, and with threads: both are the service worker's, which the first visit only installs. */
 async function keep() {
   if (!navigator.serviceWorker) return;
-  await navigator.serviceWorker.register("sw.js");
-  await navigator.serviceWorker.ready;
+  const { installing } = await navigator.serviceWorker.register("sw.js");
+  // "ready" never comes of a worker that could not keep all files.
+  const gone = new Promise((_, reject) => installing?.addEventListener("statechange", () => installing.state === "redundant" && reject()));
+  await Promise.race([navigator.serviceWorker.ready, gone]);
   if (crossOriginIsolated || sessionStorage.getItem("siamtrack-reloaded")) return;
   sessionStorage.setItem("siamtrack-reloaded", "yes");
   location.reload();

@@ -86,7 +86,7 @@ def camera_clip(tmp_path_factory: pytest.TempPathFactory) -> CameraClip:
     path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
     with path.open("wb") as stream:  # Motion JPEG is one JPEG after another
         for number, frame in enumerate(frames):
-            stream.write(cv2.imencode(".jpg", _numbered(frame, number))[1].tobytes() * repeats)
+            stream.write(cv2.imencode(".jpg", draw_number(frame, number))[1].tobytes() * repeats)
     return CameraClip(path, np.array(truth), (width, height))
 
 
@@ -114,7 +114,13 @@ def number_of() -> Callable[[list[float]], int | None]:
     return read
 
 
-def _numbered(frame: np.ndarray, number: int) -> np.ndarray:
+@pytest.fixture(scope="session")
+def numbered() -> Callable[[np.ndarray, int], np.ndarray]:
+    """A function that draws a number into a frame's corner, for `number_of` to tell."""
+    return draw_number
+
+
+def draw_number(frame: np.ndarray, number: int) -> np.ndarray:
     bits = [number >> bit & 1 for bit in range(BITS)]
     bits.append(1 - sum(bits) % 2)
     frame = frame.copy()
