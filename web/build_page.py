@@ -66,6 +66,7 @@ def page_files(model: str) -> dict[str, bytes]:
     """The page's files by name, all but the runtime: this folder's, the shared ones that they import, and the model."""
     weights = load_weights(model)
     files = {path.name: path.read_bytes() for path in sorted(HERE.iterdir()) if path.suffix in (".html", ".js")}
+    files["index.html"] = with_shared_lines(files["index.html"].decode(), (ASSETS / "live.html").read_text()).encode()
     files["live.css"] = (ASSETS / "live.css").read_bytes()
     files |= {f"{name}.onnx": graph for name, graph in whole_graphs(weights, config_of(weights)).items()}
     files["track.js"] = tracker_script(readme(weights)).encode()
@@ -76,6 +77,22 @@ def page_files(model: str) -> dict[str, bytes]:
                 files[name] = (ASSETS / name).read_bytes()
                 waiting.append(name)
     return files
+
+
+def with_shared_lines(page: str, live: str) -> str:
+    """The page with lines of the live page's in place of each `<!-- live.html: WORDS ... WORDS -->`.
+
+    They are those from the first line that holds the words to the next one that holds the last ones; without dots one line.
+    """
+    lines = live.splitlines(keepends=True)
+
+    def shared(found: re.Match[str]) -> str:
+        first, *last = found[1].split(" ... ")
+        begin = next(i for i, line in enumerate(lines) if first in line)
+        end = next(i for i, line in enumerate(lines[begin:], begin) if (last or [first])[0] in line)
+        return "".join(lines[begin : end + 1])
+
+    return re.sub(r"^ *<!-- live\.html: (.+) -->\n", shared, page, flags=re.M)
 
 
 def tracker_script(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import { Follower } from "./follower.js";
 import { Camera, cameraErrorWords } from "./live-camera.js";
-import { listenForKeys } from "./live-keys.js";
+import { listenForControls } from "./live-keys.js";
 import { Figures, TargetList } from "./live-panel.js";
 import { Picture } from "./live-picture.js";
 import { Plot } from "./live-plot.js";
@@ -61,8 +61,7 @@ const targets = new Targets({ picture, show, link, list }, () => (ready ? "" : "
 
 hintBy(() => {
   if (!picture.item) return "";
-  if (targets.pencil.keys) return "Arrows move the box, with Shift they change its size; Enter takes it, Esc gives up.";
-  if (targets.again) return `Draw ${targets.titleOf(targets.again)} again: drag a box around it. Esc gives up.`;
+  if (targets.drawingHint) return targets.drawingHint;
   if (file.ended) return "The video has ended.";
   if (paused) return "Paused: drag a box around anything, then press Play.";
   return targets.all.length ? "Tap a box to select its target." : "Drag a box around anything, and it is followed.";
@@ -238,9 +237,6 @@ function pause() {
 }
 
 const controls = { pause, draw: () => targets.drawByKeys(), download: () => results.download() };
-for (const [id, act] of Object.entries(controls)) byId(id).onclick = act;
-byId("help-open").onclick = () => byId("help").showModal();
-byId("help-close").onclick = () => byId("help").close();
 byId("camera-switch").onclick = () => (camera.on ? noVideo("The camera is off.") : startCamera());
 byId("camera").onchange = startCamera;
 byId("open").onclick = () => byId("file").click();
@@ -251,7 +247,7 @@ document.addEventListener("drop", (event) => {
   if (event.dataTransfer.files[0]) openFile(event.dataTransfer.files[0]);
 });
 document.addEventListener("visibilitychange", () => figures.restart());
-listenForKeys(targets, controls);
+listenForControls(targets, controls);
 
 /** Be there without a network, and with threads: both are the service worker's, which the first visit only installs. */
 async function keep() {

@@ -1,4 +1,4 @@
-// The keyboard: every control has a key, and a box can be drawn without a pointer.
+// The controls: each has a button and a key, and a box can be drawn without a pointer.
 
 import { byId } from "./live-words.js";
 
@@ -6,8 +6,11 @@ const BUTTONS = { " ": "pause", ".": "step", b: "draw", r: "record", s: "shot", 
   ",": "back-one", w: "backward", "[": "place-before", "]": "place-next" };
 const REPEATS = new Set(["step", "back-one"]); // while the key is held down
 
-/** Listen, for `Targets` and for what the buttons do, by their ids. */
-export function listenForKeys(targets, controls) {
+/** Listen, for `Targets` and for what the buttons do, by their ids; the help has its own. */
+export function listenForControls(targets, controls) {
+  for (const [id, act] of Object.entries(controls)) byId(id).onclick = act;
+  byId("help-open").onclick = () => byId("help").showModal();
+  byId("help-close").onclick = () => byId("help").close();
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || event.target.closest("select")) return;
     if (event.target.type === "range" && /^(Arrow|Page|Home|End)/.test(event.key)) return; // the slider's own

@@ -109,6 +109,12 @@ export class Targets {
     this.link.send("remove", { name });
   }
 
+  /** How to draw the box that is begun or asked for; "" without one. */
+  get drawingHint() {
+    if (this.pencil.keys) return "Arrows move the box, with Shift they change its size; Enter takes it, Esc gives up.";
+    return this.again && `Draw ${this.titleOf(this.again)} again: drag a box around it. Esc gives up.`;
+  }
+
   /** What a target is called, for people. */
   titleOf(name) {
     const target = this.#named(name);

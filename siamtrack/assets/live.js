@@ -4,7 +4,7 @@ import { cameraProblem } from "./live-camera.js";
 import { CameraDesk } from "./live-camera-desk.js";
 import { FilmDesk } from "./live-film.js";
 import { Flight } from "./live-flight.js";
-import { listenForKeys } from "./live-keys.js";
+import { listenForControls } from "./live-keys.js";
 import { Link, about } from "./live-link.js";
 import { Figures, TargetList } from "./live-panel.js";
 import { Picture } from "./live-picture.js";
@@ -77,8 +77,7 @@ const paused = () => status.paused || ended();
 
 hintBy(() => {
   if (!picture.item || !open) return "";
-  if (targets.pencil.keys) return "Arrows move the box, with Shift they change its size; Enter takes it, Esc gives up.";
-  if (targets.again) return `Draw ${targets.titleOf(targets.again)} again: drag a box around it. Esc gives up.`;
+  if (targets.drawingHint) return targets.drawingHint;
   if (mode !== "camera" && status.problem && !noPicture()) return sentence(status.problem);
   if (mode === "film" && paused()) return film.hint;
   if (paused()) return targets.all.length ? "Paused." : "Paused: drag a box around anything, then press Play.";
@@ -285,15 +284,12 @@ const controls = {
   full: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()),
   ...film.controls(() => mode === "film", () => status.backward),
 };
-for (const [id, act] of Object.entries(controls)) byId(id).onclick = act;
-byId("help-open").onclick = () => byId("help").showModal();
-byId("help-close").onclick = () => byId("help").close();
 document.onfullscreenchange = () => byId("full").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement)));
 addEventListener("pagehide", () => targets.removeAll());
 byId("player-close").onclick = () => byId("player").close();
 byId("player").onclose = () => byId("player-video").removeAttribute("src");
 for (const button of byId("modes").children) button.onclick = () => button.dataset.mode !== mode && setMode(button.dataset.mode);
-listenForKeys(targets, controls);
+listenForControls(targets, controls);
 document.addEventListener("visibilitychange", seen);
 
 /** This page was hidden, or is seen again. A hidden page gets no pictures of a camera. */

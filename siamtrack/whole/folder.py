@@ -13,7 +13,7 @@ from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.whole.graph import OPSET
 from siamtrack.whole.state import LENGTHS
-from siamtrack.whole.tracker import NUMBERS, ROWS, Tracker
+from siamtrack.whole.tracker import NUMBERS, ROWS, TrackerGraphs
 
 
 def whole_graphs(weights: Weights, config: TrackerConfig) -> dict[str, bytes]:
@@ -23,8 +23,8 @@ def whole_graphs(weights: Weights, config: TrackerConfig) -> dict[str, bytes]:
         ConfigError: the model has no box head. SiamtrackError: the `onnx` package is not installed.
     """
     branches = {name: with_weights(graph, state) for name, (graph, state) in package_graphs(weights).items()}
-    tracker = Tracker(branches["exemplar"], branches["search"], config)
-    return {"init": tracker.init(), "update": tracker.update()}
+    graphs = TrackerGraphs(branches["exemplar"], branches["search"], config)
+    return {"init": graphs.init(), "update": graphs.update()}
 
 
 def write_whole_tracker(folder: Path, weights: Weights, config: TrackerConfig) -> dict[str, int]:

@@ -28,8 +28,8 @@ NUMBERS = sum(LENGTHS.values())
 """Length of the tensor `memory`."""
 
 
-class Tracker:
-    """Writes both graphs.
+class TrackerGraphs:
+    """Writes both graphs of a tracker.
 
     Args:
         exemplar, search: the network's two branches as ONNX with their weights inside, see `model.graphs`.
