@@ -5,6 +5,7 @@ import { byId } from "./live-words.js";
 
 const ROW = 9; // height of a target's row, pixels of the page
 const MOST_ROWS = 8;
+const ANSWER_MS = 300; // a hand that drags is faster than pictures come: each is asked for when the one before is there
 
 /** `seek(index)` is called when somebody goes to a frame. */
 export class Timeline {
@@ -15,6 +16,8 @@ export class Timeline {
     this.count = 0;
     this.fps = 25;
     this.index = 0;
+    this.wanted = null; // the frame to go to when the picture of the one before has come
+    this.askedAt = -Infinity;
     this.tracks = []; // {name, number, runs: [[first, last, state], ...], drawn: [index, ...]}
     this.slider.oninput = () => this.#go(Number(this.slider.value));
     this.canvas.onpointerdown = (event) => {
@@ -38,6 +41,7 @@ export class Timeline {
 
   show(index, timeS) {
     this.index = index;
+    this.#ask();
     this.timeS = timeS;
     if (document.activeElement !== this.slider || Number(this.slider.value) !== index) this.slider.value = index;
     this.#say();
@@ -64,8 +68,15 @@ export class Timeline {
   }
 
   #go(index) {
-    const to = Math.min(Math.max(index, 0), this.count - 1);
-    if (to !== this.index) this.seek(to);
+    this.wanted = Math.min(Math.max(index, 0), this.count - 1);
+    if (performance.now() - this.askedAt > ANSWER_MS) this.#ask();
+  }
+
+  #ask() {
+    const to = this.wanted;
+    this.wanted = null;
+    this.askedAt = to === null ? -Infinity : performance.now();
+    if (to !== null && to !== this.index) this.seek(to);
   }
 
   #point(event) {

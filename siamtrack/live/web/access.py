@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import secrets
@@ -16,8 +17,13 @@ MIN_TOKEN = 16
 NEW_TOKEN = "new"
 """Asks for a token of its own on a loopback address too: others who work on this machine cannot use the page then."""
 
-OFFENCE_S, LONGEST_WAIT_S = 2.0, 5.0
-"""Seconds that an address waits longer after each offence, and at most."""
+REQUESTS_PER_S, REQUESTS = 40.0, 160.0
+"""Requests of one address: so many a second, and so many at once after a rest. What is above that waits."""
+
+SOCKET, OFFENCE = 4.0, 80.0
+"""A WebSocket counts as so many requests, and as so many more if it is closed for broken messages."""
+
+LONGEST_WAIT_S = 5.0
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
@@ -85,8 +91,42 @@ class Access:
         return not self.token or secrets.compare_digest(token.encode(), self.token.encode())
 
 
-class Offences:
-    """How often clients of each address were closed for what they sent, lately.
+class Allowance:
+    """What somebody may use: it is earned as time goes by, up to a limit, and who has used it up waits.
+
+    Args:
+        per_s: units earned a second. most: units at most, and in the beginning.
+        longest_wait_s: nobody waits longer, whatever was used.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        per_s: float,
+        most: float,
+        longest_wait_s: float = float("inf"),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._per_s, self._most, self._least, self._clock = per_s, most, -longest_wait_s * per_s, clock
+        self._left, self._at = most, clock()
+
+    def use(self, units: float) -> None:
+        """Use some of it."""
+        self._left, self._at = max(self._least, self.left - units), self._clock()
+
+    @property
+    def left(self) -> float:
+        """Units that can be used now; less than none after too much was used."""
+        return min(self._most, self._left + (self._clock() - self._at) * self._per_s)
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds to wait before more is used."""
+        return max(0.0, -self.left / self._per_s)
+
+
+class Addresses:
+    """What each address may use.
 
     Args:
         clock: monotonic seconds.
@@ -94,34 +134,36 @@ class Offences:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._until: dict[str, float] = {}
+        self._known: dict[str, Allowance] = {}
 
-    def add(self, address: str) -> None:
-        """A client of an address was closed."""
-        now = self._clock()
-        self._until = {other: until for other, until in self._until.items() if until > now}
-        self._until[address] = max(now, self._until.get(address, now)) + OFFENCE_S
-
-    def wait_s(self, address: str) -> float:
-        """Seconds that a new client of an address has to wait."""
-        return min(LONGEST_WAIT_S, max(0.0, self._until.get(address, 0.0) - self._clock()))
+    def of(self, address: str) -> Allowance:
+        """What one of them may use."""
+        if address not in self._known:  # those that used nothing lately are forgotten
+            self._known = {name: one for name, one in self._known.items() if one.left < REQUESTS}
+            self._known[address] = Allowance(REQUESTS_PER_S, REQUESTS, LONGEST_WAIT_S, self._clock)
+        return self._known[address]
 
 
 class Guard:
-    """Refuses requests that break the rules, and gives every answer the headers that isolate the page.
+    """Refuses requests that break the rules, lets those of a busy address wait, and gives every answer the headers that
+    isolate the page.
 
     Args:
         app: what is guarded. access: the rules. cookie: name of the cookie that keeps the token.
+        addresses: where requests come from.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, cookie: str) -> None:
-        self._app, self._access, self._cookie = app, access, cookie
+    def __init__(self, app: ASGIApp, access: Access, cookie: str, addresses: Addresses) -> None:
+        self._app, self._access, self._cookie, self._addresses = app, access, cookie, addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let the application do it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        allowance = self._addresses.of(address_of(scope))
+        allowance.use(SOCKET if scope["type"] == "websocket" else 1.0)
+        await asyncio.sleep(allowance.wait_s)
         host = _header(scope, b"host")
         problem = self._access.refuse_host(host)
         if not problem and (scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD")):
@@ -155,6 +197,16 @@ class Guard:
         # Programs on other ports of this host set cookies too, in forms that Python's parser stops at: only ours is read.
         pairs = (pair.strip().partition("=") for pair in _header(scope, b"cookie").split(";"))
         return next((value for name, _, value in pairs if name == self._cookie), "")
+
+
+def address_of(scope: Scope) -> str:
+    """Where a request comes from; "" if that is not known."""
+    return scope["client"][0] if scope.get("client") else ""
+
+
+def share_of(address: str, places: int) -> int:
+    """Places that one address may have: half of them, so that others find some. Behind a tunnel or a proxy all have one."""
+    return places if is_loopback(address) else max(1, places // 2)
 
 
 def is_loopback(host: str) -> bool:

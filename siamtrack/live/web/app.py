@@ -19,7 +19,7 @@ from siamtrack import __version__
 from siamtrack.demo import CLIPS, clip_path
 from siamtrack.errors import SiamtrackError
 from siamtrack.labels.label_forms import FORMS
-from siamtrack.live.web.access import Access, Guard, Offences, is_loopback
+from siamtrack.live.web.access import OFFENCE, Access, Addresses, Guard, address_of, share_of
 from siamtrack.live.web.archive import Content, label_zip, result_files, zip_stream
 from siamtrack.live.web.client import CLOSE_BROKEN, CLOSE_REFUSED
 from siamtrack.live.web.connection import serve_client
@@ -49,12 +49,11 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
         folder: where videos lie that clients send.
     """
     clients: dict[WebSocket, str] = {}
-    offences, uploads = Offences(), Uploads(folder)
+    addresses, uploads = Addresses(), Uploads(folder)
 
     def is_full(address: str) -> bool:
-        # One address has half of the places at most, so that others find some. Behind a tunnel or a proxy all have one.
-        share = max_clients if is_loopback(address) else max(1, max_clients // 2)
-        return len(clients) >= max_clients or sum(other == address for other in clients.values()) >= share
+        mine = sum(other == address for other in clients.values())
+        return len(clients) >= max_clients or mine >= share_of(address, max_clients)
 
     @asynccontextmanager
     async def alive(_: FastAPI) -> AsyncIterator[None]:
@@ -63,7 +62,7 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
         uploads.close()
 
     app = FastAPI(title="siamtrack live", lifespan=alive, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard, access=access, cookie=f"siamtrack-{port}")
+    app.add_middleware(Guard, access=access, cookie=f"siamtrack-{port}", addresses=addresses)
     assets = resources.files("siamtrack") / "assets"
     page = {item.name: item.read_bytes() for item in assets.iterdir() if item.name.startswith("live") and "." in item.name}
 
@@ -104,14 +103,18 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
             return {}
         uploads.take(upload)
         path = upload.path
-        return {"session": await sessions.add_film(lambda: open_source(path), lambda: uploads.remove(path))}
+        return {
+            "session": await sessions.add_film(
+                address_of(request.scope), lambda: open_source(path), lambda: uploads.remove(path)
+            )
+        }
 
     @app.post("/sample")
-    async def sample() -> dict[str, str]:
+    async def sample(request: Request) -> dict[str, str]:
         path = sample_path()
         if path is None:
             raise ValueError("there is no sample here; open a video of yours")
-        return {"session": await sessions.add_film(lambda: open_source(path))}
+        return {"session": await sessions.add_film(address_of(request.scope), lambda: open_source(path))}
 
     @app.api_route("/sessions/{name}/results.zip", methods=["GET", "HEAD"])
     async def results(request: Request, name: str) -> Response:
@@ -152,9 +155,7 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
 
     @app.websocket("/ws")
     async def connect(websocket: WebSocket) -> None:
-        address = websocket.client.host if websocket.client is not None else ""
-        # Who was closed for broken messages and comes again at once is let in later; those who are in notice nothing of it.
-        await asyncio.sleep(offences.wait_s(address))
+        address = address_of(websocket.scope)
         if is_full(address):
             await websocket.accept()
             await websocket.send_text(pack_text("refused", message="busy: too many pages are connected; close one"))
@@ -163,7 +164,7 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
         clients[websocket] = address
         try:
             if await serve_client(websocket, sessions) == CLOSE_BROKEN:
-                offences.add(address)
+                addresses.of(address).use(OFFENCE)  # it is let in again later; those who are in notice nothing of it
         finally:
             del clients[websocket]
 

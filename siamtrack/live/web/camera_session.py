@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from siamtrack.errors import SiamtrackError
-from siamtrack.frames import Image
 from siamtrack.live.capture import Captured
 from siamtrack.live.session import Session
 from siamtrack.live.web.client import CLOSE_FAILED, Client
-from siamtrack.live.web.jpeg import MAX_PIXELS, PictureError, decode_jpeg, jpeg_size
+from siamtrack.live.web.jpeg import MAX_PIXELS, PictureError, decode_jpeg
 from siamtrack.live.web.protocol import ProtocolError, scene_data
 from siamtrack.live.web.served_session import OwnSession
-
-HUGE_PIXELS = 3_000_000
-"""More than a browser's page sends."""
+from siamtrack.live.web.turns import Turns
 
 
 @dataclass(frozen=True)
@@ -32,13 +29,18 @@ class _Arrived:
 
 
 class CameraSession(OwnSession):
-    """Tracks what one client films; arguments as for `OwnSession`."""
+    """Tracks what one client films.
+
+    Args:
+        arguments: as for `OwnSession`. decoding: runs what makes pictures of JPEGs.
+    """
 
     mode = "camera"
     session: Session
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, *arguments: Any, decoding: Turns) -> None:
         super().__init__(*arguments)
+        self._decoding = decoding
         self._waiting: _Arrived | None = None
         self._tracking: asyncio.Task[None] | None = None
         self._frames = 0
@@ -66,6 +68,7 @@ class CameraSession(OwnSession):
             return
         if self._waiting is not None:
             client.tell("skipped", seq=self._waiting.seq)
+            client.charge(len(self._waiting.jpeg))
         now = time.perf_counter()
         self._began_at = self._began_at or now
         self._waiting = _Arrived(client, seq, jpeg, self._frames, now)
@@ -92,10 +95,7 @@ class CameraSession(OwnSession):
 
     async def _track(self, arrived: _Arrived) -> None:
         taken_at = time.perf_counter()
-        width, height = jpeg_size(arrived.jpeg)
-        # A huge picture is decoded on its client's time; others meanwhile, beside the network.
-        decode = self._in_turn if width * height > HUGE_PIXELS else asyncio.to_thread
-        image: Image = await decode(decode_jpeg, arrived.jpeg, self._size_wh)
+        image = await self._decoding.run(self, decode_jpeg, arrived.jpeg, self._size_wh)
         frame = Captured(arrived.index, arrived.at - self._began_at, image, arrived.at)
         scene = await self._in_turn(self.session.step, frame)
         arrived.client.keep(arrived.seq, frame)

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import WebSocket
 
 from siamtrack.live.capture import Captured
+from siamtrack.live.web.access import Allowance
 from siamtrack.live.web.jpeg import encode_jpeg
 from siamtrack.live.web.line import LEVELS, MOST, Line
 from siamtrack.live.web.protocol import pack_picture, pack_text
@@ -18,7 +19,11 @@ from siamtrack.live.web.protocol import pack_picture, pack_text
 KEPT, KEPT_BYTES = MOST + 2, 2**26
 """Frames that a client may name in `hold`: those on their way, the one it shows, and the one before; of huge ones fewer."""
 
-STRIKES, STRIKE_BYTES = 10, 2**19
+MESSAGES_PER_S, MESSAGES, MESSAGE_BYTES = 20.0, 100.0, 2**16
+"""Messages of a client, each `MESSAGE_BYTES` of a long one: so many a second, so many at once after a rest; what is above that
+is read later. Pictures that are tracked do not count, nor do answers to pictures."""
+
+STRIKES, STRIKE_BYTES = 10, 2**18
 """Broken messages, less one a second, until a connection is closed; so many bytes count as one more."""
 
 MAX_WAITING = 256
@@ -72,6 +77,7 @@ class Client:
         self._kept: OrderedDict[int, Captured] = OrderedDict()
         self._held: tuple[int, Captured] | None = None
         self._strikes, self._blamed_at = 0.0, time.monotonic()
+        self._allowance = Allowance(MESSAGES_PER_S, MESSAGES)
 
     async def send(self) -> None:
         """Send what there is, as it comes, until the connection is closed."""
@@ -80,6 +86,7 @@ class Client:
             self._wake.clear()
             while self._texts:
                 await self._websocket.send_text(self._texts.popleft())
+                await asyncio.sleep(0)  # the others' turn
             if self.ended.is_set():
                 await self._websocket.close(*self._closing)
                 return
@@ -108,12 +115,14 @@ class Client:
         self._next = picture
         self._wake.set()
 
-    def drawn(self, seq: int, word_s: float) -> None:
-        """A picture that was sent has been drawn: another one may follow. A word takes `word_s` there and back."""
-        if (sent := self._under_way.pop(seq, None)) is not None:
+    def drawn(self, seq: int, word_s: float) -> bool:
+        """A picture has been drawn: another one may follow. A word takes `word_s` there and back. False if none was sent."""
+        sent = self._under_way.pop(seq, None)
+        if sent is not None:
             self._word_s, now = word_s, time.monotonic()
             self._line.took(sent[0], now - sent[1], word_s, now)
-        self._wake.set()
+            self._wake.set()
+        return sent is not None
 
     def keep(self, seq: int, frame: Captured) -> None:
         """Remember a frame that the client shows or soon will, so that boxes can be drawn on it."""
@@ -140,11 +149,20 @@ class Client:
             raise ValueError("the picture that the box was drawn on is not there any more; draw it again")
         return self._kept[seq]
 
+    def charge(self, size: int) -> None:
+        """A message of `size` bytes came that counts."""
+        self._allowance.use(1 + size / MESSAGE_BYTES)
+
+    async def rest(self) -> None:
+        """Let others have their turn, until this one may send again."""
+        await asyncio.sleep(self._allowance.wait_s)
+
     def blame(self, problem: str, size: int) -> None:
         """Tell the client that its message of `size` bytes was broken; one that goes on like this is closed."""
         now = time.monotonic()
         self._strikes = max(0.0, self._strikes - (now - self._blamed_at)) + 1 + size / STRIKE_BYTES
         self._blamed_at = now
+        self.charge(size)
         self.tell("error", message=problem, about="message")
         if self._strikes > STRIKES:
             self.end(CLOSE_BROKEN, "too many broken messages")

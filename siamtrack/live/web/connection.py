@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 from fastapi import WebSocket, WebSocketDisconnect
 
 from siamtrack.errors import SiamtrackError
 from siamtrack.live.web import protocol
-from siamtrack.live.web.client import CLOSE_REFUSED, Client
+from siamtrack.live.web.access import address_of
+from siamtrack.live.web.client import CLOSE_BROKEN, CLOSE_REFUSED, Client
 from siamtrack.live.web.protocol import ProtocolError, parse_picture, parse_text, scene_data
 from siamtrack.live.web.served_session import ServedSession
 from siamtrack.live.web.sessions import GoneError, Sessions
 
 HELLO_S = 10.0
 CLOSE_S = 3.0
-
-MESSAGES_PER_S, BURST = 120.0, 240.0
-"""Messages read of one client. One that sends more is read more slowly; the others are not."""
-
-MESSAGE_BYTES = 2**16
-"""Bytes that count as one message: so 120 messages a second are 8 MB a second."""
 
 
 async def serve_client(websocket: WebSocket, sessions: Sessions) -> int | None:
@@ -64,25 +58,29 @@ class Connection:
     def __init__(self, websocket: WebSocket, client: Client, sessions: Sessions) -> None:
         self._websocket, self._client, self._sessions = websocket, client, sessions
         self._session: ServedSession | None = None
-        self._allowance, self._read_at = BURST, time.monotonic()
 
     async def read(self) -> None:
         """Read and do what the client says, until it goes."""
         session = self._session = await self._greet()
         while session is not None and (event := await self._receive()) is not None:
-            await self._slow_down(1 + len(event) / MESSAGE_BYTES)
             try:
-                if isinstance(event, str):
-                    await self._act(session, parse_text(event))
-                else:
+                if isinstance(event, bytes):
                     session.take(self._client, *parse_picture(event))
+                elif not self._is_answer(message := parse_text(event)):
+                    self._client.charge(len(event))
+                    await self._act(session, message)
             except ProtocolError as error:
                 self._client.blame(str(error), len(event))
+            await self._client.rest()
 
     def leave(self) -> None:
         """Leave the session, if there is one."""
         if self._session is not None:
             self._session.leave(self._client)
+
+    def _is_answer(self, message: protocol.Message) -> bool:
+        """Whether it only says that a picture was drawn that had been sent: no more than those can come."""
+        return isinstance(message, protocol.Ack) and self._client.drawn(message.seq, message.word_ms / 1000)
 
     async def _receive(self) -> str | bytes | None:
         """The next message; None when the client has gone."""
@@ -92,16 +90,9 @@ class Connection:
         text: str | None = event.get("text")
         return text if text is not None else event["bytes"]
 
-    async def _slow_down(self, messages: float) -> None:
-        """Wait as long as the client is above `MESSAGES_PER_S`."""
-        now = time.monotonic()
-        self._allowance = min(BURST, self._allowance + (now - self._read_at) * MESSAGES_PER_S) - messages
-        self._read_at = now
-        if self._allowance < 0:
-            await asyncio.sleep(-self._allowance / MESSAGES_PER_S)
-
     async def _greet(self) -> ServedSession | None:
         """Bring the client into its session; None if there is none for it, and it was told why."""
+        event = None
         try:
             event = await asyncio.wait_for(self._receive(), HELLO_S)
             hello = parse_text(event) if isinstance(event, str) else None
@@ -109,11 +100,11 @@ class Connection:
                 return None
             if not isinstance(hello, protocol.Hello) or hello.version != protocol.VERSION:
                 raise ProtocolError("the first message must be hello, of this server's version; load the page again")
-            session, resumed = self._sessions.find(hello)
+            session, resumed = self._sessions.find(hello, address_of(self._websocket.scope))
         except (asyncio.TimeoutError, SiamtrackError, ValueError) as error:
             message = str(error) or f"no hello came within {HELLO_S:g} s"
             self._client.tell("refused", message=message, gone=isinstance(error, GoneError))
-            self._client.end(CLOSE_REFUSED, "refused")
+            self._client.end(CLOSE_BROKEN if isinstance(event, bytes) else CLOSE_REFUSED, "refused")
             return None
         scene = session.session.scene
         self._client.tell(
@@ -147,8 +138,6 @@ class Connection:
     async def _do(self, session: ServedSession, message: protocol.Message) -> dict[str, Any] | None:
         client, targets = self._client, session.session
         match message:
-            case protocol.Ack(seq, word_ms):
-                client.drawn(seq, word_ms / 1000)
             case protocol.Size(width, height):
                 session.expect((width, height))
             case protocol.Ping(t):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+READ = 2**13
+"""Bytes that are read of a connection before it is another one's turn."""
 
 REQUEST_S = 10.0
 """Seconds that a connection gets for the head of a request."""
@@ -29,6 +33,8 @@ def make_door(most: int, request_s: float = REQUEST_S) -> type[H11Protocol]:
         def connection_made(self, transport: Any) -> None:
             """It is open."""
             super().connection_made(transport)
+            with suppress(AttributeError):  # of asyncio's own sockets: many small messages at once would hold up all others
+                transport.max_size = READ
             self._wait()
 
         def data_received(self, data: bytes) -> None:

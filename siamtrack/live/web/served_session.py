@@ -84,7 +84,10 @@ class ServedSession:
 
     async def record(self, on: bool) -> Path | None:
         """Begin or end a recording; raises as `Session.record`."""
-        path = await self._in_turn(self.session.record, on)
+        if on:
+            path = await self._in_turn(self.session.record, on)
+        else:  # to finish a long file takes seconds, in which others are tracked
+            path = await asyncio.to_thread(self._while_open, self.session.record, on)
         self.show_status()
         return path
 

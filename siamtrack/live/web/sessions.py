@@ -13,6 +13,7 @@ from siamtrack.errors import OutputError, SiamtrackError
 from siamtrack.live.capture import Capture
 from siamtrack.live.film import Film
 from siamtrack.live.session import Session
+from siamtrack.live.web.access import share_of
 from siamtrack.live.web.camera_session import CameraSession
 from siamtrack.live.web.film_session import FilmSession
 from siamtrack.live.web.protocol import Hello
@@ -39,7 +40,7 @@ class GoneError(SiamtrackError, ValueError):
 
 
 class Sessions:
-    """The sessions by their names. One thread runs the network for all of them.
+    """The sessions by their names. One thread runs the network for all of them, another one decodes what cameras send.
 
     Args:
         out: folder of the results: `server` in it for the server's own video, `browser-N` for clients' cameras.
@@ -67,9 +68,10 @@ class Sessions:
         self.instance = secrets.token_hex(8)
         self._out, self._make_session = out, make_session
         self._grace_s, self._max_sessions, self._make_film = grace_s, max_sessions, make_film
-        self._turns = Turns()
+        self._turns, self._decoding = Turns(), Turns()
         self._made = 0
         self._own: dict[str, OwnSession] = {}
+        self._address_of: dict[str, str] = {}
         self._source: SourceSession | None = None
         self.source_name = ""
         if open_capture is not None:
@@ -96,12 +98,13 @@ class Sessions:
                     session.close("the server was stopped")
             except OutputError as error:
                 problem = error
+        self._decoding.shutdown()
         self._turns.shutdown()
         if problem is not None:
             raise problem
 
-    def find(self, hello: Hello) -> tuple[ServedSession, bool]:
-        """The session that a client wants, and whether it is the one that it had before.
+    def find(self, hello: Hello, address: str) -> tuple[ServedSession, bool]:
+        """The session that a client of an address wants, and whether it is the one that it had before.
 
         Raises:
             ValueError: there is none, or too many are tracked already. GoneError: the video was removed.
@@ -114,15 +117,20 @@ class Sessions:
             return self._own[hello.session], True
         if hello.mode == "film":
             raise GoneError("this video is not here any more; open it again")
-        self._make_room()
+        self._make_room(address)
         out = self._free_folder()
-        session = self._make_session(out, "a browser's camera", CAMERA_FPS)
-        return self._keep(CameraSession(secrets.token_urlsafe(16), session, self._turns, self._grace_s, self._end)), False
+        made = self._make_session(out, "a browser's camera", CAMERA_FPS)
+        name = secrets.token_urlsafe(16)
+        session = CameraSession(name, made, self._turns, self._grace_s, self._end, decoding=self._decoding)
+        return self._keep(session, address), False
 
-    async def add_film(self, open_source: Callable[[], Source], on_close: Callable[[], None] = lambda: None) -> str:
+    async def add_film(
+        self, address: str, open_source: Callable[[], Source], on_close: Callable[[], None] = lambda: None
+    ) -> str:
         """A session for a video file, which waits for its client.
 
         Args:
+            address: of the client.
             open_source: opens the file. on_close: called when it is not needed any more, also after an error.
 
         Returns:
@@ -135,13 +143,13 @@ class Sessions:
         try:
             if self._make_film is None:
                 raise ValueError("this server takes no video files")
-            self._make_room()
+            self._make_room(address)
             film = await asyncio.to_thread(self._make_film, self._free_folder(), open_source, on_close)
         except BaseException:
             on_close()
             raise
         session = FilmSession(secrets.token_urlsafe(16), film, self._turns, FILM_GRACES * self._grace_s, self._end)
-        self._keep(session)
+        self._keep(session, address)
         session.start()
         session.await_client()
         return session.name
@@ -171,22 +179,24 @@ class Sessions:
         session = self._own.get(name) or (self._source if name == "server" else None)
         return session.session.running() if session is not None else {}
 
-    def _make_room(self) -> None:
-        """End a session that nobody would miss, if there are as many as there may be: its client has gone, and it has
-        written nothing.
+    def _make_room(self, address: str) -> None:
+        """End a session that nobody would miss, if there are as many as there may be, of an address or of all: its client has
+        gone, and it has written nothing.
 
         Raises:
             ValueError: there is none such.
         """
-        if len(self._own) >= self._max_sessions:
-            unused = (one for one in self._own.values() if not one.clients and not one.session.out.exists())
-            if (session := next(unused, None)) is not None:
-                self._end(session)
-            else:
-                raise ValueError(f"busy: {self._max_sessions} videos are tracked already; try again when one of them has gone")
+        mine = [one for name, one in self._own.items() if self._address_of[name] == address]
+        full = len(mine) >= share_of(address, self._max_sessions)
+        if full or len(self._own) >= self._max_sessions:
+            of = mine if full else self._own.values()
+            unused = (one for one in of if not one.clients and not one.session.out.exists())
+            if (session := next(unused, None)) is None:
+                raise ValueError(f"busy: {len(of)} videos are tracked already; try again when one of them has gone")
+            self._end(session)
 
-    def _keep(self, session: OwnSession) -> OwnSession:
-        self._own[session.name] = session
+    def _keep(self, session: OwnSession, address: str) -> OwnSession:
+        self._own[session.name], self._address_of[session.name] = session, address
         return session
 
     def _free_folder(self) -> Path:
@@ -198,6 +208,7 @@ class Sessions:
     def _end(self, session: OwnSession) -> None:
         """The client of a session did not come back."""
         if self._own.pop(session.name, None) is not None:
+            del self._address_of[session.name]
             self._turns.submit(session, self._finish, session)
 
     def _finish(self, session: OwnSession) -> None:

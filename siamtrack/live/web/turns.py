@@ -16,9 +16,9 @@ T = TypeVar("T")
 LONG_S, LONG_TIMES = 0.03, 5.0
 """A job is long that takes so many seconds, and so many times what another owner's takes."""
 
-LONG_PARTS = 9.0
-"""After a long job the thread is kept from the next one for so many times as long: a job cannot be interrupted, and so long
-ones would cost those who have short ones picture after picture, whatever their share is."""
+LONG_PARTS, LONGEST_S = 9.0, 2.0
+"""After a long job the thread is kept from the next one for so many times as long, at most so many seconds: a job cannot be
+interrupted, and so long ones would cost those who have short ones picture after picture, whatever their share is."""
 
 ACTIVE_S = 0.5
 """An owner without a job for so long asks for no share."""
@@ -28,11 +28,11 @@ FORGET_S = 60.0
 
 @dataclass
 class _Owner:
-    """Who has jobs: those that wait, the time spent on earlier ones, how long the last one took, and when it ended."""
+    """Who has jobs: those that wait, the time spent on earlier ones, how long the last ones took, and when the last ended."""
 
     jobs: deque[tuple[Future[Any], Callable[[], Any]]] = field(default_factory=deque)
     spent_s: float = 0.0
-    last_s: float = 0.0
+    length_s: float = 0.0
     ended_at: float = float("-inf")
 
 
@@ -41,10 +41,11 @@ class Turns:
 
     Args:
         clock: monotonic seconds.
+        worked: seconds that the calling thread has worked: what other programs take of the processor is nobody's fault.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.perf_counter, worked: Callable[[], float] = time.thread_time) -> None:
+        self._clock, self._worked = clock, worked
         self._changed = threading.Condition()
         self._owners: dict[object, _Owner] = {}
         self._spent_s = 0.0  # of the owner whose turn it was last: who comes from a rest begins there
@@ -89,7 +90,7 @@ class Turns:
         while (owner := self._next()) is not None:
             future, work = owner.jobs[0]
             if future.set_running_or_notify_cancel():
-                began_at = self._clock()
+                before = self._worked()
                 try:
                     result = work()
                 # Whatever it was goes to the one who waits for it.
@@ -97,36 +98,40 @@ class Turns:
                     future.set_exception(error)
                 else:
                     future.set_result(result)
-                self._account(owner, began_at)
+                self._account(owner, self._worked() - before)
             with self._changed:
                 owner.jobs.popleft()
 
-    def _account(self, owner: _Owner, began_at: float) -> None:
+    def _account(self, owner: _Owner, took_s: float) -> None:
         with self._changed:
-            owner.ended_at = self._clock()
-            owner.last_s = owner.ended_at - began_at
+            owner.ended_at, owner.length_s = self._clock(), max(took_s, owner.length_s / 2)
             self._spent_s = owner.spent_s
-            owner.spent_s += owner.last_s
+            owner.spent_s += took_s
             since = owner.ended_at - FORGET_S
             self._owners = {key: one for key, one in self._owners.items() if one.jobs or one.ended_at > since}
-            if self._is_long(owner):
-                self._no_long_before = owner.ended_at + LONG_PARTS * owner.last_s
+            if owner.length_s > self._long_s():
+                self._no_long_before = owner.ended_at + min(LONG_PARTS * took_s, LONGEST_S)
 
     def _next(self) -> _Owner | None:
         """The owner whose turn it is, waited for; None when it was shut down and nothing is left."""
         with self._changed:
             while True:
-                waiting = sorted((one for one in self._owners.values() if one.jobs), key=lambda one: one.spent_s)
+                waiting = sorted(
+                    (one for one in self._owners.values() if one.jobs), key=lambda one: (one.spent_s, one.ended_at)
+                )
                 if not waiting and self._closing:
                     return None
                 wait_s = self._no_long_before - self._clock()
+                long_s = float("inf") if self._closing or wait_s <= 0 else self._long_s()
                 for one in waiting:
-                    if self._closing or wait_s <= 0 or not self._is_long(one):
+                    if one.length_s <= long_s:
+                        for held in waiting[: waiting.index(one)]:  # nobody saves up what he was kept from
+                            held.spent_s = one.spent_s
                         return one
                 self._changed.wait(min(wait_s, ACTIVE_S) if waiting else None)
 
-    def _is_long(self, owner: _Owner) -> bool:
-        """Whether its jobs are long, beside those of others who had one lately."""
+    def _long_s(self) -> float:
+        """Jobs are long that take more seconds: beside those of others who had one lately."""
         since = self._clock() - ACTIVE_S
-        others = [one.last_s for one in self._owners.values() if one is not owner and (one.jobs or one.ended_at > since)]
-        return owner.last_s > max(LONG_S, LONG_TIMES * min(others, default=float("inf")))
+        lengths = (one.length_s for one in self._owners.values() if one.jobs or one.ended_at > since)
+        return max(LONG_S, LONG_TIMES * min(lengths, default=0.0))

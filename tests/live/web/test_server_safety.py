@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import http.client
 import json
@@ -11,14 +12,21 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import pytest
 from webclient import Served, WebClient, box, closed, frame, get, knock, overlap, rows
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from siamtrack.live.session import Session
 from siamtrack.live.web import connection
-from siamtrack.live.web.access import LONGEST_WAIT_S, OFFENCE_S, Offences
+from siamtrack.live.web.access import LONGEST_WAIT_S, OFFENCE, REQUESTS, REQUESTS_PER_S, Addresses
+from siamtrack.live.web.client import MESSAGES, Client
+from siamtrack.live.web.protocol import Hello
+from siamtrack.live.web.sessions import Sessions
+from siamtrack.tracking.tracker import Tracker
 
 Serve = Callable[..., Served]
 
@@ -94,15 +102,58 @@ def test_connections_that_ask_for_nothing_keep_nobody_out(serve_live: Serve) -> 
             assert client.track(frame(0))["targets"] == []
 
 
-def test_who_was_closed_for_bad_messages_is_let_in_later() -> None:
+def test_requests_of_an_address_wait_for_each_other_and_for_nobody_else() -> None:
     now = [0.0]
-    offences = Offences(lambda: now[0])
-    assert offences.wait_s("10.0.0.1") == 0
-    for _ in range(9):
-        offences.add("10.0.0.1")
-    assert (offences.wait_s("10.0.0.1"), offences.wait_s("10.0.0.2")) == (LONGEST_WAIT_S, 0)
-    now[0] = 9 * OFFENCE_S
-    assert offences.wait_s("10.0.0.1") == 0
+    addresses = Addresses(lambda: now[0])
+    for _ in range(int(REQUESTS)):
+        assert addresses.of("10.0.0.1").wait_s == 0
+        addresses.of("10.0.0.1").use(1)
+    addresses.of("10.0.0.1").use(1)
+    assert addresses.of("10.0.0.1").wait_s == pytest.approx(1 / REQUESTS_PER_S)
+    for _ in range(9):  # closed for bad messages, again and again
+        addresses.of("10.0.0.1").use(OFFENCE)
+    assert (addresses.of("10.0.0.1").wait_s, addresses.of("10.0.0.2").wait_s) == (LONGEST_WAIT_S, 0)
+    now[0] = LONGEST_WAIT_S
+    assert addresses.of("10.0.0.1").wait_s == 0
+
+
+def test_of_fifty_who_send_without_end_none_is_read_beyond_its_share() -> None:
+    class Endless:
+        """A WebSocket whose client talks all the time, or only when it has been given something to say."""
+
+        def __init__(self, talks: bool) -> None:
+            self.read = 0
+            self.said = asyncio.Event()
+            self.talks = talks
+
+        async def receive(self) -> dict[str, Any]:
+            if not self.talks:
+                await self.said.wait()
+                self.said.clear()
+            self.read += 1
+            return {"type": "websocket.receive", "text": '{"type":"ping","t":1}'}
+
+    class Talk(connection.Connection):
+        async def _greet(self) -> Any:
+            return SimpleNamespace(session=None)
+
+    async def talk() -> tuple[list[int], int]:
+        sockets = [Endless(talks=True) for _ in range(50)]
+        good = Endless(talks=False)
+        talks = [Talk(one, Client(one), None) for one in (*sockets, good)]  # type: ignore[arg-type]
+        tasks = [asyncio.create_task(one.read()) for one in talks]
+        for said in range(int(MESSAGES)):  # the good one is read within a few rounds of the loop, whoever else is there
+            good.said.set()
+            for _ in range(4):
+                await asyncio.sleep(0)
+            assert good.read == said + 1
+        for task in tasks:
+            task.cancel()
+        return [one.read for one in sockets], good.read
+
+    flooding, good = asyncio.run(talk())
+    assert good == MESSAGES
+    assert max(flooding) < 1.5 * MESSAGES
 
 
 def test_the_page_comes_over_https_with_a_certificate_of_its_own(serve_live: Serve, tmp_path: Path) -> None:
@@ -176,15 +227,13 @@ def test_a_message_beyond_the_limit_closes_its_own_connection_only(serve_live: S
         assert good.track(frame(0))["targets"] == []
 
 
-@pytest.mark.parametrize(
-    "hello", ["garbage", '{"type":"ack","seq":1}', '{"type":"hello","version":99,"mode":"camera"}', b"\0" * 50]
-)
-def test_a_first_message_other_than_hello_is_refused(serve_live: Serve, hello: str | bytes) -> None:
+def test_a_first_message_other_than_hello_is_refused(serve_live: Serve) -> None:
     served = serve_live()
-    with WebClient(served.url, None) as client:
-        client.socket.send(hello)
-        assert client.wait("refused")["message"]
-        assert closed(client) == 4002
+    for hello in ("garbage", '{"type":"ack","seq":1}', '{"type":"hello","version":99,"mode":"camera"}', b"\0" * 50):
+        with WebClient(served.url, None) as client:
+            client.socket.send(hello)
+            assert client.wait("refused")["message"]
+            assert closed(client) == (4000 if isinstance(hello, bytes) else 4002)
 
 
 def test_who_says_nothing_is_not_waited_for(serve_live: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,6 +262,25 @@ def test_there_is_a_limit_on_connections(serve_live: Serve) -> None:
         time.sleep(0.5)
         with WebClient(served.url, "camera") as fourth:
             assert fourth.track(frame(0))["targets"] == []
+
+
+def test_one_address_has_half_of_the_sessions(tracker: Tracker, tmp_path: Path) -> None:
+    def make_session(out: Path, source: str, fps: float) -> Session:
+        return Session(tracker.backend, tracker.config, out, source, fps)
+
+    sessions, hello = Sessions(tmp_path, make_session, None, 60.0, 4), Hello(1, "camera")
+    stays, goes = (sessions.find(hello, "10.0.0.1")[0] for _ in range(2))
+    for one in (stays, goes):
+        one.clients.add(Client(None))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="busy: 2 videos"):
+        sessions.find(hello, "10.0.0.1")
+    other = sessions.find(hello, "10.0.0.2")[0]
+    goes.clients.clear()
+    again, resumed = sessions.find(hello, "10.0.0.1")
+    assert not resumed
+    assert again not in (stays, goes)
+    assert sessions.find(Hello(1, "camera", other.name), "10.0.0.1") == (other, True), "a phone may change its address"
+    sessions.close()
 
 
 @pytest.mark.slow

@@ -17,9 +17,15 @@ class Room:
 
     def __init__(self, **lengths_s: float) -> None:
         self.now = 0.0
-        self.turns = Turns(lambda: self.now)
+        self.turns = Turns(lambda: self.now, lambda: self.now)
         self.had: Counter[str] = Counter()
         self._lengths_s = lengths_s
+        self._eased_s: dict[str, float] = {}
+        self._ease_at = float("inf")
+
+    def ease(self, at_s: float, **lengths_s: float) -> None:
+        """Jobs have these lengths from some time on."""
+        self._ease_at, self._eased_s = at_s, lengths_s
 
     def run(self, until_s: float) -> Counter[str]:
         until_s += 1.0
@@ -32,7 +38,8 @@ class Room:
         self.turns.submit("first", wait)
 
         def work(owner: str) -> None:
-            self.now += self._lengths_s[owner]
+            lengths_s = self._lengths_s if self.now < self._ease_at else {**self._lengths_s, **self._eased_s}
+            self.now += lengths_s[owner]
             self.had[owner] += 1
             if self.now < until_s:
                 self.turns.submit(owner, work, owner)
@@ -76,6 +83,21 @@ def test_long_jobs_take_a_tenth_while_somebody_has_short_ones() -> None:
     assert spent / (0.01 * had["short"]) == pytest.approx(1 / LONG_PARTS, rel=0.25)
     assert had["long"] > 5
     assert had["longer"] > 5
+
+
+def test_fifty_with_long_jobs_leave_nine_tenths_to_one_with_short_ones() -> None:
+    had = Room(short=0.02, **{f"long{i}": 0.11 for i in range(50)}).run(60)
+    first_s = 50 * 0.11  # nobody knows before their first jobs that they are long
+    assert 0.02 * had["short"] > 0.88 * (60 - first_s)
+    long = [had[f"long{i}"] for i in range(50)]
+    assert min(long) >= max(long) - 1 > 0
+
+
+def test_whoever_was_held_back_for_long_jobs_has_not_saved_up_time_for_short_ones() -> None:
+    room = Room(short=0.01, hog=0.2)
+    room.ease(hog=0.01, at_s=30)
+    had = room.run(60)
+    assert had["hog"] < had["short"] / 2
 
 
 def test_among_long_ones_none_is_held_back() -> None:
