@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from siamtrack.boxes import Box
 from siamtrack.frames import Image
-
-if TYPE_CHECKING:
-    from siamtrack.tracking.result import TrackResult  # which draws itself by this module
 
 COLORS = {"TRACKING": (115, 158, 0), "UNCERTAIN": (0, 159, 230), "LOST": (0, 94, 213)}
 """BGR by state: bluish green, orange, vermilion of the Okabe-Ito palette, which colour-blind people tell apart."""
@@ -26,16 +23,16 @@ _DASHES = {"TRACKING": None, "UNCERTAIN": (6.0, 8.0), "LOST": (0.5, 9.0)}
 """Length of a dash and of the gap behind it, in widths of half a line; the ends of a dash are round and stick out."""
 
 
-def draw_result(canvas: Image, result: TrackResult, name: str = "") -> None:
+def draw_result(canvas: Image, box: Box, score: float, state: str, name: str = "") -> None:
     """Draw a box onto a frame, with its score and, where it is not TRACKING, its state.
 
     Args:
-        canvas: (H, W, 3) BGR uint8; drawn on. result: what to draw. name: of the target, before the score.
+        canvas: (H, W, 3) BGR uint8; drawn on. box, score, state: what to draw. name: of the target, before the score.
     """
     line, size = max(2, round(min(canvas.shape[:2]) / 300)), text_size(canvas)
-    draw_outline(canvas, result, COLORS[result.state], line)
-    x, y, _, h = result.box
-    label = f"{result.score:.2f}" if result.state == "TRACKING" else f"{result.state} {result.score:.2f}"
+    draw_outline(canvas, box, state, COLORS[state], line)
+    x, y, _, h = box
+    label = f"{score:.2f}" if state == "TRACKING" else f"{state} {score:.2f}"
     label = f"{name[:LONGEST_LABEL]}  {label}" if name else label
     (_, height), _ = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     above = int(y) - line - 3
@@ -47,17 +44,17 @@ def text_size(canvas: Image) -> float:
     return max(0.45, min(canvas.shape[:2]) / 500)
 
 
-def draw_outline(canvas: Image, result: TrackResult, color: tuple[int, int, int], line: int) -> None:
+def draw_outline(canvas: Image, box: Box, state: str, color: tuple[int, int, int], line: int) -> None:
     """Draw a box onto a frame: solid where it is TRACKING, dashed UNCERTAIN, dotted LOST, where it claims nothing.
 
     Args:
         canvas: (H, W, 3) BGR uint8; drawn on. color: BGR. line: width in pixels.
     """
-    x, y, w, h = result.box
+    x, y, w, h = box
     corners = np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h), (x, y)])
     for paint, width in (((0, 0, 0), line + 2), (color, line)):  # a dark rim is seen on any background
         for a, b in pairwise(corners):
-            for start, end in _dashes(float(np.hypot(*(b - a))), _DASHES[result.state], line / 2):
+            for start, end in _dashes(float(np.hypot(*(b - a))), _DASHES[state], line / 2):
                 points = [tuple(int(v) for v in np.round((a + (b - a) * t) * 2**SHIFT)) for t in (start, end)]
                 cv2.line(canvas, points[0], points[1], paint, width, cv2.LINE_AA, SHIFT)
 

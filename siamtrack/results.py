@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.errors import DataError, SourceError
-from siamtrack.exchange import row_of, to_pandas
 from siamtrack.frames import Image
-from siamtrack.tracking.result import State, TrackResult
+from siamtrack.tracking.result import State, TrackResult, row_of, to_pandas
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.results import PARTIAL
 from siamtrack.video.source import Source, open_again

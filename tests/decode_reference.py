@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from siamtrack.models import STRIDE
-from siamtrack.tracking.peaks import LOGIT_LIMIT, NEAR
+from siamtrack.tracking.decode import LOGIT_LIMIT, NEAR
 
 
 def find_peak(

@@ -103,8 +103,8 @@ def test_what_moves_is_found_and_drawn(
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `siamtrack export siamfc-lite` writes of the branches; its parts for other engines are not used here."""
     from siamtrack.api import config_of
-    from siamtrack.backends.base import package_graphs
     from siamtrack.backends.exported import with_weights, write_export
+    from siamtrack.backends.onnx import package_graphs
     from siamtrack.config import to_plain
     from siamtrack.model.weights import load_weights
 

@@ -20,13 +20,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from siamtrack.backends.base import Backend
 from siamtrack.eval.named import our_tracker
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed import WARM_UP_FRAMES
 from siamtrack.eval.speed_clip import Clip, render_clip
 from siamtrack.tracking.crop import SearchRegion
 from siamtrack.tracking.decode import Decoder
+from siamtrack.tracking.network import Network
 from siamtrack.tracking.scene_cut import SceneCut
 from siamtrack.tracking.target import Target
 from siamtrack.tracking.tracker import Tracker
@@ -35,7 +35,7 @@ STEPS: dict[str, tuple[type, str]] = {
     "scene cut": (SceneCut, "is_cut"),
     "search regions": (Target, "search_regions"),
     "crops": (SearchRegion, "extract"),
-    "network": (Backend, "respond"),  # of the tracker's own kind of backend
+    "network": (Network, "respond"),  # of the tracker's own kind of backend
     "decode": (Decoder, "decode"),
     "target": (Target, "follow"),
     "state": (Target, "judge"),

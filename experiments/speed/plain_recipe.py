@@ -19,14 +19,13 @@ import torch
 from torch import Tensor
 
 from siamtrack.api import config_of
-from siamtrack.backends.base import Backend
 from siamtrack.eval.speed import Contender, Entry, bench, entries, make_contender, write_json
 from siamtrack.eval.speed_clip import render_clip
 from siamtrack.frames import Image
 from siamtrack.model.device import pick_device
 from siamtrack.model.siamese import Siamese, exemplar_cells
 from siamtrack.model.weights import load_weights
-from siamtrack.tracking.network import Floats, Response, Search
+from siamtrack.tracking.network import Floats, Network, Response, Search
 from siamtrack.tracking.tracker import Tracker
 
 PLAIN = "plain"
@@ -36,7 +35,7 @@ PLAIN_SETTINGS: dict[str, Any] = {"scale_search": "search", "scale_count": 3}
 """The paper's form: three search crops a frame."""
 
 
-class PlainBackend(Backend):
+class PlainBackend(Network):
     """The network as it was trained, in float32: nothing is folded, fused or laid out anew.
 
     Args:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from siamtrack.backends.base import GraphBackend, Session
 from siamtrack.backends.exported import with_weights
+from siamtrack.backends.onnx import GraphBackend, Session
 from siamtrack.errors import needs
 from siamtrack.model.tensors import State
 from siamtrack.model.weights import Weights

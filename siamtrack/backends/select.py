@@ -8,10 +8,10 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from siamtrack.backends.base import Backend
 from siamtrack.config import nearest
 from siamtrack.errors import OldKeyWarning, needs
 from siamtrack.model.weights import Weights
+from siamtrack.tracking.network import Network
 
 BACKENDS = ("onnx", "torch", "openvino")
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -80,7 +80,7 @@ def choose_backend(device: str = "auto", precision: str = "auto", backend: str =
     return BackendChoice(name, "cpu", precision, Path(folder) if folder else None)
 
 
-def open_backend(weights: Weights, device: str = "auto", precision: str = "auto", backend: str = "auto") -> Backend:
+def open_backend(weights: Weights, device: str = "auto", precision: str = "auto", backend: str = "auto") -> Network:
     """The network of some weights, ready to run; arguments and errors as for `choose_backend`.
 
     Raises:

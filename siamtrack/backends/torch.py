@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from siamtrack.backends.base import Backend
 from siamtrack.backends.torch_crop import FIELDS, Sampling, cut_crops, sum_table
 from siamtrack.errors import SiamtrackError
 from siamtrack.frames import Image
@@ -21,7 +20,7 @@ from siamtrack.model.device import PRECISIONS
 from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese, exemplar_cells
 from siamtrack.system import network_threads
-from siamtrack.tracking.network import BoxMaps, Floats, Response, Search
+from siamtrack.tracking.network import BoxMaps, Floats, Network, Response, Search
 
 Result = TypeVar("Result")
 
@@ -35,7 +34,7 @@ _CAPTURING = threading.Lock()
 """A process may capture one graph at a time."""
 
 
-class TorchBackend(Backend):
+class TorchBackend(Network):
     """Runs the network in PyTorch.
 
     On a CPU each crop is cut by OpenCV and goes through the network by itself: a grouped convolution of eight takes nearly

@@ -43,9 +43,8 @@ def export(
     8 bits are faster on CPUs with VNNI or AMX alone, and cost accuracy: measure with siamtrack eval --backend onnx:DIR.
     """
     from siamtrack.api import config_of
-    from siamtrack.backends.base import package_graphs
     from siamtrack.backends.exported import quantised, with_weights, write_export
-    from siamtrack.backends.onnx import open_graph
+    from siamtrack.backends.onnx import open_graph, package_graphs
     from siamtrack.config import to_plain
     from siamtrack.eval.calibration import calibration_inputs
     from siamtrack.model.weights import load_weights

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from siamtrack.backends.base import search_inputs
-from siamtrack.backends.onnx import OnnxBackend
+from siamtrack.backends.onnx import OnnxBackend, search_inputs
 from siamtrack.boxes import Box
 from siamtrack.data.layout import find_sequences
 from siamtrack.data.sequence import Sequence as Video

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from siamtrack.backends.base import Backend
 from siamtrack.config import nearest
 from siamtrack.errors import SiamtrackError
 from siamtrack.eval.named import is_ours, our_tracker, tracker_by_name
@@ -27,6 +26,7 @@ from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed_clip import Clip
 from siamtrack.eval.store import write_folder
 from siamtrack.system import forget_peak, peak_mb, processor_name, resident_mb, versions
+from siamtrack.tracking.network import Network
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video import quiet_opencv
 
@@ -68,7 +68,7 @@ class Contender:
     gpu_memory_mb: float | None = None
 
     @property
-    def backend(self) -> Backend | None:
+    def backend(self) -> Network | None:
         """What runs its network, if it is one of our own models."""
         return self.tracker.backend if isinstance(self.tracker, Tracker) else None
 

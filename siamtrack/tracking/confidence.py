@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.decode import Candidate
-from siamtrack.tracking.peaks import LOGIT_LIMIT
+from siamtrack.tracking.decode import LOGIT_LIMIT, Candidate
 
 MEAN_WEIGHT = 0.05
 """Share of each frame in the running mean of a target's logit."""

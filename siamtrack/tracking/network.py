@@ -1,15 +1,19 @@
-"""What the tracker asks of a network: its two branches, arrays in and arrays out. `siamtrack.backends` run it."""
+"""What the tracker asks of a network: its two branches, arrays in and arrays out. Each of `siamtrack.backends` is one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.frames import Image
+from siamtrack.models import BOX_MODELS, PADDED_MODELS, ModelName
 from siamtrack.tracking.crop import SearchRegion
 
 Floats = NDArray[np.float32]
@@ -68,21 +72,38 @@ class Search(NamedTuple):
     exemplar: Exemplar
 
 
-class Network(Protocol):
+class Network(ABC):
     """A Siamese network on some device. On a CPU, each search comes out as it would alone, to the last bit.
 
     Attributes:
+        name: of the backend. model: of the architecture. device, precision: where and in what it computes.
+        has_box: whether there is a box head.
         padded: whether cells near the edge of an image differ from what they would be further in: an exemplar is then
             embedded inside a crop as large as a search region's.
+        network_s: seconds spent in the network so far; on CUDA its crops are part of that. network_calls: in so many calls.
     """
 
-    padded: bool
+    name: str
 
+    def __init__(self, model: ModelName, device: str, precision: str) -> None:
+        self.model, self.device, self.precision = model, device, precision
+        self.padded, self.has_box = model in PADDED_MODELS, model in BOX_MODELS
+        self.network_s, self.network_calls = 0.0, 0
+
+    @abstractmethod
     def embed_exemplar(self, crops: Sequence[Image]) -> tuple[Floats, Floats | None]:
         """Embeddings (K, C, 6, 6) and the box head's kernels (K, c, 4, 4) of K exemplar crops (S, S, 3) BGR uint8."""
 
+    @abstractmethod
     def respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:
         """Crop each search region out of a frame (H, W, 3), embed it, correlate it with its exemplar."""
+
+    @contextmanager
+    def _clocked(self) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.network_s += time.perf_counter() - started
+        self.network_calls += 1
 
 
 def _is_finite(values: Floats) -> bool:

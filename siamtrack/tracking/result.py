@@ -1,18 +1,19 @@
-"""What a tracker says of one frame."""
+"""What a tracker says of one frame: drawn, and as pandas and supervision take it, each imported where it is used."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from html import escape
+from importlib import import_module
 from typing import Any, TypeVar
 
 import numpy as np
 
 from siamtrack.boxes import Box
 from siamtrack.drawing import draw_result
-from siamtrack.exchange import row_of, to_pandas, to_supervision
+from siamtrack.errors import needs
 from siamtrack.frames import Image, as_bgr
 
 Name = TypeVar("Name", bound=Hashable)
@@ -67,7 +68,7 @@ class TrackResult:
             ValueError: not a frame.
         """
         canvas = np.array(as_bgr(frame))
-        draw_result(canvas, self, name)
+        draw_result(canvas, self.box, self.score, self.state, name)
         return canvas
 
     def to_supervision(self) -> Any:
@@ -109,7 +110,7 @@ class TargetResults(dict[Name, TrackResult]):
         """A copy of a frame with all boxes, names and scores drawn on it; arguments and errors as for `TrackResult.plot`."""
         canvas = np.array(as_bgr(frame))
         for name, result in self.items():
-            draw_result(canvas, result, str(name))
+            draw_result(canvas, result.box, result.score, result.state, str(name))
         return canvas
 
     def to_supervision(self) -> Any:
@@ -127,3 +128,49 @@ class TargetResults(dict[Name, TrackResult]):
             SiamtrackError: pandas is not installed.
         """
         return to_pandas([{"target": name, **row_of(result)} for name, result in self.items()])
+
+
+def to_pandas(rows: Iterable[Mapping[str, Any]]) -> Any:
+    """A `pandas.DataFrame` of some rows.
+
+    Raises:
+        SiamtrackError: pandas is not installed.
+    """
+    try:
+        pandas = import_module("pandas")
+    except ImportError as error:
+        raise needs("pandas", "to_pandas() needs pandas") from error
+    return pandas.DataFrame(list(rows))
+
+
+def row_of(result: TrackResult) -> dict[str, Any]:
+    """A result as columns of a table: those of boxes.csv."""
+    return {**result.box._asdict(), "score": result.score, "state": str(result.state)}
+
+
+def to_supervision(results: Sequence[TrackResult], ids: Sequence[int], names: Sequence[str] | None = None) -> Any:
+    """Results of one frame as `supervision.Detections`.
+
+    Args:
+        results: n of them. ids: (n,), of the targets. names: (n,), likewise.
+
+    Returns:
+        Detections with `xyxy`, `confidence` (the scores), `tracker_id`, `class_id` (0 throughout), and in `data` the `state` of
+        each, and its `class_name` if names are given.
+
+    Raises:
+        SiamtrackError: supervision is not installed.
+    """
+    try:
+        supervision = import_module("supervision")
+    except ImportError as error:
+        raise needs("supervision", "to_supervision() needs supervision") from error
+    boxes = np.array([result.box for result in results], np.float32).reshape(-1, 4)
+    data = {"state": np.array([str(result.state) for result in results], str)}
+    return supervision.Detections(
+        xyxy=np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]),
+        confidence=np.array([result.score for result in results], np.float32),
+        class_id=np.zeros(len(results), int),
+        tracker_id=np.array(ids, int),
+        data=data if names is None else {**data, "class_name": np.array(names, str)},
+    )

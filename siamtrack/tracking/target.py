@@ -51,7 +51,7 @@ class Target:
     """
 
     def __init__(self, image: Image, box: Iterable[float], config: TrackerConfig, network: Network) -> None:
-        self._config, self._network = config, network
+        self._config, self._network, self._sizes = config, network, config.sizes
         self.frame_wh = (image.shape[1], image.shape[0])
         self.first = TrackResult(check_box(box, self.frame_wh), 1.0, State.TRACKING)
         self.center_xy, self.size_wh = self.first.box.center_xy, self.first.box.size_wh
@@ -90,7 +90,7 @@ class Target:
 
     def _search_size(self) -> int:
         """Side of the next search crop: the smallest that leaves room for `ROOM_PX`, and the target's last steps twice."""
-        sizes = self._config.sizes
+        sizes = self._sizes
         if self._phase.state is State.LOST:  # what else it takes is left to the tiles, if there are any
             return sizes[0] if self._redetection is not None else sizes[-1]
         wanted = EXEMPLAR_SIZE + 2 * (ROOM_PX + 2 * max(self._steps_px))
@@ -146,7 +146,7 @@ class Target:
         """Learn what the target looks like in this frame if it is surely there and it is time."""
         if self.template.is_due(result):
             # As little around it as there is in the smallest search crop: it costs less.
-            later = self._exemplar(image, self._config.sizes[0])
+            later = self._exemplar(image, self._sizes[0])
             if later.is_finite:  # what is not could not be found again, and the target has moved already
                 self.template.update(later)
 
@@ -164,8 +164,8 @@ class Target:
             self._redetection = None
         elif was is not State.LOST and self._config.redetect:
             last_xy, self.size_wh = self._last_sure
-            reach = context_side(self.size_wh) * (self._config.sizes[-1] / EXEMPLAR_SIZE - 1)
-            self._redetection = Redetection(last_xy, self.frame_wh, reach, self._config.sizes, cut)
+            reach = context_side(self.size_wh) * (self._sizes[-1] / EXEMPLAR_SIZE - 1)
+            self._redetection = Redetection(last_xy, self.frame_wh, reach, self._sizes, cut)
         elif self._redetection is not None:
             self._redetection.note(sign=logit >= log_odds(self._config.lost_score))
 

@@ -181,7 +181,7 @@ class Tracker:
         self._one: MultiTracker[None] = MultiTracker(backend, config)
 
     @property
-    def backend(self) -> Any:
+    def backend(self) -> Network:
         """What runs the network."""
         return self._one.backend
 

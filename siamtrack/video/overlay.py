@@ -36,7 +36,7 @@ def draw(image: Image, result: TrackResult, caption: str = "", details: FrameDet
         if details.candidate is not None:
             seen = details.candidate
             caption += f"  logit {seen.logit:+.1f}  margin {seen.margin:+.1f}  quality {seen.quality:+.1f}"
-    draw_result(canvas, result, name)
+    draw_result(canvas, result.box, result.score, result.state, name)
     if caption:
         put_text(canvas, caption, (6, canvas.shape[0] - 8), text_size(canvas))
     return canvas
@@ -44,7 +44,7 @@ def draw(image: Image, result: TrackResult, caption: str = "", details: FrameDet
 
 def _draw_regions(canvas: Image, regions: Sequence[Box]) -> None:
     for box in regions:
-        draw_outline(canvas, TrackResult(box, 0.0, State.TRACKING), (190, 190, 190), 1)
+        draw_outline(canvas, box, State.TRACKING, (190, 190, 190), 1)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ def draw_targets(
     unit = max(1.0, min(canvas.shape[:2]) / 480)
     for target in targets:
         _draw_trail(canvas, target, round(unit))
-        draw_outline(canvas, target.result, color_of(target.number), round(2 * unit) + (target.name == selected))
+        line = round(2 * unit) + (target.name == selected)
+        draw_outline(canvas, target.result.box, target.result.state, color_of(target.number), line)
     for target in targets:  # after all boxes: a label must stay readable
         _draw_label(canvas, target, unit)
     if caption:

@@ -26,6 +26,7 @@ from siamtrack.errors import OutputError
 from siamtrack.frames import Image
 from siamtrack.system import network_threads, replace_file, versions, write_whole
 from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.video.frame_source import Frame, FrameCounts
 
@@ -248,7 +249,7 @@ class _Tracking(Protocol[Found]):
     """A `Tracker` or a `MultiTracker`."""
 
     @property
-    def backend(self) -> Any: ...
+    def backend(self) -> Network: ...
     @property
     def config(self) -> TrackerConfig: ...
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from siamtrack.models import STRIDE, response_size
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.decode import hann_window
-from siamtrack.tracking.peaks import LOGIT_LIMIT, NEAR
+from siamtrack.tracking.decode import LOGIT_LIMIT, NEAR, hann_window
 from siamtrack.whole.graph import Value, where
 
 

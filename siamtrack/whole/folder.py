@@ -6,8 +6,8 @@ from pathlib import Path
 from string import Template
 
 import siamtrack
-from siamtrack.backends.base import package_graphs
 from siamtrack.backends.exported import with_weights
+from siamtrack.backends.onnx import package_graphs
 from siamtrack.model.weights import ASSETS, Weights
 from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.config import TrackerConfig

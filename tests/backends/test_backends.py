@@ -18,8 +18,7 @@ import torch
 from rendered import rendered_frame
 
 import siamtrack
-from siamtrack.backends.base import Backend, package_graphs
-from siamtrack.backends.onnx import OnnxBackend
+from siamtrack.backends.onnx import OnnxBackend, package_graphs
 from siamtrack.backends.openvino import OpenVinoBackend
 from siamtrack.backends.torch import BATCHES, TorchBackend
 from siamtrack.errors import SiamtrackError
@@ -30,12 +29,12 @@ from siamtrack.model.tensors import as_float32
 from siamtrack.model.weights import Weights, WeightsHeader
 from siamtrack.models import ARCHITECTURES, default_input
 from siamtrack.tracking.crop import SearchRegion
-from siamtrack.tracking.network import Exemplar, Response, Search
+from siamtrack.tracking.network import Exemplar, Network, Response, Search
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (240, 320, 3), dtype=np.uint8)
 CPU = torch.device("cpu")
 
-MAKERS: dict[str, Callable[[Weights], Backend]] = {
+MAKERS: dict[str, Callable[[Weights], Network]] = {
     "onnx": OnnxBackend,
     "openvino": OpenVinoBackend,
     "torch": lambda weights: TorchBackend(weights.net, CPU),

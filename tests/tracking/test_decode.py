@@ -16,9 +16,8 @@ from hypothesis.extra import numpy as npst
 from siamtrack.tracking import decode
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.crop import SearchRegion
-from siamtrack.tracking.decode import Decoder, hann_window
+from siamtrack.tracking.decode import Decoder, box_at, find_cell, find_peak, find_peak_upsampled, hann_window, peak_margin
 from siamtrack.tracking.network import BoxMaps, Response
-from siamtrack.tracking.peaks import box_at, find_cell, find_peak, find_peak_upsampled, peak_margin
 
 WINDOW, FINE = hann_window(17), hann_window(16 * 17)
 NONE = np.ones(1, np.float32)
@@ -264,7 +263,7 @@ def test_a_box_cannot_be_decoded_without_a_box_head() -> None:
 CODE = """
 import numpy as np
 from siamtrack.tracking.decode import hann_window
-from siamtrack.tracking.peaks import find_peak
+from siamtrack.tracking.decode import find_peak
 print(find_peak(np.zeros((1, 17, 17), np.float32), np.ones(1, np.float32), hann_window(17), 0.3, False)[0])
 """
 
