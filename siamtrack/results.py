@@ -158,7 +158,7 @@ class RunResults(Sequence[Step]):
 
     @cached_property
     def _video(self) -> VideoTracks:
-        from siamtrack.labels.results_folder import load_tracks  # with all forms of labels, which takes a while to import
+        from siamtrack.labels.tracks import load_tracks  # with all forms of labels, which takes a while to import
 
         return load_tracks(self.folder).videos[0]
 

@@ -89,7 +89,7 @@ def readers() -> dict[str, Reader]:
     from siamtrack.data.layout import find_sequences, open_dataset
     from siamtrack.data.voc import read_annotation
     from siamtrack.eval.store import read_identity
-    from siamtrack.labels.results_folder import load_tracks
+    from siamtrack.labels.tracks import load_tracks
     from siamtrack.model.weights import ASSETS, load_weights
     from siamtrack.tracking.config import TrackerConfig
     from siamtrack.verify.gallery import Gallery

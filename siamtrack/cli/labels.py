@@ -47,7 +47,7 @@ def export_labels(
     from siamtrack.labels.footage import override, parse_size
     from siamtrack.labels.label_forms import export
     from siamtrack.labels.label_selection import LabelOptions
-    from siamtrack.labels.results_folder import load_tracks
+    from siamtrack.labels.tracks import load_tracks
 
     options = LabelOptions(label, keep_lost, min_score, every, suffix, force, frames)
     found = override(load_tracks(results), parse_size(size) if size else None, source)

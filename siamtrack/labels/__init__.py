@@ -6,19 +6,20 @@
     for video in results.videos:
         write_mot(video, f"labels/{video.name}.txt")
 
-Every form has one function, and all have one signature: the tracks of a video, where to write, and options; they return
-how many boxes were written. `export` does the same for a whole folder of results.
+Every form has one function, and all have one signature: the tracks of a video, the file or folder to write, and options. It
+returns how many boxes were written. It raises OutputError where a file exists and the options have no `force`, or where it
+cannot be written, and DataError where a form needs the frame size and neither the run nor the video says it. Where a form has a
+file for each frame, `force` also removes those of an earlier export. `export` does the same for a whole folder of results.
 """
 
+from siamtrack.labels.coco import write_coco
 from siamtrack.labels.cvat import write_cvat
-from siamtrack.labels.json_labels import write_coco, write_labelme
 from siamtrack.labels.label_forms import FORMS, Exported, export
 from siamtrack.labels.label_selection import LabelOptions
 from siamtrack.labels.label_studio import write_label_studio
-from siamtrack.labels.labelme_xml import write_labelme_xml
-from siamtrack.labels.results_folder import load_tracks
+from siamtrack.labels.labelme import write_labelme, write_labelme_xml
 from siamtrack.labels.tables import write_mot, write_parquet
-from siamtrack.labels.tracks import Results, Skipped, Track, VideoTracks
+from siamtrack.labels.tracks import Results, Skipped, Track, VideoTracks, load_tracks
 from siamtrack.labels.yolo import write_yolo
 
 __all__ = [

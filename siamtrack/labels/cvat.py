@@ -19,32 +19,25 @@ from xml.etree import ElementTree
 import numpy as np
 
 from siamtrack.labels.files import clean_label, write_file
-from siamtrack.labels.footage import frame_counts, frame_size
+from siamtrack.labels.footage import footage_of, frame_size
 from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, choose, class_numbers
 from siamtrack.labels.tracks import VideoTracks
 from siamtrack.tracking.result import State
 
 
 def write_cvat(video: VideoTracks, path: str | Path, options: LabelOptions = DEFAULTS) -> int:
-    """Write a video's tracks as CVAT for video 1.1.
+    """Write a video's tracks as CVAT for video 1.1 into the file `path`; see `siamtrack.labels`.
 
-    Args:
-        video: its tracks. path: the file. options: what is exported.
-
-    Returns:
-        How many boxes were written, those that are `outside` not counted.
-
-    Raises:
-        DataError: the frame size is unknown. OutputError: the file exists, or cannot be written.
+    Boxes that are `outside` are not counted.
     """
     size_wh = frame_size(video)
-    sure, said = frame_counts(video)
+    footage = footage_of(video)
     tracked = [one for one in choose(video, options) if one.seen.any()]
     root = ElementTree.Element("annotations")
     add_text(root, "version", "1.1")
-    _add_meta(root, clean_label(video.name), said, size_wh, list(class_numbers(tracked, first=0)))
+    _add_meta(root, clean_label(video.name), footage.said, size_wh, list(class_numbers(tracked, first=0)))
     for one in tracked:
-        _add_track(root, one, sure)
+        _add_track(root, one, footage.sure)
     ElementTree.indent(root)
     write_file(Path(path), ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n", options.force)
     return int(sum(one.seen.sum() for one in tracked))

@@ -6,8 +6,8 @@ Results from elsewhere may hold any text: names and labels are made fit for file
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath
+from collections.abc import Iterable
+from pathlib import Path
 
 from siamtrack.errors import OutputError
 from siamtrack.system import make_folder, write_whole
@@ -65,40 +65,6 @@ def video_name(source: str | None, folder: Path) -> str:
         parts.pop()  # frames/*.png is named by its folder
     name = re.sub(r"\.\w{1,5}$", "", parts[-1]) if parts else ""
     return name or folder.resolve().name or "video"
-
-
-class FrameNames:
-    """File names of a video's frames: those of its images; for a video `frame_000012.jpg`, as CVAT names what it exports.
-
-    Args:
-        suffix: ending of a video's frames. images: file names by 0-based frame number, if the video is a folder of images.
-    """
-
-    def __init__(self, suffix: str, images: Sequence[str] = ()) -> None:
-        self._suffix, self._images = suffix, images
-
-    @property
-    def own(self) -> bool:
-        """Whether the frames are images that have names of their own."""
-        return bool(self._images)
-
-    def image(self, index: int) -> str:
-        """Of a frame's image."""
-        return self._images[index] if self._images else f"frame_{index:06d}.{self._suffix}"
-
-    def label(self, index: int, ending: str) -> str:
-        """Of a frame's label file: as its image, but for the ending, such as `json`."""
-        return f"{PurePath(self.image(index)).stem}.{ending}"
-
-    def there(self, folder: Path, ending: str | None = None) -> list[Path]:
-        """Files in a folder that are named as a frame's label file is, or else as its image; none if there is no folder."""
-        if not folder.is_dir():
-            return []
-        if self._images:
-            known = {self.label(index, ending) if ending else name for index, name in enumerate(self._images)}
-            return sorted(path for path in folder.iterdir() if path.name in known)
-        name = re.compile(rf"frame_\d{{6,}}\.{ending or self._suffix}")
-        return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
 
 
 def check_free(paths: Iterable[Path], force: bool) -> None:

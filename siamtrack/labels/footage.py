@@ -1,24 +1,27 @@
-"""The video that labels belong to: its frame size, its length, its frames."""
+"""The video that labels belong to: its frame size, its length, its frames, and labels that are a file for each of them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import cv2
 
 from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.frames import Image
-from siamtrack.labels.files import FrameNames, write_file
-from siamtrack.labels.label_selection import LabelOptions
-from siamtrack.labels.tracks import Results, VideoTracks
+from siamtrack.labels.files import check_free, remove_files, write_file
+from siamtrack.labels.label_selection import Chosen, LabelOptions, by_frame, choose
+from siamtrack.labels.tracks import Footage, Results, VideoTracks
 from siamtrack.system import make_folder, read_file
 from siamtrack.video.images import MOST_BYTES, ImageSource
 from siamtrack.video.source import Source, open_again
 
 JPEG_QUALITY = 95
+
+TextOf = Callable[[str, list[tuple[Chosen, int]]], tuple[str, int]]
+"""What is written for a frame, and how many boxes it holds: of its image's name and its boxes, each a track and its row."""
 
 
 def override(results: Results, size_wh: tuple[int, int] | None = None, source: str | None = None) -> Results:
@@ -73,20 +76,23 @@ def frame_size(video: VideoTracks) -> tuple[int, int]:
     return width, height
 
 
-def frame_counts(video: VideoTracks) -> tuple[int, int]:
-    """How many frames a video has for sure, and how many it is said to have.
-
-    Both are as far as it was tracked, or what its file says if that can be opened.
-    """
+def footage_of(video: VideoTracks) -> Footage:
+    """What a video says of its frames; it is opened, but for one whose `footage` is known."""
+    if video.footage is not None:
+        return video.footage
     tracked = video.end_frame
     try:
         with open_video(video) as source:
             count = source.frame_count or 0
-            # An edit list may skip frames that the container counts: the last ones may not exist.
-            sure = count if isinstance(source, ImageSource) else count - max(2, count // 50)
+            if not isinstance(source, ImageSource):
+                # An edit list may skip frames that the container counts: the last ones may not exist.
+                return Footage(max(tracked, count - max(2, count // 50)), max(tracked, count))
+            files = source.files
     except (FileNotFoundError, SiamtrackError):
-        return tracked, tracked
-    return max(tracked, sure), max(tracked, count)
+        return Footage(tracked, tracked)
+    stems = {path.stem.casefold() for path in files}  # label files differ from images in their endings alone
+    own = len(stems) == len(files) >= tracked
+    return Footage(max(tracked, count), max(tracked, count), tuple(path.name for path in files) if own else ())
 
 
 def open_video(video: VideoTracks) -> Source:
@@ -100,23 +106,42 @@ def open_video(video: VideoTracks) -> Source:
     return open_again(video.source)
 
 
-def frame_names(video: VideoTracks, suffix: str) -> FrameNames:
-    """File names of a video's frames: its images' own where they are still there and no two are named alike.
+class FrameNames:
+    """File names of a video's frames: those of its images; for a video `frame_000012.jpg`, as CVAT names what it exports.
 
     Args:
         video: whose frames. suffix: ending of frames that have no name yet.
     """
-    try:
-        with open_video(video) as source:
-            files = source.files if isinstance(source, ImageSource) else []
-    except (FileNotFoundError, SiamtrackError):
-        files = []
-    stems = {path.stem.casefold() for path in files}  # label files differ from images in their endings alone
-    return FrameNames(suffix, [path.name for path in files] if len(stems) == len(files) >= video.end_frame else ())
+
+    def __init__(self, video: VideoTracks, suffix: str) -> None:
+        self._suffix, self._images = suffix, footage_of(video).images
+
+    @property
+    def own(self) -> bool:
+        """Whether the frames are images that have names of their own."""
+        return bool(self._images)
+
+    def image(self, index: int) -> str:
+        """Of a frame's image."""
+        return self._images[index] if self._images else f"frame_{index:06d}.{self._suffix}"
+
+    def label(self, index: int, ending: str) -> str:
+        """Of a frame's label file: as its image, but for the ending, such as `json`."""
+        return f"{PurePath(self.image(index)).stem}.{ending}"
+
+    def there(self, folder: Path, ending: str | None = None) -> list[Path]:
+        """Files in a folder that are named as a frame's label file is, or else as its image; none if there is no folder."""
+        if not folder.is_dir():
+            return []
+        if self._images:
+            known = {self.label(index, ending) if ending else name for index, name in enumerate(self._images)}
+            return sorted(path for path in folder.iterdir() if path.name in known)
+        name = re.compile(rf"frame_\d{{6,}}\.{ending or self._suffix}")
+        return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
 
 
 def write_frames(video: VideoTracks, frames: Collection[int], folder: Path, options: LabelOptions) -> None:
-    """Write some frames as images named by `frame_names`: those of a video encoded, those of a folder as they are.
+    """Write some frames as images named by `FrameNames`: those of a video encoded, those of a folder as they are.
 
     Raises:
         DataError: the video is gone, ends early, or has frames of another size than the labels.
@@ -129,7 +154,7 @@ def write_frames(video: VideoTracks, frames: Collection[int], folder: Path, opti
         source = open_video(video)
     except (FileNotFoundError, SiamtrackError) as error:
         raise DataError(f"the frames of {video.name} cannot be had: {error}; give the video with --source FILE") from error
-    names = frame_names(video, options.suffix)
+    names = FrameNames(video, options.suffix)
     make_folder(folder)
     with source:
         for frame in source.read(min(wanted)):
@@ -146,6 +171,36 @@ def write_frames(video: VideoTracks, frames: Collection[int], folder: Path, opti
             if not wanted:
                 return
     raise DataError(f"{source.name} ended before frame {min(wanted)}; is it the video that was tracked?")
+
+
+def write_per_frame(video: VideoTracks, folder: Path, ending: str, text_of: TextOf, options: LabelOptions) -> int:
+    """Write a file for each frame that has boxes, named as its image is.
+
+    Args:
+        video: its tracks. folder: of the files; with `options.force`, label files of frames that an earlier export left in it
+            are removed, since old and new ones would make one data set. ending: of the files, such as `json`.
+        text_of: what stands in them; a frame for which it gives no box has no file.
+
+    Returns:
+        How many boxes were written.
+
+    Raises:
+        OutputError: the folder holds such files, or cannot be written.
+    """
+    names = FrameNames(video, options.suffix)
+    check_free(names.there(folder, ending), options.force)
+    make_folder(folder)
+    total = 0
+    written: set[Path] = set()
+    for frame, boxes in by_frame(choose(video, options)).items():
+        text, count = text_of(names.image(frame), boxes) if boxes else ("", 0)
+        if count:
+            path = folder / names.label(frame, ending)
+            write_file(path, text, options.force)
+            written.add(path)
+            total += count
+    remove_files(path for path in names.there(folder, ending) if path not in written)
+    return total
 
 
 def _encoded(image: Image, suffix: str) -> bytes:

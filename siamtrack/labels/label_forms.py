@@ -8,16 +8,15 @@ from pathlib import Path
 
 from siamtrack.config import nearest
 from siamtrack.errors import ConfigError, OutputError
+from siamtrack.labels.coco import write_coco
 from siamtrack.labels.cvat import write_cvat
 from siamtrack.labels.files import check_free, safe_names
-from siamtrack.labels.footage import frame_names, frame_size, write_frames
-from siamtrack.labels.json_labels import write_coco, write_labelme
+from siamtrack.labels.footage import FrameNames, footage_of, frame_size, write_frames
 from siamtrack.labels.label_selection import DEFAULTS, LabelOptions, by_frame, choose
 from siamtrack.labels.label_studio import write_label_studio
-from siamtrack.labels.labelme_xml import write_labelme_xml
-from siamtrack.labels.results_folder import load_tracks
+from siamtrack.labels.labelme import write_labelme, write_labelme_xml
 from siamtrack.labels.tables import load_pyarrow, write_mot, write_parquet
-from siamtrack.labels.tracks import Results, VideoTracks
+from siamtrack.labels.tracks import Results, VideoTracks, load_tracks
 from siamtrack.labels.yolo import write_yolo
 
 Writer = Callable[[VideoTracks, Path, LabelOptions], int]
@@ -99,8 +98,10 @@ def export(results: Results, form: str, out: str | Path, options: LabelOptions =
     names = safe_names(video.name for video in results.videos)
     videos = []
     for video, name in zip(results.videos, names, strict=True):
+        if kind.sized:
+            video = replace(video, size_wh=frame_size(video), footage=footage_of(video))
         check_free(_files_there(kind, video, name, out, options), options.force)
-        videos.append(replace(video, size_wh=frame_size(video)) if kind.sized else video)
+        videos.append(video)
     allowed = replace(options, force=True)
     written = []
     for video, name in zip(videos, names, strict=True):
@@ -122,9 +123,9 @@ def _files_there(kind: Form, video: VideoTracks, name: str, out: Path, options: 
         yield from (out / place.format(name) for place in (kind.path, kind.beside) if place)
     else:
         folder, ending = kind.per_frame
-        yield from frame_names(video, options.suffix).there(out / folder.format(name), ending)
+        yield from FrameNames(video, options.suffix).there(out / folder.format(name), ending)
     if options.frames and kind.images is not None:
-        yield from frame_names(video, options.suffix).there(out / kind.images.format(name))
+        yield from FrameNames(video, options.suffix).there(out / kind.images.format(name))
 
 
 def check_beside(forms: Sequence[str]) -> None:

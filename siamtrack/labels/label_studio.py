@@ -25,25 +25,15 @@ from typing import Any
 import numpy as np
 
 from siamtrack.labels.files import clean_label, write_file
-from siamtrack.labels.footage import frame_counts, frame_size
+from siamtrack.labels.footage import footage_of, frame_size
 from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, choose
 from siamtrack.labels.tracks import VideoTracks
 
 
 def write_label_studio(video: VideoTracks, path: str | Path, options: LabelOptions = DEFAULTS) -> int:
-    """Write a video's tracks as a Label Studio task.
-
-    Args:
-        video: its tracks. path: the file. options: what is exported.
-
-    Returns:
-        How many boxes were written.
-
-    Raises:
-        DataError: the frame size is unknown. OutputError: the file exists, or cannot be written.
-    """
+    """Write a video's tracks as a Label Studio task into the file `path`; see `siamtrack.labels`."""
     size_wh = frame_size(video)
-    _, said = frame_counts(video)
+    said = footage_of(video).said
     tracked = [one for one in choose(video, options) if one.seen.any()]
     scores = np.concatenate([one.track.scores[one.seen] for one in tracked]) if tracked else np.zeros(1)
     prediction = {

@@ -27,17 +27,9 @@ from siamtrack.labels.tracks import VideoTracks
 
 
 def write_mot(video: VideoTracks, path: str | Path, options: LabelOptions = DEFAULTS) -> int:
-    """Write a video's tracks as MOTChallenge text; ids follow the order of the targets.
+    """Write a video's tracks as MOTChallenge text into the file `path`, and its labels beside it; see `siamtrack.labels`.
 
-    Args:
-        video: its tracks. path: the file; its labels stand in one beside it that ends in `.labels`.
-        options: what is exported.
-
-    Returns:
-        How many boxes were written.
-
-    Raises:
-        OutputError: a file exists, or cannot be written.
+    Ids follow the order of the targets.
     """
     path = Path(path)
     chosen = choose(video, options)
@@ -55,16 +47,10 @@ def write_mot(video: VideoTracks, path: str | Path, options: LabelOptions = DEFA
 
 
 def write_parquet(video: VideoTracks, path: str | Path, options: LabelOptions = DEFAULTS) -> int:
-    """Write a video's tracks as a Parquet table, target by target; needs the extra `parquet`.
-
-    Args:
-        video: its tracks. path: the file. options: what is exported; this form has no labels.
-
-    Returns:
-        How many boxes were written.
+    """Write a video's tracks as a Parquet table, target by target, into the file `path`; see `siamtrack.labels`.
 
     Raises:
-        SiamtrackError: pyarrow is not installed. OutputError: the file exists, or cannot be written.
+        SiamtrackError: pyarrow, which the extra `parquet` brings, is not installed.
     """
     arrow, parquet = load_pyarrow()
     seen = [(one.track.target, one.track.take(one.seen)) for one in choose(video, options)]

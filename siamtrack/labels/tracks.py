@@ -1,12 +1,31 @@
-"""What was tracked in a video: one track a target."""
+"""What was tracked in videos, one track a target, read from a folder: of one run, a live session's targets, or a batch."""
 
 from __future__ import annotations
 
+import csv
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from siamtrack.errors import DataError, one_line, shown
+from siamtrack.labels.files import clean_label, video_name
+from siamtrack.outside import SMALL, parse_json, read_json
+from siamtrack.system import natural, natural_path, open_text, read_file
+from siamtrack.tracking.result import State
+from siamtrack.video.results import COLUMNS, PARTIAL
+
+FAILED = ("error.json", "error.txt")
+"""Files that say why a run failed."""
+
+DEPTH = 2
+"""Runs lie at most so many folders deep: OUT/VIDEO/TARGET."""
+
+_STATES = frozenset(state.value for state in State)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +62,20 @@ class Track:
         )
 
 
+@dataclass(frozen=True)
+class Footage:
+    """What a video says of its frames; of one that is gone, how far it was tracked.
+
+    Attributes:
+        sure: how many it has for sure. said: how many it is said to have.
+        images: names of its frames' files, if it is a folder of images and no two are named alike.
+    """
+
+    sure: int
+    said: int
+    images: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class VideoTracks:
     """All tracks of one video.
@@ -52,12 +85,14 @@ class VideoTracks:
         tracks: at least one, in natural order of their targets (`target-2` before `target-10`).
         source: the video as the runs name it; None where they do not.
         size_wh: frame size; None where the runs do not say it, then `siamtrack.labels.footage.frame_size` asks the video.
+        footage: what the video itself says, once `siamtrack.labels.footage.footage_of` has asked it.
     """
 
     name: str
     tracks: tuple[Track, ...]
     source: str | None = None
     size_wh: tuple[int, int] | None = None
+    footage: Footage | None = None
 
     @property
     def first_frame(self) -> int:
@@ -93,3 +128,170 @@ class Results:
     folder: Path
     videos: tuple[VideoTracks, ...]
     skipped: tuple[Skipped, ...] = ()
+
+
+def load_tracks(folder: str | Path) -> Results:
+    """Read all runs of a folder.
+
+    Three layouts are known: one run (`boxes.csv` in the folder itself), the targets of one or more videos
+    (`TARGET/boxes.csv`, as `siamtrack live` writes them; targets with the same source are of one video), and a batch
+    (`VIDEO/TARGET/boxes.csv`). No video is opened.
+
+    Raises:
+        FileNotFoundError: the folder is not there.
+        DataError: it holds no finished run, or a file of a run is broken.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is no folder; give one that siamtrack track, live or batch wrote")
+    groups: dict[tuple[str, str], list[tuple[Track, dict[str, Any]]]] = {}
+    skipped = []
+    for run in _run_folders(root, DEPTH):
+        reason = _unusable(run)
+        if reason is not None:
+            skipped.append(Skipped(run, reason))
+            continue
+        about = _read_about(run)
+        source = about.get("source")
+        # A batch names its videos itself, and may hold two files of one name: its folders are what tells them apart.
+        batch = len(run.relative_to(root).parts) == DEPTH
+        key = ("folder", run.parent.name) if batch else ("source", str(source))
+        target = run.name or run.resolve().name
+        groups.setdefault(key, []).append((read_track(run, target), about))
+    if not groups:
+        why = "; ".join(f"{item.folder.name}: {item.reason}" for item in skipped[:3]) or "no boxes.csv in it"
+        raise DataError(f"{root} holds no finished run ({why}); give a folder that siamtrack track, live or batch wrote")
+    videos = [_video(root, *key, members) for key, members in groups.items()]
+    return Results(root, tuple(sorted(videos, key=lambda video: natural(video.name))), tuple(skipped))
+
+
+def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
+    """Folders of runs, finished or not, in natural order."""
+    if (folder / "boxes.csv").is_file() or (folder / PARTIAL).is_file():
+        yield folder
+        return
+    if any((folder / name).is_file() for name in FAILED):
+        yield folder
+    if depth > 0:
+        children = (child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
+        for child in sorted(children, key=natural_path):
+            yield from _run_folders(child, depth - 1)
+
+
+def _unusable(run: Path) -> str | None:
+    """Why a run gives no track; None if it does."""
+    for name in FAILED:
+        if (run / name).is_file():
+            return f"it failed: {_message(run / name)}"
+    # Rows beside a finished boxes.csv are of a second run that may have replaced run.json already.
+    if (run / PARTIAL).is_file():
+        return f"it never finished ({PARTIAL}); run it again"
+    return None
+
+
+def _message(path: Path) -> str:
+    """The first line of what an error file says."""
+    try:
+        text = read_file(path, SMALL).decode(errors="replace")
+        said = parse_json(text, path) if path.suffix == ".json" else text
+    except (FileNotFoundError, DataError) as error:
+        said = str(error)
+    if isinstance(said, dict):
+        said = said.get("error") or said.get("message") or "no reason given"
+    lines = str(said).strip().splitlines()
+    return clean_label(lines[0]) if lines else "no reason given"
+
+
+def _read_about(run: Path) -> dict[str, Any]:
+    """What run.json says; nothing where there is none."""
+    path = run / "run.json"
+    try:
+        about = read_json(path)
+    except FileNotFoundError:
+        return {}
+    except DataError as error:
+        raise DataError(f"{error}; remove it, and name the video with --source") from error
+    return about if isinstance(about, dict) else {}
+
+
+def _video(root: Path, kind: str, name: str, members: list[tuple[Track, dict[str, Any]]]) -> VideoTracks:
+    sizes = {}
+    for track, about in members:
+        size = about.get("frame_wh")
+        if isinstance(size, list) and len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size):
+            sizes[(size[0], size[1])] = track.folder
+    if len(sizes) > 1:
+        (a, in_a), (b, in_b) = list(sizes.items())[:2]
+        raise DataError(
+            f"{in_a} is of {a[0]}x{a[1]} frames and {in_b} of {b[0]}x{b[1]}: not of one video; export them one at a time"
+        )
+    source = next((str(about["source"]) for _, about in members if about.get("source") is not None), None)
+    title = name if kind == "folder" else video_name(source, root)
+    tracks = sorted((track for track, _ in members), key=lambda track: natural(track.target))
+    return VideoTracks(title, tuple(tracks), source, next(iter(sizes), None))
+
+
+def read_track(folder: Path, target: str) -> Track:
+    """The track in a run's folder.
+
+    Raises:
+        DataError: boxes.csv is empty, cut off or no boxes.csv of a run; the message names the line.
+    """
+    path = folder / "boxes.csv"
+    frames: list[int] = []
+    numbers: list[list[float]] = []
+    states: list[str] = []
+    line = 1
+    try:
+        with open_text(path) as text:
+            reader = csv.reader(text)
+            places = _places(next(reader, []))
+            for row in reader:
+                line = reader.line_num
+                if not row:
+                    continue
+                frame, values, state = _parse(row, places)
+                if frames and frame <= frames[-1]:
+                    raise ValueError(f"frame {frame} comes after frame {frames[-1]}; frames must ascend")
+                frames.append(frame)
+                numbers.append(values)
+                states.append(state)
+        if not frames:
+            line += 1
+            raise ValueError("there is no row; a run has at least one frame")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+    except DataError:
+        raise
+    except (ValueError, csv.Error) as error:
+        raise DataError(f"{path}, line {line}: {error}; track that video again") from error
+    table = np.asarray(numbers, np.float64)
+    return Track(target, folder, np.asarray(frames, np.int64), table[:, 0], table[:, 1:5], table[:, 5], np.asarray(states))
+
+
+def _places(header: list[str]) -> list[int]:
+    """Where each column is."""
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        seen = one_line(",".join(header), 80) or "nothing"
+        raise ValueError(f"the header is {seen}, without {','.join(missing)}; wanted {','.join(COLUMNS)}")
+    return [header.index(name) for name in COLUMNS]
+
+
+def _parse(row: list[str], places: list[int]) -> tuple[int, list[float], str]:
+    if len(row) <= max(places):
+        raise ValueError(f"the row has {len(row)} of {len(places)} values; the file is cut off")
+    cells = [row[place] for place in places]
+    try:
+        frame, values, state = int(cells[0][:30]), [float(cell) for cell in cells[1:-1]], cells[-1]
+    except ValueError as error:
+        raise ValueError(f"{one_line(','.join(cells), 80)} is not a row of numbers and a state") from error
+    if not 0 <= frame < 2**53:
+        raise ValueError(f"frame {frame} is no frame number; they count from 0")
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError("a number is not finite")
+    if values[3] < 0 or values[4] < 0:
+        raise ValueError(f"the box has a negative size, {values[3]:g}x{values[4]:g}")
+    if state not in _STATES:
+        raise ValueError(f"the state is {shown(state)}; known: {', '.join(sorted(_STATES))}")
+    return frame, values, state

@@ -20,9 +20,8 @@ from siamtrack.boxes import clip_box
 from siamtrack.config import load_yaml
 from siamtrack.errors import ConfigError, DataError, shown
 from siamtrack.labels.files import check_free, safe_name, write_file
-from siamtrack.labels.footage import frame_names, frame_size
+from siamtrack.labels.footage import FrameNames, frame_size, write_per_frame
 from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, choose, class_numbers
-from siamtrack.labels.per_frame import write_per_frame
 from siamtrack.labels.tracks import VideoTracks
 
 DATA = "data.yaml"
@@ -31,23 +30,15 @@ _MEND = "give --out a folder without it, or one that export-labels wrote"
 
 
 def write_yolo(video: VideoTracks, path: str | Path, options: LabelOptions = DEFAULTS) -> int:
-    """Add a video's tracks to a YOLO data set.
-
-    Args:
-        video: its tracks; label files lie in a folder of its name. path: the data set's folder; with `force`, label files of
-            that video that an earlier export left are removed. options: what is exported.
-
-    Returns:
-        How many boxes were written.
+    """Add a video's tracks to the YOLO data set in the folder `path`, under the video's name; see `siamtrack.labels`.
 
     Raises:
-        DataError: the frame size is unknown, or data.yaml is there and is another's.
-        OutputError: label files of the video exist, or cannot be written.
+        DataError: data.yaml is there, and is another's.
     """
     root = Path(path)
     folder = root / "labels" / safe_name(video.name)
     width, height = frame_size(video)
-    check_free(frame_names(video, options.suffix).there(folder, "txt"), options.force)
+    check_free(FrameNames(video, options.suffix).there(folder, "txt"), options.force)
     classes = _add_classes(root / DATA, list(class_numbers(choose(video, options), first=0)))
 
     def text_of(_: str, boxes: list[tuple[Chosen, int]]) -> tuple[str, int]:

@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 import siamtrack
 from siamtrack.cli.labels import export_labels
 from siamtrack.errors import DataError, OutputError, SiamtrackError
-from siamtrack.labels import FORMS, LabelOptions, export, load_tracks
+from siamtrack.labels import FORMS, LabelOptions, export, footage, load_tracks
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.run import run
-from siamtrack.video.source import open_source
+from siamtrack.video.source import Source, open_again, open_source
 
 app = typer.Typer(rich_markup_mode=None)
 app.command()(export_labels)
@@ -47,6 +47,20 @@ def tracked(tracker: Tracker, clip: Path, tmp_path_factory: pytest.TempPathFacto
         with open_source(clip) as frames:
             run(tracker, frames, out / name, siamtrack.Box(*box), start, stop=15)
     return out
+
+
+def test_a_video_is_opened_once_for_what_it_says_and_once_for_its_frames(
+    tracked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def open_noted(name: str) -> Source:
+        opened.append(name)
+        return open_again(name)
+
+    monkeypatch.setattr(footage, "open_again", open_noted)
+    export(load_tracks(tracked), "yolo", tmp_path, LabelOptions(frames=True))
+    assert len(opened) == 2
 
 
 def test_a_real_run_in_every_form(tracked: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from siamtrack.labels.label_forms import export
 from siamtrack.labels.label_selection import TARGET, LabelOptions
-from siamtrack.labels.results_folder import load_tracks
+from siamtrack.labels.tracks import load_tracks
 from siamtrack.system import open_text
 from siamtrack.video.results import PARTIAL
 

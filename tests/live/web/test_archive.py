@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from siamtrack.labels.results_folder import read_track
+from siamtrack.labels.tracks import read_track
 from siamtrack.live.web.archive import CHUNK, result_files, write_files, zip_stream
 
 FILES = ["recording-1.mp4", "target-1/boxes.csv", "target-2/boxes.csv", "target-2/boxes.txt"]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from webclient import Served, WebClient, box, closed, get, overlap
 
-from siamtrack.labels.results_folder import load_tracks
+from siamtrack.labels.tracks import load_tracks
 from siamtrack.live.web import uploads
 from siamtrack.live.web.uploads import MAX_VIDEO, Uploads
 
