@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Z = 1.959964
+"""Of a 95 % interval."""
 
-@dataclass(frozen=True)
-class OneShot:
-    """Accuracy of naming an item from a few examples of each class.
+
+class OneShot(NamedTuple):
+    """Accuracy of naming an item from one example of each class.
 
     Attributes:
         accuracy: share of episodes named rightly. interval: Wilson's 95 % interval of it, over episodes.
-        episodes: how many were drawn. ways: classes in each. shots: examples of each class.
     """
 
     accuracy: float
     interval: tuple[float, float]
-    episodes: int
-    ways: int
-    shots: int
 
 
 def one_shot(
     distance: NDArray[Any],
     classes: ArrayLike,
     ways: int = 20,
-    shots: int = 1,
     episodes: int = 1000,
     *,
     rng: np.random.Generator,
@@ -39,9 +34,9 @@ def one_shot(
 ) -> OneShot:
     """Draw episodes, and count how often the query's own class is the nearest.
 
-    An episode draws `ways` classes, `shots` support items of each, and as query another item of one of the classes.
-    The query goes to the class of least mean distance; of k classes that tie for it one would be drawn, so that an
-    episode whose right class is among them counts 1 / k.
+    An episode draws `ways` classes, a support item of each, and as query another item of one of the classes. The query goes to
+    the class of the nearest support item; of k classes that tie for it one would be drawn, so that an episode whose right class
+    is among them counts 1 / k.
 
     With `domain`, all support items come from one domain and the query from another, as in Omniglot's protocol, where
     one hand draws the examples and another the query. The two domains are drawn uniformly from all ordered pairs
@@ -53,64 +48,46 @@ def one_shot(
     Args:
         distance: (n, n), row: query, column: support; without NaN. The diagonal is never used.
         classes: (n,) int. domain: (n,) int, for example the font of a glyph.
-        ways: at least 2. shots, episodes: at least 1.
+        ways: classes of an episode. episodes: how many.
         rng: what the episodes are drawn with.
 
     Raises:
-        ValueError: other shapes, NaN, numbers out of range, `domain` with more than one shot, fewer than `ways`
-            classes with `shots` + 1 items, or no two domains that share `ways` classes.
+        ValueError: fewer than `ways` classes with two items, or no two domains that share `ways` classes.
     """
-    labels = np.asarray(classes)
-    if labels.ndim != 1 or distance.shape != (len(labels), len(labels)):
-        raise ValueError(
-            f"distances {distance.shape} and classes {labels.shape} do not fit: n items need (n, n) distances and (n,) classes"
-        )
-    if ways < 2 or shots < 1 or episodes < 1:
-        raise ValueError(f"ways {ways}, shots {shots}, episodes {episodes}: at least 2, 1 and 1 are needed")
-    if distance.size and np.isnan(distance.min()):
-        raise ValueError(f"{int(np.isnan(distance).sum())} distances are NaN; each must be a number, the diagonal's too")
-    _, labels = np.unique(labels, return_inverse=True)
-    labels = labels.reshape(-1)
+    labels = np.unique(np.asarray(classes), return_inverse=True)[1].reshape(-1)
     if domain is None:
-        support, query, right = _episodes(labels, ways, shots, episodes, rng)
+        support, query, right = _episodes(labels, ways, episodes, rng)
     else:
-        if shots != 1:
-            raise ValueError(f"{shots} shots with domains: the protocol is defined for 1; leave domain out or give shots=1")
         support, query, right = _episodes_across(labels, np.asarray(domain), ways, episodes, rng)
-    found = distance[query[:, None, None], support].mean(axis=2, dtype=np.float64)
+    found = distance[query[:, None], support]
     tied = found == found.min(axis=1, keepdims=True)
     hits = float((tied[np.arange(episodes), right] / tied.sum(axis=1)).sum())
     # Parts of hits vary less than whole ones, so with ties the interval is rather too wide than too narrow.
-    return OneShot(hits / episodes, _wilson(hits, episodes, 0.95), episodes, ways, shots)
+    return OneShot(hits / episodes, wilson_interval(hits, episodes))
 
 
 Drawn = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
-"""Of E episodes: (E, ways, shots) support items, (E,) query items, (E,) place of the right class among the ways."""
+"""Of E episodes: (E, ways) support items, (E,) query items, (E,) place of the right class among the ways."""
 
 
-def _episodes(labels: NDArray[np.int64], ways: int, shots: int, episodes: int, rng: np.random.Generator) -> Drawn:
-    order, start, size = _groups(labels, int(labels.max(initial=-1)) + 1)
-    # Every class may be asked for, so every one needs an item more than its shots.
-    usable = np.flatnonzero(size > shots)
+def _episodes(labels: NDArray[np.int64], ways: int, episodes: int, rng: np.random.Generator) -> Drawn:
+    order, start, size = _groups(labels, int(labels.max()) + 1)
+    # Every class may be asked for, so every one needs an item more than its example.
+    usable = np.flatnonzero(size > 1)
     if len(usable) < ways:
-        raise ValueError(
-            f"{len(usable)} of {len(size)} classes have {shots + 1} items or more, {ways} ways need {ways} such classes; "
-            "give more items, fewer ways or fewer shots"
-        )
+        raise ValueError(f"{len(usable)} of {len(size)} classes have 2 items or more, {ways} ways need {ways} such classes")
     chosen = usable[_draw(rng, np.full(episodes, len(usable)), ways)]
-    picked = _draw(rng, size[chosen].reshape(-1), shots + 1).reshape(episodes, ways, shots + 1)
+    picked = _draw(rng, size[chosen].reshape(-1), 2).reshape(episodes, ways, 2)
     items = order[start[chosen][:, :, None] + picked]
     right = rng.integers(ways, size=episodes)
-    return items[:, :, 1:], items[np.arange(episodes), right, 0], right
+    return items[:, :, 1], items[np.arange(episodes), right, 0], right
 
 
 def _episodes_across(
     labels: NDArray[np.int64], domain: NDArray[Any], ways: int, episodes: int, rng: np.random.Generator
 ) -> Drawn:
-    if domain.shape != labels.shape:
-        raise ValueError(f"{domain.shape} domains of {labels.shape} items; there must be one an item")
     names, places = np.unique(domain, return_inverse=True)
-    kinds = int(labels.max(initial=-1)) + 1
+    kinds = int(labels.max()) + 1
     order, start, size = _groups(places.reshape(-1) * kinds + labels, len(names) * kinds)
     start, size = start.reshape(len(names), kinds), size.reshape(len(names), kinds)
     usable = np.flatnonzero((size > 0).sum(axis=1) >= ways)  # leaves few, of however many domains
@@ -119,10 +96,7 @@ def _episodes_across(
     np.fill_diagonal(shared, 0)
     pairs = np.argwhere(shared >= ways)
     if not len(pairs):
-        raise ValueError(
-            f"no two of {len(names)} domains share {ways} classes ({len(usable)} have so many at all); "
-            "give fewer ways or more items of the domains"
-        )
+        raise ValueError(f"no two of {len(names)} domains share {ways} classes ({len(usable)} have so many at all)")
     drawn = pairs[rng.integers(len(pairs), size=episodes)]
     ranks = _draw(rng, shared[drawn[:, 0], drawn[:, 1]], ways)
     chosen = np.stack([np.flatnonzero(present[a] & present[b])[rank] for (a, b), rank in zip(drawn, ranks, strict=True)])
@@ -133,7 +107,7 @@ def _episodes_across(
     right = rng.integers(ways, size=episodes)
     support = item(usable[drawn[:, :1]], chosen)
     query = item(usable[drawn[:, 1]], chosen[np.arange(episodes), right])
-    return support[:, :, None], query, right
+    return support, query, right
 
 
 def _groups(labels: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -153,30 +127,10 @@ def _draw(rng: np.random.Generator, sizes: NDArray[np.int64], count: int) -> NDA
     return rng.permuted(picked, axis=1)
 
 
-def wilson_interval(hits: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a share, without continuity correction; it stays within 0..1.
-
-    Args:
-        hits: how many of `count` independent trials succeeded.
-        confidence: share of such intervals that hold the true share, about; between 0 and 1.
-
-    Raises:
-        ValueError: no trials, hits out of 0..count, or a confidence out of range.
-    """
-    if count < 1 or not 0 <= hits <= count:
-        raise ValueError(f"{hits} hits of {count} trials: at least one trial is needed, and from 0 to {count} hits")
-    return _wilson(hits, count, confidence)
-
-
-def _wilson(hits: float, count: int, confidence: float) -> tuple[float, float]:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence {confidence:g} must lie between 0 and 1; 0.95 is usual")
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share = hits / count
-    middle = share + z**2 / (2 * count)
-    half = z * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    scale = 1 + z**2 / count
+def wilson_interval(hits: float, count: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of `hits` in `count` independent trials, without continuity correction."""
+    share, scale = hits / count, 1 + Z**2 / count
+    middle = share + Z**2 / (2 * count)
+    half = Z * math.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2))
     # At the ends the formula gives 0 and 1 but for rounding.
-    low = 0.0 if hits <= 0 else max(0.0, (middle - half) / scale)
-    high = 1.0 if hits >= count else min(1.0, (middle + half) / scale)
-    return low, high
+    return (max(0.0, (middle - half) / scale) if hits else 0.0), (min(1.0, (middle + half) / scale) if hits < count else 1.0)

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from episodes import OneShot, one_shot
 from numpy.typing import NDArray
-from one_shot_chart import write_report
+from one_shot_chart import draw
 from rich.console import Console
 from rich.table import Table
 
@@ -95,7 +95,8 @@ def main() -> None:
             rows[name] = scores(net.similarity.distance_matrix, vectors, parts, args)
             print(line(name, rows[name]), flush=True)
     Console(width=120).print(table(rows, args))
-    write_report(args.out / "report.png", rows, f"{args.ways}-way one-shot, {len(parts.test.names)} classes never trained on")
+    title = f"{args.ways}-way one-shot, {len(parts.test.names)} classes never trained on"
+    replace_file(args.out / "report.png", draw(rows, args.ways, title))
     replace_file(args.out / "scores.json", json.dumps({name: plain(row) for name, row in rows.items()}, indent=1).encode())
 
 
@@ -139,7 +140,7 @@ def scores(
     """Episodes and pairs, the same ones for every row of the table."""
     distance = torch.cat([matrix(block, vectors) for block in vectors.split(256)]).double().numpy()
     rng = np.random.default_rng(0)
-    shot = one_shot(distance, parts.test.classes, args.ways, 1, args.episodes, rng=rng, domain=parts.fonts)
+    shot = one_shot(distance, parts.test.classes, args.ways, args.episodes, rng=rng, domain=parts.fonts)
     first, second, same = sample_pairs(parts.test.classes, 20_000, rng)
     return Scores(roc(distance[first, second], same), shot)
 
