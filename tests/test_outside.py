@@ -49,7 +49,7 @@ ALLOWED = {
     "siamtrack.eval.report_page": {".read_text": 1},
     "siamtrack.whole.folder": {".read_text": 1},
     "siamtrack.live.web.app": {".read_bytes": 1},
-    "siamtrack.train.efficientnet": {"torch.load": 1},
+    "siamtrack.train.tracker_task": {"torch.load": 1},
     # What this process, or another one of the same run, has just written.
     "siamtrack.backends.exported": {".read_bytes": 1},
     "siamtrack.lock": {"json.loads": 1},

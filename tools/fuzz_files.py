@@ -170,22 +170,10 @@ def malform(path: Path, rng: random.Random) -> None:
 
 def _bytes(data: bytes, rng: random.Random) -> bytes:
     at, length = rng.randrange(len(data) + 1), rng.choice([1, 1, 2, 8, 100])
-    noise = bytes(rng.randrange(256) for _ in range(length))
-    return rng.choice(
-        [
-            *(
-                data[:at],
-                data[at:],
-                data[:at] + noise + data[at + length :],
-                data[:at] + noise + data[at:],
-                b"",
-                noise,
-                data * 2,
-            ),
-            *(data[:at] + bytes(length) + data[at + length :], data.replace(b"\n", b"\r"), b"\xff\xfe" + data),
-            data[:at] + b"[" * 20000,
-        ]
-    )
+    noise, head, tail = bytes(rng.randrange(256) for _ in range(length)), data[:at], data[at + length :]
+    changed = [head, data[at:], head + noise + tail, head + noise + data[at:], b"", noise, data * 2]
+    changed += [head + bytes(length) + tail, data.replace(b"\n", b"\r"), b"\xff\xfe" + data, head + b"[" * 20000]
+    return rng.choice(changed)
 
 
 def _cells(data: bytes, rng: random.Random) -> bytes:
@@ -203,13 +191,9 @@ def _changed(value: Any, rng: random.Random) -> Any:
         key = rng.choice(list(value))
         rest = {other: item for other, item in value.items() if other != key}
         what = rng.random()
-        return (
-            rest
-            if what < 0.15
-            else {**rest, rng.choice(TEXTS): value[key]}
-            if what < 0.25
-            else {**value, key: _changed(value[key], rng)}
-        )
+        if what < 0.15:
+            return rest
+        return {**rest, rng.choice(TEXTS): value[key]} if what < 0.25 else {**value, key: _changed(value[key], rng)}
     if isinstance(value, list) and value and rng.random() < 0.8:
         at = rng.randrange(len(value))
         return [*value[:at], _changed(value[at], rng), *value[at + 1 :]]

@@ -83,16 +83,8 @@ def spoiled(command: str, good: list[str], out: Path, work: Path, rng: random.Ra
     found: Any = typer.main.get_command(app)
     for word in command.split():
         found = found.commands[word]
-    places = [
-        "/dev/null",
-        "/",
-        "/proc/self/mem",
-        str(work / "pipe"),
-        str(work / "jobs.csv"),
-        str(work / "run"),
-        "/dev/full",
-        str(work),
-    ]
+    made = [str(work / name) for name in ("pipe", "jobs.csv", "run")]
+    places = ["/dev/null", "/", "/proc/self/mem", *made, "/dev/full", str(work)]
     arguments = list(good)
     options = [option for option in found.params if option.opts[0].startswith("-")]
     if any("--out" in option.opts for option in options) and command != "doctor":

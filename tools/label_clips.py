@@ -35,7 +35,7 @@ from rich.progress import Progress
 from siamtrack.boxes import Box, iou, parse_box
 from siamtrack.data.sequence_folders import VIDEO_SUFFIXES
 from siamtrack.errors import DataError, OutputError
-from siamtrack.eval.named import tracker_by_name
+from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import BoxTracker
 from siamtrack.frames import Image
 from siamtrack.system import write_whole
@@ -70,7 +70,7 @@ def main() -> int:
     if args.box is not None and len(clips) > 1:
         parser.error(f"--box is for one video, and {args.clips} holds {len(clips)}; write NAME.txt for each")
 
-    trackers = [tracker_by_name(name, args.set, args.nano_dir) for name in args.tracker]
+    trackers = [TrackerSpec(name, tuple(args.set), args.nano_dir).make() for name in args.tracker]
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
     kept = frames = failed = 0

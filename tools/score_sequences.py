@@ -19,7 +19,7 @@ from rich.progress import track
 
 from siamtrack.data.layout import find_sequences
 from siamtrack.eval.evaluate import SequenceRun, pool_runs, run_together, subset
-from siamtrack.eval.named import tracker_by_name
+from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.runner import computing_with
 from siamtrack.system import write_whole
 
@@ -39,7 +39,8 @@ def main() -> None:
     args = parser.parse_args()
 
     with computing_with(args.threads):
-        trackers = {name: tracker_by_name(name, args.set, args.nano_dir, redetect=args.redetect) for name in args.trackers}
+        specs = [TrackerSpec(name, tuple(args.set), args.nano_dir, redetect=args.redetect) for name in args.trackers]
+        trackers = {spec.name: spec.make() for spec in specs}
         sequences = subset(find_sequences(args.root), filter(None, args.only.split(",")))
         runs: dict[str, list[SequenceRun]] = {name: [] for name in trackers}
         for sequence in track(sequences, "sequences"):

@@ -34,7 +34,7 @@ from rich.table import Table
 from siamtrack.boxes import Box
 from siamtrack.data.layout import find_sequences
 from siamtrack.eval.evaluate import MIN_FRAMES, STARTS, many_starts, subset
-from siamtrack.eval.named import is_ours, tracker_by_name
+from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import BoxTracker, box_of
 from siamtrack.eval.runner import shared
 from siamtrack.eval.scores import bootstrap_gain, overlaps
@@ -111,7 +111,7 @@ def kept_file(args: argparse.Namespace, label: str, root: Path) -> Path | None:
     if args.keep is None:
         return None
     args.keep.mkdir(parents=True, exist_ok=True)
-    weights = load_weights(label.split(",")[0]).sha256 if is_ours(label) else ""
+    weights = load_weights(label.split(",")[0]).sha256 if TrackerSpec(label).is_ours else ""
     how = f"{label.partition(',')[2]} {weights} {args.starts} {args.jitter}{' redetect' if args.redetect else ''}"
     key = hashlib.sha256(how.encode()).hexdigest()[:10]
     name = Path(label.split(",")[0]).stem.replace(":", "-")
@@ -140,7 +140,7 @@ def follow_all(
     tries = list(many_starts(boxes, jitter, starts))
     found = {}
     for label in trackers if tries else ():
-        tracker = tracker_by_name(label, (), onnx_dir, redetect=redetect)
+        tracker = TrackerSpec(label, (), onnx_dir, redetect=redetect).make()
         found[label] = np.concatenate([follow(tracker, frames, boxes, order, first) for order, first in tries])
     return found
 

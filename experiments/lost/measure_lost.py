@@ -39,9 +39,9 @@ from rich.table import Table
 
 from siamtrack.boxes import iou
 from siamtrack.data.layout import find_sequences
-from siamtrack.eval.named import tracker_by_name
+from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import box_of
-from siamtrack.eval.runner import TrackerSpec, shared
+from siamtrack.eval.runner import shared
 from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.result import State
 
@@ -145,7 +145,7 @@ def main() -> None:
 
 def fingerprint(tracker: str, onnx_dir: str | None) -> str:
     """A hash of a tracker's weights and settings, by which kept runs are told from those of another."""
-    identity = TrackerSpec(tracker, onnx_dir=onnx_dir, device="auto").identity()
+    identity = TrackerSpec(tracker, onnx_dir=onnx_dir).identity()
     return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -163,7 +163,7 @@ def run_sequence(root: Path, name: str, seed: int, trackers: Sequence[str], onnx
         return []
     sequences = {one.name: one for one in find_sequences(root)}
     sequence = sequences[name]
-    made = {one: tracker_by_name(one, onnx_dir=onnx_dir) for one in trackers}
+    made = {one: TrackerSpec(one, onnx_dir=onnx_dir).make() for one in trackers}
     found = run_clip(made, name, "plain", sequence.frames(), sequence.boxes_xywh, None)
     for clip in make_clips(sequence, sequences.values(), seed):
         found += run_clip(made, clip.name, clip.kind, clip.frames, clip.boxes, _ends(clip))

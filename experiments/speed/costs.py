@@ -18,7 +18,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from siamtrack.eval.named import our_tracker
+from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed import Contender, Figures, figures, run_round
 from siamtrack.eval.speed_clip import Clip, RenderedClip, render_clip
@@ -162,7 +162,7 @@ def main() -> None:
         args.targets, args.sizes = [1, 2, 4, 8, 16, 32, 64], list(SIZES)
     with computing_with(args.threads):
         for name in args.models:
-            tracker, _ = our_tracker(name, device=args.device)
+            tracker, _ = TrackerSpec(name, device=args.device).ours()
             contender = Contender(name, tracker)
             if args.targets:
                 clip = render_clip(targets=max(args.targets))

@@ -20,7 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from siamtrack.eval.named import our_tracker
+from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed import WARM_UP_FRAMES
 from siamtrack.eval.speed_clip import Clip, render_clip
@@ -100,7 +100,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     with computing_with(args.threads) as threads:
-        found = [profile(our_tracker(name, device=args.device)[0], render_clip(), args.frames) for name in args.models]
+        trackers = [TrackerSpec(name, device=args.device).ours()[0] for name in args.models]
+        found = [profile(tracker, render_clip(), args.frames) for tracker in trackers]
     table = Table("us (share)", *args.models, title=f"Where a frame goes; {threads} threads")
     for step in found[0]:
         table.add_row(step, *(f"{one[step]:.0f} ({one[step] / sum(one.values()):.1%})" for one in found))

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from siamtrack.eval.named import our_tracker
+from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed import Contender, run_round
 from siamtrack.eval.speed_clip import render_clip
@@ -226,7 +226,7 @@ def main() -> None:
     clip, found = render_clip(), []
     with computing_with(args.threads) as threads:
         for name in args.models:
-            tracker, weights = our_tracker(name, device=args.device)
+            tracker, weights = TrackerSpec(name, device=args.device).ours()
             contender = Contender(name, tracker)
             run_round(contender, clip, 20)
             network = run_round(contender, clip, args.frames)[0].network

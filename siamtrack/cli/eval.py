@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from siamtrack.data.benchmarks import Benchmark
     from siamtrack.eval.evaluation import Evaluation
-    from siamtrack.eval.runner import TrackerSpec
+    from siamtrack.eval.named import TrackerSpec
 
 
 def evaluate(
@@ -77,14 +77,14 @@ def evaluate(
 
     from siamtrack.data.benchmarks import open_benchmark
     from siamtrack.eval.evaluation import score, trackers_of
-    from siamtrack.eval.runner import TrackerSpec, run_benchmark, usual_jobs
+    from siamtrack.eval.named import TrackerSpec
+    from siamtrack.eval.runner import run_benchmark, usual_jobs
 
     data = open_benchmark(benchmark, place, subset, list(filter(None, only.split(","))))
-    onnx = str(onnx_dir) if onnx_dir else None
     names = dict.fromkeys(tracker or [DEFAULT_MODEL])
     # Read before the run: hours of it must not end in a wrong path.
     other = score(data, trackers_of(compare), compare, {"folder": compare.name}) if compare is not None else None
-    specs = [TrackerSpec(name, (), onnx, device, precision, threads, backend, redetect) for name in names]
+    specs = [TrackerSpec(name, (), onnx_dir, device, precision, backend, redetect, threads) for name in names]
     frames, runs = sum(len(video.boxes_xywh) for video in data.sequences), len(specs) * len(data.sequences)
     count = iter(range(1, runs + 1))
     with Bar("starting", len(specs) * frames) as bar:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,62 +17,12 @@ from siamtrack.data.benchmarks import Benchmark
 from siamtrack.data.sequence import Sequence as Video
 from siamtrack.errors import OutputError, SiamtrackError
 from siamtrack.eval.evaluate import run_sequence
-from siamtrack.eval.named import is_ours, our_tracker, tracker_by_name
+from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import BoxTracker
 from siamtrack.eval.store import ResultStore
 from siamtrack.system import leave_with_parent, limit_threads, network_threads, usable_cores
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class TrackerSpec:
-    """How every process makes a tracker.
-
-    Attributes:
-        name: as for `tracker_by_name`.
-        settings: `KEY=VALUE` constants. onnx_dir: folder of the peers' ONNX files, as for `tracker_by_name`.
-        device, precision, backend: as for `siamtrack.load`. redetect: as for `tracker_by_name`; off, as benchmarks mean it.
-        threads: of network and OpenCV in each process. Sums in another order round differently, and a track can turn
-            on that: the number belongs to the result.
-    """
-
-    name: str
-    settings: tuple[str, ...] = ()
-    onnx_dir: str | None = None
-    device: str = "cpu"
-    precision: str = "auto"
-    threads: int = 1
-    backend: str = "auto"
-    redetect: bool = False
-
-    def make(self) -> BoxTracker:
-        """The tracker.
-
-        Raises:
-            SiamtrackError, FileNotFoundError: as `tracker_by_name` raises them.
-        """
-        place = (self.device, self.precision, self.backend, self.redetect)
-        return tracker_by_name(self.name, self.settings, self.onnx_dir, *place)
-
-    def identity(self) -> dict[str, Any]:
-        """What two runs must share for their results to belong together.
-
-        Raises:
-            SiamtrackError, FileNotFoundError: the tracker cannot be had, as `make` says it.
-        """
-        found: dict[str, Any] = {"tracker": self.name, "threads": self.threads}
-        if is_ours(self.name):
-            place = (self.device, self.precision, self.backend, self.redetect)
-            tracker, weights = our_tracker(self.name, self.settings, *place)
-            found["weights_sha256"] = weights.sha256
-            found["settings"] = asdict(tracker.config)
-            found["device"], found["precision"] = tracker.backend.device.partition(":")[0], tracker.backend.precision
-            found["backend"] = tracker.backend.name
-        elif self.name != "identity":
-            self.make()  # it may be missing from this OpenCV
-            found["opencv"] = cv2.__version__
-        return found
 
 
 Progress = Callable[[str, str, int, bool], None]

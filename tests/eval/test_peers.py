@@ -11,7 +11,7 @@ from rendered import rendered_frame
 from siamtrack.boxes import Box, iou
 from siamtrack.errors import SiamtrackError
 from siamtrack.eval import peers
-from siamtrack.eval.named import tracker_by_name
+from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import OnnxTracker, PeerMaps, PeerNetwork, stretched_crop
 
 PEERS = Path(__file__).parents[3] / "shared/peers"
@@ -86,15 +86,15 @@ def test_a_stretched_crop_keeps_its_middle_and_its_sides() -> None:
 
 def test_unknown_peers_and_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(SiamtrackError, match="did you mean 'nanotrackv3'"):
-        tracker_by_name("onnx:nanotrack3")
+        TrackerSpec("onnx:nanotrack3").make()
     with pytest.raises(SiamtrackError, match=r"backbone\.onnx not found; NanoTrackV3 needs"):
-        tracker_by_name("onnx:nanotrackv3", onnx_dir=tmp_path)
+        TrackerSpec("onnx:nanotrackv3", onnx_dir=tmp_path).make()
 
 
 @pytest.mark.skipif(not PEERS.is_dir(), reason="the peers' ONNX files are not part of the repository")
 @pytest.mark.parametrize("name", ["onnx:nanotrackv2", "onnx:nanotrackv3", "onnx:fear_xs", "cv2:nano"])
 def test_the_real_peers_follow_the_target(name: str) -> None:
-    tracker = tracker_by_name(name, onnx_dir=PEERS)
+    tracker = TrackerSpec(name, onnx_dir=PEERS).make()
     frame, box = rendered_frame(0)
     tracker.init(frame, box)
     overlaps = []

@@ -19,11 +19,12 @@ from rendered import rendered_frame
 from siamtrack.data.benchmarks import open_benchmark
 from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.eval.evaluation import score, trackers_of
-from siamtrack.eval.runner import TrackerSpec, run_benchmark
+from siamtrack.eval.named import TrackerSpec
+from siamtrack.eval.runner import run_benchmark
 from siamtrack.eval.store import ResultStore
 
 NAMES = tuple(f"GOT-10k_Val_{k:06d}" for k in range(1, 5))
-SIAMFC = TrackerSpec("siamfc", device="cpu", precision="float32")
+SIAMFC = TrackerSpec("siamfc", device="cpu", precision="float32", redetect=False)
 IDENTITY = TrackerSpec("identity")
 
 

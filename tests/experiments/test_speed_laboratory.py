@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from siamtrack.boxes import Box
-from siamtrack.eval.named import our_tracker
+from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import IdentityTracker
 from siamtrack.eval.speed import Contender, Entry
 from siamtrack.eval.speed_clip import RenderedClip, render_clip
@@ -51,7 +51,7 @@ def test_the_plain_recipe_finds_what_the_paper_s_form_finds(plain_recipe: Module
     plain = plain_recipe.make(Entry("plain", "auto", False, "plain"), "cpu")
     assert plain.backend is not None
     assert (plain.backend.name, plain.backend.precision) == ("plain", "float32")
-    reference, _ = our_tracker("siamfc", ["scale_search=search", "scale_count=3"], "cpu", "float32", "torch")
+    reference, _ = TrackerSpec("siamfc,scale_search=search,scale_count=3", (), None, "cpu", "float32", "torch").ours()
     images = list(rendered.read(4))
     for one in (plain.tracker, reference):
         one.init(images[0], rendered.box)
@@ -160,7 +160,7 @@ def test_a_step_leaves_out_the_steps_inside_it(import_tool: Import, monkeypatch:
 @pytest.mark.parametrize("name", ["siamfc", "siamfc-lite"])
 def test_every_step_of_a_frame_has_its_time(name: str, rendered: RenderedClip, import_tool: Import) -> None:
     tool = import_tool("experiments/speed/frame_profile")
-    tracker, _ = our_tracker(name, (), "cpu", "float32")
+    tracker, _ = TrackerSpec(name, (), None, "cpu", "float32").ours()
     found = tool.profile(tracker, rendered, 4)
     assert list(found) == [*tool.STEPS, "everything else"]
     assert all(found[step] > 0 for step in tool.STEPS)

@@ -36,7 +36,7 @@ def call(tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int
     """Runs the tool in this process with a teacher that stays; `teacher` puts another in its place."""
 
     def run(*arguments: object, teacher: object = None) -> int:
-        monkeypatch.setattr(tool, "tracker_by_name", lambda *_: teacher or Staying())
+        monkeypatch.setattr(tool.TrackerSpec, "make", lambda _: teacher or Staying())
         monkeypatch.setattr(sys, "argv", ["label_clips.py", *map(str, arguments)])
         return int(tool.main())
 

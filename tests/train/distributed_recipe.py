@@ -6,7 +6,7 @@ from siamtrack.train.recipe import Recipe, SourceConfig
 RECIPE = Recipe(
     sources=(SourceConfig("videos", 2), SourceConfig("stills", 1)),
     model="siamfc-box",
-    steps=6,
+    steps=4,
     epoch_steps=2,
     batch_size=8,
     search_size=159,

@@ -12,14 +12,14 @@ from efficientnet_lite_pytorch import EfficientNet
 
 from siamtrack.errors import SiamtrackError
 from siamtrack.model.lite import LiteNet
-from siamtrack.train.efficientnet import NAME, start_from_lite0
+from siamtrack.train.tracker_task import LITE0, start_from_lite0
 
 
 @torch.inference_mode()
 def test_its_third_stage_sees_what_the_packages_own_network_sees() -> None:
     backbone = LiteNet().eval()
     start_from_lite0(backbone)
-    theirs = EfficientNet.from_name(NAME).eval()
+    theirs = EfficientNet.from_name(LITE0).eval()
     theirs.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
     torch.manual_seed(0)
     # Smooth, as pictures are; away from the edges, where theirs pads and ours does not.
