@@ -1,4 +1,4 @@
-// A video file of this device: opened or dropped, sent, gone through on its timeline, and its targets named.
+// A video file of this device: opened or dropped, sent, gone through on its timeline.
 
 import { Timeline } from "./live-timeline.js";
 import { sendVideo, takeSample } from "./live-upload.js";
@@ -26,8 +26,6 @@ export class FilmDesk {
       const [file] = event.dataTransfer.files;
       if (file && this.server.films) this.open(file);
     };
-    byId("rename-close").onclick = () => byId("rename").close();
-    byId("rename-to").onkeydown = (event) => event.key === "Enter" && byId("rename-do").click();
   }
 
   /** What can be done to have a video file, for `cover`. */
@@ -70,14 +68,5 @@ export class FilmDesk {
       "place-next": () => timeline.next(1) || say("There is no place behind this one."),
     };
     return Object.fromEntries(Object.entries(acts).map(([id, act]) => [id, () => active() && act()]));
-  }
-
-  askName(name) {
-    byId("rename-to").value = /^target-\d+$/.test(name) ? "" : name;
-    byId("rename-do").onclick = () => {
-      this.link.send("rename", { name, to: byId("rename-to").value });
-      byId("rename").close();
-    };
-    byId("rename").showModal();
   }
 }

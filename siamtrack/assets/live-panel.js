@@ -6,13 +6,12 @@ import { byId } from "./live-words.js";
 const RECENT_MS = 2000;
 const FIGURES_MS = 300; // figures that change faster cannot be read
 
-/** The list of targets. `on` is told: select(name), again(name), rename(name), remove(name). */
+/** The list of targets. `on` is told: select(name), again(name), remove(name), and rename(name) if names can be given. */
 export class TargetList {
   constructor(on) {
     this.on = on;
     this.rows = new Map();
     this.list = byId("targets");
-    this.named = false; // whether targets have names here
   }
 
   /** Show these targets. Rows stay where they are, so that focus and pointer keep their button. */
@@ -27,6 +26,7 @@ export class TargetList {
     for (const target of targets) {
       const row = this.rows.get(target.name) ?? this.#add(target);
       row.item.dataset.state = target.state;
+      row.item.style.setProperty("--mine", colourOf(target));
       row.item.setAttribute("aria-current", String(target.name === selected));
       row.pick.setAttribute("aria-pressed", String(target.name === selected));
       if (row.state.textContent !== target.state) row.state.textContent = target.state;
@@ -36,9 +36,8 @@ export class TargetList {
   }
 
   #add(target) {
-    const { name, number } = target;
+    const { name } = target;
     const item = make("li", "target");
-    item.style.setProperty("--mine", colourOf(number));
     item.dataset.name = name;
     const pick = make("button", "pick");
     const [label, state, score] = [make("span", "name"), make("span", "state"), make("span", "score")];
@@ -47,7 +46,7 @@ export class TargetList {
     pick.onclick = () => this.on.select(name);
     const buttons = make("div", "row");
     const acts = [["Draw again", this.on.again], ["Remove", this.on.remove]];
-    if (this.named) acts.splice(1, 0, ["Rename", this.on.rename]);
+    if (this.on.rename) acts.splice(1, 0, ["Name", this.on.rename]);
     for (const [words, does] of acts) {
       const button = make("button", "");
       button.textContent = words;

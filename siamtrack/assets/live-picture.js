@@ -2,11 +2,13 @@
 
 /** Okabe and Ito's colours, as the window and the recordings have them. */
 export const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"];
+export const COLOURS = ["blue", "orange", "green", "purple", "sky", "vermilion", "yellow"];
 const DARK_INK = new Set(["#E69F00", "#CC79A7", "#56B4E9", "#F0E442"]);
 // Length of a dash and of the gap behind it, in widths of half a line, as in the recordings.
 const DASHES = { TRACKING: [], UNCERTAIN: [6, 8], LOST: [0.5, 9] };
 
-export const colourOf = (number) => PALETTE[(number - 1) % PALETTE.length];
+/** Of a target, or of what is drawn for it: its number's, until somebody gives it another one's. */
+export const colourOf = ({ color, number }) => PALETTE[((color || number) - 1) % PALETTE.length];
 /** What a target is called: by its number until somebody gives it a name. */
 export const titleOf = ({ name, number }) => (/^target-\d+$/.test(name) ? `Target ${number}` : name);
 
@@ -45,7 +47,7 @@ export class Picture {
     for (const target of targets) this.#trail(target, scale, unit);
     for (const target of targets) {
       const line = (target.name === this.selected ? 3.5 : 2) * unit;
-      this.#box(target.box, colourOf(target.number), DASHES[target.state], line, scale, unit);
+      this.#box(target.box, colourOf(target), DASHES[target.state], line, scale, unit);
     }
     const taken = []; // by labels; after all boxes: a label must stay readable
     for (const target of targets) this.#label(target, scale, unit, taken);
@@ -91,10 +93,11 @@ export class Picture {
     this.draw();
   }
 
-  #trail({ trail, number }, scale, unit) {
+  #trail(target, scale, unit) {
     const { context } = this;
+    const { trail } = target;
     context.lineWidth = 1.5 * unit;
-    context.strokeStyle = colourOf(number);
+    context.strokeStyle = colourOf(target);
     context.setLineDash([]);
     const points = trail.length / 2;
     for (let i = 1; i < points; i++) {
@@ -126,7 +129,7 @@ export class Picture {
     const { box: [x, y, , h], name, number, score, state } = target;
     const title = name.startsWith("target-") ? number : titleOf(target);
     const words = `${title}  ${score.toFixed(2)}${state === "TRACKING" ? "" : `  ${state}`}`;
-    const colour = colourOf(number);
+    const colour = colourOf(target);
     context.font = `600 ${13 * unit}px system-ui, "Noto Sans", "DejaVu Sans", sans-serif`;
     const width = context.measureText(words).width + 10 * unit;
     const height = 20 * unit;

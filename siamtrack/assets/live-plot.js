@@ -9,16 +9,17 @@ const GAP_MS = 1500; // between frames further apart than this, no line: nothing
 export class Plot {
   constructor(canvas) {
     this.canvas = canvas;
-    this.lines = new Map(); // name -> {number, points: [[t, score], ...]}
+    this.lines = new Map(); // name -> {number, color, points: [[t, score], ...]}
     this.drawnAt = 0;
     new ResizeObserver(() => this.draw(performance.now())).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw(performance.now()));
   }
 
   add(targets, now) {
-    for (const { name, number, score } of targets) {
-      if (!this.lines.has(name)) this.lines.set(name, { number, points: [] });
-      this.lines.get(name).points.push([now, score]);
+    for (const { name, number, color, score } of targets) {
+      const { points } = this.lines.get(name) ?? { points: [] };
+      points.push([now, score]);
+      this.lines.set(name, { number, color, points });
     }
     for (const [name, { points }] of this.lines) {
       while (points.length && now - points[0][0] > SPAN_MS) points.shift();
@@ -83,14 +84,15 @@ export class Plot {
 
   #lines(context, lines, x, y, rim) {
     context.lineJoin = "round";
-    for (const { number, points } of lines) {
+    for (const line of lines) {
+      const { points } = line;
       context.beginPath();
       points.forEach(([t, score], i) => {
         if (i && t - points[i - 1][0] < GAP_MS) context.lineTo(x(t), y(score));
         else context.moveTo(x(t), y(score));
       });
       // Yellow on white, and dark blue on black, need a rim to be seen.
-      for (const [stroke, thick] of [[rim, 3.25], [colourOf(number), 2]]) {
+      for (const [stroke, thick] of [[rim, 3.25], [colourOf(line), 2]]) {
         context.strokeStyle = stroke;
         context.lineWidth = thick;
         context.stroke();

@@ -108,7 +108,7 @@ export class Timeline {
       context.fillRect(0, middle - 1, width, 2);
       for (const [first, last, state] of runs) {
         // As the boxes: solid, dashed and dotted, so that nobody needs to tell the colours.
-        context.strokeStyle = colourOf(number);
+        context.strokeStyle = colourOf({ number });
         context.lineWidth = state === "TRACKING" ? 6 : 3;
         context.setLineDash(state === "TRACKING" ? [] : state === "LOST" ? [1.5, 3] : [5, 3]);
         context.beginPath();

@@ -7,7 +7,7 @@ import { Flight } from "./live-flight.js";
 import { listenForControls } from "./live-keys.js";
 import { Link, about } from "./live-link.js";
 import { Figures, TargetList } from "./live-panel.js";
-import { Picture } from "./live-picture.js";
+import { COLOURS, PALETTE, Picture, colourOf } from "./live-picture.js";
 import { Plot } from "./live-plot.js";
 import { Show } from "./live-show.js";
 import { Targets } from "./live-targets.js";
@@ -41,7 +41,7 @@ const figures = new Figures();
 const list = new TargetList({
   select: (name) => targets.toggle(name),
   again: (name) => targets.drawAgain(name),
-  rename: (name) => film.askName(name),
+  rename: (name) => askName(targets.all.find((target) => target.name === name)),
   remove: (name) => targets.remove(name),
 });
 const link = new Link({ text: heard, picture: arrived, state: linkState });
@@ -97,12 +97,11 @@ function refresh() {
   byId("pause").firstElementChild.textContent = paused() ? play : "Pause";
   byId("backward").setAttribute("aria-pressed", String(status.backward));
   byId("film").hidden = !isFilm || !picture.item;
-  byId("record").hidden = isFilm;
   byId("finish").hidden = isFilm;
   byId("file-open").hidden = !isFilm || !picture.item;
   byId("mirror").setAttribute("aria-pressed", String(camera.mirror));
   byId("record").setAttribute("aria-pressed", String(status.recording));
-  byId("record").querySelector(".words").textContent = status.recording ? "Stop" : "Record";
+  byId("record").querySelector(".words").textContent = status.recording ? "Stop" : isFilm ? "Save clip" : "Record";
   byId("targets").inert = !usable;
   byId("camera-box").hidden = mode !== "camera";
   byId("camera-switch").textContent = camera.on ? "Stop camera" : "Start camera";
@@ -193,7 +192,7 @@ async function offerEarlier(name) {
   byId("earlier-get").href = href;
 }
 
-function done({ about: what, name = "", file, on }) {
+function done({ about: what, name = "", before = "", file, on }) {
   const target = targets.titleOf(name);
   const found = { file: file ? { name: file, href: `sessions/${session}/files/${file}` } : null };
   if (what === "add") {
@@ -202,10 +201,16 @@ function done({ about: what, name = "", file, on }) {
   } else if (what === "reselect") say(`${target} is followed from its new box.`);
   else if (what === "remove") say(`${target} is finished.`);
   else if (what === "finish") say("All is finished and written.", "note", { file: { href: `sessions/${session}/results.zip`, name: "results.zip" } });
-  else if (what === "rename") say(`${target} is the name now.`);
+  else if (what === "rename") {
+    if (targets.selected === before) targets.select(name);
+    say(`${target} is its name now.`);
+  }
   else if (what === "screenshot") say("The screenshot is written.", "note", found);
-  else if (what === "record" && on) say(`Recording ${file}.`);
-  else if (what === "record") say(file ? "The recording is written." : "Nothing was recorded.", "note", found);
+  else if (what === "record") {
+    const clip = mode === "film";
+    if (on) say(clip ? "The clip is being written: every frame of it, with its boxes." : `Recording ${file}.`);
+    else if (file || !clip) say(file ? `The ${clip ? "clip" : "recording"} is written.` : "Nothing was recorded.", "note", found);
+  }
   if (what === "add" || what === "reselect") targets.thaw();
   refresh();
 }
@@ -286,6 +291,8 @@ const controls = {
 };
 document.onfullscreenchange = () => byId("full").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement)));
 addEventListener("pagehide", () => targets.removeAll());
+byId("rename-close").onclick = () => byId("rename").close();
+byId("rename-to").onkeydown = (event) => event.key === "Enter" && byId("rename-do").click();
 byId("player-close").onclick = () => byId("player").close();
 byId("player").onclose = () => byId("player-video").removeAttribute("src");
 for (const button of byId("modes").children) button.onclick = () => button.dataset.mode !== mode && setMode(button.dataset.mode);
@@ -306,6 +313,28 @@ function seen() {
   refresh();
 }
 
+/** Ask for a target's name and colour. */
+function askName(target) {
+  if (!target) return;
+  const { name } = target;
+  byId("rename-to").value = /^target-\d+$/.test(name) ? "" : name;
+  const colours = COLOURS.map((title, i) => {
+    const label = Object.assign(document.createElement("label"), { title });
+    const radio = Object.assign(document.createElement("input"), { type: "radio", name: "colour", value: i + 1, ariaLabel: title });
+    radio.checked = PALETTE[i] === colourOf(target);
+    label.style.setProperty("--mine", PALETTE[i]);
+    label.append(radio);
+    return label;
+  });
+  byId("rename-colours").replaceChildren(...colours);
+  byId("rename-do").onclick = () => {
+    const color = Number(byId("rename-colours").querySelector(":checked")?.value ?? 0);
+    link.send("rename", { name, to: byId("rename-to").value.trim(), color });
+    byId("rename").close();
+  };
+  byId("rename").showModal();
+}
+
 // Beginning, and changing from one video to the other.
 
 function setMode(to) {
@@ -321,7 +350,6 @@ function setMode(to) {
   plot.clear();
   figures.clear();
   film.timeline.clear();
-  list.named = mode === "film";
   byId("folder").textContent = "";
   if (mode === "source") {
     cover("Connecting to the server …");

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ import numpy as np
 from siamtrack.boxes import Box
 from siamtrack.live.capture import Captured
 from siamtrack.live.frame_store import FrameStore
-from siamtrack.live.session import MAX_TARGETS, TRAIL, Scene, upright, write_screenshot
+from siamtrack.live.session import MAX_TARGETS, TRAIL, Marked, Scene, free_name, upright, write_screenshot
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.overlay import SeenTarget
+from siamtrack.video.outputs import OVERLAY
+from siamtrack.video.overlay import SeenTarget, draw_targets
 from siamtrack.video.results import Recorder, RunSummary, conditions, timed_update
+from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Frame
 
 
@@ -37,11 +39,9 @@ class _Cursor:
 
 
 @dataclass
-class _FilmTarget:
+class _FilmTarget(Marked):
     """What is known of a target: its result in each frame, in which of them the user drew it, and the tracker under way."""
 
-    name: str
-    number: int
     results: dict[int, TrackResult] = field(default_factory=dict)
     drawn: set[int] = field(default_factory=set)
     cursor: _Cursor | None = None
@@ -62,12 +62,9 @@ class Film:
 
     Attributes:
         scene: what the present frame shows; None before the first `show`.
-        recording: never.
         changes: counts what was found, drawn, renamed and removed.
         finished: targets whose files were written last.
     """
-
-    recording = False
 
     def __init__(
         self, backend: Network, config: TrackerConfig, frames: FrameStore, out: Path, about: dict[str, Any] | None = None
@@ -138,32 +135,17 @@ class Film:
             self.changes += 1
             self._look_again()
 
-    def rename(self, name: str, to: str) -> str:
-        """Give a target another name: of its folder, and so of its category in labels.
-
-        Args:
-            name: that it has. to: letters, digits, - and _ are kept.
-
-        Returns:
-            The new name: with a number, if another target has it.
-
-        Raises:
-            KeyError: no such target. ValueError: nothing of the new name can be kept.
-        """
+    def rename(self, name: str, to: str, color: int = 0) -> str:
+        """Give a target another name and colour; as `Session.rename`."""
         with self._lock:
             target = self._targets[name]
-            plain = re.sub(r"[^A-Za-z0-9_-]+", "-", to).strip("-")[:40]
-            if not plain:
-                raise ValueError("a name needs letters or digits, such as car")
-            free, number = plain, 1
-            while free in self._targets and free != name:
-                number += 1
-                free = f"{plain}-{number}"
-            target.name = free
-            self._targets = {one.name: one for one in self._targets.values()}
+            target.color = color or target.color
+            if to:
+                target.name = free_name(to, lambda other: other != name and other in self._targets)
+                self._targets = {one.name: one for one in self._targets.values()}
             self.changes += 1
             self._look_again()
-            return free
+            return target.name
 
     def screenshot(self) -> Path:
         """Write the present scene as a PNG; as `Session.screenshot`."""
@@ -172,21 +154,45 @@ class Film:
             assert self.scene is not None
             return write_screenshot(self.out, self.scene)
 
-    def record(self, on: bool) -> Path | None:
-        """Nothing is recorded: a video can be made of the results.
+    def clip(self, stopped: Callable[[], bool]) -> Path | None:
+        """Write the frames from the first result to the last with their boxes as `out/overlay.mp4`.
+
+        Args:
+            stopped: asked after each frame; True gives the clip up.
+
+        Returns:
+            The file; None if it was given up.
 
         Raises:
-            ValueError: if it should begin.
+            ValueError: nothing was tracked yet. OutputError: it cannot be written.
         """
-        if on:
-            raise ValueError("a video file is not recorded; download its results")
-        return None
+        with self._lock:
+            self.write()
+            known = [index for target in self._targets.values() for index in target.results]
+        if not known:
+            raise ValueError("nothing was tracked yet; draw a target first")
+        with closing(VideoSink(self.out / OVERLAY, self.frames.fps)) as sink:
+            for index in range(min(known), max(known) + 1):
+                frame = self.frames.read(index)
+                with self._lock:
+                    seen = self._seen(index)
+                sink.write(draw_targets(frame.image, seen), frame.time_s)
+                if stopped():
+                    sink.drop()
+                    return None
+        return self.out / OVERLAY
 
     def tracks(self) -> list[dict[str, Any]]:
-        """What is known of each target as plain data: name, number, runs of frames [first, last, state], drawn frames."""
+        """What is known of each target as plain data: its name, number of its colour, runs of frames [first, last, state], and
+        frames in which it was drawn."""
         with self._lock:
             return [
-                {"name": target.name, "number": target.number, "runs": _runs(target.results), "drawn": sorted(target.drawn)}
+                {
+                    "name": target.name,
+                    "number": target.color or target.number,
+                    "runs": _runs(target.results),
+                    "drawn": sorted(target.drawn),
+                }
                 for target in self._targets.values()
             ]
 
@@ -202,6 +208,7 @@ class Film:
             for done in self.finished:
                 if done.folder.name not in self._targets:  # removed, or renamed
                     shutil.rmtree(done.folder, ignore_errors=True)
+            (self.out / OVERLAY).unlink(missing_ok=True)  # it was of what there was before
             self.finished = []
             for target in self._targets.values():
                 with Recorder(self.out / target.name, {**self._about, "drawn": sorted(target.drawn)}) as recorder:
@@ -256,14 +263,15 @@ class Film:
 
     def _look(self, frame: Frame, tracking_s: float) -> Scene:
         captured = Captured(frame.index, frame.time_s, frame.image, time.perf_counter())
-        seen = tuple(
-            SeenTarget(target.name, target.number, target.results[frame.index], _trail(target, frame.index))
-            for target in self._targets.values()
-            if frame.index in target.results
-        )
         span = self._steps[-1] - self._steps[0] if len(self._steps) > 1 else 0.0
-        self.scene = Scene(captured, seen, (len(self._steps) - 1) / span if span else 0.0, tracking_s, False, "")
+        self.scene = Scene(
+            captured, self._seen(frame.index), (len(self._steps) - 1) / span if span else 0.0, tracking_s, False, ""
+        )
         return self.scene
+
+    def _seen(self, index: int) -> tuple[SeenTarget, ...]:
+        found = ((target, target.results.get(index)) for target in self._targets.values())
+        return tuple(target.seen(result, _trail(target, index)) for target, result in found if result is not None)
 
     def _look_again(self) -> None:
         if self.scene is not None:

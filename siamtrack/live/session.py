@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +56,23 @@ class Scene:
 
 
 @dataclass
-class _LiveTarget:
+class Marked:
+    """What a target is called and drawn with: `target-N` and the colour of that number, until a user says otherwise."""
+
+    name: str
+    number: int
+    color: int = field(default=0, kw_only=True)
+
+    def seen(self, result: TrackResult, trail: Sequence[tuple[float, float]]) -> SeenTarget:
+        """The target with a result."""
+        label = "" if self.name == f"target-{self.number}" else self.name
+        return SeenTarget(self.name, self.number, result, tuple(trail), label, self.color)
+
+
+@dataclass
+class _LiveTarget(Marked):
     """What a session keeps of one target beside the tracker's own state."""
 
-    number: int
     recorder: Recorder
     result: TrackResult
     trail: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=TRAIL))
@@ -101,7 +116,7 @@ class Session:
         self.out = out
         self.scene: Scene | None = None
         self.finished: list[RunSummary] = []
-        self._group: MultiTracker[str] = MultiTracker(backend, config)
+        self._group: MultiTracker[int] = MultiTracker(backend, config)
         self._tracks: dict[str, _LiveTarget] = {}
         self._about = {"source": source, **conditions(self._group), **(about or {})}
         self._fps = fps
@@ -122,10 +137,10 @@ class Session:
             before = self._steps[-1] if self._steps else time.perf_counter()
             results, (network_s, tracker_s) = timed_update(self._group, frame.image)
             self._steps.append(time.perf_counter())
-            for name, result in results.items():
-                self._tracks[name].take(frame, result)
-                self._tracks[name].recorder.times.add(network_s, tracker_s, self._steps[-1] - before)
-            self.scene = self._scene(frame, results, tracker_s if results else 0.0)
+            for track in self._tracks.values():
+                track.take(frame, results[track.number])
+                track.recorder.times.add(network_s, tracker_s, self._steps[-1] - before)
+            self.scene = self._scene(frame, tracker_s if results else 0.0)
             self._notice = ""
             if self._recording is not None:
                 self._record(draw_targets(frame.image, self.scene.targets), frame.time_s)
@@ -150,11 +165,11 @@ class Session:
             if len(self._group) >= MAX_TARGETS:
                 raise ValueError(f"{MAX_TARGETS} targets are followed already; remove one first")
             name, number = self._free_name()
-            first = self._group.add(name, frame.image, upright(box))
+            first = self._group.add(number, frame.image, upright(box))
             try:
-                self._tracks[name] = _LiveTarget(number, Recorder(self.out / name, self._about), first)
+                self._tracks[name] = _LiveTarget(name, number, Recorder(self.out / name, self._about), first)
             except OutputError:
-                self._group.remove(name)
+                self._group.remove(number)
                 raise
             self._drawn = number
             self._tracks[name].take(frame, first)
@@ -170,11 +185,38 @@ class Session:
         with self._lock:
             frame = self._frame(frame)
             track = self._tracks[name]
-            first = self._group.add(name, frame.image, upright(box))
+            first = self._group.add(track.number, frame.image, upright(box))
             track.result = first
             track.trail.clear()
             track.trail.append(first.box.center_xy)
             self._show_again(frame)
+
+    def rename(self, name: str, to: str, color: int = 0) -> str:
+        """Give a target another name, of its folder and so of its category in labels, and another colour.
+
+        Args:
+            name: that it has. to: letters, digits, - and _ are kept; "" for the one that it has.
+            color: number whose colour it gets; 0 for the one that it has.
+
+        Returns:
+            The new name: with a number, if another target has it.
+
+        Raises:
+            KeyError: no such target. ValueError: nothing of the new name can be kept.
+            OutputError: its folder cannot be renamed.
+        """
+        with self._lock:
+            track = self._tracks[name]
+            track.color = color or track.color
+            if to:
+                new = free_name(to, lambda other: other != name and (self.out / other).exists())
+                if new != name:
+                    track.recorder.move(self.out / new)
+                track.name = new
+                self._tracks = {one.name: one for one in self._tracks.values()}
+            if self.scene is not None:
+                self._show_again(self.scene.frame)
+            return track.name
 
     def running(self) -> dict[str, dict[str, Any]]:
         """What run.json would say now, for each target that is followed."""
@@ -189,7 +231,7 @@ class Session:
         """
         with self._lock:
             track = self._tracks.pop(name)
-            self._group.remove(name)
+            self._group.remove(track.number)
             if self.scene is not None:
                 self._show_again(self.scene.frame)
             self.finished.append(track.recorder.finish(ended))
@@ -248,7 +290,7 @@ class Session:
     def names(self) -> list[str]:
         """The targets that are followed now."""
         with self._lock:
-            return self._group.names
+            return list(self._tracks)
 
     @property
     def recording(self) -> bool:
@@ -285,19 +327,15 @@ class Session:
             self._recorded += 1
         return Recording(self.out / f"recording-{self._recorded}.mp4", self._fps)
 
-    def _scene(self, frame: Captured, results: dict[str, TrackResult], tracking_s: float) -> Scene:
-        targets = tuple(
-            SeenTarget(name, self._tracks[name].number, result, tuple(self._tracks[name].trail))
-            for name, result in results.items()
-        )
+    def _scene(self, frame: Captured, tracking_s: float) -> Scene:
+        targets = tuple(track.seen(track.result, track.trail) for track in self._tracks.values())
         span = self._steps[-1] - self._steps[0] if len(self._steps) > 1 else 0.0
         fps = (len(self._steps) - 1) / span if span else 0.0
         return Scene(frame, targets, fps, tracking_s, self._recording is not None, self._notice)
 
     def _show_again(self, frame: Captured) -> None:
         """The scene after a target came or went between two frames."""
-        newest = self.scene.frame if self.scene is not None else frame
-        self.scene = self._scene(newest, {name: track.result for name, track in self._tracks.items()}, 0.0)
+        self.scene = self._scene(self.scene.frame if self.scene is not None else frame, 0.0)
 
     def _frame(self, frame: Captured | None) -> Captured:
         if frame is not None:
@@ -318,6 +356,19 @@ def upright(box: Sequence[float]) -> Box:
     """A box drawn in any direction."""
     x, y, w, h = (float(value) for value in box)
     return Box(min(x, x + w), min(y, y + h), abs(w), abs(h))
+
+
+def free_name(wanted: str, is_taken: Callable[[str], bool]) -> str:
+    """A name for a target and its folder: letters, digits, - and _, with a number behind it if that is taken.
+
+    Raises:
+        ValueError: nothing of the name can be kept.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", wanted).strip("-")[:40]
+    if not plain:
+        raise ValueError("a name needs letters or digits, such as car")
+    names = (plain if i == 1 else f"{plain}-{i}" for i in count(1))
+    return next(name for name in names if not is_taken(name))
 
 
 def write_screenshot(folder: Path, scene: Scene) -> Path:

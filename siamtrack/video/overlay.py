@@ -57,6 +57,7 @@ class SeenTarget:
         result: of this frame.
         trail: centres of its last boxes, oldest first, frame pixels; the last one is this frame's.
         label: written at its box; "" for its number.
+        color: number whose colour it has; 0 for its own.
     """
 
     name: str
@@ -64,10 +65,16 @@ class SeenTarget:
     result: TrackResult
     trail: tuple[tuple[float, float], ...] = ()
     label: str = ""
+    color: int = 0
+
+    @property
+    def bgr(self) -> tuple[int, int, int]:
+        """Its colour."""
+        return color_of(self.color or self.number)
 
 
 def color_of(number: int) -> tuple[int, int, int]:
-    """BGR colour of a target's number, counted from 1."""
+    """BGR colour of a number, counted from 1."""
     return PALETTE[(number - 1) % len(PALETTE)]
 
 
@@ -93,23 +100,25 @@ def draw_targets(
     for target in targets:
         _draw_trail(canvas, target, round(unit))
         line = round(2 * unit) + (target.name == selected)
-        draw_outline(canvas, target.result.box, target.result.state, color_of(target.number), line)
+        draw_outline(canvas, target.result.box, target.result.state, target.bgr, line)
+    taken: list[Box] = []
     for target in targets:  # after all boxes: a label must stay readable
-        _draw_label(canvas, target, unit)
+        taken.append(_draw_label(canvas, target, unit, taken))
     if caption:
         put_text(canvas, caption, (6, canvas.shape[0] - 8), text_size(canvas))
     return canvas
 
 
 def _draw_trail(canvas: Image, target: SeenTarget, line: int) -> None:
-    color = np.array(color_of(target.number))
+    color = np.array(target.bgr)
     points = np.round(np.array(target.trail).reshape(-1, 2) * 2**SHIFT).astype(int)
     for age, (a, b) in enumerate(pairwise(points), 1):
         faded = tuple(int(value) for value in color * (0.35 + 0.65 * age / len(points)))
         cv2.line(canvas, tuple(map(int, a)), tuple(map(int, b)), faded, line, cv2.LINE_AA, SHIFT)
 
 
-def _draw_label(canvas: Image, target: SeenTarget, unit: float) -> None:
+def _draw_label(canvas: Image, target: SeenTarget, unit: float, taken: Sequence[Box]) -> Box:
+    """Write at a target's box what it is, where no other label is yet; the label's place."""
     result = target.result
     name = target.label[:LONGEST_LABEL] or str(target.number)
     label = f"{name}  {result.score:.2f}" + ("" if result.state is State.TRACKING else f"  {result.state}")
@@ -117,15 +126,32 @@ def _draw_label(canvas: Image, target: SeenTarget, unit: float) -> None:
     (width, height), base = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, size, max(1, round(unit)))
     pad, rim = round(4 * unit), round(2 * unit) + 2
     tall = height + base // 2 + 2 * pad
-    x = int(min(max(result.box.x, 0), max(0, canvas.shape[1] - width - 2 * pad)))
-    above = round(result.box.y) - rim - tall
-    y = above if above >= 0 else min(round(result.box.y + result.box.h) + rim, canvas.shape[0] - tall)
-    color = color_of(target.number)
+    wide = width + 2 * pad
+    x = int(min(max(result.box.x, 0), max(0, canvas.shape[1] - wide)))
+    above, below = round(result.box.y) - rim - tall, round(result.box.y + result.box.h) + rim
+    last = canvas.shape[0] - tall
+    # Above the box if that is free, else as near to it as labels of others leave room.
+    up, down = (_beside(Box(x, y, wide, tall), taken, upward) for y, upward in ((above, True), (below, False)))
+    ways = sorted([(above - up.y, up), (down.y - below, down)], key=lambda way: way[0])
+    place = next((one for _, one in ways if 0 <= one.y <= last), Box(x, min(max(above, 0), last), wide, tall))
+    y = int(place.y)
+    color = target.bgr
     cv2.rectangle(canvas, (x, y), (x + width + 2 * pad, y + tall), color, -1)
     bright = 0.114 * color[0] + 0.587 * color[1] + 0.299 * color[2] > 125
     ink = (0, 0, 0) if bright else (255, 255, 255)
     origin = (x + pad, y + pad + height)
     cv2.putText(canvas, label, origin, cv2.FONT_HERSHEY_SIMPLEX, size, ink, max(1, round(unit)), cv2.LINE_AA)
+    return place
+
+
+def _beside(place: Box, taken: Sequence[Box], upward: bool) -> Box:
+    """A label's place, moved up or down until it meets none of those that are taken."""
+    for _ in taken:
+        for other in taken:
+            across = place.x < other.x + other.w and other.x < place.x + place.w
+            if across and place.y < other.y + other.h and other.y < place.y + place.h:
+                place = place._replace(y=other.y - place.h if upward else other.y + other.h)
+    return place
 
 
 def contact_sheet(images: Sequence[Image], columns: int = 4, width: int = 1280) -> Image:

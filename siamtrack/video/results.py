@@ -166,6 +166,23 @@ class Recorder:
         self.lost += result.state is State.LOST
         self.last_index = frame.index
 
+    def move(self, out: Path) -> None:
+        """Give the folder another name; rows go on in it.
+
+        Raises:
+            OutputError: it cannot be renamed; rows go on where they were.
+        """
+        self._file.close()  # some systems rename no folder with an open file
+        try:
+            os.rename(self.out, out)
+            self.out = out
+        except OSError as error:
+            raise OutputError(f"{self.out} cannot be renamed to {out} ({error.strerror})") from error
+        finally:
+            self._partial = self.out / PARTIAL
+            self._file = self._partial.open("a", newline="", encoding="utf-8")
+            self._rows = csv.writer(self._file)
+
     def about(self, ended: str) -> dict[str, Any]:
         """What run.json says of the rows so far, if the run ended so."""
         counted = {"frames": self.frames, "lost_frames": self.lost, "ended": ended, "fps": self.times.summary()}

@@ -147,6 +147,10 @@ def test_results_are_those_of_every_other_run_and_follow_each_change(film: Film)
         assert [int(row["frame"]) for row in csv.DictReader(rows)] == [2, 3, 4, 5]
     about = json.loads((film.out / "car-1/run.json").read_text())
     assert (about["drawn"], about["frame_wh"], about["frames"]) == ([3], [320, 240], 4)
+    assert film.clip(lambda: True) is None, "given up"
+    assert film.clip(lambda: False) == film.out / "overlay.mp4"
+    with open_source(film.out / "overlay.mp4") as clip:
+        assert [round(frame.time_s * film.frames.fps) for frame in clip.read()] == [0, 1, 2, 3]
     film.remove("car-1-2")
     film.write()
     assert [path.name for path in film.out.iterdir()] == ["car-1"]
@@ -154,6 +158,12 @@ def test_results_are_those_of_every_other_run_and_follow_each_change(film: Film)
         film.rename("car-1", "///")
     with pytest.raises(KeyError):
         film.rename("car-9", "a")
+
+
+def test_a_clip_needs_something_to_show(film: Film) -> None:
+    film.show(0)
+    with pytest.raises(ValueError, match="nothing was tracked"):
+        film.clip(lambda: False)
 
 
 def test_what_is_lost_is_not_learned(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,3 +275,29 @@ def test_threads_may_come_and_go_between_frames(session: Session) -> None:
     session.close()
     assert errors == []
     assert len(list(session.out.glob("target-*/boxes.csv"))) == 15
+
+
+def test_a_target_gets_a_name_and_a_colour_while_it_is_followed(session: Session) -> None:
+    (session.out / "car").mkdir(parents=True)
+    session.step(captured(0))
+    session.add(box(0))
+    session.add(CORNER)
+    session.step(captured(1))
+    assert session.rename("target-1", " car ") == "car-2", "a folder of that name is there"
+    assert session.rename("target-2", "", 5) == "target-2"
+    assert session.rename("car-2", "car-2", 3) == "car-2"
+    scene = session.step(captured(2))
+    assert [(seen.name, seen.number, seen.label, seen.color) for seen in scene.targets] == [
+        ("car-2", 1, "car-2", 3),
+        ("target-2", 2, "", 5),
+    ]
+    assert set(session.running()) == {"car-2", "target-2"}
+    session.reselect("car-2", box(2))
+    for name, to, problem in (("nobody", "x", KeyError), ("car-2", "//", ValueError)):
+        with pytest.raises(problem):
+            session.rename(name, to)
+    session.remove("car-2")
+    session.close()
+    assert [row["frame"] for row in rows(session.out / "car-2")] == ["0", "1", "2"]
+    assert sorted(path.name for path in session.out.iterdir()) == ["car", "car-2", "target-2"]
+    assert session.finished[0].folder == session.out / "car-2"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,26 @@ def test_solid_dashed_and_dotted_tell_the_states_apart() -> None:
 def test_neighbouring_targets_have_colours_of_their_own() -> None:
     assert len({color_of(number) for number in range(1, 8)}) == len(PALETTE) == 7
     assert color_of(8) == color_of(1)
+
+
+def test_labels_of_targets_on_one_spot_do_not_cover_each_other() -> None:
+    boxes = [Box(100, 80, 60, 50), Box(102, 82, 60, 50), Box(104, 79, 55, 52), Box(96, 84, 66, 44)]
+    targets = [seen(box=box, number=number) for number, box in enumerate(boxes, 1)]
+    alone = [draw_targets(GRAY, [target]) for target in targets]
+    drawn = draw_targets(GRAY, targets)
+    for target, single in zip(targets, alone, strict=True):
+        above = single[: int(target.result.box.y) - 4]  # there is nothing but its label
+        assert colored(drawn, target) >= colored(above, target) > 500
+
+
+def colored(picture: np.ndarray, target: SeenTarget) -> int:
+    """Pixels of a target's colour."""
+    return int((abs(picture.astype(int) - target.bgr).max(axis=2) < 5).sum())
+
+
+def test_a_target_can_have_the_colour_of_another_number() -> None:
+    painted = draw_targets(GRAY, [replace(seen(), color=3)])
+    np.testing.assert_array_equal(painted, draw_targets(GRAY, [replace(seen(number=3), label="1")]))
 
 
 @pytest.mark.parametrize("share", [(0, 0, 1, 1), (0.97, 0.96, 0.03, 0.04), (0, 0, 0.1, 0.1), (0, 0.5, 0.01, 0.01)])

@@ -162,8 +162,8 @@ class Connection:
                 session.backward()
             case protocol.Seek(index):
                 session.seek(index)
-            case protocol.Rename(name, to):
-                return {"name": await session.rename(name, to), "before": name}
+            case protocol.Rename(name, to, color):
+                return {"name": await session.change(targets.rename, name, to, color), "before": name}
             case protocol.Record(on):
                 path = await session.record(on)
                 return {"on": on, "file": path.name if path is not None else ""}

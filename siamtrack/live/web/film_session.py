@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from siamtrack.errors import SiamtrackError
@@ -13,6 +15,7 @@ from siamtrack.live.session import Scene
 from siamtrack.live.web.client import Client, Picture
 from siamtrack.live.web.protocol import scene_data
 from siamtrack.live.web.served_session import OwnSession
+from siamtrack.video.outputs import OVERLAY
 
 _POLL_S = 0.25
 
@@ -35,6 +38,8 @@ class FilmSession(OwnSession):
         self._seek: int | None = 0
         self._told: tuple[Any, ...] = ()
         self._task: asyncio.Task[None] | None = None
+        self._clip: asyncio.Task[None] | None = None
+        self._clip_stopped = threading.Event()
 
     def start(self) -> None:
         """Begin; called in the event loop."""
@@ -65,9 +70,15 @@ class FilmSession(OwnSession):
         self._seek = index
         self._go(0)
 
-    async def rename(self, name: str, to: str) -> str:
-        """Give a target another name; raises as `Film.rename`."""
-        return await self.change(self.session.rename, name, to)
+    async def record(self, on: bool) -> Path | None:
+        """Begin to write a clip, which clients are told of when it is done, or give it up."""
+        if on and self._clip is None:
+            self._clip_stopped.clear()
+            self._clip = asyncio.create_task(self._write_clip())
+            return self.session.out / OVERLAY
+        if not on:
+            self._clip_stopped.set()
+        return None
 
     async def prepare(self) -> None:
         """Write all results; raises OutputError."""
@@ -93,10 +104,26 @@ class FilmSession(OwnSession):
             "filled": frames.filled,
         }
 
+    @property
+    def recording(self) -> bool:
+        """Whether a clip is being written."""
+        return self._clip is not None
+
     def close(self, ended: str) -> None:
         """Write all results and let go of the video; raises as `ServedSession.close`."""
         super().close(ended)
         self.session.frames.close()
+
+    async def _write_clip(self) -> None:
+        try:
+            self.show_status()
+            path = await asyncio.to_thread(self._while_open, self.session.clip, self._clip_stopped.is_set)
+            self.tell_all("done", about="record", on=False, file=path.name if path is not None else "")
+        except (SiamtrackError, ValueError, OSError) as error:
+            self.tell_all("error", message=" ".join(str(error).split()), about="record")
+        finally:
+            self._clip = None
+            self.show_status()
 
     def _go(self, step: int, once: bool = False) -> None:
         self._step, self._once = step, once

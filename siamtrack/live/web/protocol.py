@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass
 
 from siamtrack.errors import SiamtrackError
 from siamtrack.live.session import Scene
+from siamtrack.video.overlay import PALETTE
 
 VERSION = 1
 
@@ -133,15 +134,16 @@ class Seek:
 
 @dataclass(frozen=True, config=_STRICT)
 class Rename:
-    """Give a target of a video file another name."""
+    """Give a target another name, and another colour; "" and 0 for those that it has."""
 
     name: Name
     to: Annotated[str, Field(max_length=80)]
+    color: Annotated[int, Field(ge=0, le=len(PALETTE))] = 0
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Record:
-    """Begin or end a recording."""
+    """Begin or end a recording; of a video file, the writing of a clip."""
 
     on: bool
 
@@ -192,6 +194,7 @@ _WANTED = {
     "mode": "source, camera or film",
     "index": "a whole number from 0 on",
     "to": "at most 80 letters",
+    "color": f"a whole number from 0 to {len(PALETTE)}",
     "on": "true or false",
     "t": "a number",
     "word_ms": "milliseconds, at most 60000",
@@ -272,6 +275,7 @@ def scene_data(scene: Scene) -> dict[str, Any]:
             {
                 "name": target.name,
                 "number": target.number,
+                "color": target.color or target.number,
                 "box": [round(value, 2) for value in target.result.box],
                 "score": round(target.result.score, 3),
                 "state": str(target.result.state),

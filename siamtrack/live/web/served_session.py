@@ -46,6 +46,7 @@ class ServedSession:
     """
 
     mode: str
+    session: Any
 
     def __init__(self, name: str, session: Session | Film, turns: Turns) -> None:
         self.name, self.session, self.turns = name, session, turns
@@ -83,7 +84,7 @@ class ServedSession:
         return done
 
     async def record(self, on: bool) -> Path | None:
-        """Begin or end a recording; raises as `Session.record`."""
+        """Begin or end a recording; the file that was begun or finished. Raises as `Session.record`."""
         if on:
             path = await self._in_turn(self.session.record, on)
         else:  # to finish a long file takes seconds, in which others are tracked
@@ -124,10 +125,6 @@ class ServedSession:
         """Go backward, frame by frame; raises as `seek`."""
         self.seek(0)
 
-    async def rename(self, name: str, to: str) -> str:
-        """Give a target another name; raises as `Film.rename`, and as `seek`."""
-        raise ValueError("targets of a video file have names; here they have numbers")
-
     async def prepare(self) -> None:
         """Have all results in files that are to be downloaded; raises OutputError."""
 
@@ -142,7 +139,12 @@ class ServedSession:
 
     def status(self) -> dict[str, Any]:
         """How the session is doing, as plain data."""
-        return {"recording": self.session.recording, "clients": len(self.clients)}
+        return {"recording": self.recording, "clients": len(self.clients)}
+
+    @property
+    def recording(self) -> bool:
+        """Whether a file is being recorded."""
+        return bool(self.session.recording)
 
     def complain(self, problem: str) -> None:
         """Tell all clients of a problem with frames, the same one not more often than every `REPEAT_S`."""

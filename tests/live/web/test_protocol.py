@@ -137,6 +137,7 @@ def test_a_scene_is_plain_data() -> None:
             {
                 "name": "target-2",
                 "number": 2,
+                "color": 2,
                 "box": [1.23, 2, 3, 4],
                 "score": 0.988,
                 "state": "LOST",

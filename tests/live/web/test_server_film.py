@@ -17,6 +17,7 @@ from webclient import Served, WebClient, box, closed, get, overlap
 from siamtrack.labels.tracks import load_tracks
 from siamtrack.live.web import uploads
 from siamtrack.live.web.uploads import MAX_VIDEO, Uploads
+from siamtrack.video.source import open_source
 
 Serve = Callable[..., Served]
 
@@ -71,8 +72,19 @@ def test_a_file_is_tracked_corrected_in_its_middle_and_exported(serve_live: Serv
         tracks = client.wait("tracks")["tracks"]
         assert [(track["name"], track["drawn"], track["runs"][0][0]) for track in tracks] == [("a-car", [0, 10], 0)]
         assert walk(client, "seek", 19, index=10**6)["index"] == 19, "behind the end is the end"
-        for message in ({"kind": "record", "on": True}, {"kind": "rename", "name": "x", "to": "y"}):
-            assert "message" in client.ask(**message)
+        assert "message" in client.ask("rename", name="x", to="y")
+        assert client.ask("rename", name="a-car", to="", color=3)["name"] == "a-car"
+        scenes = [message["scene"] for message in client.heard if message["type"] == "scene"]
+        assert scenes[-1]["targets"][0]["color"] == 3
+        assert client.ask("record", on=True) == {"type": "done", "about": "record", "on": True, "file": "overlay.mp4"}
+        assert client.wait(("done", "error"))["file"] == "overlay.mp4"
+        (tmp_path / "overlay.mp4").write_bytes(get(served, f"/sessions/{session}/files/overlay.mp4")[2])
+        with open_source(tmp_path / "overlay.mp4") as overlay:
+            pictures = list(overlay.read())
+        assert len(pictures) == 20
+        x, y, _, h = (round(value) for value in box(10))
+        edge = pictures[10].image[y + h // 4 : y + 3 * h // 4, x - 4 : x + 5].reshape(-1, 3).astype(int)
+        assert (edge[:, 1] - edge[:, 2]).max() > 60, "its box is green"
         assert shown["width"] == 320
         with zipfile.ZipFile(io.BytesIO(get(served, f"/sessions/{session}/results.zip")[2])) as archive:
             archive.extractall(tmp_path / "results")
