@@ -99,7 +99,7 @@ def live(
 
     tracker, about = options.tracker_of(model, config, device, precision, backend, redetect, preset)
     with Capture(lambda: open_source(source or "0")) as capture:
-        _warm_up(tracker)
+        options.warm_up(tracker)
         session = Session(tracker.backend, tracker.config, out, capture.name, capture.fps, about)
         if record:
             session.record(True)
@@ -124,7 +124,7 @@ def _web(tracker: Tracker, about: dict[str, Any], out: Path, host: str, **settin
         return Film(tracker.backend, tracker.config, FrameStore(open_video, out.parent, on_close), out, about)
 
     server = LiveServer(out, make_session, host=host, make_film=make_film, **settings)
-    _warm_up(tracker)
+    options.warm_up(tracker)
     with Signals(server.stop):
         typer.echo(f"Open {server.url}  (Ctrl-C ends it; results: {out})")
         if server.fingerprint:
@@ -149,15 +149,6 @@ def _print_code(url: str) -> None:
         note(str(needs("live", "the address as a QR code needs segno")))
         return
     segno.make(url).terminal(compact=True)
-
-
-def _warm_up(tracker: Tracker) -> None:
-    """Track a target once, so that nothing is loaded or compiled while the first real one waits."""
-    import numpy as np
-
-    frame = np.zeros((240, 320, 3), np.uint8)
-    tracker.init(frame, (140, 100, 40, 40))
-    tracker.update(frame)
 
 
 def _no_screen() -> bool:

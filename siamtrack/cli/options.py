@@ -63,6 +63,15 @@ def tracker_of(
     return tracker, {"model": model, "weights_sha256": weights.sha256}
 
 
+def warm_up(tracker: Any) -> None:
+    """Track a target once, so that nothing is loaded or compiled while the first real one waits."""
+    import numpy as np
+
+    frame = np.zeros((240, 320, 3), np.uint8)
+    tracker.init(frame, (140, 100, 40, 40))
+    tracker.update(frame)
+
+
 def settings_of(config: Path | None, redetect: bool | None = None, preset: str | None = None) -> dict[str, Any]:
     """The tracker's constants that the options change; the command line has the last word."""
     from siamtrack.config import load_yaml

@@ -93,6 +93,8 @@ def track(
     with open_source(source, hwaccel) as frames:
         tracker, about = options.tracker_of(model, config, device, precision, backend, redetect, preset)
         with Signals(frames.interrupt) as signals, ExitStack() as stack:
+            if show or select:
+                options.warm_up(tracker)
             window = stack.enter_context(closing(_window())) if show or select else None
             bar = stack.enter_context(Bar(total=_total(frames, span, outputs), transient=True))
 

@@ -13,10 +13,17 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import Command, environment, refused, rows_of
 from webclient import WebClient, box, frame
+
+from siamtrack.boxes import Box
+from siamtrack.live.web.server import LiveServer
+from siamtrack.live.window.live_window import LiveWindow
+from siamtrack.live.window.track_window import TrackWindow
+from siamtrack.tracking.decode import Decoder
 
 BOX = ",".join(str(value) for value in box(0))
 
@@ -132,3 +139,35 @@ def test_the_page_is_served_where_it_says_and_a_signal_ends_it_with_whole_result
         assert len(rows_of(folder / "boxes.csv")) >= frames
         assert json.loads((folder / "run.json").read_text())["ended"] == "the server was stopped"
     assert (out / "browser-1/recording-1.mp4").stat().st_size > 0
+
+
+@pytest.mark.parametrize("how", ["page", "window", "select"])
+def test_the_network_and_the_kernels_have_run_before_anybody_can_draw(
+    how: str, here: Command, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    decode = Decoder.decode
+
+    def decoded(*arguments: Any) -> Any:
+        found = decode(*arguments)
+        events.append("decoded")
+        return found
+
+    def told(*_: Any, **__: Any) -> Any:
+        events.append("told")
+        return Box(*box(0))
+
+    monkeypatch.setattr(Decoder, "decode", decoded)
+    monkeypatch.setattr("siamtrack.system.display_problem", lambda: None)
+    if how == "page":
+        monkeypatch.setattr(LiveServer, "run", lambda server: server._socket.close())
+        monkeypatch.setattr("siamtrack.cli.live.typer.echo", told)
+        result = here("live", "--web", "--port", 0, "--out", tmp_path / "out")
+    elif how == "window":
+        monkeypatch.setattr(LiveWindow, "run", lambda _: told() and "done")
+        result = here("live", "--source", clip, "--out", tmp_path / "out")
+    else:
+        monkeypatch.setattr(TrackWindow, "ask_box", told)
+        result = here("track", clip, "--select", "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    assert events[: events.index("told")] == ["decoded"]
