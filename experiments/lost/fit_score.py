@@ -1,20 +1,15 @@
 #!/usr/bin/env python3
 """Fit score_weights and score_offset of a model: what its candidates say of "the box overlaps the target by more than 0.5".
 
-    experiments/lost/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only 'TLP_*' --features value,gap --jobs 2
-    experiments/lost/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only @configs/dev.txt --starts --jobs 2
+    experiments/lost/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only @configs/dev.txt --jobs 2
+    experiments/lost/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only 'TLP_*' --features logit,margin --jobs 2
 
-The tracker follows the targets of labelled sequences that the network must not have been trained on (it knows the others
-by heart, and would promise too little for new ones), as they are and in the clips that absences/ makes of them. A
-logistic regression with every sequence, and every kind of clip, of equal weight gives the weights: most of what there is to
-learn is in the clips. The offset is fitted again with the sequences worth as much as all their clips: in the
-clips the target is away half of the time, and by them alone a score would be too cautious on ordinary video. Printed
-beside are AUROC and expected calibration error (ECE) of each sequence's frames by a fit to the other sequences.
-
-With --starts there are no clips: the sequences are followed from eight starts each, so that the tracker fails by itself,
-which is harder to tell. A fourth feature is compared there, `similarity`: the cosine between the first exemplar and an
-exemplar cut at the box that was found. Printed too is how many frames whose box is off the target (overlap below 0.05)
-have a score above the one that 95 % of the good frames exceed.
+The tracker follows the targets of labelled sequences from eight starts each, so that it fails by itself, which is harder to
+tell than clips made by hand. The network must not have been trained on the sequences: it knows the others by heart, and would
+promise too little for new ones. A logistic regression in which every sequence counts alike gives weights and offset. Printed
+beside are AUROC and expected calibration error (ECE) of each sequence's frames by a fit to the other sequences, and how many
+frames whose box is off the target (overlap below 0.05) have a score above the one that 95 % of the good frames exceed. A fourth
+feature is compared, `similarity`: the cosine between the first exemplar and an exemplar cut at the box that was found.
 """
 
 from __future__ import annotations
@@ -27,7 +22,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from absences.making import make_clips
 from numpy.typing import NDArray
 from reliability import auroc, calibration_error
 from rich.progress import track
@@ -39,12 +33,10 @@ from siamtrack.data.layout import find_sequences
 from siamtrack.eval.evaluate import many_starts
 from siamtrack.eval.runner import shared
 from siamtrack.tracking.crop import mean_color
-from siamtrack.tracking.decode import Candidate
 from siamtrack.tracking.template import embed
 from siamtrack.tracking.tracker import Tracker
 
 FEATURES = ("logit", "margin", "quality", "similarity")
-"""The last one is known with --starts alone."""
 
 OFF = 0.05
 """A box that overlaps less with the target's is off it."""
@@ -56,17 +48,16 @@ RIDGE = 1e-2
 """Pull of the weights of standardised features towards 0, per unit of the frames' mean weight."""
 
 
-Row = tuple[Sequence[float], float, str, str]
-"""Features, overlap, sequence and kind of a frame."""
+Row = tuple[Sequence[float], float, str]
+"""Features, overlap and sequence of a frame."""
 
 
 class Frames(NamedTuple):
-    """What was seen: features (N, F) in the order of `FEATURES`, overlaps (N,), each frame's sequence and kind of clip."""
+    """What was seen: features (N, F) in the order of `FEATURES`, overlaps (N,) and each frame's sequence."""
 
     features: NDArray[np.float64]
     overlaps: NDArray[np.float64]
     sequence: NDArray[np.str_]
-    kind: NDArray[np.str_]
 
     @property
     def good(self) -> NDArray[np.bool_]:
@@ -75,19 +66,13 @@ class Frames(NamedTuple):
 
     def of(self, chosen: NDArray[np.bool_]) -> Frames:
         """Some of the frames."""
-        return Frames(self.features[chosen], self.overlaps[chosen], self.sequence[chosen], self.kind[chosen])
+        return Frames(self.features[chosen], self.overlaps[chosen], self.sequence[chosen])
 
     def weights(self) -> NDArray[np.float64]:
-        """(N,) so that each kind of clip of each sequence counts alike; their mean is 1."""
-        _, place, count = np.unique(np.char.add(self.sequence, self.kind), return_inverse=True, return_counts=True)
+        """(N,) so that each sequence counts alike; their mean is 1."""
+        _, place, count = np.unique(self.sequence, return_inverse=True, return_counts=True)
         weights: NDArray[np.float64] = 1 / count[place]
         return weights / weights.mean()
-
-    def halves(self) -> NDArray[np.float64]:
-        """(N,) as `weights`, but with one half for the sequences as they are and one for all clips; their sum is 1."""
-        weights, plain = self.weights(), self.kind == "plain"
-        shares = [np.where(part, weights, 0) for part in (plain, ~plain) if part.any()]
-        return np.sum([share / share.sum() for share in shares], axis=0) / len(shares)  # type: ignore[no-any-return]
 
 
 def main() -> None:
@@ -97,30 +82,26 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--only", nargs="*", default=["*"], help="patterns of names, or @FILE with a name a line")
     parser.add_argument("--features", default="", help=f"of {','.join(FEATURES)}; default: every choice is compared")
-    parser.add_argument("--starts", action="store_true", help="follow from eight starts instead of making clips")
     parser.add_argument("--config", type=Path, default=None, help="tracker constants; default: the model's own")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="sequences at a time, one thread each")
     parser.add_argument("--keep", type=Path, default=None, help=".npz for what was seen; used if it is there")
     args = parser.parse_args()
     seen = collect(args)
     print(f"{len(seen.overlaps)} frames of {len(set(seen.sequence))} sequences, {seen.good.mean():.3f} of them good")
     names = tuple(args.features.split(",")) if args.features else ()
-    for features in [names] if names else choices(seen.features.shape[1]):
+    for features in [names] if names else choices():
         weights, offset = fit(seen, features)
         scores = leave_one_out(seen, features)
-        parts = (np.ones_like(seen.good), seen.kind == "plain")
-        quality = [(auroc(scores[one], seen.good[one]), calibration_error(scores[one], seen.good[one])) for one in parts]
-        of_all, of_plain = (f"AUROC {found[0]:.3f}  ECE {found[1]:.3f}" for found in quality)
-        off = f"off the target above: {share_above(scores, seen):.1%} of {(seen.overlaps < OFF).sum()}" if args.starts else ""
-        print(f"{','.join(features):28} {of_all}   {off or 'as they are: ' + of_plain}")
+        quality = f"AUROC {auroc(scores, seen.good):.3f}  ECE {calibration_error(scores, seen.good):.3f}"
+        off = f"off the target above: {share_above(scores, seen):.1%} of {(seen.overlaps < OFF).sum()}"
+        print(f"{','.join(features):28} {quality}   {off}")
     print(f"score_weights: {[round(float(weight), 4) for weight in weights]}\nscore_offset: {offset:.4f}")
 
 
-def choices(known: int) -> Iterator[tuple[str, ...]]:
-    """Every set of the first `known` features."""
-    for count in range(1, known + 1):
-        yield from combinations(FEATURES[:known], count)
+def choices() -> Iterator[tuple[str, ...]]:
+    """Every set of features."""
+    for count in range(1, len(FEATURES) + 1):
+        yield from combinations(FEATURES, count)
 
 
 def share_above(scores: NDArray[np.float64], seen: Frames) -> float:
@@ -140,28 +121,18 @@ def collect(args: argparse.Namespace) -> Frames:
     names = [one.name for one in find_sequences(args.root) if any(fnmatchcase(one.name, pattern) for pattern in patterns)]
     rows: list[Row] = []
     settings = {**(load_yaml(args.config) if args.config else {}), "redetect": False}
-    calls = [(args.root, name, args.model, settings, *(() if args.starts else (args.seed,))) for name in names]
-    for found in track(shared(observe_starts if args.starts else observe, calls, args.jobs), "sequences", total=len(calls)):
+    calls = [(args.root, name, args.model, settings) for name in names]
+    for found in track(shared(observe, calls, args.jobs), "sequences", total=len(calls)):
         rows += found
-    rows_seen, overlaps, sequences, kinds = zip(*rows, strict=True)
-    seen = Frames(np.array(rows_seen), np.array(overlaps), np.array(sequences), np.array(kinds))
+    rows_seen, overlaps, sequences = zip(*rows, strict=True)
+    seen = Frames(np.array(rows_seen), np.array(overlaps), np.array(sequences))
     if args.keep:
         np.savez_compressed(args.keep, **seen._asdict())
     return seen
 
 
-def observe(root: Path, name: str, model: str, settings: dict[str, Any], seed: int) -> list[Row]:
-    """Features, overlap, sequence and kind of each frame of one sequence and of the clips made of it."""
-    sequences = {one.name: one for one in find_sequences(root)}
-    sequence, tracker = sequences[name], load(model, **settings)
-    rows: list[Row] = [(*row, name, "plain") for row in follow(tracker, sequence.frames(), sequence.boxes_xywh, unsure=True)]
-    for clip in make_clips(sequence, sequences.values(), seed):
-        rows += [(*row, name, clip.kind) for row in follow(tracker, clip.frames, clip.boxes, unsure=False)]
-    return rows
-
-
-def observe_starts(root: Path, name: str, model: str, settings: dict[str, Any]) -> list[Row]:
-    """Features with similarity, overlap, sequence and kind of each frame of one sequence, from eight starts."""
+def observe(root: Path, name: str, model: str, settings: dict[str, Any]) -> list[Row]:
+    """What is seen in each frame of one sequence, from eight starts."""
     sequence = {one.name: one for one in find_sequences(root)}[name]
     tracker, frames, boxes = load(model, **settings), list(sequence.frames()), sequence.boxes_xywh
     rows: list[Row] = []
@@ -173,7 +144,8 @@ def observe_starts(root: Path, name: str, model: str, settings: dict[str, Any]) 
             assert candidate is not None
             if (boxes[index, 2:] > 0).all():
                 similarity = float(exemplar @ embedded(tracker, frames[index], box))
-                rows.append(((*features(candidate), similarity), float(iou(box, boxes[index])), name, "plain"))
+                seen = candidate.logit, candidate.margin, candidate.quality, similarity
+                rows.append((seen, float(iou(box, boxes[index])), name))
     return rows
 
 
@@ -185,29 +157,8 @@ def embedded(tracker: Tracker, frame: NDArray[np.uint8], box: Iterable[float]) -
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
-def follow(
-    tracker: Tracker, frames: Iterable[NDArray[np.uint8]], boxes: NDArray[np.float64], unsure: bool
-) -> Iterator[tuple[tuple[float, float, float], float]]:
-    """Features and overlap of each frame. unsure: without a box nothing is known, rather than that the target is absent."""
-    visible: NDArray[np.bool_] = np.asarray((boxes[:, 2:] > 0).all(axis=1))
-    first = int(visible.argmax())
-    for i, frame in enumerate(frames):
-        if i == first:
-            tracker.init(frame, boxes[i])
-        elif i > first:
-            box, candidate = tracker.update(frame).box, tracker.details.candidate
-            assert candidate is not None
-            if visible[i] or not unsure:
-                yield features(candidate), float(iou(box, boxes[i])) if visible[i] else 0.0
-
-
-def features(candidate: Candidate) -> tuple[float, float, float]:
-    """What the score is made of, in the order of `score_weights`."""
-    return candidate.logit, candidate.margin, candidate.quality
-
-
 def fit(seen: Frames, features: Sequence[str]) -> tuple[NDArray[np.float64], float]:
-    """Weights (F,), 0 for features that are left out, by a logistic regression (Newton's method), and the offset for them."""
+    """Weights (F,), 0 for features that are left out, by a logistic regression (Newton's method), and its offset."""
     columns = [FEATURES.index(name) for name in features]
     chosen = seen.features[:, columns]
     mean, spread = chosen.mean(0), np.maximum(chosen.std(0), 1e-9)
@@ -221,17 +172,7 @@ def fit(seen: Frames, features: Sequence[str]) -> tuple[NDArray[np.float64], flo
         found -= np.linalg.solve(bend, slope)
     weights = np.zeros(seen.features.shape[1])
     weights[columns] = found[:-1] / spread
-    return weights, offset_for(seen, weights)
-
-
-def offset_for(seen: Frames, weights: NDArray[np.float64]) -> float:
-    """The offset under which scores are right on the whole, by `Frames.halves`; found by bisection, to 1e-6."""
-    known, share, (low, high) = seen.features @ weights, seen.halves(), (-50.0, 50.0)
-    while high - low > 1e-6:
-        middle = (low + high) / 2
-        likely = 1 / (1 + np.exp(-np.clip(known + middle, -50, 50)))
-        low, high = (low, middle) if share @ likely > share @ seen.good else (middle, high)
-    return (low + high) / 2
+    return weights, float(found[-1] - mean @ weights[columns])
 
 
 def leave_one_out(seen: Frames, features: Sequence[str]) -> NDArray[np.float64]:

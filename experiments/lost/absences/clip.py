@@ -62,11 +62,6 @@ class AbsenceClip:
     boxes: Boxes
     frames: Remade
 
-    @property
-    def visible_again(self) -> int | None:
-        """The first frame behind the absence, or None if the target does not come back."""
-        return self.absent.stop if self.absent.stop < len(self.boxes) else None
-
 
 @dataclass(frozen=True)
 class Lengths:
