@@ -59,11 +59,11 @@ class Sheet:
     note: str = ""
 
 
-def worst(tracker: TrackerRuns, names: Collection[str], count: int = SHEETS) -> list[SequenceRun]:
+def worst(tracker: TrackerRuns, names: Collection[str]) -> list[SequenceRun]:
     """The sequences of the given names with the lowest average overlap, worst first; those without a frame that
     counts are left out."""
     known = [item for item in tracker.runs if item.name in names and item.overlaps.size]
-    return sorted(known, key=lambda item: float(item.overlaps.mean()))[:count]
+    return sorted(known, key=lambda item: float(item.overlaps.mean()))[:SHEETS]
 
 
 def make_sheet(run: SequenceRun, sequence: Sequence, colour: str) -> Sheet:

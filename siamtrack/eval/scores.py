@@ -85,7 +85,7 @@ def _clip(boxes: NDArray[np.float64], frame_wh: tuple[int, int]) -> NDArray[np.f
 
 
 def paired_bootstrap(
-    ours: Sequence[NDArray[np.float64]], theirs: Sequence[NDArray[np.float64]], seed: int = 0
+    ours: Sequence[NDArray[np.float64]], theirs: Sequence[NDArray[np.float64]]
 ) -> tuple[float, float, tuple[float, float]]:
     """How sure a difference of two average overlaps is, over sequences.
 
@@ -94,7 +94,6 @@ def paired_bootstrap(
 
     Args:
         ours, theirs: overlaps of the same sequences in the same order, as many frames each.
-        seed: of the draws.
 
     Returns:
         AO of ours less theirs, its standard error, and the middle 95 %.
@@ -106,7 +105,7 @@ def paired_bootstrap(
     if len(ours) != len(theirs) or not len(ours) or [len(item) for item in theirs] != [len(item) for item in ours]:
         raise ValueError(f"{len(ours)} and {len(theirs)} sequences do not pair: both need the same ones, frame by frame")
     gains = np.array([a.sum() - b.sum() for a, b in zip(ours, theirs, strict=True)])
-    return bootstrap_gain(gains, frames, seed)
+    return bootstrap_gain(gains, frames)
 
 
 def bootstrap_gain(

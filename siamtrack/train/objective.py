@@ -137,9 +137,9 @@ def siamese_loss(
     return total, parts
 
 
-def _bump(center_xy: Tensor, size: int, sigma: float = 0.7) -> Tensor:
-    """(N, size, size) Gaussian weights around the target, in cells: sharper than the logistic's plateau of two cells."""
+def _bump(center_xy: Tensor, size: int) -> Tensor:
+    """(N, size, size) Gaussian weights around the target, of 0.7 cells: sharper than the logistic's plateau of two."""
     cells = torch.arange(size, device=center_xy.device, dtype=center_xy.dtype)
     dx = (cells - center_xy[:, 0, None]).square()
     dy = (cells - center_xy[:, 1, None]).square()
-    return torch.exp(-(dx[:, None, :] + dy[:, :, None]) / (2 * sigma**2))
+    return torch.exp(-(dx[:, None, :] + dy[:, :, None]) / (2 * 0.7**2))

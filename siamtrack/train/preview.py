@@ -18,15 +18,15 @@ COLUMNS = 4
 """Pairs side by side."""
 
 
-def preview(recipe: Recipe, stores: Sequence[PairStore], step: int = 0) -> Image:
-    """The views of one training step, pairs side by side, with centre and box of the target drawn.
+def preview(recipe: Recipe, stores: Sequence[PairStore]) -> Image:
+    """The views of the first training step, pairs side by side, with centre and box of the target drawn.
 
     A box in orange stands for an image without labels, whose extent is not learned.
 
     Returns:
         (H, W, 3) BGR uint8.
     """
-    batch = PairBatches(stores, recipe)[step]
+    batch = PairBatches(stores, recipe)[0]
     tiles = [_tile(batch, i, recipe.color_order == "rgb") for i in range(len(batch.images))]
     pairs = [np.hstack(tiles[i : i + 2]) for i in range(0, len(tiles), 2)]
     blank = np.full_like(pairs[0], 255)
@@ -35,7 +35,7 @@ def preview(recipe: Recipe, stores: Sequence[PairStore], step: int = 0) -> Image
     return np.vstack([np.hstack(framed[i : i + COLUMNS]) for i in range(0, len(framed), COLUMNS)])  # type: ignore[arg-type]
 
 
-def write_preview(path: Path, recipe: Recipe, stores: Sequence[PairStore], step: int = 0) -> None:
+def write_preview(path: Path, recipe: Recipe, stores: Sequence[PairStore]) -> None:
     """Write `preview` as an image file.
 
     Raises:
@@ -43,7 +43,7 @@ def write_preview(path: Path, recipe: Recipe, stores: Sequence[PairStore], step:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        written = cv2.imwrite(str(path), preview(recipe, stores, step))
+        written = cv2.imwrite(str(path), preview(recipe, stores))
     except cv2.error:
         written = False
     if not written:

@@ -34,6 +34,9 @@ from siamtrack.verify.items import VerifierItem, tower_input
 
 SHIPPED = ("verifier",)
 
+EMBEDDED = 64
+"""Items that are embedded at a time."""
+
 
 class AlexNetTower(nn.Module):
     """The tracker's backbone up to conv4, 2 x 2 cells of it, and one linear layer. (N, 3, S, S) to (N, dim).
@@ -233,17 +236,15 @@ def as_batch(inputs: Sequence[NDArray[Any]]) -> tuple[Tensor, ...]:
 
 
 @torch.inference_mode()
-def embed_items(
-    net: Siblings, items: Sequence[VerifierItem], spec: TowerSpec, device: str | torch.device = "cpu", batch: int = 64
-) -> Tensor:
+def embed_items(net: Siblings, items: Sequence[VerifierItem], spec: TowerSpec, device: str | torch.device = "cpu") -> Tensor:
     """Embeddings (N, D), on the CPU, of N items by a network on a device.
 
     Raises:
         DataError, FileNotFoundError, ValueError: an item cannot be read, or is not what the tower takes.
     """
     parts = [torch.zeros(0, spec.dim)]
-    for at in range(0, len(items), batch):
-        inputs = as_batch([tower_input(item, spec) for item in items[at : at + batch]])
+    for at in range(0, len(items), EMBEDDED):
+        inputs = as_batch([tower_input(item, spec) for item in items[at : at + EMBEDDED]])
         parts.append(net.embed(*(part.to(device) for part in inputs)).cpu())
     return torch.cat(parts)
 

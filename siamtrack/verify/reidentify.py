@@ -50,9 +50,7 @@ def compare_tracks(
     return TrackComparison(verifier.judge(float(np.median(distances))), frames_a, frames_b)
 
 
-def track_crops(
-    verifier: Verifier, run: Path, source: str | None = None, count: int = CROPS
-) -> tuple[tuple[int, ...], list[NDArray[np.uint8]]]:
+def track_crops(verifier: Verifier, run: Path, source: str | None = None) -> tuple[tuple[int, ...], list[NDArray[np.uint8]]]:
     """Crops of a run's target: its first frame, and the surest frame of each of several stretches of the run.
 
     Returns:
@@ -68,7 +66,7 @@ def track_crops(
     sure = [(frame, seen) for frame, seen in rows if seen.state is not State.LOST and min(seen.box.size_wh) >= 1]
     if not sure:
         raise DataError(f"{boxes}: holds no frame in which the target was seen")
-    stretches = np.array_split(np.arange(len(sure)), min(count, len(sure)))
+    stretches = np.array_split(np.arange(len(sure)), min(CROPS, len(sure)))
     chosen = {sure[0][0]: sure[0][1].box}
     for stretch in stretches[1:]:
         frame_index, best = max((sure[k] for k in stretch), key=lambda row: row[1].score)
