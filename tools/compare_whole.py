@@ -4,7 +4,7 @@
     tools/compare_whole.py ROOT
     tools/compare_whole.py ROOT --only OTB_Deer,OTB_David --limit 100
 
-Both see the same decoded frames and run in ONNX Runtime with as many threads; the package with redetect=False. A line says
+Both see the same decoded frames and run in ONNX Runtime with as many threads; the package sees camera cuts too. A line says
 how far their boxes are apart at most, in how many frames their states differ, and the seconds that each took, in the thread
 that called it (with more than one thread of the network, whoever waits is not counted: measure with --threads 1).
 """
@@ -110,7 +110,7 @@ def main() -> None:
 
     with computing_with(args.threads):
         weights = load_weights(args.model)
-        package = tracker_from(weights, device="cpu", backend="onnx", redetect=False)
+        package = tracker_from(weights, device="cpu", backend="onnx")
         whole = WholeTracker(whole_graphs(weights, config_of(weights)), network_threads())
         total = Comparison()
         for sequence in subset(find_sequences(args.root), filter(None, args.only.split(","))):

@@ -88,7 +88,9 @@ class Tiles:
 
     def __init__(self, last_xy: Pair, frame_wh: tuple[int, int], reach: float) -> None:
         columns, rows = (_centers(at, length, reach) for at, length in zip(last_xy, frame_wh, strict=True))
-        self.centers = sorted(((x, y) for y in rows for x in columns), key=lambda xy: math.dist(xy, last_xy))
+        last_x, last_y = last_xy
+        tiles = [(x, y) for y in rows for x in columns]
+        self.centers = sorted(tiles, key=lambda xy: (xy[0] - last_x) ** 2 + (xy[1] - last_y) ** 2)
         self._near, self._far = self.centers[1 : NEAR_TILES + 1] or self.centers, self.centers[NEAR_TILES + 1 :]
 
     def at(self, turn: int) -> Pair:

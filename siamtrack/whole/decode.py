@@ -12,14 +12,16 @@ from siamtrack.tracking.decode import LOGIT_LIMIT, NEAR, hann_window
 from siamtrack.whole.graph import Value, where
 
 
-def decode(maps: Sequence[Value], known_wh: Value, config: TrackerConfig) -> tuple[Value, Value, tuple[Value, Value, Value]]:
+def decode(
+    maps: Sequence[Value], known_wh: Value, config: TrackerConfig, influence: float
+) -> tuple[Value, Value, tuple[Value, Value, Value]]:
     """Where the target is seen from the middle of the crop, crop pixels; its scale change; logit, margin and quality.
 
     It is `Decoder._by_box`.
 
     Args:
         maps: response (1, cells), logits of target and quality (2, cells), distances (4, cells) crop pixels.
-        known_wh: size of the target, crop pixels.
+        known_wh: size of the target, crop pixels. influence: share of the window.
     """
     response, likelihoods, distances = maps
     place, window = _cells(response, config)
@@ -33,8 +35,8 @@ def decode(maps: Sequence[Value], known_wh: Value, config: TrackerConfig) -> tup
     penalty = (change * -config.size_penalty).op("Exp")
 
     likely = response - response.op("ReduceMin", axes=[1], keepdims=1)
-    mixed = likely * penalty * ((1 - config.window_influence) / likely.sum(1).at_least(1e-12))
-    peak = (mixed + window * config.window_influence).op("ArgMax", axis=1, keepdims=0, dtype="int64")
+    mixed = likely * penalty * ((1 - influence) / likely.sum(1).at_least(1e-12))
+    peak = (mixed + window * influence).op("ArgMax", axis=1, keepdims=0, dtype="int64")
     steps = (place - place.take(peak, 1)).op("Abs").op("ReduceMax", axes=[0], keepdims=1)
     near = steps <= NEAR * STRIDE
 

@@ -21,7 +21,8 @@ TRACKING, UNCERTAIN, LOST = range(3)
 class Memory(NamedTuple):
     """What a target's numbers are, in the order in which the tensor `memory` has them; each a `Value` of shape (length,).
 
-    `Target`, `Confidence`, `Phase` and `Template` say what they mean. `updates` counts the exemplars beside the first one.
+    `Target`, `Confidence`, `Phase`, `Redetection` and `Template` say what they mean. `last_sure` is center_xy and size_wh, and
+    `searched` the frames so far of a re-detection. `updates` counts the exemplars beside the first one.
     """
 
     center_xy: Value
@@ -40,19 +41,25 @@ class Memory(NamedTuple):
     tentative: Value
     seen: Value
     seen_count: Value
+    last_sure: Value
+    searched: Value
+    nothing: Value
+    awaited: Value
+    left: Value
     updates: Value
     since_update: Value
 
 
-_LONGER = {"center_xy": 2, "size_wh": 2, "exemplar_wh": 2, "pad_color": 3, "side_limits": 2, "steps_px": STEPS}
+_LONGER = {"center_xy": 2, "size_wh": 2, "last_sure": 4, "exemplar_wh": 2, "pad_color": 3, "side_limits": 2, "steps_px": STEPS}
 LENGTHS = {name: (_LONGER | {"seen": DOUBT_FRAMES}).get(name, 1) for name in Memory._fields}
 """How many numbers each of them is."""
 
 
 def next_phase(memory: Memory, odds: Value, score: Value, config: TrackerConfig) -> dict[str, Value]:
-    """`state.next_phase`, for a target that is not looked for elsewhere."""
+    """`state.next_phase`, without cuts."""
     doubtful = log_odds((config.lost_score + config.tracking_score) / 2)
-    confirms = odds >= (memory.mean_logit - config.redetect_slack).at_most(doubtful)
+    stay = (memory.mean_logit - config.redetect_slack).at_most(doubtful)
+    confirms = odds >= where(memory.left > 0, redetect_logit(memory, config), stay)
     missing = (sigmoid(odds) < config.lost_score) & (odds < memory.mean_logit - SCORE_DROP)
     sees = (score >= config.tracking_score) & ~missing
     sure = where(sees, memory.sure + 1, 0.0)
@@ -60,7 +67,8 @@ def next_phase(memory: Memory, odds: Value, score: Value, config: TrackerConfig)
     # LOST so far: re-detected, or never gone.
     high = where(confirms, memory.high + 1, 0.0)
     seen = pushed(memory.seen, score, DOUBT_FRAMES)
-    seen_count = (memory.seen_count + 1).at_most(DOUBT_FRAMES)
+    in_place = (memory.awaited + memory.left).is_(0.0)
+    seen_count = where(in_place, (memory.seen_count + 1).at_most(DOUBT_FRAMES), 0.0)
     stayed = (seen_count >= DOUBT_FRAMES) & (seen.sum(0) / DOUBT_FRAMES >= config.lost_score)
     back = stayed | (high >= REDETECT_FRAMES)
     enough = sure >= REDETECT_FRAMES
@@ -89,6 +97,11 @@ def next_phase(memory: Memory, odds: Value, score: Value, config: TrackerConfig)
         "seen": seen,
         "seen_count": where(waits, seen_count, 0.0),
     }
+
+
+def redetect_logit(memory: Memory, config: TrackerConfig) -> Value:
+    """`Confidence.redetect_logit`."""
+    return (memory.mean_logit - config.redetect_slack).at_least(log_odds(config.redetect_score))
 
 
 def scored(memory: Memory, odds: Value) -> Memory:

@@ -1,11 +1,12 @@
 """The tracker as two graphs: what `siamtrack.tracking` computes for one target whose model has a box head, step by step.
 
-Left out: re-detection (`redetect=False`), and with it camera cuts. What the package computes in float64 is float64 here.
+Left out: camera cuts. What the package computes in float64 is float64 here.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 
@@ -13,13 +14,15 @@ from siamtrack.errors import ConfigError
 from siamtrack.models import CELLS, EXEMPLAR_SIZE
 from siamtrack.tracking.confidence import Confidence
 from siamtrack.tracking.config import TrackerConfig
+from siamtrack.tracking.redetection import ODDS
 from siamtrack.tracking.state import DOUBT_FRAMES
 from siamtrack.tracking.target import MIN_TRACKED_PX, ROOM_PX, SIDE_LIMITS, STEPS
 from siamtrack.tracking.template import UPDATE_FRAMES, UPDATE_SCORE, UPDATES_KEPT
 from siamtrack.whole.crop import crop_region, frame_size
 from siamtrack.whole.decode import decode, sigmoid, square
 from siamtrack.whole.graph import Graph, Value, join, where
-from siamtrack.whole.state import LENGTHS, LOST, TRACKING, Memory, next_phase, noted, pushed, scored
+from siamtrack.whole.redetection import looks_elsewhere, remembered, tile_center, tile_is_due
+from siamtrack.whole.state import LENGTHS, LOST, TRACKING, Memory, next_phase, noted, pushed, redetect_logit, scored
 
 ROWS = 2 + UPDATES_KEPT
 """Rows of the tensors `exemplars` and `kernels`: what is looked for, the first frame's, and the latest ones, zeros at first."""
@@ -58,7 +61,8 @@ class TrackerGraphs:
         exemplar, kernel = self._embed(frame, center_xy, size_wh, pad_color, config.search_size)
         side = _context_side(size_wh) * (config.search_size / EXEMPLAR_SIZE)
         zero, start = graph.constant(np.zeros(1, np.float64)), Confidence(config).mean_logit
-        nothing = dict.fromkeys(("seen_frames", "state", "low", "high", "sure", "tentative", "seen_count"), zero)
+        zeros = ["seen_frames", "state", "low", "high", "sure", "tentative", "seen_count", "updates", "since_update"]
+        zeros += ["searched", "nothing", "awaited", "left"]
         memory = Memory(
             center_xy=center_xy,
             size_wh=size_wh,
@@ -69,9 +73,8 @@ class TrackerGraphs:
             mean_logit=graph.constant(np.array([start], np.float64)),
             score_logit=graph.constant(np.array([start], np.float64)),
             seen=graph.constant(np.zeros(DOUBT_FRAMES, np.float64)),
-            updates=zero,
-            since_update=zero,
-            **nothing,
+            last_sure=join([center_xy, size_wh]),
+            **dict.fromkeys(zeros, zero),
         )
         exemplars, kernels = (join([each, each, *[each * 0.0] * UPDATES_KEPT]) for each in (exemplar, kernel))
         _output_parts(graph, "", (exemplars, kernels, join(memory)))
@@ -85,38 +88,49 @@ class TrackerGraphs:
         kernels = graph.input("kernels", "float32", (ROWS, "features", CELLS - 2, CELLS - 2))
         memory = Memory(*graph.input("memory", "float64", (NUMBERS,)).split(list(LENGTHS.values())))
 
-        # 1. Search region: around the target, the larger the faster it moves.
-        size = self._search_size(memory, frame)
-        pixels = size.to("float64")
-        square_px = _context_side(memory.size_wh)
-        side = square_px * pixels * (1 / EXEMPLAR_SIZE)
-        # 2. Crop, and 3. the network.
-        crop = crop_region(frame, memory.center_xy, side, size, memory.pad_color)
-        zero, one = (graph.constant(np.array([number])) for number in (0, 1))
-        exemplar, kernel = (each.between(zero, one, 0) for each in (exemplars, kernels))
-        maps = self._maps(crop, exemplar, kernel, memory.exemplar_wh)
-        # 4. Decode.
-        scale = side / pixels
-        offset_xy, scale_wh, seen = decode(maps, memory.size_wh / scale, config)
+        # 1. Search region: around the target, the larger the faster it moves; while it is LOST also at a tile of the frame.
+        frame_wh, was, here_xy = frame_size(frame), memory.state, memory.center_xy
+        if config.redetect:
+            last_xy = memory.last_sure.split([2, 2])[0]
+            here_xy = where(looks_elsewhere(memory) & (memory.awaited > 0), last_xy, here_xy)
+        exemplar, kernel = (each.split([1, ROWS - 1])[0] for each in (exemplars, kernels))
+        look = functools.partial(self._seen, frame, memory, exemplar, kernel)
+        # 2. Crop, 3. the network, and 4. decode.
+        seen_xy, scale_wh, odds = look(here_xy, self._search_size(memory, frame), config.window_influence)
         # 5. Target: where it went.
-        center_xy = (memory.center_xy + offset_xy * scale).at_least(0.0).at_most(frame_size(frame))
+        if config.redetect:
+            due, turn = tile_is_due(memory, config)
+
+            def tile() -> tuple[Value, ...]:
+                return look(tile_center(memory, frame_wh, turn, config), _free_size(frame, config.sizes[-1]), 0.0)
+
+            tile_xy, tile_wh, tile_odds = graph.choose(due, tile, lambda: (here_xy, scale_wh, odds * 0 - 1e30))
+            enough = (odds + math.log(ODDS)).at_least(redetect_logit(memory, config))
+            leaves = tile_odds >= enough
+            seen_xy, scale_wh, odds = (
+                where(leaves, there, here) for there, here in ((tile_xy, seen_xy), (tile_wh, scale_wh), (tile_odds, odds))
+            )
+            searched = memory.searched + looks_elsewhere(memory).to("float64")
+            memory = memory._replace(left=where(leaves, 1.0, memory.left), searched=searched)
+        center_xy = seen_xy.at_least(0.0).at_most(frame_wh)
         moved = center_xy - memory.center_xy
-        step = (moved * moved).sum(0).op("Sqrt") * EXEMPLAR_SIZE / square_px
+        step = (moved * moved).sum(0).op("Sqrt") * EXEMPLAR_SIZE / _context_side(memory.size_wh)
         # 6. State, size, template.
-        logit, margin, quality = (each * weight for each, weight in zip(seen, config.score_weights, strict=True))
-        odds = logit + margin + quality + config.score_offset
         memory = scored(memory, odds)
         score = sigmoid(memory.score_logit)
         memory = memory._replace(
-            center_xy=center_xy,
-            steps_px=pushed(memory.steps_px, step, STEPS),
-            size_wh=self._resized(memory, scale_wh),
-            **next_phase(memory, odds, score, config),
+            center_xy=center_xy, steps_px=pushed(memory.steps_px, step, STEPS), **next_phase(memory, odds, score, config)
         )
+        resized = self._resized(memory, scale_wh)
+        if config.redetect:
+            resized = where(was.is_(LOST) | memory.state.is_(LOST), memory.size_wh, resized)
+        memory = memory._replace(size_wh=resized)
         memory = noted(memory, odds)
+        if config.redetect:
+            memory = remembered(memory, was, odds, config)
         memory, exemplars, kernels = self._updated(frame, memory, score, exemplars, kernels)
 
-        graph.output("box", _box(memory, frame_size(frame)), (4,))
+        graph.output("box", _box(memory, frame_wh), (4,))
         graph.output("score", score, (1,))
         graph.output("state", memory.state.to("int32"), (1,))
         _output_parts(graph, "next_", (exemplars, kernels, join(memory)))
@@ -128,12 +142,27 @@ class TrackerGraphs:
         crop = crop_region(frame, center_xy, side, _free_size(frame, size), pad_color)
         return frame.graph.include(self._exemplar, {"crops": crop})
 
-    def _maps(self, crop: Value, exemplar: Value, kernel: Value, exemplar_wh: Value) -> list[Value]:
-        """The network's maps: response (1, cells), logits of target and quality (2, cells), distances (4, cells)."""
-        inputs = {"crops": crop, "exemplar": exemplar, "kernel": kernel, "size_wh": exemplar_wh.to("float32").reshape(1, 2)}
-        response, target, quality, distances = crop.graph.include(self._search, inputs)
-        maps = response.reshape(1, -1), join([target, quality]).reshape(2, -1), distances.reshape(4, -1)
-        return [each.to("float64") for each in maps]
+    def _seen(
+        self, frame: Value, memory: Memory, exemplar: Value, kernel: Value, center_xy: Value, size: Value, influence: float
+    ) -> tuple[Value, Value, Value]:
+        """The candidate in a square of the frame: where it is, frame pixels; its scale change; its log-odds.
+
+        Args:
+            center_xy, size: of the search region, and the side of its crop. influence: share of the window.
+        """
+        pixels = size.to("float64")
+        side = _context_side(memory.size_wh) * pixels * (1 / EXEMPLAR_SIZE)
+        crop = crop_region(frame, center_xy, side, size, memory.pad_color)
+        exemplar_wh = memory.exemplar_wh.to("float32").reshape(1, 2)
+        inputs = {"crops": crop, "exemplar": exemplar, "kernel": kernel, "size_wh": exemplar_wh}
+        response, target, quality, distances = frame.graph.include(self._search, inputs)
+        maps = [response.reshape(1, -1), join([target, quality]).reshape(2, -1), distances.reshape(4, -1)]
+        scale = side / pixels
+        offset_xy, scale_wh, seen = decode(
+            [each.to("float64") for each in maps], memory.size_wh / scale, self._config, influence
+        )
+        logit, margin, trust = (each * weight for each, weight in zip(seen, self._config.score_weights, strict=True))
+        return center_xy + offset_xy * scale, scale_wh, logit + margin + trust + self._config.score_offset
 
     def _search_size(self, memory: Memory, frame: Value) -> Value:
         """Side of the search crop, `Target._search_size`; int64 (1,)."""
@@ -143,7 +172,8 @@ class TrackerGraphs:
         sizes = frame.graph.constant(np.array(self._config.sizes, np.int64))
         wanted = (memory.steps_px.op("ReduceMax", axes=[0], keepdims=1) * 2.0 + ROOM_PX) * 2.0 + EXEMPLAR_SIZE
         smaller = (sizes.to("float64") < wanted).to("float64").sum(0)
-        return sizes.take(where(memory.state.is_(LOST), last, smaller.at_most(last)).to("int64"))
+        while_lost = 0 if self._config.redetect else last
+        return sizes.take(where(memory.state.is_(LOST), while_lost, smaller.at_most(last)).to("int64"))
 
     def _resized(self, memory: Memory, scale_wh: Value) -> Value:
         """`Target._resize`."""

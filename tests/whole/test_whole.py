@@ -26,7 +26,7 @@ from siamtrack.model.weights import Weights, load_weights
 from siamtrack.tracking.confidence import Confidence, log_odds
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.crop import SearchRegion, mean_color
-from siamtrack.tracking.result import State
+from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.state import Phase, next_phase
 from siamtrack.whole.crop import crop_region
 from siamtrack.whole.decode import sigmoid as whole_sigmoid
@@ -49,19 +49,19 @@ def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    ("score_offset", "scale", "frames", "updates"),
+    ("score_offset", "scale", "frames", "updates", "redetect"),
     [
-        (30.0, 1, 33, 1),  # always sure: the template is updated
-        (-30.0, 1, 5, 0),  # LOST from the third frame on
-        (0.0, 6, 4, 0),  # so large that the frame is averaged over blocks, and reaching out of it
+        (30.0, 1, 33, 1, False),  # always sure: the template is updated
+        (-30.0, 1, 16, 0, True),  # LOST from the third frame on, and awaited where it was last seen from the thirteenth on
+        (0.0, 6, 4, 0, False),  # so large that the frame is averaged over blocks, and reaching out of it
     ],
 )
 def test_boxes_scores_and_states_are_the_packages(
-    weights: Weights, tool: ModuleType, score_offset: float, scale: int, frames: int, updates: int
+    weights: Weights, tool: ModuleType, score_offset: float, scale: int, frames: int, updates: int, redetect: bool
 ) -> None:
     sizes = [191, 223] if scale == 1 else []  # by the motion, or always the same
-    overrides = {"score_offset": score_offset, "search_sizes": sizes, "search_size": 223}
-    package = tracker_from(weights, device="cpu", backend="onnx", redetect=False, **overrides)
+    overrides = {"score_offset": score_offset, "search_sizes": sizes, "search_size": 223, "redetect": redetect}
+    package = tracker_from(weights, device="cpu", backend="onnx", **overrides)
     whole = tool.WholeTracker(whole_graphs(weights, config_of(weights, **overrides)), 1)
     wh = (SMALL_WH[0] * scale, SMALL_WH[1] * scale)
     states = set()
@@ -82,6 +82,37 @@ def test_boxes_scores_and_states_are_the_packages(
         assert states == ({State.UNCERTAIN, State.LOST} if score_offset < 0 else {State.TRACKING})
     memory = dict(zip(LENGTHS, np.split(whole.known[2], np.cumsum([*LENGTHS.values()])[:-1]), strict=True))
     assert memory["updates"] == updates
+
+
+def test_a_target_that_comes_back_elsewhere_is_redetected_as_the_package_does_and_cuts_are_not_seen(
+    weights: Weights, tool: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs = whole_graphs(weights, config_of(weights))
+
+    def follow(change: Callable[[np.ndarray], np.ndarray], frames: int) -> list[tuple[TrackResult, TrackResult]]:
+        package, whole = tracker_from(weights, device="cpu", backend="onnx"), tool.WholeTracker(graphs, 1)
+        results = []
+        for i in range(frames):
+            frame, box = rendered_frame(i, (320, 240))
+            if i == 0:
+                package.init(frame, box)
+                whole.init(frame, box)
+                continue
+            frame = frame if i < 5 else change(frame)
+            results.append((package.update(frame), whole.update(frame)))
+        return results
+
+    # To black: the package knows that the shot is over, the graphs wait for three frames without the target.
+    states = [(expected.state, got.state) for expected, got in follow(np.zeros_like, 8)]
+    assert states[4:] == [(State.LOST, State.UNCERTAIN), (State.LOST, State.UNCERTAIN), (State.LOST, State.LOST)]
+    monkeypatch.setattr("siamtrack.tracking.scene_cut.SceneCut.is_cut", lambda *_: False)
+    results = follow(lambda frame: np.roll(frame, (70, 140), (0, 1)), 22)
+    assert [got.state for _, got in results] == [expected.state for expected, _ in results]
+    assert np.array([got.box for _, got in results]) == pytest.approx(
+        np.array([expected.box for expected, _ in results]), abs=0.05
+    )
+    assert results[10][1].state is State.LOST
+    assert results[-1][1].state is State.TRACKING
 
 
 def test_crops_are_the_packages_wherever_they_lie() -> None:
@@ -166,7 +197,7 @@ def test_the_readmes_python_follows_a_clip(exported: Path, clip: Path, monkeypat
     with contextlib.redirect_stdout(io.StringIO()) as said:
         exec(compile(program(exported, "python"), "README.md", "exec"), {"__name__": "__main__"})
     lines = [line.split() for line in said.getvalue().splitlines()]
-    steps = list(siamtrack.track(clip, first, device="cpu", backend="onnx", redetect=False))[1:]
+    steps = list(siamtrack.track(clip, first, device="cpu", backend="onnx"))[1:]
     assert len(lines) == len(steps)
     for words, step in zip(lines, steps, strict=True):
         assert [float(word) for word in words[:4]] == pytest.approx(step.result.box, abs=0.05)
@@ -192,7 +223,7 @@ def test_the_readmes_cpp_follows_a_clip(exported: Path, tmp_path: Path) -> None:
         ["./track", "256", "192", *map(str, boxes[0])], input=raw, cwd=exported, capture_output=True, check=True
     )
     found = np.array([line.split() for line in done.stdout.splitlines()], float)
-    package = siamtrack.load(device="cpu", backend="onnx", redetect=False)
+    package = siamtrack.load(device="cpu", backend="onnx")
     package.init(frames[0], boxes[0])
     expected = [boxes[0], *(package.update(frame).box for frame in frames[1:])]
     assert iou(found, expected).min() > 0.95

@@ -148,7 +148,7 @@ def test_a_dropped_file_is_followed_frame_by_frame_as_the_package_does(
         rows = list(csv.DictReader(stream))
     assert [int(row["frame"]) for row in rows] == [*range(first, FRAMES)]
     assert [float(row["time_s"]) for row in rows] == pytest.approx([i / 4 for i in range(first, FRAMES)])
-    package = siamtrack.load(device="cpu", backend="onnx", redetect=False)
+    package = siamtrack.load(device="cpu", backend="onnx")
     with open_source(clip) as frames, closing(frames.read_ahead(first)) as items:
         images = [item.image for item in items]
     found = np.array([[float(row[key]) for key in "xywh"] for row in rows])
