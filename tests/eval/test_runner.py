@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,11 +80,12 @@ def test_one_process_and_two_give_the_same_bytes(got10k: Path, whole: Path, tmp_
         assert (seconds > 0).all()
 
 
-def test_our_scores_are_the_toolkits(got10k: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_scores_are_the_toolkits(got10k: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from got10k.experiments import ExperimentGOT10k
 
     monkeypatch.setenv("MPLBACKEND", "agg")
     data = open_benchmark("got10k", got10k, "val")
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     run_benchmark([SIAMFC, IDENTITY], data, tmp_path, 1)
     ours = score(data, ["siamfc", "identity"], tmp_path, {})
     theirs = ExperimentGOT10k(str(got10k), "val", result_dir=str(tmp_path), report_dir=str(tmp_path / "theirs"))
@@ -158,8 +160,6 @@ def members(group: int) -> set[int]:
 
 
 def test_a_sequence_that_cannot_be_read_is_named_and_the_others_are_kept(got10k: Path, tmp_path: Path) -> None:
-    import shutil
-
     root = tmp_path / "data"
     shutil.copytree(got10k, root)
     broken = root / "val" / NAMES[1] / "00000004.jpg"
