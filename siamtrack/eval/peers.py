@@ -198,7 +198,7 @@ class NanoTrackV3:
 
 
 class NanoTrackV2(NanoTrackV3):
-    """NanoTrackV2, the network of OpenCV's TrackerNano, in the same form."""
+    """NanoTrackV2, the network of OpenCV's TrackerNano, in the same form: 48 channels, maps of 16 x 16 cells."""
 
     constants = (0.455, 0.055, 0.37)
     _folder = "nanotrack"
