@@ -160,8 +160,12 @@ def _occlude(
 
 def _motion_blur(image: Image, longest: float, rng: np.random.Generator) -> Image:
     length, angle = rng.uniform(3, longest), rng.uniform(0, np.pi)
-    half = int(np.ceil(longest / 2))
+    return cv2.filter2D(image, -1, line_kernel(length, angle, (length - 1) / 2, int(np.ceil(longest / 2))))  # type: ignore[return-value]
+
+
+def line_kernel(length: float, angle: float, reach: float, half: int) -> NDArray[np.float32]:
+    """What a motion of `length` pixels leaves of a point: (2 half + 1, 2 half + 1), a line of `reach` both ways, its sum 1."""
     kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
-    for along in np.linspace(-(length - 1) / 2, (length - 1) / 2, int(4 * length)):
+    for along in np.linspace(-reach, reach, int(4 * length)):
         kernel[round(half + along * np.sin(angle)), round(half + along * np.cos(angle))] += 1
-    return cv2.filter2D(image, -1, kernel / kernel.sum())  # type: ignore[return-value]
+    return kernel / kernel.sum()

@@ -23,6 +23,7 @@ from siamtrack.models import EXEMPLAR_SIZE
 from siamtrack.outside import parse_json
 from siamtrack.system import read_text
 from siamtrack.tracking.crop import context_side, mean_color
+from siamtrack.train.augment import line_kernel
 from siamtrack.train.crops import CROP_SIZE, Pair
 
 KIND = "masks"
@@ -189,7 +190,7 @@ class Synthesis:
         alpha: NDArray[Any] = cv2.GaussianBlur(mask, (3, 3), 0.7).astype(np.float32)[..., None] / 255
         drawn: NDArray[np.float32] = np.clip(seen * pose.gain + pose.offset, 0, 255).astype(np.float32) * alpha
         if pose.blur_px >= 2:
-            kernel = _line(pose.blur_px, pose.blur_angle)
+            kernel = line_kernel(pose.blur_px, pose.blur_angle, pose.blur_px / 2, int(np.ceil(pose.blur_px / 2)))
             drawn = np.asarray(cv2.filter2D(drawn, -1, kernel), np.float32)
             alpha = np.asarray(cv2.filter2D(alpha, -1, kernel), np.float32)[..., None]
         under: NDArray[Any] = image[y1:y2, x1:x2]
@@ -269,14 +270,6 @@ def _shaken(backdrop: Image, rng: np.random.Generator) -> Image:
     matrix = np.array([[scale, 0, x], [0, scale, y]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(backdrop, matrix, (CROP_SIZE, CROP_SIZE), flags=flags, borderMode=cv2.BORDER_REFLECT)  # type: ignore[return-value]
-
-
-def _line(length: float, angle: float) -> NDArray[np.float32]:
-    half = int(np.ceil(length / 2))
-    kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
-    for along in np.linspace(-length / 2, length / 2, int(4 * length)):
-        kernel[round(half + along * np.sin(angle)), round(half + along * np.cos(angle))] += 1
-    return kernel / kernel.sum()
 
 
 def _places(path: Path) -> dict[str, tuple[int, int]]:
