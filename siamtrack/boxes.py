@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any, NamedTuple
@@ -53,7 +54,7 @@ FORMATS = ("xywh", "xyxy")
 
 
 def parse_box(text: str, form: str = "xywh") -> Box:
-    """Read a box from text; commas, spaces or both may part the numbers.
+    """Read a box from text; commas, semicolons and blanks may part the numbers, and brackets stand around them.
 
     Args:
         text: four numbers, or eight: `upright_box`.
@@ -65,7 +66,7 @@ def parse_box(text: str, form: str = "xywh") -> Box:
     if form not in FORMATS:
         raise ValueError(f"box format {shown(form)} is unknown; give {' or '.join(FORMATS)}")
     try:
-        numbers = [float(part) for part in text.replace(",", " ").split()]
+        numbers = [float(part) for part in re.sub("[,;]", " ", text.strip().strip("()[]")).split()]
     except ValueError:
         numbers = []
     if len(numbers) not in (4, 8) or not all(math.isfinite(number) for number in numbers):

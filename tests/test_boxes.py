@@ -65,7 +65,8 @@ def test_text_that_is_no_box_is_refused(text: str) -> None:
 
 
 def test_the_forms_in_which_tools_write_a_box_are_read() -> None:
-    assert parse_box("120, 80 64,48") == (120, 80, 64, 48)
+    for text in ("120, 80 64,48", "(120, 80, 64, 48)", "[120 80 64 48]", "120;80;64;48"):
+        assert parse_box(text) == (120, 80, 64, 48)
     assert parse_box("120,80,184,128", "xyxy") == (120, 80, 64, 48)
     corners = "130,80, 184,100, 170,128, 120,110"  # turned, as in VOT
     assert parse_box(corners) == parse_box(corners, "xyxy") == (120, 80, 64, 48)

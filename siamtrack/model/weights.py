@@ -182,7 +182,7 @@ def _find(name: str) -> Path:
         return ASSETS / f"{name}.safetensors"
     if name in MODELS:
         raise FileNotFoundError(f"model {name!r} has no weights in this package; use siamfc-lite, or give a weights file")
-    raise FileNotFoundError(f"no model {name!r}; {nearest(name, shipped_models())} Or give a .safetensors or .pth file")
+    raise FileNotFoundError(f"no model {name!r}; {nearest(name, shipped_models())}; or give a .safetensors or .pth file")
 
 
 def _load_checkpoint(path: Path, data: bytes) -> tuple[State, WeightsHeader]:

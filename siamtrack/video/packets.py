@@ -66,10 +66,12 @@ class PacketDecoder:
     Attributes:
         lost_at_end: packets behind the last picture that could not be decoded; known after the end.
         hidden: packets that an edit list cuts away.
+        starved: whether memory or threads were missing: then nothing is said of the packets.
     """
 
     def __init__(self, stream: av.VideoStream, counts: FrameCounts, fps: float, threads: bool = True) -> None:
         self.lost_at_end = self.hidden = 0
+        self.starved = False
         self._gaps: list[str] = []
         self._context, self._counts, self._threads = stream.codec_context, counts, threads
         self._context.thread_type = "AUTO" if threads else "SLICE"  # type: ignore[assignment]
@@ -125,7 +127,8 @@ class PacketDecoder:
             pictures = self._context.decode(packet)
         except av.EOFError:
             return
-        except av.FFmpegError:
+        except av.FFmpegError as error:
+            self.starved |= isinstance(error, (MemoryError, BlockingIOError))
             # With threads the packet that failed is an earlier one.
             for sent in self._pending.values():
                 sent.suspect = True

@@ -114,6 +114,8 @@ class MediaSource(Source):
             if container.format.name == "avi":  # PyAV has missing stamps made up; of B frames in an AVI they are wrong
                 container.flags &= ~av.container.Flags.gen_pts.value
             return container
+        except MemoryError:
+            raise
         except (av.FFmpegError, OSError, ValueError) as error:
             raise SourceError(f"{self.name} {self._problem}") from error
 
@@ -196,6 +198,8 @@ class MediaSource(Source):
                         self._empty += not packet.size
                         yield packet
                 return
+            except MemoryError:
+                raise
             except av.FFmpegError as error:
                 faults += 1
                 # A damaged file may be intact further on. A connection that broke is not mended by asking again.
@@ -217,6 +221,8 @@ class MediaSource(Source):
 
     def _check_end(self, start: Moment) -> None:
         """Say what was wrong, now that all frames were given."""
+        if self._decoder is not None and self._decoder.starved:
+            raise MemoryError("FFmpeg gets no memory, or no threads, to decode with")
         count = self._last.index + 1 if self._last else 0
         if self._broken and (self.live or not count):
             raise SourceError(f"{self.name} cannot be read any further ({self._broken.strerror})")

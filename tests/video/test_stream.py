@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from made_videos import FPS, SIZE_WH, damage, ffmpeg, number_in, picture, write
 
 from siamtrack.errors import SourceError
 from siamtrack.frames import Image
+from siamtrack.video.packets import PacketDecoder
 from siamtrack.video.source import Frame, Source
 from siamtrack.video.stream import StreamSource, VideoSource
 
@@ -572,3 +574,28 @@ def test_frames_may_be_written_on(tmp_path: Path) -> None:
     frame[:] = 7
     assert (frame == 7).all()
     assert (frame.shape[1], frame.shape[0]) == SIZE_WH
+
+
+class Starved:
+    """A codec context that gets no memory."""
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def decode(self, packet: Any) -> Any:
+        raise av.error.MemoryError(errno.ENOMEM, "Cannot allocate memory")
+
+
+def test_a_video_for_which_there_is_no_memory_is_not_called_damaged(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = PacketDecoder.__init__
+
+    def begin_starved(self: Any, *arguments: Any) -> None:
+        begin(self, *arguments)
+        self._context = Starved(self._context)
+
+    monkeypatch.setattr(PacketDecoder, "__init__", begin_starved)
+    with VideoSource(clip) as source, pytest.raises(MemoryError, match="no memory, or no threads, to decode with"):
+        list(source.read())
