@@ -10,6 +10,7 @@ import typer
 from siamtrack.cli import options
 from siamtrack.cli.terminal import Signals, interrupt, note
 from siamtrack.models import DEFAULT_MODEL
+from siamtrack.system import display_problem, require_display
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,12 +86,10 @@ def live(
         return _web(tracker, about, out, host, source=source, **address)
     if host != "127.0.0.1" or port != 8765 or token or https or certificate:
         raise ValueError("--host, --port, --token, --https and --certificate go with --web")
-    headless = not window or (bool(boxes) and _no_screen())
+    headless = not window or (bool(boxes) and display_problem() is not None)
     if headless and not boxes:
         raise ValueError("--no-window needs --box X,Y,W,H: a box can be drawn in a window alone")
     if not headless:
-        from siamtrack.system import require_display
-
         require_display("use --web to see it in a browser, or --box X,Y,W,H to follow a target without a window")
 
     from siamtrack.live.capture import Capture
@@ -149,12 +148,6 @@ def _print_code(url: str) -> None:
         note(str(needs("live", "the address as a QR code needs segno")))
         return
     segno.make(url).terminal(compact=True)
-
-
-def _no_screen() -> bool:
-    from siamtrack.system import display_problem
-
-    return display_problem() is not None
 
 
 def _window(capture: Capture, session: Session, boxes: list[Box]) -> str:

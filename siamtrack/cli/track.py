@@ -13,18 +13,18 @@ import typer
 from siamtrack.cli import options
 from siamtrack.cli.terminal import Bar, Signals, note
 from siamtrack.models import DEFAULT_MODEL
+from siamtrack.system import require_display
 
 if TYPE_CHECKING:
     from siamtrack.boxes import Box
     from siamtrack.frames import Image
-    from siamtrack.live.window.track_window import TrackWindow
     from siamtrack.video.follow import Span
     from siamtrack.video.outputs import Outputs, Progress
     from siamtrack.video.results import RunSummary
     from siamtrack.video.run import GivenBox
     from siamtrack.video.source import Source
 
-LOSSES = 20
+MOST_SPANS = 20
 """Times at which a target was LOST that are printed; boxes.csv has all."""
 
 
@@ -81,7 +81,7 @@ def track(
     names, given = _targets(box or [], name or [], box_format, select)
     span = _span(start, end, backward, both)
     if show or select:
-        from siamtrack.system import require_display
+        from siamtrack.live.window.track_window import TrackWindow
 
         require_display("leave --show and --select out, and use --box and --video" if show else "give --box X,Y,W,H")
 
@@ -95,7 +95,7 @@ def track(
         with Signals(frames.interrupt) as signals, ExitStack() as stack:
             if show or select:
                 options.warm_up(tracker)
-            window = stack.enter_context(closing(_window())) if show or select else None
+            window = stack.enter_context(closing(TrackWindow())) if show or select else None
             bar = stack.enter_context(Bar(total=_total(frames, span, outputs), transient=True))
 
             def ask(image: Image) -> Box:
@@ -117,12 +117,6 @@ def track(
                 note("stopped before a frame was tracked")
                 return 128 + signals.caught
     return print_summary(summaries, signals.caught)
-
-
-def _window() -> TrackWindow:
-    from siamtrack.live.window.track_window import TrackWindow
-
-    return TrackWindow()
 
 
 def _targets(boxes: Sequence[str], names: Sequence[str], form: str, select: bool) -> tuple[Sequence[str], Sequence[Box]]:
@@ -200,7 +194,7 @@ def print_summary(summaries: Sequence[RunSummary], stopped_by: int | None) -> in
 
 def _print_target(summary: RunSummary, several: bool) -> None:
     from siamtrack.video.frame_source import clock
-    from siamtrack.video.results import losses
+    from siamtrack.video.results import lost_spans
 
     out = summary.folder
     if summary.stopped_at is not None:
@@ -212,10 +206,10 @@ def _print_target(summary: RunSummary, several: bool) -> None:
     typer.echo(f"{summary.frames} frames{lost}: {out / 'boxes.csv'}")
     if not summary.lost:
         return
-    found = losses(out / "boxes.csv")
-    for loss in islice(found, LOSSES):
-        times = clock(loss.from_s) if loss.first == loss.last else f"{clock(loss.from_s)} to {clock(loss.to_s)}"
-        frames = f"frame {loss.first}" if loss.first == loss.last else f"frames {loss.first} to {loss.last}"
+    found = lost_spans(out / "boxes.csv")
+    for span in islice(found, MOST_SPANS):
+        times = clock(span.from_s) if span.first == span.last else f"{clock(span.from_s)} to {clock(span.to_s)}"
+        frames = f"frame {span.first}" if span.first == span.last else f"frames {span.first} to {span.last}"
         typer.echo(f"{f'{out.name}: ' if several else ''}LOST {times} ({frames})")
     more = sum(1 for _ in found)
     if more:

@@ -17,7 +17,7 @@ from typing import Any
 
 from siamtrack.labels.files import clean_label, write_file
 from siamtrack.labels.footage import FrameNames, frame_size
-from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, by_frame, choose, class_numbers
+from siamtrack.labels.label_selection import DEFAULTS, ExportedBox, LabelOptions, by_frame, choose, class_numbers
 from siamtrack.labels.tracks import VideoTracks
 
 VIDEO_ID = 1
@@ -46,9 +46,9 @@ def write_coco(video: VideoTracks, path: str | Path, options: LabelOptions = DEF
                 "frame_index": frame,
             }
         )
-        for one, row in boxes:
-            known = {"id": len(annotations) + 1, "image_id": image_id, "category_id": categories[one.label]}
-            annotations.append({**known, **_annotation(one, row)})
+        for box in boxes:
+            known = {"id": len(annotations) + 1, "image_id": image_id, "category_id": categories[box.label]}
+            annotations.append({**known, **_annotation(box)})
     data = {
         "info": {"description": f"siamtrack results of {clean_label(video.name)}", "version": "1.0"},
         "videos": [
@@ -80,9 +80,9 @@ def write_coco(video: VideoTracks, path: str | Path, options: LabelOptions = DEF
     return len(annotations)
 
 
-def _annotation(one: Chosen, row: int) -> dict[str, Any]:
+def _annotation(one: ExportedBox) -> dict[str, Any]:
     """One box; the ids that place it come from the caller."""
-    box = [round(value, 3) for value in one.track.boxes_xywh[row].tolist()]
+    box = [round(value, 3) for value in one.box]
     return {
         "video_id": VIDEO_ID,
         "track_id": one.number,
@@ -90,6 +90,6 @@ def _annotation(one: Chosen, row: int) -> dict[str, Any]:
         "segmentation": [],
         "area": round(box[2] * box[3], 3),
         "iscrowd": 0,
-        "score": round(float(one.track.scores[row]), 4),
-        "state": str(one.track.states[row]),
+        "score": round(one.score, 4),
+        "state": one.state,
     }

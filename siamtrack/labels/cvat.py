@@ -20,7 +20,7 @@ import numpy as np
 
 from siamtrack.labels.files import clean_label, write_file
 from siamtrack.labels.footage import footage_of, frame_size
-from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, choose, class_numbers
+from siamtrack.labels.label_selection import DEFAULTS, ExportedTrack, LabelOptions, choose, class_numbers
 from siamtrack.labels.tracks import VideoTracks
 from siamtrack.tracking.result import State
 
@@ -58,7 +58,7 @@ def _add_meta(root: ElementTree.Element, name: str, frames: int, size_wh: tuple[
     add_text(size, "height", str(size_wh[1]))
 
 
-def _add_track(root: ElementTree.Element, one: Chosen, frames: int) -> None:
+def _add_track(root: ElementTree.Element, one: ExportedTrack, frames: int) -> None:
     # Ids count from 0, as in CVAT's own files; they mean nothing to it.
     item = ElementTree.SubElement(root, "track", id=str(one.number - 1), label=one.label, source="auto")
     begin = int(np.argmax(one.seen))

@@ -12,7 +12,7 @@ import cv2
 from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.frames import Image
 from siamtrack.labels.files import check_free, remove_files, write_file
-from siamtrack.labels.label_selection import Chosen, LabelOptions, by_frame, choose
+from siamtrack.labels.label_selection import ExportedBox, LabelOptions, by_frame, choose
 from siamtrack.labels.tracks import Footage, Results, VideoTracks
 from siamtrack.system import make_folder, read_file
 from siamtrack.video.images import MOST_BYTES, ImageSource
@@ -20,8 +20,8 @@ from siamtrack.video.source import Source, open_again
 
 JPEG_QUALITY = 95
 
-TextOf = Callable[[str, list[tuple[Chosen, int]]], tuple[str, int]]
-"""What is written for a frame, and how many boxes it holds: of its image's name and its boxes, each a track and its row."""
+TextOf = Callable[[str, list[ExportedBox]], tuple[str, int]]
+"""What is written for a frame, and how many boxes it holds: of its image's name and its boxes."""
 
 
 def override(results: Results, size_wh: tuple[int, int] | None = None, source: str | None = None) -> Results:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.boxes import Box
 from siamtrack.errors import shown
 from siamtrack.labels.files import clean_label
 from siamtrack.labels.tracks import Track, VideoTracks
@@ -65,7 +67,7 @@ DEFAULTS = LabelOptions()
 
 
 @dataclass(frozen=True, eq=False)
-class Chosen:
+class ExportedTrack:
     """What is exported of a track.
 
     Attributes:
@@ -83,7 +85,18 @@ class Chosen:
     end_frame: int
 
 
-def choose(video: VideoTracks, options: LabelOptions) -> tuple[Chosen, ...]:
+class ExportedBox(NamedTuple):
+    """One box of a frame: number, label and name of its target, where it is (0-based pixels), its score and state."""
+
+    number: int
+    label: str
+    target: str
+    box: Box
+    score: float
+    state: str
+
+
+def choose(video: VideoTracks, options: LabelOptions) -> tuple[ExportedTrack, ...]:
     """All tracks of a video, with the rows that the options keep."""
     first = video.first_frame  # one beginning for all tracks: their kept frames must be the same ones
     chosen = []
@@ -92,21 +105,23 @@ def choose(video: VideoTracks, options: LabelOptions) -> tuple[Chosen, ...]:
         seen = (kept.scores >= options.min_score) & (kept.boxes_xywh[:, 2:] > 0).all(axis=1)
         if not options.keep_lost:
             seen &= kept.states != State.LOST.value
-        chosen.append(Chosen(number, options.label_of(track.target), kept, seen, int(track.frames[-1]) + 1))
+        chosen.append(ExportedTrack(number, options.label_of(track.target), kept, seen, int(track.frames[-1]) + 1))
     return tuple(chosen)
 
 
-def by_frame(chosen: tuple[Chosen, ...]) -> dict[int, list[tuple[Chosen, int]]]:
-    """The exported boxes of every kept frame, as a track and its row; frames ascend, and some have no box."""
-    found: dict[int, list[tuple[Chosen, int]]] = {}
+def by_frame(chosen: tuple[ExportedTrack, ...]) -> dict[int, list[ExportedBox]]:
+    """The exported boxes of every kept frame; frames ascend, and some have no box."""
+    found: dict[int, list[ExportedBox]] = {}
     for one in chosen:
-        for row, frame in enumerate(one.track.frames.tolist()):
+        track = one.track
+        rows = zip(track.frames.tolist(), one.seen, track.boxes_xywh.tolist(), track.scores.tolist(), track.states, strict=True)
+        for frame, seen, box, score, state in rows:
             boxes = found.setdefault(frame, [])
-            if one.seen[row]:
-                boxes.append((one, row))
+            if seen:
+                boxes.append(ExportedBox(one.number, one.label, track.target, Box(*box), score, str(state)))
     return dict(sorted(found.items()))
 
 
-def class_numbers(chosen: Iterable[Chosen], first: int) -> dict[str, int]:
+def class_numbers(chosen: Iterable[ExportedTrack], first: int) -> dict[str, int]:
     """The labels of all tracks that have a box, in alphabetical order, numbered from `first` on."""
     return {label: number for number, label in enumerate(sorted({one.label for one in chosen if one.seen.any()}), first)}

@@ -26,7 +26,7 @@ import numpy as np
 
 from siamtrack.labels.files import clean_label, write_file
 from siamtrack.labels.footage import footage_of, frame_size
-from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, choose
+from siamtrack.labels.label_selection import DEFAULTS, ExportedTrack, LabelOptions, choose
 from siamtrack.labels.tracks import VideoTracks
 
 
@@ -47,7 +47,7 @@ def write_label_studio(video: VideoTracks, path: str | Path, options: LabelOptio
     return int(sum(one.seen.sum() for one in tracked))
 
 
-def _region(one: Chosen, size_wh: tuple[int, int], frames: int) -> dict[str, Any]:
+def _region(one: ExportedTrack, size_wh: tuple[int, int], frames: int) -> dict[str, Any]:
     """A target's boxes."""
     track = one.track
     duration_s = frames * _frame_s(one)
@@ -72,7 +72,7 @@ def _region(one: Chosen, size_wh: tuple[int, int], frames: int) -> dict[str, Any
     }
 
 
-def _frame_s(one: Chosen) -> float:
+def _frame_s(one: ExportedTrack) -> float:
     """How long a frame lasts on average, seconds; 0 where there is one only."""
     frames, times_s = one.track.frames, one.track.times_s
     return float(times_s[-1] - times_s[0]) / max(1, int(frames[-1] - frames[0]))

@@ -24,7 +24,7 @@ from xml.etree import ElementTree
 from siamtrack.labels.cvat import add_text
 from siamtrack.labels.files import clean_label
 from siamtrack.labels.footage import frame_size, write_per_frame
-from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions
+from siamtrack.labels.label_selection import DEFAULTS, ExportedBox, LabelOptions
 from siamtrack.labels.tracks import VideoTracks
 from siamtrack.tracking.result import State
 
@@ -36,11 +36,11 @@ def write_labelme(video: VideoTracks, path: str | Path, options: LabelOptions = 
     """Write a video's tracks as LabelMe files into the folder `path`; see `siamtrack.labels`."""
     width, height = frame_size(video)
 
-    def text_of(image: str, boxes: list[tuple[Chosen, int]]) -> tuple[str, int]:
+    def text_of(image: str, boxes: list[ExportedBox]) -> tuple[str, int]:
         data: dict[str, Any] = {
             "version": LABELME_VERSION,
             "flags": {},
-            "shapes": [_shape(one, row) for one, row in boxes],
+            "shapes": [_shape(one) for one in boxes],
             "imagePath": image,
             "imageData": None,
             "imageHeight": height,
@@ -51,18 +51,18 @@ def write_labelme(video: VideoTracks, path: str | Path, options: LabelOptions = 
     return write_per_frame(video, Path(path), "json", text_of, options)
 
 
-def _shape(one: Chosen, row: int) -> dict[str, Any]:
-    x, y, w, h = one.track.boxes_xywh[row].tolist()
+def _shape(one: ExportedBox) -> dict[str, Any]:
+    x, y, w, h = one.box
     return {
         "label": one.label,
         "points": [[round(x, 3), round(y, 3)], [round(x + w, 3), round(y + h, 3)]],
         "group_id": one.number,
-        "description": clean_label(one.track.target),
+        "description": clean_label(one.target),
         "shape_type": "rectangle",
         "flags": {},
         "mask": None,
-        "score": round(float(one.track.scores[row]), 4),
-        "state": str(one.track.states[row]),
+        "score": round(one.score, 4),
+        "state": one.state,
     }
 
 
@@ -70,12 +70,12 @@ def write_labelme_xml(video: VideoTracks, path: str | Path, options: LabelOption
     """Write a video's tracks as LabelMe 3.0 into the folder `path`; see `siamtrack.labels`."""
     size_wh = frame_size(video)
 
-    def text_of(image: str, boxes: list[tuple[Chosen, int]]) -> tuple[str, int]:
+    def text_of(image: str, boxes: list[ExportedBox]) -> tuple[str, int]:
         root = ElementTree.Element("annotation")
         add_text(root, "filename", clean_label(image))
         add_text(root, "folder", "")
-        for number, (one, row) in enumerate(boxes):
-            _add_object(root, number, one, row)
+        for number, one in enumerate(boxes):
+            _add_object(root, number, one)
         size = ElementTree.SubElement(root, "imagesize")
         add_text(size, "nrows", str(size_wh[1]))
         add_text(size, "ncols", str(size_wh[0]))
@@ -85,14 +85,14 @@ def write_labelme_xml(video: VideoTracks, path: str | Path, options: LabelOption
     return write_per_frame(video, Path(path), "xml", text_of, options)
 
 
-def _add_object(root: ElementTree.Element, number: int, one: Chosen, row: int) -> None:
-    x, y, w, h = one.track.boxes_xywh[row].tolist()
+def _add_object(root: ElementTree.Element, number: int, one: ExportedBox) -> None:
+    x, y, w, h = one.box
     item = ElementTree.SubElement(root, "object")
     add_text(item, "name", one.label)
     add_text(item, "deleted", "0")
     add_text(item, "verified", "0")
     # As in CVAT: there a person should check.
-    add_text(item, "occluded", "yes" if one.track.states[row] == State.UNCERTAIN.value else "no")
+    add_text(item, "occluded", "yes" if one.state == State.UNCERTAIN else "no")
     add_text(item, "attributes", f"track_id={one.number}")
     add_text(item, "id", str(number))
     add_text(item, "type", "bounding_box")

@@ -36,10 +36,10 @@ def write_mot(video: VideoTracks, path: str | Path, options: LabelOptions = DEFA
     classes = class_numbers(chosen, first=1)
     lines = []
     for frame, boxes in by_frame(chosen).items():
-        for one, row in boxes:
-            x, y, w, h = one.track.boxes_xywh[row]
+        for one in boxes:
+            x, y, w, h = one.box
             place = f"{x + 1:.3f},{y + 1:.3f},{w:.3f},{h:.3f}"
-            lines.append(f"{frame + 1},{one.number},{place},{one.track.scores[row]:.4f},{classes[one.label]},1\n")
+            lines.append(f"{frame + 1},{one.number},{place},{one.score:.4f},{classes[one.label]},1\n")
     check_free([path], options.force)
     write_file(path.with_suffix(".labels"), "".join(f"{label}\n" for label in classes), options.force)
     write_file(path, "".join(lines), options.force)

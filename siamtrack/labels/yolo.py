@@ -21,7 +21,7 @@ from siamtrack.config import load_yaml
 from siamtrack.errors import ConfigError, DataError, shown
 from siamtrack.labels.files import check_free, safe_name, write_file
 from siamtrack.labels.footage import FrameNames, frame_size, write_per_frame
-from siamtrack.labels.label_selection import DEFAULTS, Chosen, LabelOptions, choose, class_numbers
+from siamtrack.labels.label_selection import DEFAULTS, ExportedBox, LabelOptions, choose, class_numbers
 from siamtrack.labels.tracks import VideoTracks
 
 DATA = "data.yaml"
@@ -41,11 +41,11 @@ def write_yolo(video: VideoTracks, path: str | Path, options: LabelOptions = DEF
     check_free(FrameNames(video, options.suffix).there(folder, "txt"), options.force)
     classes = _add_classes(root / DATA, list(class_numbers(choose(video, options), first=0)))
 
-    def text_of(_: str, boxes: list[tuple[Chosen, int]]) -> tuple[str, int]:
+    def text_of(_: str, boxes: list[ExportedBox]) -> tuple[str, int]:
         lines = []
-        for one, row in boxes:
+        for one in boxes:
             # Training leaves out an image with a number above 1; results from elsewhere may reach over the frame.
-            x, y, w, h = clip_box(one.track.boxes_xywh[row].tolist(), (width, height))
+            x, y, w, h = clip_box(one.box, (width, height))
             if w and h:
                 place = ((x + w / 2) / width, (y + h / 2) / height, w / width, h / height)
                 lines.append(" ".join([str(classes.index(one.label)), *(f"{value:.8f}" for value in place)]) + "\n")

@@ -225,7 +225,7 @@ class _Clock:
 
     def __init__(self, unit: Fraction, fps: float) -> None:
         self._unit, self._fps = unit, fps
-        self._pts, self._dts = _Row(), _Row()
+        self._pts, self._dts = _Stamps(), _Stamps()
         self._origin: int | None = None
         self._last: tuple[int, int | None, float] | None = None
         self.repeats = 0
@@ -251,7 +251,7 @@ class _Clock:
         return stamp_s if stamp_s > last_s else counted_s
 
 
-class _Row:
+class _Stamps:
     """One kind of time stamps, and how often it did not grow."""
 
     def __init__(self) -> None:
@@ -270,22 +270,22 @@ def deinterlaced(decoded: Iterable[Decoded]) -> Iterator[Decoded]:
     Of an interlaced picture's two fields, which were filmed at different times, the first is kept, and the lines between
     are interpolated from it and from its neighbours in time (FFmpeg's bwdif filter). Others stay as they are.
     """
-    weaver: _Weaver | None = None
+    deinterlacer: _Deinterlacer | None = None
     for one in decoded:
-        if weaver is not None and not weaver.takes(one.picture):
-            yield from weaver.rest()
-            weaver = None
-        if weaver is None and one.picture.interlaced_frame:
-            weaver = _Weaver(one.picture)
-        if weaver is None:
+        if deinterlacer is not None and not deinterlacer.fits(one.picture):
+            yield from deinterlacer.flush()
+            deinterlacer = None
+        if deinterlacer is None and one.picture.interlaced_frame:
+            deinterlacer = _Deinterlacer(one.picture)
+        if deinterlacer is None:
             yield one
         else:
-            yield from weaver.add(one)
-    if weaver is not None:
-        yield from weaver.rest()
+            yield from deinterlacer.push(one)
+    if deinterlacer is not None:
+        yield from deinterlacer.flush()
 
 
-class _Weaver:
+class _Deinterlacer:
     """The filter, for pictures of one size and format. It needs the next picture for each, so it is one behind."""
 
     def __init__(self, picture: av.VideoFrame) -> None:
@@ -300,19 +300,19 @@ class _Weaver:
         graph.configure()
         self._graph = graph
 
-    def takes(self, picture: av.VideoFrame) -> bool:
+    def fits(self, picture: av.VideoFrame) -> bool:
         return _form(picture) == self._form
 
-    def add(self, one: Decoded) -> Iterator[Decoded]:
+    def push(self, one: Decoded) -> Iterator[Decoded]:
         self._waiting.append(one)
         self._input.push(one.picture)
-        yield from self._done()
+        yield from self._pull()
 
-    def rest(self) -> Iterator[Decoded]:
+    def flush(self) -> Iterator[Decoded]:
         self._input.push(None)
-        yield from self._done()
+        yield from self._pull()
 
-    def _done(self) -> Iterator[Decoded]:
+    def _pull(self) -> Iterator[Decoded]:
         while self._waiting:
             try:
                 picture = cast(av.VideoFrame, self._output.pull())

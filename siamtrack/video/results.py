@@ -294,7 +294,7 @@ def conditions(tracker: _Tracking[Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Loss:
+class LostSpan:
     """Frames next to each other in which a target was LOST: the first and the last one, and their times in seconds."""
 
     first: int
@@ -303,14 +303,15 @@ class Loss:
     to_s: float
 
 
-def losses(path: Path) -> Iterator[Loss]:
+def lost_spans(path: Path) -> Iterator[LostSpan]:
     """Where a target was LOST, by its boxes.csv; errors as for `read_rows`."""
-    begun: Loss | None = None
+    begun: LostSpan | None = None
     with path.open(newline="", encoding="utf-8") as rows:
         for row in csv.DictReader(rows):
             index, time_s = int(row["frame"]), float(row["time_s"])
             if row["state"] == State.LOST:
-                begun = Loss(begun.first, index, begun.from_s, time_s) if begun else Loss(index, index, time_s, time_s)
+                first, from_s = (begun.first, begun.from_s) if begun else (index, time_s)
+                begun = LostSpan(first, index, from_s, time_s)
             elif begun is not None:
                 yield begun
                 begun = None

@@ -97,7 +97,7 @@ def run_targets(
     outputs.check()
     ended, endings = "done", dict[str, str]()
     with ExitStack() as stack:
-        place = _Place(stack, source, None if out is None else Path(out), list(boxes), outputs)
+        place = _RunFolder(stack, source, None if out is None else Path(out), list(boxes), outputs)
         told = {"source": source.name, **conditions(tracker), **(about or {})}
         if span.direction != "forward":
             told["direction"] = span.direction
@@ -173,7 +173,7 @@ def _checked(boxes: Mapping[str, GivenBox], frame: Frame) -> dict[str, Box]:
     return found
 
 
-class _Place:
+class _RunFolder:
     """The folder of a run, which it gets when it begins.
 
     Args:
