@@ -76,7 +76,7 @@ def tracker_from(
 
 def config_of(weights: Weights, preset: str | None = None, **overrides: Any) -> TrackerConfig:
     """The tracker's constants that go with weights, some of them changed; arguments and errors as for `load`."""
-    given = {**model_defaults(weights.header.model), **weights.header.tracker}
+    given = {**({"scale_search": "box"} if weights.header.model in BOX_MODELS else {}), **weights.header.tracker}
     if preset is not None:
         if not isinstance(preset, str) or preset not in PRESETS:
             raise ConfigError(f"no preset {shown(preset)}; {nearest(str(preset), PRESETS)}")
@@ -84,11 +84,6 @@ def config_of(weights: Weights, preset: str | None = None, **overrides: Any) -> 
             raise ConfigError(f"preset {preset!r} is for siamfc; {weights.header.model} takes sizes from its box head")
         given |= PRESETS[preset]
     return replace(build(TrackerConfig, given, "weights header", warn=False), "tracker settings", **overrides)
-
-
-def model_defaults(model: str) -> dict[str, Any]:
-    """Tracker constants that go with an architecture, where the weights file names no others."""
-    return {"scale_search": "box"} if model in BOX_MODELS else {}
 
 
 @overload

@@ -9,17 +9,18 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from siamtrack.config import build, to_plain
-from siamtrack.errors import ConfigError, OutputError, WeightsError, needs
+from siamtrack.errors import ConfigError, WeightsError, needs
 from siamtrack.model.tensors import State
 from siamtrack.model.weights import Weights
 from siamtrack.outside import read_json
-from siamtrack.system import read_file
+from siamtrack.system import MIB, make_folder, read_file, write_whole
 
 ABOUT = "export.json"
-MAX_BYTES = 512 * 2**20
+MAX_BYTES = 512 * MIB
 
 
 def with_weights(graph: bytes, state: State) -> bytes:
@@ -110,16 +111,11 @@ def write_export(
     """
     files = {name: ExportedFile(f"{name}.onnx", hashlib.sha256(data).hexdigest()) for name, data in graphs.items()}
     about = ExportAbout(weights.header.model, weights.sha256, search_size, precision, files, dict(tracker))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ABOUT).unlink(missing_ok=True)
-        for name, data in graphs.items():
-            (folder / f"{name}.onnx").write_bytes(data)
-        partial = folder / f"{ABOUT}.partial"
-        partial.write_text(json.dumps(to_plain(about), indent=2) + "\n", encoding="utf-8")
-        partial.replace(folder / ABOUT)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written ({error.strerror}); give --out a place that can") from error
+    make_folder(folder)
+    (folder / ABOUT).unlink(missing_ok=True)
+    for name, data in graphs.items():
+        write_whole(folder / f"{name}.onnx", data)
+    write_whole(folder / ABOUT, json.dumps(to_plain(about), indent=2) + "\n")
 
 
 def quantised(graph: bytes, inputs: Iterator[dict[str, Any]]) -> bytes:
@@ -150,7 +146,7 @@ def quantised(graph: bytes, inputs: Iterator[dict[str, Any]]) -> bytes:
             quantize_static(
                 str(ready),
                 str(made),
-                _Reader(inputs),
+                SimpleNamespace(get_next=lambda: next(inputs, None)),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
                 reduce_range=True,
@@ -161,13 +157,3 @@ def quantised(graph: bytes, inputs: Iterator[dict[str, Any]]) -> bytes:
         finally:
             logging.getLogger().setLevel(level)
         return made.read_bytes()
-
-
-class _Reader:
-    """Inputs in the form in which the quantiser asks for them."""
-
-    def __init__(self, inputs: Iterator[dict[str, Any]]) -> None:
-        self._inputs = inputs
-
-    def get_next(self) -> dict[str, Any] | None:
-        return next(self._inputs, None)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 MAX_BYTES = 512 * MIB
+"""Of a model file: larger than any of this package."""
 
 MAX_TENSORS = 20_000
 
@@ -53,23 +54,13 @@ class TensorFile:
     sha256: str
 
 
-def read_bytes(path: Path) -> bytes:
-    """A model file's content.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        WeightsError: it cannot be read, or is larger than any model of this package.
-    """
-    return read_file(path, MAX_BYTES, WeightsError)
-
-
 def read_tensors(path: Path) -> TensorFile:
     """Tensors and header of a safetensors file.
 
     Raises:
         FileNotFoundError, WeightsError: missing, too large, or not a whole safetensors file of plain numbers.
     """
-    data = read_bytes(path)
+    data = read_file(path, MAX_BYTES, WeightsError)
     metadata = check_table(data, str(path)).get("__metadata__") or {}
     try:
         state = as_float32(load_bytes(data))

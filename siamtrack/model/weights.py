@@ -27,13 +27,12 @@ from siamtrack.model.tensors import (
     State,
     as_float32,
     check_state,
-    read_bytes,
     read_tensors,
     write_tensors,
 )
 from siamtrack.models import ARCHITECTURES, MODELS, HeadName, InputSpec, ModelName, default_input
 from siamtrack.outside import whole
-from siamtrack.system import MIB
+from siamtrack.system import MIB, read_file
 
 if TYPE_CHECKING:
     from siamtrack.model.siamese import Siamese
@@ -133,7 +132,7 @@ def load_weights(name_or_path: str | Path) -> Weights:
             raise WeightsError(f"{path}: holds a verifier, which tracks nothing; give it to siamtrack verify --model")
         header = _current(build(WeightsHeader, file.header, str(path)))
     else:
-        data = read_bytes(path)
+        data = read_file(path, MAX_BYTES, WeightsError)
         sha256 = hashlib.sha256(data).hexdigest()
         state, header = _load_checkpoint(path, data)
     check_state(state, tensor_shapes(header.architecture), path, f"a {header.model}")

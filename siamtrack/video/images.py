@@ -54,9 +54,9 @@ def decode_image(data: bytes) -> NDArray[Any]:
     Raises:
         ValueError: it cannot be decoded, or not to its end; the text goes on behind the image's name.
     """
-    fault = _fault(data)
-    if fault is not None:
-        raise ValueError(fault)
+    # Of these OpenCV would decode a part, or libraries would say their own words on stderr.
+    if not data or _is_cut_jpeg(data) or _is_cut_png(data):
+        raise ValueError(f"is cut off after {len(data)} bytes, or damaged; get the file again")
     try:
         with quiet_opencv():
             image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
@@ -286,13 +286,6 @@ def _refusal(error: Exception) -> str:
     if "CV_IO_MAX" in str(error):
         return "is larger than OpenCV takes (2^30 pixels, 2^20 a side); save it smaller, or cut it into parts"
     return f"cannot be decoded as an image ({getattr(error, 'err', '') or 'out of memory'})"
-
-
-def _fault(data: bytes) -> str | None:
-    """What is wrong with an image file that OpenCV would decode in part, or not without libraries' own words on stderr."""
-    if not data or _is_cut_jpeg(data) or _is_cut_png(data):
-        return f"is cut off after {len(data)} bytes, or damaged; get the file again"
-    return None
 
 
 def _is_cut_jpeg(data: bytes) -> bool:
