@@ -110,7 +110,7 @@ def test_bad_input_is_one_line(here: Command, weights: Path, tmp_path: Path) -> 
     for words, said in (
         (("nothing", "--out", tmp_path / "a"), "no model 'nothing'"),
         ((weights, "--out", tmp_path / "a", "--search-size", "200"), "127 plus a multiple of 16"),
-        ((weights, "--out", tmp_path / "file"), "cannot be written"),
+        ((weights, "--out", tmp_path / "file"), "file cannot be made (File exists); give --out a folder that can"),
         ((weights, "--out", tmp_path / "a", "--int8", tmp_path / "none"), "not found"),
     ):
         done = here("export", *words)
