@@ -86,10 +86,16 @@ def with_shared_lines(page: str, live: str) -> str:
     """
     lines = live.splitlines(keepends=True)
 
+    def line_with(words: str, begin: int = 0) -> int:
+        for i in range(begin, len(lines)):
+            if words in lines[i]:
+                return i
+        raise ValueError(f"live.html has no line with {words!r}, which index.html takes from it")
+
     def shared(found: re.Match[str]) -> str:
-        first, *last = found[1].split(" ... ")
-        begin = next(i for i, line in enumerate(lines) if first in line)
-        end = next(i for i, line in enumerate(lines[begin:], begin) if (last or [first])[0] in line)
+        first, _, last = found[1].partition(" ... ")
+        begin = line_with(first)
+        end = line_with(last, begin) if last else begin
         return "".join(lines[begin : end + 1])
 
     return re.sub(r"^ *<!-- live\.html: (.+) -->\n", shared, page, flags=re.M)

@@ -36,6 +36,7 @@ export class VideoFile {
     if (this.src !== src) return;
     this.#next(src);
     this.#wake(src);
+    this.video.currentTime = 0;
     if (!this.on.waits()) this.play();
   }
 
@@ -87,7 +88,6 @@ export class VideoFile {
       this.interval = shown - first;
       break;
     }
-    if (this.src === src) await this.#frameAt(0);
   }
 
   /** Time of the frame that is shown at a time, s; -1 if the browser does not tell. */
