@@ -24,14 +24,14 @@ export class FilmDesk {
     document.ondrop = (event) => {
       event.preventDefault();
       const [file] = event.dataTransfer.files;
-      if (file && this.server.films) this.open(file);
+      if (file) this.open(file);
     };
   }
 
   /** What can be done to have a video file, for `cover`. */
   acts() {
     const file = ["Open a video file", () => byId("file").click()];
-    return [...(this.server.films ? [file] : []), ...(this.server.sample ? [["Try a sample", () => this.open(null)]] : [])];
+    return [file, ...(this.server.sample ? [["Try a sample", () => this.open(null)]] : [])];
   }
 
   offer(problem = "") {

@@ -24,7 +24,7 @@ const NO_STATUS = { state: "", problem: "", paused: false, backward: false, reco
 const kept = JSON.parse(sessionStorage.getItem("siamtrack") ?? "{}");
 const keep = (values) => sessionStorage.setItem("siamtrack", JSON.stringify(Object.assign(kept, values)));
 
-const server = { source: "", films: false, sample: false, forms: [] };
+const server = { source: "", sample: false, forms: [] };
 let status = { ...NO_STATUS };
 let mode = "";
 let open = false;
@@ -373,10 +373,10 @@ async function begin() {
       await new Promise((resolve) => setTimeout(resolve, 2000));
     }
   }
-  for (const button of byId("modes").children) button.hidden = { source: !server.source, film: !server.films }[button.dataset.mode] ?? false;
-  byId("modes").hidden = !server.source && !server.films;
+  for (const button of byId("modes").children) button.hidden = button.dataset.mode === "source" && !server.source;
+  byId("modes").hidden = false;
   byId("form").append(...server.forms.map((form) => new Option(form.toUpperCase(), form)));
-  const modes = ["source", "camera", "film"].filter((one) => one === "camera" || (one === "source" ? server.source : server.films));
+  const modes = server.source ? ["source", "camera", "film"] : ["camera", "film"];
   setMode(modes.includes(kept.mode) ? kept.mode : modes[0]);
 }
 

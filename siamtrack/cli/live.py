@@ -122,7 +122,7 @@ def _web(tracker: Tracker, about: dict[str, Any], out: Path, host: str, **settin
     def make_film(out: Path, open_video: Callable[[], Source], on_close: Callable[[], None]) -> Film:
         return Film(tracker.backend, tracker.config, FrameStore(open_video, out.parent, on_close), out, about)
 
-    server = LiveServer(out, make_session, host=host, make_film=make_film, **settings)
+    server = LiveServer(out, make_session, make_film, host=host, **settings)
     options.warm_up(tracker)
     with Signals(server.stop):
         typer.echo(f"Open {server.url}  (Ctrl-C ends it; results: {out})")

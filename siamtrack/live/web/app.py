@@ -78,8 +78,7 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
             "server": sessions.instance,
             "source": sessions.source_name,
             "version": __version__,
-            "films": sessions.takes_films,
-            "sample": sessions.takes_films and sample_path() is not None,
+            "sample": sample_path() is not None,
             "forms": list(FORMS),
         }
 
@@ -90,8 +89,6 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
 
     @app.post("/videos")
     async def begin_video(title: str, size: int) -> dict[str, str]:
-        if not sessions.takes_films:
-            raise ValueError("this server takes no video files")
         return {"upload": uploads.begin(title, size).name}
 
     @app.put("/videos/{name}")

@@ -10,6 +10,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 from siamtrack.errors import SiamtrackError
 from siamtrack.live.web import protocol
 from siamtrack.live.web.access import address_of
+from siamtrack.live.web.camera_session import CameraSession
 from siamtrack.live.web.client import CLOSE_BROKEN, CLOSE_REFUSED, Client
 from siamtrack.live.web.protocol import ProtocolError, parse_picture, parse_text, scene_data
 from siamtrack.live.web.served_session import ServedSession
@@ -65,7 +66,7 @@ class Connection:
         while session is not None and (event := await self._receive()) is not None:
             try:
                 if isinstance(event, bytes):
-                    session.take(self._client, *parse_picture(event))
+                    _camera(session).take(self._client, *parse_picture(event))
                 elif not self._is_answer(message := parse_text(event)):
                     self._client.charge(len(event))
                     await self._act(session, message)
@@ -139,7 +140,7 @@ class Connection:
         client, targets = self._client, session.session
         match message:
             case protocol.Size(width, height):
-                session.expect((width, height))
+                _camera(session).expect((width, height))
             case protocol.Ping(t):
                 client.tell("pong", t=t)
             case protocol.Hold(seq):
@@ -154,14 +155,8 @@ class Connection:
             case protocol.Remove(name):
                 await session.change(targets.remove, name)
                 return {"name": name}
-            case protocol.Pause(on):
-                session.pause(on)
-            case protocol.Step():
-                session.step()
-            case protocol.Backward():
-                session.backward()
-            case protocol.Seek(index):
-                session.seek(index)
+            case protocol.Pause() | protocol.Step() | protocol.Backward() | protocol.Seek():
+                session.steer(message)
             case protocol.Rename(name, to, color):
                 return {"name": await session.change(targets.rename, name, to, color), "before": name}
             case protocol.Record(on):
@@ -175,3 +170,12 @@ class Connection:
             case protocol.Hello():
                 raise ProtocolError("hello came twice")
         return None
+
+
+def _camera(session: ServedSession) -> CameraSession:
+    """Raises:
+    ProtocolError: the client has no camera here.
+    """
+    if not isinstance(session, CameraSession):
+        raise ProtocolError("pictures of a camera, though this client watches a video of the server's")
+    return session

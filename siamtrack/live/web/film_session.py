@@ -12,8 +12,8 @@ from typing import Any
 from siamtrack.errors import SiamtrackError
 from siamtrack.live.film import Film
 from siamtrack.live.session import Scene
-from siamtrack.live.web.client import Client, Picture
-from siamtrack.live.web.protocol import scene_data
+from siamtrack.live.web.client import Client
+from siamtrack.live.web.protocol import Backward, Message, Pause, Seek, Step
 from siamtrack.live.web.served_session import OwnSession
 from siamtrack.video.outputs import OVERLAY
 
@@ -31,7 +31,6 @@ class FilmSession(OwnSession):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._picture: Picture | None = None
         self._steered = asyncio.Event()
         self._step = 0  # 1 forward, -1 backward, 0 stands still
         self._once = False
@@ -49,26 +48,20 @@ class FilmSession(OwnSession):
         """A client comes in, and sees the present picture at once."""
         super().enter(client)
         self._told = ()
-        if self._picture is not None:
-            client.offer(self._picture)
         self._steered.set()
 
-    def pause(self, on: bool) -> None:
-        """Stand still, or go forward."""
-        self._go(0 if on else 1)
-
-    def step(self) -> None:
-        """One frame forward."""
-        self._go(1, once=True)
-
-    def backward(self) -> None:
-        """Go backward, frame by frame."""
-        self._go(-1)
-
-    def seek(self, index: int) -> None:
-        """Go to a frame, or as near as there are frames, and stand still there."""
-        self._seek = index
-        self._go(0)
+    def steer(self, message: Message) -> None:
+        """Stand still, go on or backward, or go to a frame, or as near as there are frames, and stand still there."""
+        match message:
+            case Pause(on):
+                self._go(0 if on else 1)
+            case Step():
+                self._go(1, once=True)
+            case Backward():
+                self._go(-1)
+            case Seek(index):
+                self._seek = index
+                self._go(0)
 
     async def record(self, on: bool) -> Path | None:
         """Begin to write a clip, which clients are told of when it is done, or give it up."""
@@ -150,7 +143,7 @@ class FilmSession(OwnSession):
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._steered.wait(), _POLL_S)
                 continue
-            self._show(scene)
+            self.show_picture(scene, time.perf_counter(), lambda: {"frames": len(self.session.frames), "dropped": 0})
             now = time.perf_counter()
             due_at = now if scene.tracking_s else max(now, due_at + 1 / max(self.session.frames.fps, 1.0))
             if due_at > now and self._step:
@@ -174,23 +167,6 @@ class FilmSession(OwnSession):
         if self._once:
             self._go(0)
         return await self._in_turn(film.track, index)
-
-    def _show(self, scene: Scene) -> None:
-        shown_at = time.perf_counter()
-
-        def header() -> dict[str, Any]:
-            newest = self.session.scene  # a target may have come while the picture waited
-            same = newest is not None and newest.frame.index == scene.frame.index
-            return {
-                "frames": len(self.session.frames),
-                "dropped": 0,
-                "scene": scene_data(newest if same and newest is not None else scene),
-                "age_ms": round(1000 * (time.perf_counter() - shown_at), 1),
-            }
-
-        self._picture = Picture(scene.frame, header)
-        for client in list(self.clients):
-            client.offer(self._picture)
 
     def _tell_news(self) -> None:
         """Tell how many frames there are, and what was tracked, when that has changed, not more often than is looked at."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import fields
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, Strict, ValidationError
 from pydantic.dataclasses import dataclass
@@ -41,8 +41,12 @@ class ProtocolError(SiamtrackError, ValueError):
     """A message that no page of ours would send."""
 
 
+class Message:
+    """What a page says."""
+
+
 @dataclass(frozen=True, config=_STRICT)
-class Hello:
+class Hello(Message):
     """The first message: which video this client wants.
 
     Attributes:
@@ -57,7 +61,7 @@ class Hello:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Ack:
+class Ack(Message):
     """The client has drawn picture `seq`: it can take another one. A word takes `word_ms` there and back, at least."""
 
     seq: Count
@@ -65,7 +69,7 @@ class Ack:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Size:
+class Size(Message):
     """The client's pictures are of frames of this size; on a thin line they come smaller, and are enlarged to it."""
 
     width: Side
@@ -73,19 +77,19 @@ class Size:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Hold:
+class Hold(Message):
     """The client stands still at picture `seq`: keep it, a box will be drawn on it."""
 
     seq: Count
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Release:
+class Release(Message):
     """The held picture is not needed any more."""
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Add:
+class Add(Message):
     """Follow a new target, drawn on picture `seq`; without one, on the newest frame."""
 
     box: BoxXYWH
@@ -93,7 +97,7 @@ class Add:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Reselect:
+class Reselect(Message):
     """Learn target `name` anew."""
 
     name: Name
@@ -102,38 +106,38 @@ class Reselect:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Remove:
+class Remove(Message):
     """Stop following a target."""
 
     name: Name
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Pause:
+class Pause(Message):
     """Let the server's video wait, for all who watch it, or go on."""
 
     on: bool
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Step:
+class Step(Message):
     """One frame of the server's video, then wait."""
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Backward:
+class Backward(Message):
     """Go backward through a video file, frame by frame."""
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Seek:
+class Seek(Message):
     """Go to a frame of a video file, and stand still."""
 
     index: Count
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Rename:
+class Rename(Message):
     """Give a target another name, and another colour; "" and 0 for those that it has."""
 
     name: Name
@@ -142,50 +146,30 @@ class Rename:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Record:
+class Record(Message):
     """Begin or end a recording; of a video file, the writing of a clip."""
 
     on: bool
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Screenshot:
+class Screenshot(Message):
     """Write the newest frame with its boxes."""
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Finish:
+class Finish(Message):
     """Stop following all targets, end the recording, and write their files."""
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Ping:
+class Ping(Message):
     """To measure the round trip; `t` comes back as it is."""
 
     t: Annotated[float, Field(allow_inf_nan=False)]
 
 
-Message = (
-    Hello
-    | Ack
-    | Size
-    | Hold
-    | Release
-    | Add
-    | Reselect
-    | Remove
-    | Pause
-    | Step
-    | Backward
-    | Seek
-    | Rename
-    | Record
-    | Screenshot
-    | Finish
-    | Ping
-)
-
-_KINDS: dict[str, type[Message]] = {kind.__name__.lower(): kind for kind in get_args(Message)}
+_KINDS: dict[str, type[Message]] = {kind.__name__.lower(): kind for kind in Message.__subclasses__()}
 
 _WANTED = {
     "box": "[x, y, w, h] in numbers of at most a million",
@@ -224,7 +208,7 @@ def parse_text(text: str) -> Message:
     kind = _KINDS.get(named) if isinstance(named, str) else None
     if kind is None:
         raise ProtocolError(f"no message type {_short(named)}; known are {', '.join(_KINDS)}")
-    if unknown := sorted(data.keys() - {field.name for field in fields(kind)}):
+    if unknown := sorted(data.keys() - {field.name for field in fields(kind)}):  # type: ignore[arg-type]
         raise ProtocolError(f"{named} has no field {_short(unknown[0])}")
     try:
         return kind(**data)

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from siamtrack.errors import OutputError
 from siamtrack.live.film import Film
-from siamtrack.live.session import Session
-from siamtrack.live.web.client import CLOSE_TAKEN_OVER, Client
-from siamtrack.live.web.protocol import ProtocolError, scene_data
+from siamtrack.live.session import Scene, Session
+from siamtrack.live.web.client import CLOSE_TAKEN_OVER, Client, Picture
+from siamtrack.live.web.protocol import Message, scene_data
 from siamtrack.live.web.turns import Turns
 from siamtrack.system import write_whole
 
@@ -52,30 +52,21 @@ class ServedSession:
         self.name, self.session, self.turns = name, session, turns
         self.clients: set[Client] = set()
         self.closed = ""
+        self._picture: Picture | None = None
         self._complaint = ("", 0.0)
 
     def enter(self, client: Client) -> None:
-        """A client comes in."""
+        """A client comes in, and sees the newest picture of a video at once."""
         self.clients.add(client)
         self.show_status()
+        if self._picture is not None:
+            client.offer(self._picture)
 
     def leave(self, client: Client) -> None:
         """A client goes; nothing happens if it has gone before."""
         if client in self.clients:
             self.clients.discard(client)
             self.show_status()
-
-    def take(self, client: Client, seq: int, jpeg: bytes) -> None:
-        """A client's own picture came.
-
-        Raises:
-            ProtocolError: this session takes none.
-        """
-        raise ProtocolError("a picture, though this client watches the server's video")
-
-    def expect(self, size_wh: tuple[int, int]) -> None:
-        """A client's pictures are of frames of this size; raises as `take`."""
-        raise ProtocolError("a size of pictures, though this client watches the server's video")
 
     async def change(self, work: Callable[..., T], *arguments: Any) -> T:
         """Call a method of `session` that changes its targets, and show that to all clients; raises as the method."""
@@ -101,32 +92,34 @@ class ServedSession:
         """Write the newest scene as a picture; raises as `Session.screenshot`."""
         return await asyncio.to_thread(self._while_open, self.session.screenshot)
 
-    def pause(self, on: bool) -> None:
-        """Let the video wait, or go on.
+    def steer(self, message: Message) -> None:
+        """Pause, step, go backward, or seek.
 
         Raises:
-            ValueError: it cannot be paused from here.
+            ValueError: that is not done from here.
         """
-        raise ValueError("a client's own camera is paused in its page")
-
-    def step(self) -> None:
-        """Give one frame, then wait; raises as `pause`."""
-        self.pause(True)
-
-    def seek(self, index: int) -> None:
-        """Go to a frame.
-
-        Raises:
-            ValueError: what comes live has none to go to.
-        """
-        raise ValueError("only a video file can be gone through")
-
-    def backward(self) -> None:
-        """Go backward, frame by frame; raises as `seek`."""
-        self.seek(0)
+        raise ValueError("a client's own camera is paused in its page, and only a video file can be gone through")
 
     async def prepare(self) -> None:
         """Have all results in files that are to be downloaded; raises OutputError."""
+
+    def show_picture(self, scene: Scene, since: float, counts: Callable[[], dict[str, int]]) -> None:
+        """Offer a scene with its frame to all clients.
+
+        Args:
+            scene: what to show. since: time, of `perf_counter`, from which its age counts.
+            counts: `frames` so far, and how many of them were `dropped`; asked when it is sent.
+        """
+
+        def header() -> dict[str, Any]:
+            newest = self.session.scene  # a target may have come while the picture waited
+            same = newest is not None and newest.frame.index == scene.frame.index
+            age_ms = round(1000 * (time.perf_counter() - since), 1)
+            return {**counts(), "scene": scene_data(newest if same else scene), "age_ms": age_ms}
+
+        self._picture = Picture(scene.frame, header)
+        for client in list(self.clients):
+            client.offer(self._picture)
 
     def show_again(self) -> None:
         """Tell all clients what changed between two frames."""

@@ -31,6 +31,7 @@ class LiveServer:
         out: folder of the results: `server` in it for the server's own video, `browser-N` for clients' cameras.
         make_session: makes a session of a folder, a video's name for run.json, and a frame rate for recordings; all must
             use the same network.
+        make_film: makes a film of a folder, what opens its video, and what is called when that is not needed any more.
         source: the server's own video, as for `opener`; None for clients' cameras alone.
         host: name or address to listen on. Others than loopback ones need a token.
         port: 0 takes any free one.
@@ -39,8 +40,6 @@ class LiveServer:
         certificate: PEM file of a certificate and its key, for https.
         grace_s: seconds that the session of a client's camera waits for the client to come back.
         max_clients: clients at a time. max_sessions: clients' cameras and video files that are tracked at a time.
-        make_film: makes a film of a folder, what opens its video, and what is called when that is not needed any more;
-            None if clients may not bring video files.
         opener: opens `source`.
 
     Attributes:
@@ -57,6 +56,7 @@ class LiveServer:
         self,
         out: Path,
         make_session: Callable[[Path, str, float], Session],
+        make_film: MakeFilm,
         *,
         source: str | int | Path | None = None,
         host: str = "127.0.0.1",
@@ -67,7 +67,6 @@ class LiveServer:
         grace_s: float = 60.0,
         max_clients: int = 64,
         max_sessions: int = 8,
-        make_film: MakeFilm | None = None,
         opener: Callable[[str | int | Path], Source] = open_source,
     ) -> None:
         try:

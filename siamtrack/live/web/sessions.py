@@ -63,7 +63,7 @@ class Sessions:
         open_capture: Callable[[], Capture] | None,
         grace_s: float,
         max_sessions: int,
-        make_film: MakeFilm | None = None,
+        make_film: MakeFilm,
     ) -> None:
         self.instance = secrets.token_hex(8)
         self._out, self._make_session = out, make_session
@@ -137,12 +137,10 @@ class Sessions:
             The session's name.
 
         Raises:
-            ValueError: too many are tracked already, or this server takes none.
+            ValueError: too many are tracked already.
             FileNotFoundError, SourceError: the file cannot be opened.
         """
         try:
-            if self._make_film is None:
-                raise ValueError("this server takes no video files")
             self._make_room(address)
             film = await asyncio.to_thread(self._make_film, self._free_folder(), open_source, on_close)
         except BaseException:
@@ -163,11 +161,6 @@ class Sessions:
             return self._own[name].session.out
         files = self._out.glob(f"*/{SEAL}") if self._out.is_dir() else ()
         return next((file.parent for file in files if read_text(file, SMALL) == sealed(name)), None)
-
-    @property
-    def takes_films(self) -> bool:
-        """Whether clients may bring video files."""
-        return self._make_film is not None
 
     async def prepare(self, name: str) -> None:
         """Have a session's results in its files; raises OutputError."""

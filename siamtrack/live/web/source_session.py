@@ -10,9 +10,8 @@ from typing import Any
 
 from siamtrack.errors import SiamtrackError
 from siamtrack.live.capture import SILENT_S, Capture, Captured
-from siamtrack.live.session import Scene, Session
-from siamtrack.live.web.client import Client, Picture
-from siamtrack.live.web.protocol import scene_data
+from siamtrack.live.session import Session
+from siamtrack.live.web.protocol import Message, Pause, Step
 from siamtrack.live.web.served_session import ServedSession
 from siamtrack.live.web.turns import Turns
 
@@ -38,8 +37,6 @@ class SourceSession(ServedSession):
     def __init__(self, session: Session, turns: Turns, capture: Capture, open_capture: Callable[[], Capture]) -> None:
         super().__init__("server", session, turns)
         self._capture, self._open_capture = capture, open_capture
-        self._picture: Picture | None = None
-        self._changed: Scene | None = None
         self._task: asyncio.Task[None] | None = None
         self._steered = asyncio.Event()
         self._paused = not capture.live
@@ -53,31 +50,20 @@ class SourceSession(ServedSession):
         """Begin to track; called in the event loop."""
         self._task = asyncio.create_task(self._run())
 
-    def enter(self, client: Client) -> None:
-        """A client comes in, and sees the newest picture at once."""
-        super().enter(client)
-        if self._picture is not None:
-            client.offer(self._picture)
-
-    def pause(self, on: bool) -> None:
-        """Let the video wait, or go on; at the end of a file, go to its beginning."""
-        self._again = bool(self._end) and not on
-        self._tracked_at = time.monotonic()
-        self._paused, self._steps = on, 0
+    def steer(self, message: Message) -> None:
+        """Pause or go on; at the end of a file, go to its beginning; or give one frame, then wait."""
+        match message:
+            case Pause(on):
+                self._again = bool(self._end) and not on
+                self._tracked_at = time.monotonic()
+                self._paused, self._steps = on, 0
+            case Step():
+                self._steps = min(self._steps + 1, _MAX_STEPS) if self._paused else 1
+                self._paused = True
+            case _:
+                raise ValueError("only a video file that was opened in the page can be gone through")
         self._steered.set()
         self.show_status()
-
-    def step(self) -> None:
-        """Give one frame, then wait."""
-        self._steps = min(self._steps + 1, _MAX_STEPS) if self._paused else 1
-        self._paused = True
-        self._steered.set()
-        self.show_status()
-
-    def show_again(self) -> None:
-        """Tell all clients what changed between two frames, and those that get the frame's picture later too."""
-        self._changed = self.session.scene
-        super().show_again()
 
     def status(self) -> dict[str, Any]:
         """How the session and its video are doing, as plain data."""
@@ -149,22 +135,14 @@ class SourceSession(ServedSession):
             self.complain(str(error))
             return
 
-        def header() -> dict[str, Any]:
-            changed, capture = self._changed, self._capture.status
-            return {
-                "frames": capture.frames,
-                "dropped": capture.dropped,
-                # A target may have come while the picture waited.
-                "scene": scene_data(changed if changed is not None and changed.frame is captured else scene),
-                "age_ms": round(1000 * (time.perf_counter() - due_at), 1),
-            }
-
         self._tracked_at = time.monotonic()
-        self._picture = Picture(captured, header)
         if scene.notice:  # apart from its picture, which a slow client may skip
             self.complain(scene.notice)
-        for client in list(self.clients):
-            client.offer(self._picture)
+        self.show_picture(scene, due_at, self._counts)
+
+    def _counts(self) -> dict[str, int]:
+        status = self._capture.status
+        return {"frames": status.frames, "dropped": status.dropped}
 
     async def _finish(self) -> None:
         self.closed = self._end if self._capture.live else f"{self._end}; play it again to draw targets"

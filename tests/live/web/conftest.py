@@ -47,7 +47,7 @@ def serve_live(tracker: Tracker, tmp_path: Path) -> Iterator[Callable[..., Serve
                 return Film(tracker.backend, tracker.config, FrameStore(open_video, out.parent, on_close), out)
 
             out = settings.pop("out", tmp_path / "out")
-            server = LiveServer(out, make_session, **{"port": 0, "make_film": make_film, **settings})
+            server = LiveServer(out, make_session, make_film, **{"port": 0, **settings})
 
             def run() -> None:
                 try:

@@ -68,7 +68,7 @@ def test_the_page_draws_targets_as_the_recordings_do() -> None:
 def test_a_taken_port_is_named_with_the_way_out(serve_live: Serve, tmp_path: Path) -> None:
     served = serve_live()
     with pytest.raises(ValueError, match=rf"port {served.port} of 127.0.0.1 is taken .* --port") as caught:
-        LiveServer(tmp_path, no_session, port=served.port)
+        LiveServer(tmp_path, no_session, no_session, port=served.port)
     assert "\n" not in str(caught.value)
 
 
@@ -78,7 +78,7 @@ def test_a_taken_port_is_named_with_the_way_out(serve_live: Serve, tmp_path: Pat
 )
 def test_an_address_that_is_not_ours_is_refused_in_one_line(tmp_path: Path, host: str, port: int, way_out: str) -> None:
     with pytest.raises(ValueError, match=way_out):
-        LiveServer(tmp_path, no_session, host=host, port=port)
+        LiveServer(tmp_path, no_session, no_session, host=host, port=port)
 
 
 def test_a_video_that_is_not_there_leaves_the_port_free(tmp_path: Path) -> None:
@@ -87,10 +87,10 @@ def test_a_video_that_is_not_there_leaves_the_port_free(tmp_path: Path) -> None:
         port = probe.getsockname()[1]
     for _ in range(2):
         with pytest.raises(FileNotFoundError, match=r"nothing\.mp4"):
-            LiveServer(tmp_path, no_session, source=str(tmp_path / "nothing.mp4"), port=port)
+            LiveServer(tmp_path, no_session, no_session, source=str(tmp_path / "nothing.mp4"), port=port)
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "websockets", None)
     with pytest.raises(SiamtrackError, match=r"pip install '\.\[live\]'"):
-        LiveServer(tmp_path, no_session, port=0)
+        LiveServer(tmp_path, no_session, no_session, port=0)

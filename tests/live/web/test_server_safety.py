@@ -268,7 +268,8 @@ def test_one_address_has_half_of_the_sessions(tracker: Tracker, tmp_path: Path) 
     def make_session(out: Path, source: str, fps: float) -> Session:
         return Session(tracker.backend, tracker.config, out, source, fps)
 
-    sessions, hello = Sessions(tmp_path, make_session, None, 60.0, 4), Hello(1, "camera")
+    sessions = Sessions(tmp_path, make_session, None, 60.0, 4, None)  # type: ignore[arg-type]
+    hello = Hello(1, "camera")
     stays, goes = (sessions.find(hello, "10.0.0.1")[0] for _ in range(2))
     for one in (stays, goes):
         one.clients.add(Client(None))  # type: ignore[arg-type]
