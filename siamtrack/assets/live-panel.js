@@ -23,8 +23,8 @@ export class TargetList {
       row.item.remove();
       this.rows.delete(name);
     }
-    for (const target of targets) {
-      const row = this.rows.get(target.name) ?? this.#add(target);
+    for (const [place, target] of targets.entries()) {
+      const row = this.rows.get(target.name) ?? this.#add(target, place);
       row.item.dataset.state = target.state;
       row.item.style.setProperty("--mine", colourOf(target));
       row.item.setAttribute("aria-current", String(target.name === selected));
@@ -35,7 +35,7 @@ export class TargetList {
     byId("no-targets").hidden = targets.length > 0;
   }
 
-  #add(target) {
+  #add(target, place) {
     const { name } = target;
     const item = make("li", "target");
     item.dataset.name = name;
@@ -55,7 +55,7 @@ export class TargetList {
       buttons.append(button);
     }
     item.append(pick, buttons);
-    this.list.append(item);
+    this.list.insertBefore(item, this.list.children[place] ?? null);
     const row = { item, pick, state, score };
     this.rows.set(name, row);
     return row;

@@ -444,7 +444,8 @@ def test_a_file_is_dropped_tracked_corrected_renamed_and_exported(
     page.wait_for_selector("#at-words:has-text('frame 8 of 20')")
     page.keyboard.press("w")
     page.wait_for_selector("#at-words:has-text('frame 0 of 20')")
-    page.click(".target button:has-text('Rename')")
+    page.click(".target button:has-text('Name')")
+    page.get_by_role("radio", name="green").check()
     page.fill("#rename-to", "a car")
     page.keyboard.press("Enter")
     page.wait_for_selector(".target .name:text-is('a-car')")
@@ -462,8 +463,12 @@ def test_a_file_is_dropped_tracked_corrected_renamed_and_exported(
     for row in rows[1:]:
         x, y, *wh = (float(value) for value in row[2:6])
         assert iou(np.array([x - 1, y - 1, *wh]), np.array(rendered_frame(int(row[0]) - 1)[1])) > 0.5
-    for key in ("r", "e"):  # what a video file has no use for
-        page.keyboard.press(key)
+    page.keyboard.press("e")  # a video file has no use for it
+    page.keyboard.press("r")
+    page.wait_for_selector("#say:has-text('The clip is written')")
+    href = page.get_by_role("link", name="Get overlay.mp4").get_attribute("href")
+    assert page.evaluate(PLAY, href) == pytest.approx(20 / 25, abs=0.05)
+    assert page.evaluate("getComputedStyle(document.querySelector('.target')).getPropertyValue('--mine')") == "#009E73"
     page.evaluate("sessionStorage.setItem('siamtrack', JSON.stringify({mode: 'film', sessions: {film: 'of-long-ago'}}))")
     page.reload()
     page.wait_for_selector("#cover-words:has-text('This video is not here any more; open it again.')")
