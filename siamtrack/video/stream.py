@@ -221,9 +221,9 @@ class MediaSource(Source):
 
     def _check_end(self, start: Moment) -> None:
         """Say what was wrong, now that all frames were given."""
-        if self._decoder is not None and self._decoder.starved:
-            raise MemoryError("FFmpeg gets no memory, or no threads, to decode with")
         count = self._last.index + 1 if self._last else 0
+        if not count and self._decoder is not None and self._decoder.starved:
+            raise MemoryError("FFmpeg gets no memory, or no threads, to decode with")
         if self._broken and (self.live or not count):
             raise SourceError(f"{self.name} cannot be read any further ({self._broken.strerror})")
         if not count and not self._is_cut(0):
