@@ -66,7 +66,8 @@ def page_files(model: str) -> dict[str, bytes]:
     """The page's files by name, all but the runtime: this folder's, the shared ones that they import, and the model."""
     weights = load_weights(model)
     files = {path.name: path.read_bytes() for path in sorted(HERE.iterdir()) if path.suffix in (".html", ".js")}
-    files["index.html"] = with_shared_lines(files["index.html"].decode(), (ASSETS / "live.html").read_text()).encode()
+    live = (ASSETS / "live.html").read_text(encoding="utf-8")
+    files["index.html"] = with_shared_lines(files["index.html"].decode(), live).encode()
     files["live.css"] = (ASSETS / "live.css").read_bytes()
     files |= {f"{name}.onnx": graph for name, graph in whole_graphs(weights, config_of(weights)).items()}
     files["track.js"] = tracker_script(readme(weights)).encode()

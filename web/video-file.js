@@ -84,7 +84,7 @@ export class VideoFile {
     const first = await this.#frameAt(0);
     for (let step = SHORTEST_S; first >= 0 && step < this.video.duration && this.src === src; step *= 2) {
       const shown = await this.#frameAt(first + step);
-      if (shown <= first) continue;
+      if (shown <= first || this.src !== src) continue;
       this.interval = shown - first;
       break;
     }
@@ -122,7 +122,7 @@ export class VideoFile {
 
   /** Time of the frame that would be drawn now, s: on a busy machine another one than the callback is for. */
   #timeOfPicture() {
-    if (!window.VideoFrame) return null;
+    if (!window.VideoFrame || this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return null;
     const frame = new VideoFrame(this.video);
     const timeS = frame.timestamp / 1e6;
     frame.close();
