@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,7 +110,8 @@ class Film:
             frame = frame or self._present()
             if len(self._targets) >= MAX_TARGETS:
                 raise ValueError(f"{MAX_TARGETS} targets are followed already; remove one first")
-            target = _FilmTarget(f"target-{self._made + 1}", self._made + 1)
+            name = free_name(f"target-{self._made + 1}", self._targets.__contains__)  # another may have been called so
+            target = _FilmTarget(name, self._made + 1)
             self._draw(target, box, frame)
             self._made += 1
             self._targets[target.name] = target
@@ -158,28 +158,31 @@ class Film:
         """Write the frames from the first result to the last with their boxes as `out/overlay.mp4`.
 
         Args:
-            stopped: asked after each frame; True gives the clip up.
+            stopped: asked before each frame; True gives the clip up.
 
         Returns:
             The file; None if it was given up.
 
         Raises:
-            ValueError: nothing was tracked yet. OutputError: it cannot be written.
+            ValueError: nothing was tracked yet, or the film was closed meanwhile. OutputError: it cannot be written.
         """
         with self._lock:
             self.write()
             known = [index for target in self._targets.values() for index in target.results]
         if not known:
             raise ValueError("nothing was tracked yet; draw a target first")
-        with closing(VideoSink(self.out / OVERLAY, self.frames.fps)) as sink:
+        sink = VideoSink(self.out / OVERLAY, self.frames.fps)
+        try:
             for index in range(min(known), max(known) + 1):
+                if stopped():
+                    return None
                 frame = self.frames.read(index)
                 with self._lock:
                     seen = self._seen(index)
                 sink.write(draw_targets(frame.image, seen), frame.time_s)
-                if stopped():
-                    sink.drop()
-                    return None
+            sink.close()
+        finally:
+            sink.drop()  # what is not finished
         return self.out / OVERLAY
 
     def tracks(self) -> list[dict[str, Any]]:

@@ -142,6 +142,10 @@ def test_results_are_those_of_every_other_run_and_follow_each_change(film: Film)
     go(film, 4, 5, 4, 3, 2)
     assert film.rename("target-1", " car / 1 ") == "car-1"
     assert film.rename("target-2", "car 1") == "car-1-2"
+    assert film.rename("car-1-2", "target-3") == "target-3"
+    assert film.add((5, 50, 40, 50)) == "target-3-2"
+    film.remove("target-3-2")
+    assert film.rename("target-3", "car 1") == "car-1-2"
     film.write()
     with (film.out / "car-1/boxes.csv").open() as rows:
         assert [int(row["frame"]) for row in csv.DictReader(rows)] == [2, 3, 4, 5]
@@ -160,10 +164,24 @@ def test_results_are_those_of_every_other_run_and_follow_each_change(film: Film)
         film.rename("car-9", "a")
 
 
-def test_a_clip_needs_something_to_show(film: Film) -> None:
+def test_a_clip_needs_something_to_show_and_is_whole_or_not_there(film: Film) -> None:
     film.show(0)
     with pytest.raises(ValueError, match="nothing was tracked"):
         film.clip(lambda: False)
+    film.add(rendered_frame(0)[1])
+    go(film, 1, 2)
+    asked: list[bool] = []
+
+    def close_on_the_way() -> bool:
+        asked.append(True)
+        if len(asked) == 2:
+            film.frames.close()
+            film.frames._cached.clear()
+        return False
+
+    with pytest.raises(ValueError, match="closed"):
+        film.clip(close_on_the_way)
+    assert sorted(path.name for path in film.out.iterdir()) == ["target-1"]
 
 
 def test_what_is_lost_is_not_learned(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
