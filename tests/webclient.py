@@ -22,7 +22,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from siamtrack.boxes import iou
 from siamtrack.live.capture import Captured
-from siamtrack.live.session import Scene, Session
+from siamtrack.live.scene import Scene
+from siamtrack.live.session import Session
 from siamtrack.live.web.jpeg import encode_jpeg
 from siamtrack.live.web.server import LiveServer
 from siamtrack.tracking.result import State

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from siamtrack.boxes import Box
     from siamtrack.live.capture import Capture
     from siamtrack.live.film import Film
-    from siamtrack.live.session import Scene, Session
+    from siamtrack.live.scene import Scene
+    from siamtrack.live.session import Session
     from siamtrack.tracking.tracker import Tracker
     from siamtrack.video.source import Source
 

@@ -16,7 +16,7 @@ import numpy as np
 from siamtrack.boxes import Box
 from siamtrack.live.capture import Captured
 from siamtrack.live.frame_store import FrameStore
-from siamtrack.live.session import MAX_TARGETS, TRAIL, Marked, Scene, free_name, upright, write_screenshot
+from siamtrack.live.scene import MAX_TARGETS, TRAIL, Marked, Scene, free_name, upright, write_screenshot
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult

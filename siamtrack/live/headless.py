@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
 from siamtrack.live.capture import Capture
-from siamtrack.live.session import Scene, Session
+from siamtrack.live.scene import Scene
+from siamtrack.live.session import Session
 
 _POLL_S = 0.2
 

@@ -10,7 +10,8 @@ from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
 from siamtrack.live.capture import Capture
 from siamtrack.live.headless import follow
-from siamtrack.live.session import Scene, Session
+from siamtrack.live.scene import Scene
+from siamtrack.live.session import Session
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.source import Frame, Source
 

@@ -14,7 +14,8 @@ from rendered import rendered_frame
 from siamtrack.boxes import iou
 from siamtrack.errors import OutputError
 from siamtrack.live.capture import Captured
-from siamtrack.live.session import MAX_TARGETS, Session
+from siamtrack.live.scene import MAX_TARGETS
+from siamtrack.live.session import Session
 from siamtrack.tracking.tracker import Tracker
 
 CORNER = (2.0, 3.0, 50.0, 40.0)

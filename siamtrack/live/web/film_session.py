@@ -11,7 +11,7 @@ from typing import Any
 
 from siamtrack.errors import SiamtrackError
 from siamtrack.live.film import Film
-from siamtrack.live.session import Scene
+from siamtrack.live.scene import Scene
 from siamtrack.live.web.client import Client
 from siamtrack.live.web.protocol import Backward, Message, Pause, Seek, Step
 from siamtrack.live.web.served_session import OwnSession

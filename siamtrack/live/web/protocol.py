@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, Strict, ValidationError
 from pydantic.dataclasses import dataclass
 
 from siamtrack.errors import SiamtrackError
-from siamtrack.live.session import Scene
+from siamtrack.live.scene import Scene
 from siamtrack.video.overlay import PALETTE
 
 VERSION = 1

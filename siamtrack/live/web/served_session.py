@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from siamtrack.errors import OutputError
 from siamtrack.live.film import Film
-from siamtrack.live.session import Scene, Session
+from siamtrack.live.scene import Scene
+from siamtrack.live.session import Session
 from siamtrack.live.web.client import CLOSE_TAKEN_OVER, Client, Picture
 from siamtrack.live.web.protocol import Message, scene_data
 from siamtrack.live.web.turns import Turns

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from siamtrack.boxes import MIN_SIDE_PX, Box
 from siamtrack.errors import OutputError
-from siamtrack.live.session import Scene, Session
+from siamtrack.live.scene import Scene
+from siamtrack.live.session import Session
 from siamtrack.live.window.keys import Action, action_of, digit_of
 from siamtrack.live.window.picture import View, target_at
 from siamtrack.live.window.screen import KeyPress, Pointer

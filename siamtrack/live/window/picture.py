@@ -10,7 +10,7 @@ import numpy as np
 
 from siamtrack.boxes import Box
 from siamtrack.frames import Image
-from siamtrack.live.session import Scene
+from siamtrack.live.scene import Scene
 from siamtrack.video.overlay import SeenTarget, draw_targets
 
 LARGEST_WH = (1280, 720)

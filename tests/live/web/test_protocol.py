@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from siamtrack.boxes import Box
 from siamtrack.live.capture import Captured
-from siamtrack.live.session import Scene
+from siamtrack.live.scene import Scene
 from siamtrack.live.web import protocol
 from siamtrack.live.web.protocol import MAX_TEXT, ProtocolError, pack_picture, pack_text, parse_picture, parse_text, scene_data
 from siamtrack.tracking.result import State, TrackResult

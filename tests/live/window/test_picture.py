@@ -9,7 +9,7 @@ from rendered import rendered_frame
 
 from siamtrack.boxes import Box
 from siamtrack.live.capture import Captured
-from siamtrack.live.session import Scene
+from siamtrack.live.scene import Scene
 from siamtrack.live.window.picture import (
     LARGEST_WH,
     NARROWEST_PX,
