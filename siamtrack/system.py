@@ -6,6 +6,7 @@ Every command imports this file, so what few need is imported where it is used.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import re
@@ -246,8 +247,10 @@ def processor_name() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+@functools.cache
 def versions() -> dict[str, str]:
-    """Versions of everything that a result depends on; those of backends where they are installed."""
+    """Versions of everything that a result depends on; those of backends where they are installed. Not to be changed: a live
+    server asks for each visitor, and packages are slow to look up."""
     import importlib.metadata
     import platform
 
