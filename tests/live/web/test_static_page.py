@@ -43,6 +43,9 @@ DROP = """([name, data]) => {
   window.seen = [];
   document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
 }"""
+# As of a browser that has no room for all files.
+NO_KEEPING = """const register = ServiceWorkerContainer.prototype.register;
+  ServiceWorkerContainer.prototype.register = function () { return register.call(this, "fails.js"); };"""
 CELLS = """window.CELLS = () => { const canvas = document.getElementById("picture"), scale = canvas.width / window.scene.width;
   const context = canvas.getContext("2d");
   return Array.from({length: 10}, (_, i) => context.getImageData((10 * i + 5) * scale, 5 * scale, 1, 1).data[1]); };"""
@@ -61,6 +64,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, import_tool: Callable[[str], M
     tool, folder = import_tool("web/build_page"), tmp_path_factory.mktemp("page") / "dist"
     page = tool.page_files("siamfc-lite")
     assert sum(map(len, page.values())) < 4e6
+    page["fails.js"] = b"oninstall = (event) => event.waitUntil(Promise.reject());"
     tool.write(folder, page | tool.runtime_files(tool.fetched_runtime()))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -78,15 +82,15 @@ def open_page(browser: Any, url: str) -> Iterator[Callable[..., Any]]:
     watch = threading.Timer(LONGEST_S, os.kill, (pid, signal.SIGKILL))
     watch.start()
 
-    def open_one(**settings: Any) -> Any:
+    def open_one(script: str = "", **settings: Any) -> Any:
         windows.append(browser.new_context(**settings))
         page = windows[-1].new_page()
         page.set_default_timeout(WAIT_MS)
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("console", lambda message: message.type == "error" and troubles.append(message.text))
-        page.add_init_script(CELLS + WATCH)
+        page.add_init_script(CELLS + WATCH + script)
         page.goto(url)
-        page.wait_for_selector("#link[data-state=open]")
+        wait_for_tracker(page)
         return page
 
     yield open_one
@@ -94,6 +98,12 @@ def open_page(browser: Any, url: str) -> Iterator[Callable[..., Any]]:
         window.close()
     watch.cancel()
     assert troubles == []
+
+
+def wait_for_tracker(page: Any) -> None:
+    """Wait until the page has its tracker, or says why not."""
+    page.wait_for_selector("#link:not([data-state=connecting])")
+    assert page.get_attribute("#link", "data-state") == "open", page.inner_text("#cover")
 
 
 def drag(page: Any, box: Any) -> None:
@@ -159,13 +169,13 @@ def test_a_dropped_file_is_followed_frame_by_frame_as_the_package_does(
 
     page.context.set_offline(True)  # the second visit needs no network
     page.reload()
-    page.wait_for_selector("#link[data-state=open]")
+    wait_for_tracker(page)
 
 
 def test_the_camera_on_a_phone_and_targets_by_keys(
     open_page: Callable[..., Any], camera_clip: Any, number_of: Callable[[list[float]], int | None]
 ) -> None:
-    page = open_page(viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True)
+    page = open_page(NO_KEEPING, viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True)
     page.click("#cover-do")
     page.wait_for_function("window.scene?.width > 0")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
