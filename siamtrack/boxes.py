@@ -65,8 +65,11 @@ def parse_box(text: str, form: str = "xywh") -> Box:
     """
     if form not in FORMATS:
         raise ValueError(f"box format {shown(form)} is unknown; give {' or '.join(FORMATS)}")
+    inner = text.strip()
+    if inner[:1] + inner[-1:] in ("()", "[]"):
+        inner = inner[1:-1]
     try:
-        numbers = [float(part) for part in re.sub("[,;]", " ", text.strip().strip("()[]")).split()]
+        numbers = [float(part) for part in re.sub("[,;]", " ", inner).split()]
     except ValueError:
         numbers = []
     if len(numbers) not in (4, 8) or not all(math.isfinite(number) for number in numbers):

@@ -58,7 +58,7 @@ def test_a_printed_box_is_read_back(values: list[float]) -> None:
     assert parse_box(",".join(repr(value) for value in values)) == tuple(values)
 
 
-@pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "1,2,nan,4", "1,2,inf,4"])
+@pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "1,2,nan,4", "1,2,inf,4", "(1,2,3,4", "]1,2,3,4["])
 def test_text_that_is_no_box_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not four finite numbers"):
         parse_box(text)

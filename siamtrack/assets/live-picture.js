@@ -127,7 +127,7 @@ export class Picture {
   #label(target, scale, unit, taken) {
     const { context, canvas } = this;
     const { box: [x, y, , h], name, number, score, state } = target;
-    const title = name.startsWith("target-") ? number : titleOf(target);
+    const title = /^target-\d+$/.test(name) ? number : titleOf(target);
     const words = `${title}  ${score.toFixed(2)}${state === "TRACKING" ? "" : `  ${state}`}`;
     const colour = colourOf(target);
     context.font = `600 ${13 * unit}px system-ui, "Noto Sans", "DejaVu Sans", sans-serif`;

@@ -17,6 +17,7 @@ export class Timeline {
     this.fps = 25;
     this.index = 0;
     this.wanted = null; // the frame to go to when the picture of the one before has come
+    this.asked = null; // the frame whose picture is to come
     this.askedAt = -Infinity;
     this.tracks = []; // {name, number, runs: [[first, last, state], ...], drawn: [index, ...]}
     this.slider.oninput = () => this.#go(Number(this.slider.value));
@@ -55,6 +56,7 @@ export class Timeline {
   }
 
   clear() {
+    this.wanted = this.asked = null;
     this.set([]);
     this.grow(0, false);
   }
@@ -69,14 +71,16 @@ export class Timeline {
 
   #go(index) {
     this.wanted = Math.min(Math.max(index, 0), this.count - 1);
-    if (performance.now() - this.askedAt > ANSWER_MS) this.#ask();
+    if (this.asked === null || performance.now() - this.askedAt > ANSWER_MS) this.#ask();
   }
 
   #ask() {
     const to = this.wanted;
+    const news = to !== null && to !== (this.asked ?? this.index);
     this.wanted = null;
-    this.askedAt = to === null ? -Infinity : performance.now();
-    if (to !== null && to !== this.index) this.seek(to);
+    this.asked = news ? to : null;
+    this.askedAt = performance.now();
+    if (news) this.seek(to);
   }
 
   #point(event) {

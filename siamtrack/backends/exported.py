@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from siamtrack.config import build, to_plain
-from siamtrack.errors import ConfigError, WeightsError, needs
+from siamtrack.errors import ConfigError, OutputError, WeightsError, needs
 from siamtrack.model.tensors import State
 from siamtrack.model.weights import Weights
 from siamtrack.outside import read_json
@@ -112,7 +112,10 @@ def write_export(
     files = {name: ExportedFile(f"{name}.onnx", hashlib.sha256(data).hexdigest()) for name, data in graphs.items()}
     about = ExportAbout(weights.header.model, weights.sha256, search_size, precision, files, dict(tracker))
     make_folder(folder)
-    (folder / ABOUT).unlink(missing_ok=True)
+    try:
+        (folder / ABOUT).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder / ABOUT} cannot be replaced ({error.strerror}); give --out another folder") from error
     for name, data in graphs.items():
         write_whole(folder / f"{name}.onnx", data)
     write_whole(folder / ABOUT, json.dumps(to_plain(about), indent=2) + "\n")

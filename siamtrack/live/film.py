@@ -139,10 +139,10 @@ class Film:
         """Give a target another name and colour; as `Session.rename`."""
         with self._lock:
             target = self._targets[name]
-            target.color = color or target.color
             if to:
                 target.name = free_name(to, lambda other: other != name and other in self._targets)
                 self._targets = {one.name: one for one in self._targets.values()}
+            target.color = color or target.color
             self.changes += 1
             self._look_again()
             return target.name
@@ -168,6 +168,7 @@ class Film:
         """
         with self._lock:
             self.write()
+            before = self.changes
             known = [index for target in self._targets.values() for index in target.results]
         if not known:
             raise ValueError("nothing was tracked yet; draw a target first")
@@ -181,6 +182,9 @@ class Film:
                     seen = self._seen(index)
                 sink.write(draw_targets(frame.image, seen), frame.time_s)
             sink.close()
+            with self._lock:
+                if self.changes != before:
+                    self._written = -1  # the next writing removes it: it shows some frames as they were
         finally:
             sink.drop()  # what is not finished
         return self.out / OVERLAY

@@ -162,13 +162,13 @@ class Session:
         """
         with self._lock:
             track = self._tracks[name]
-            track.color = color or track.color
             if to:
                 new = free_name(to, lambda other: other != name and (self.out / other).exists())
                 if new != name:
                     track.recorder.move(self.out / new)
                 track.name = new
                 self._tracks = {one.name: one for one in self._tracks.values()}
+            track.color = color or track.color
             if self.scene is not None:
                 self._show_again(self.scene.frame)
             return track.name

@@ -181,7 +181,9 @@ def _find(name: str) -> Path:
         return ASSETS / f"{name}.safetensors"
     if name in MODELS:
         raise FileNotFoundError(f"model {name!r} has no weights in this package; use siamfc-lite, or give a weights file")
-    raise FileNotFoundError(f"no model {name!r}; {nearest(name, shipped_models())}; or give a .safetensors or .pth file")
+    raise FileNotFoundError(
+        f"no model {name!r}; give a .safetensors or .pth file, or a model: {nearest(name, shipped_models())}"
+    )
 
 
 def _load_checkpoint(path: Path, data: bytes) -> tuple[State, WeightsHeader]:

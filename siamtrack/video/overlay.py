@@ -147,10 +147,13 @@ def _draw_label(canvas: Image, target: SeenTarget, unit: float, taken: Sequence[
 def _beside(place: Box, taken: Sequence[Box], upward: bool) -> Box:
     """A label's place, moved up or down until it meets none of those that are taken."""
     for _ in taken:
+        before = place
         for other in taken:
             across = place.x < other.x + other.w and other.x < place.x + place.w
             if across and place.y < other.y + other.h and other.y < place.y + place.h:
                 place = place._replace(y=other.y - place.h if upward else other.y + other.h)
+        if place == before:
+            break
     return place
 
 

@@ -15,13 +15,13 @@ from urllib.parse import unquote_to_bytes
 from siamtrack.errors import SourceError
 from siamtrack.system import natural_path, open_file
 from siamtrack.video.camera import CameraSource
-from siamtrack.video.frame_source import Frame, Source
+from siamtrack.video.frame_source import FOLDER_FPS, Audio, Frame, FrameCounts, Source
 from siamtrack.video.images import IMAGE_SUFFIXES, ImageSource, is_image_name
 from siamtrack.video.names import is_address, printable, source_name
 from siamtrack.video.pages import find_pages
 from siamtrack.video.threads import wait_for
 
-__all__ = ["STANDARD_INPUT", "Frame", "Source", "open_again", "open_source"]
+__all__ = ["FOLDER_FPS", "STANDARD_INPUT", "Audio", "Frame", "FrameCounts", "Source", "open_again", "open_source"]
 
 _STREAM = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt|rtp|mmsh?|ftps?)://", re.IGNORECASE)
 _FILE = re.compile(r"file://(localhost)?(?=/)", re.IGNORECASE)

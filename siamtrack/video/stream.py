@@ -114,10 +114,10 @@ class MediaSource(Source):
             if container.format.name == "avi":  # PyAV has missing stamps made up; of B frames in an AVI they are wrong
                 container.flags &= ~av.container.Flags.gen_pts.value
             return container
-        except MemoryError:
-            raise
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise SourceError(f"{self.name} {self._problem}") from error
+            # FFmpeg has no memory either for a table whose length a damaged file invents.
+            hint = "; or there is too little memory for it" if isinstance(error, MemoryError) else ""
+            raise SourceError(f"{self.name} {self._problem}{hint}") from error
 
     def _open_on(self, hwaccel: str | None) -> Any:
         options: dict[str, Any] = {"options": self._options, "timeout": self._timeout_s, "metadata_errors": "replace"}
@@ -198,8 +198,6 @@ class MediaSource(Source):
                         self._empty += not packet.size
                         yield packet
                 return
-            except MemoryError:
-                raise
             except av.FFmpegError as error:
                 faults += 1
                 # A damaged file may be intact further on. A connection that broke is not mended by asking again.

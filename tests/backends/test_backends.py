@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,16 @@ import torch
 from rendered import rendered_frame
 
 import siamtrack
+from siamtrack.backends.exported import write_export
 from siamtrack.backends.onnx import OnnxBackend, package_graphs
 from siamtrack.backends.openvino import OpenVinoBackend
 from siamtrack.backends.torch import BATCHES, TorchBackend
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import OutputError, SiamtrackError
 from siamtrack.model.device import native_bfloat16
 from siamtrack.model.export import branch_graphs
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.tensors import as_float32
-from siamtrack.model.weights import Weights, WeightsHeader
+from siamtrack.model.weights import Weights, WeightsHeader, load_weights
 from siamtrack.models import ARCHITECTURES, default_input
 from siamtrack.tracking.crop import SearchRegion
 from siamtrack.tracking.network import Exemplar, Network, Response, Search
@@ -222,3 +224,9 @@ def test_cuda_in_a_forks_child_is_refused_in_one_line(monkeypatch: pytest.Monkey
     monkeypatch.setattr(tracker.backend, "_pid", 1)
     with pytest.raises(SiamtrackError, match=r"on CUDA was used after a fork, .* load the tracker in the process that uses it"):
         tracker.init(*rendered_frame(0))
+
+
+def test_an_export_that_cannot_be_replaced_is_told(tmp_path: Path) -> None:
+    (tmp_path / "export.json").mkdir()
+    with pytest.raises(OutputError, match="cannot be replaced"):
+        write_export(tmp_path, load_weights("siamfc-lite"), {}, 223, "float32", {})

@@ -158,8 +158,10 @@ def test_results_are_those_of_every_other_run_and_follow_each_change(film: Film)
     film.remove("car-1-2")
     film.write()
     assert [path.name for path in film.out.iterdir()] == ["car-1"]
+    before = film.tracks()
     with pytest.raises(ValueError, match="letters"):
-        film.rename("car-1", "///")
+        film.rename("car-1", "///", 9)
+    assert film.tracks() == before
     with pytest.raises(KeyError):
         film.rename("car-9", "a")
 

@@ -296,9 +296,10 @@ def test_a_target_gets_a_name_and_a_colour_while_it_is_followed(session: Session
     session.reselect("car-2", box(2))
     for name, to, problem in (("nobody", "x", KeyError), ("car-2", "//", ValueError)):
         with pytest.raises(problem):
-            session.rename(name, to)
+            session.rename(name, to, 7)
+    assert session.step(captured(3)).targets[0].color == 3, "what is refused changes nothing"
     session.remove("car-2")
     session.close()
-    assert [row["frame"] for row in rows(session.out / "car-2")] == ["0", "1", "2"]
+    assert [row["frame"] for row in rows(session.out / "car-2")] == ["0", "1", "2", "3"]
     assert sorted(path.name for path in session.out.iterdir()) == ["car", "car-2", "target-2"]
     assert session.finished[0].folder == session.out / "car-2"

@@ -599,3 +599,13 @@ def test_a_video_for_which_there_is_no_memory_is_not_called_damaged(clip: Path, 
     monkeypatch.setattr(PacketDecoder, "__init__", begin_starved)
     with VideoSource(clip) as source, pytest.raises(MemoryError, match="no memory, or no threads, to decode with"):
         list(source.read())
+
+
+def test_a_table_of_absurd_length_is_damage_though_memory_ends_on_it(clip: Path, tmp_path: Path) -> None:
+    data = bytearray(clip.read_bytes())
+    at = data.find(b"stts")
+    data[at + 8 : at + 12] = b"\x0f\xff\xff\xff"
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(data)
+    with pytest.raises(SourceError, match=r"damaged.*too little memory"):
+        VideoSource(broken)

@@ -23,7 +23,7 @@ REQUESTS_PER_S, REQUESTS = 40.0, 160.0
 SOCKET, OFFENCE = 4.0, 80.0
 """A WebSocket counts as so many requests, and as so many more if it is closed for broken messages."""
 
-LONGEST_WAIT_S = 5.0
+LONGEST_WAIT_S = 3.0  # less than a page waits for an answer
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")

@@ -161,7 +161,7 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
         clients[websocket] = address
         try:
             if await serve_client(websocket, sessions) == CLOSE_BROKEN:
-                addresses.of(address).use(OFFENCE)  # it is let in again later; those who are in notice nothing of it
+                addresses.of(address).use(OFFENCE)  # it is let in again later; its open connections notice nothing
         finally:
             del clients[websocket]
 

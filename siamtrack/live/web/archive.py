@@ -11,8 +11,9 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from siamtrack.labels.label_forms import export
 from siamtrack.labels.label_selection import TARGET, LabelOptions
@@ -64,14 +65,15 @@ def zip_stream(files: Mapping[str, Content]) -> Iterator[bytes]:
         for name, content in files.items():
             try:
                 status = content.stat() if isinstance(content, Path) else None
-                pieces = _read(content.open("rb")) if isinstance(content, Path) else content()
+                pieces = _read(content)
+                first = next(pieces, b"")  # opens it: a target that was renamed meanwhile has another folder
             except OSError:
                 continue
             when = time.localtime(status.st_mtime if status else None)[:6]
             entry = zipfile.ZipInfo(name, min(max(when, FIRST_DATE), LAST_DATE))
             entry.compress_type = zipfile.ZIP_STORED if name.endswith(_PACKED) else zipfile.ZIP_DEFLATED
             with archive.open(entry, "w", force_zip64=status is not None and status.st_size > 2**31) as target:
-                for piece in pieces:
+                for piece in chain([first], pieces):
                     target.write(piece)
                     yield sink.taken()
             yield sink.taken()
@@ -99,15 +101,22 @@ def write_files(files: Mapping[str, Content], folder: Path) -> None:
     """Write small files, videos and pictures left out, into a folder."""
     for name, content in files.items():
         if not name.endswith(_PACKED):
+            try:
+                data = b"".join(_read(content))
+            except OSError:  # gone meanwhile
+                continue
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"".join(_read(content.open("rb")) if isinstance(content, Path) else content()))
+            path.write_bytes(data)
 
 
-def _read(source: BinaryIO) -> Iterator[bytes]:
-    with source:
-        while chunk := source.read(CHUNK):
-            yield chunk
+def _read(content: Content) -> Iterator[bytes]:
+    if isinstance(content, Path):
+        with content.open("rb") as source:
+            while chunk := source.read(CHUNK):
+                yield chunk
+    else:
+        yield from content()
 
 
 def _so_far(partial: Path, prefix: str, about: dict[str, Any] | None) -> dict[str, Content]:

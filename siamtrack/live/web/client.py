@@ -19,9 +19,9 @@ from siamtrack.live.web.protocol import pack_picture, pack_text
 KEPT, KEPT_BYTES = MOST + 2, 2**26
 """Frames that a client may name in `hold`: those on their way, the one it shows, and the one before; of huge ones fewer."""
 
-MESSAGES_PER_S, MESSAGES, MESSAGE_BYTES = 20.0, 100.0, 2**16
+MESSAGES_PER_S, MESSAGES, MESSAGE_BYTES = 60.0, 120.0, 2**16
 """Messages of a client, each `MESSAGE_BYTES` of a long one: so many a second, so many at once after a rest; what is above that
-is read later. Pictures that are tracked do not count, nor do answers to pictures."""
+is read later: a key that is held down sends up to 60. Pictures that are tracked do not count, nor do answers to pictures."""
 
 STRIKES, STRIKE_BYTES = 10, 2**18
 """Broken messages, less one a second, until a connection is closed; so many bytes count as one more."""

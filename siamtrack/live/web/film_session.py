@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from siamtrack.live.web.served_session import OwnSession
 from siamtrack.video.outputs import OVERLAY
 
 _POLL_S = 0.25
+
+_CLIPS = ThreadPoolExecutor(1, "clips")
+"""Writes clips one after the other: in asyncio's own threads they would hold up everybody's pictures."""
 
 
 class FilmSession(OwnSession):
@@ -110,7 +114,8 @@ class FilmSession(OwnSession):
     async def _write_clip(self) -> None:
         try:
             self.show_status()
-            path = await asyncio.to_thread(self._while_open, self.session.clip, self._clip_stopped.is_set)
+            loop = asyncio.get_running_loop()
+            path = await loop.run_in_executor(_CLIPS, self._while_open, self.session.clip, self._clip_stopped.is_set)
             self.tell_all("done", about="record", on=False, file=path.name if path is not None else "")
         except (SiamtrackError, ValueError, OSError) as error:
             self.tell_all("error", message=" ".join(str(error).split()), about="record")

@@ -114,7 +114,7 @@ class ServedSession:
 
         def header() -> dict[str, Any]:
             newest = self.session.scene  # a target may have come while the picture waited
-            same = newest is not None and newest.frame.index == scene.frame.index
+            same = newest is not None and newest.frame.index == scene.frame.index and not self.closed  # then all have gone
             age_ms = round(1000 * (time.perf_counter() - since), 1)
             return {**counts(), "scene": scene_data(newest if same else scene), "age_ms": age_ms}
 

@@ -71,6 +71,7 @@ class Sessions:
         self._turns, self._decoding = Turns(), Turns()
         self._made = 0
         self._own: dict[str, OwnSession] = {}
+        self._opening: list[str] = []  # addresses of clients whose video is being opened
         self._address_of: dict[str, str] = {}
         self._source: SourceSession | None = None
         self.source_name = ""
@@ -142,7 +143,11 @@ class Sessions:
         """
         try:
             self._make_room(address)
-            film = await asyncio.to_thread(self._make_film, self._free_folder(), open_source, on_close)
+            self._opening.append(address)
+            try:
+                film = await asyncio.to_thread(self._make_film, self._free_folder(), open_source, on_close)
+            finally:
+                self._opening.remove(address)
         except BaseException:
             on_close()
             raise
@@ -180,8 +185,8 @@ class Sessions:
             ValueError: there is none such.
         """
         mine = [one for name, one in self._own.items() if self._address_of[name] == address]
-        full = len(mine) >= share_of(address, self._max_sessions)
-        if full or len(self._own) >= self._max_sessions:
+        full = len(mine) + self._opening.count(address) >= share_of(address, self._max_sessions)
+        if full or len(self._own) + len(self._opening) >= self._max_sessions:
             of = mine if full else self._own.values()
             unused = (one for one in of if not one.clients and not one.session.out.exists())
             if (session := next(unused, None)) is None:

@@ -73,3 +73,17 @@ def test_a_file_that_went_away_is_left_out(folder: Path) -> None:
     (folder / "recording-1.mp4").unlink()
     with zipfile.ZipFile(io.BytesIO(b"".join(zip_stream(files)))) as archive:
         assert archive.namelist() == FILES[1:]
+
+
+def test_a_target_that_is_renamed_while_the_zip_is_sent_is_left_out(folder: Path, tmp_path: Path) -> None:
+    files = result_files(folder)
+    name = next(name for name in FILES if "/" in name)
+    sent = zip_stream(files)
+    begun = next(sent)  # the first file is on its way
+    moved = Path(name).parts[0]
+    (folder / moved).rename(folder / "car")
+    with zipfile.ZipFile(io.BytesIO(begun + b"".join(sent))) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == [each for each in FILES if not each.startswith(f"{moved}/")]
+    write_files(files, tmp_path / "small")
+    assert not (tmp_path / "small" / moved).exists()
