@@ -36,9 +36,11 @@ export class Targets {
   set(all) {
     const targets = all.filter(({ name }) => !this.leaving.has(name));
     const changed = targets.length !== this.all.length;
+    const before = this.#named(this.selected);
     this.all = targets;
     this.#announceLost(performance.now());
-    if (this.selected && !this.#named(this.selected)) this.select("");
+    // A target that got another name keeps its number.
+    if (this.selected && !this.#named(this.selected)) this.select(targets.find(({ number }) => number === before?.number)?.name ?? "");
     if (this.again && !this.#named(this.again)) this.again = "";
     this.list.show(targets, this.selected);
     if (changed) hint();

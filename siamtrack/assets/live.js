@@ -192,7 +192,7 @@ async function offerEarlier(name) {
   byId("earlier-get").href = href;
 }
 
-function done({ about: what, name = "", before = "", file, on }) {
+function done({ about: what, name = "", file, on }) {
   const target = targets.titleOf(name);
   const found = { file: file ? { name: file, href: `sessions/${session}/files/${file}` } : null };
   if (what === "add") {
@@ -201,10 +201,7 @@ function done({ about: what, name = "", before = "", file, on }) {
   } else if (what === "reselect") say(`${target} is followed from its new box.`);
   else if (what === "remove") say(`${target} is finished.`);
   else if (what === "finish") say("All is finished and written.", "note", { file: { href: `sessions/${session}/results.zip`, name: "results.zip" } });
-  else if (what === "rename") {
-    if (targets.selected === before) targets.select(name);
-    say(`${target} is its name now.`);
-  }
+  else if (what === "rename") say(`${target} is its name now.`);
   else if (what === "screenshot") say("The screenshot is written.", "note", found);
   else if (what === "record") {
     const clip = mode === "film";

@@ -158,7 +158,7 @@ class Connection:
             case protocol.Pause() | protocol.Step() | protocol.Backward() | protocol.Seek():
                 session.steer(message)
             case protocol.Rename(name, to, color):
-                return {"name": await session.change(targets.rename, name, to, color), "before": name}
+                return {"name": await session.change(targets.rename, name, to, color)}
             case protocol.Record(on):
                 path = await session.record(on)
                 return {"on": on, "file": path.name if path is not None else ""}
