@@ -24,7 +24,7 @@ from rich.table import Table
 
 from siamtrack.data.layout import find_sequences
 from siamtrack.eval.evaluate import subset
-from siamtrack.eval.peers import PEER_NETWORKS, stretched_crop
+from siamtrack.eval.onnx_peers import PEER_NETWORKS, stretched_crop
 from siamtrack.frames import Image
 from siamtrack.model.weights import load_weights
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color

@@ -7,6 +7,8 @@ it as one line on stderr and exits with status 2; from Python it is raised as it
 from __future__ import annotations
 
 import reprlib
+from importlib import import_module
+from typing import Any
 
 LONGEST = 200
 """Characters of a value from outside that a message shows."""
@@ -52,6 +54,21 @@ def needs(extra: str, what: str) -> SiamtrackError:
         what: who needs what, such as "tuning needs Optuna".
     """
     return SiamtrackError(f"{what}, which is not installed: pip install '.[{extra}]' in the clone of siamtrack")
+
+
+def import_extra(module: str, extra: str, what: str) -> Any:
+    """A module of a package that may not be installed.
+
+    Args:
+        module: its name. extra, what: as for `needs`.
+
+    Raises:
+        SiamtrackError: it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise needs(extra, what) from error
 
 
 def shown(value: object) -> str:

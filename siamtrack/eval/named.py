@@ -12,7 +12,8 @@ import cv2
 from siamtrack.api import tracker_from
 from siamtrack.config import parse_yaml
 from siamtrack.errors import ConfigError, shown
-from siamtrack.eval.peers import BoxTracker, IdentityTracker, OnnxTracker, OpenCVTracker
+from siamtrack.eval.onnx_peers import OnnxTracker
+from siamtrack.eval.peers import BoxTracker, IdentityTracker, OpenCVTracker
 from siamtrack.model.weights import Weights, load_weights
 from siamtrack.tracking.tracker import Tracker
 

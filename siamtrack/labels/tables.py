@@ -14,13 +14,12 @@ of such files reads as one data set.
 from __future__ import annotations
 
 import io
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from siamtrack.errors import needs
+from siamtrack.errors import import_extra
 from siamtrack.labels.files import check_free, clean_label, write_file
 from siamtrack.labels.label_selection import DEFAULTS, LabelOptions, by_frame, choose, class_numbers
 from siamtrack.labels.tracks import VideoTracks
@@ -78,7 +77,5 @@ def load_pyarrow() -> tuple[Any, Any]:
     Raises:
         SiamtrackError: they are not installed.
     """
-    try:
-        return import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise needs("parquet", "Parquet needs pyarrow") from error
+    arrow, parquet = (import_extra(name, "parquet", "Parquet needs pyarrow") for name in ("pyarrow", "pyarrow.parquet"))
+    return arrow, parquet

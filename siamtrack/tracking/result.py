@@ -6,14 +6,13 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from html import escape
-from importlib import import_module
 from typing import Any, TypeVar
 
 import numpy as np
 
 from siamtrack.boxes import Box
 from siamtrack.drawing import draw_result
-from siamtrack.errors import needs
+from siamtrack.errors import import_extra
 from siamtrack.frames import Image, as_bgr
 
 Name = TypeVar("Name", bound=Hashable)
@@ -136,11 +135,7 @@ def to_pandas(rows: Iterable[Mapping[str, Any]]) -> Any:
     Raises:
         SiamtrackError: pandas is not installed.
     """
-    try:
-        pandas = import_module("pandas")
-    except ImportError as error:
-        raise needs("pandas", "to_pandas() needs pandas") from error
-    return pandas.DataFrame(list(rows))
+    return import_extra("pandas", "pandas", "to_pandas() needs pandas").DataFrame(list(rows))
 
 
 def row_of(result: TrackResult) -> dict[str, Any]:
@@ -161,10 +156,7 @@ def to_supervision(results: Sequence[TrackResult], ids: Sequence[int], names: Se
     Raises:
         SiamtrackError: supervision is not installed.
     """
-    try:
-        supervision = import_module("supervision")
-    except ImportError as error:
-        raise needs("supervision", "to_supervision() needs supervision") from error
+    supervision = import_extra("supervision", "supervision", "to_supervision() needs supervision")
     boxes = np.array([result.box for result in results], np.float32).reshape(-1, 4)
     data = {"state": np.array([str(result.state) for result in results], str)}
     return supervision.Detections(

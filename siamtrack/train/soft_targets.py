@@ -21,7 +21,7 @@ from torch import Tensor
 from siamtrack.boxes import iou
 from siamtrack.config import nearest
 from siamtrack.errors import SiamtrackError
-from siamtrack.eval.peers import PEER_NETWORKS, PeerNetwork, stretched_crop
+from siamtrack.eval.onnx_peers import PEER_NETWORKS, PeerNetwork, stretched_crop
 from siamtrack.model.losses import side_iou
 from siamtrack.models import EXEMPLAR_SIZE, STRIDE
 from siamtrack.tracking.crop import mean_color
@@ -53,7 +53,7 @@ class SoftTeachers:
     A teacher is heard where its best box overlaps with the label's; of images without labels none is asked.
 
     Args:
-        folder: holds the networks' own folders. names: keys of `siamtrack.eval.peers.PEER_NETWORKS`; one may be named twice.
+        folder: holds the networks' own folders. names: keys of `PEER_NETWORKS`; one may be named twice.
         color_order: of the batches' channels.
 
     Raises:

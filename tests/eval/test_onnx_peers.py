@@ -10,9 +10,9 @@ from rendered import rendered_frame
 
 from siamtrack.boxes import Box, iou
 from siamtrack.errors import SiamtrackError
-from siamtrack.eval import peers
 from siamtrack.eval.named import TrackerSpec
-from siamtrack.eval.peers import OnnxTracker, PeerMaps, PeerNetwork, stretched_crop
+from siamtrack.eval.onnx_peers import PEER_NETWORKS, OnnxTracker, PeerMaps, PeerNetwork, stretched_crop
+from siamtrack.eval.peers import box_of
 
 PEERS = Path(__file__).parents[3] / "shared/peers"
 
@@ -54,7 +54,7 @@ def red_box(x: int, y: int, w: int, h: int) -> NDArray[np.uint8]:
 def blob(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], OnnxTracker]:
     def make(damping: float) -> OnnxTracker:
         network: Callable[[str | Path], PeerNetwork] = lambda _: Blob((0.0, 0.0, damping))  # noqa: E731
-        monkeypatch.setitem(peers.PEER_NETWORKS, "blob", network)
+        monkeypatch.setitem(PEER_NETWORKS, "blob", network)
         return OnnxTracker("blob")
 
     return make
@@ -100,5 +100,5 @@ def test_the_real_peers_follow_the_target(name: str) -> None:
     overlaps = []
     for index in range(1, 12):
         frame, box = rendered_frame(index)
-        overlaps.append(float(iou(peers.box_of(tracker.update(frame)), box)))
+        overlaps.append(float(iou(box_of(tracker.update(frame)), box)))
     assert np.mean(overlaps) > 0.4

@@ -8,8 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from rendered import rendered_frame
 
-from siamtrack.eval import peers
-from siamtrack.eval.peers import PeerMaps
+from siamtrack.eval.onnx_peers import PEER_NETWORKS, PeerMaps
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ class Blind:
 
 
 def test_a_network_that_sees_no_scale_has_the_factors_inverse(tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(peers.PEER_NETWORKS, "blind", lambda _: Blind())
+    monkeypatch.setitem(PEER_NETWORKS, "blind", lambda _: Blind())
     sides = tool.network("onnx:blind", None)
     assert [sides(a_pair(), factor) for factor in (0.5, 1.0, 2.0)] == pytest.approx([2.0, 1.0, 0.5])
 

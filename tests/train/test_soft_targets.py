@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Subset
 
 from siamtrack.boxes import iou
 from siamtrack.errors import SiamtrackError
-from siamtrack.eval.peers import PeerMaps
+from siamtrack.eval.onnx_peers import PeerMaps
 from siamtrack.tracking.crop import SearchRegion, context_side
 from siamtrack.train.box_objective import SOFT_WEIGHT
 from siamtrack.train.crops import CropStore
