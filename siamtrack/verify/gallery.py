@@ -58,7 +58,7 @@ class Gallery:
         self._numbers: dict[str, int] = {}  # classes by name, in order of enrolment
         # Rows (N, D), of length 1 for cosine, and their classes (N,).
         self._parts = [(np.empty((0, self.dim), np.float32), np.empty(0, np.int32))]
-        self._finder = Finder(metric)
+        self._finder: Finder | None = None  # of the rows as they are
 
     def __len__(self) -> int:
         return sum(len(rows) for rows, _ in self._parts)
@@ -89,6 +89,7 @@ class Gallery:
                 raise ValueError(f"a class's name must be a string that is not empty, got {name!r}")
         classes = [self._numbers.setdefault(name, len(self._numbers)) for name in names]
         self._parts.append((rows, np.array(classes, np.int32)))
+        self._finder = None
 
     def remove(self, name: str) -> int:
         """Take out a class with all its rows; later rows move up.
@@ -106,16 +107,11 @@ class Gallery:
         rows, classes = self._merged()
         kept = classes != number
         self._parts = [(rows[kept], classes[kept] - (classes[kept] > number).astype(np.int32))]
-        self._finder = Finder(self.metric, self._finder.cells)  # row numbers changed; the centres are as good as before
+        self._finder = None
         return len(rows) - len(self)
 
     def search(self, embeddings: NDArray[np.float32], count: int = 5) -> list[list[Match]]:
-        """The classes nearest to each query, each with its nearest item.
-
-        With faiss (the extra `gallery`) more than 10,000 rows are sorted into cells by their first search or `save`, and
-        again after each doubling, which takes seconds. The nearest class of clustered rows is then found in 99 of 100
-        searches or more; classes after it that are about equally far away, less often. Equal distances come in the order
-        of the rows.
+        """The classes nearest to each query, each with its nearest item. Equal distances come in the order of the rows.
 
         Args:
             embeddings: (Q, D) queries; what is not float32 is converted.
@@ -134,22 +130,21 @@ class Gallery:
         rows, classes = self._merged()
         if not len(rows):
             raise SiamtrackError("the gallery is empty, so nothing can be found in it; enroll at least one class first")
-        self._finder.prepare(rows)
+        if self._finder is None:
+            self._finder = Finder(self.metric, rows, classes)
         names = self.names
-        found = (self._finder.search(query, rows, classes, min(count, len(names))) for query in queries)
+        found = [self._finder.search(query, min(count, len(names))) for query in queries]
         return [[Match(names[classes[item]], distance, item) for distance, item in nearest_rows] for nearest_rows in found]
 
     def save(self, path: str | Path) -> None:
-        """Write one .safetensors file, whole or not at all, with the cells of many rows; `search` says when that is slow.
+        """Write one .safetensors file, whole or not at all.
 
         Raises:
             SiamtrackError: the file would be larger than what `load` takes.
             OSError: it cannot be written; what was there before is still there.
         """
         rows, classes = self._merged()
-        self._finder.prepare(rows)
-        header = GalleryHeader(self.dim, self.metric, self.verifier, tuple(self._numbers))
-        write_gallery(Path(path), header, rows, classes, self._finder.cells)
+        write_gallery(Path(path), GalleryHeader(self.dim, self.metric, self.verifier, tuple(self._numbers)), rows, classes)
 
     @staticmethod
     def load(path: str | Path) -> Gallery:
@@ -159,10 +154,10 @@ class Gallery:
             FileNotFoundError: there is no such file.
             DataError: too large, not a whole safetensors file, not a gallery, or changed since it was written.
         """
-        header, rows, classes, cells = read_gallery(Path(path))
+        header, rows, classes = read_gallery(Path(path))
         gallery = Gallery(header.dim, header.metric, header.verifier)
         gallery._numbers = {name: number for number, name in enumerate(header.names)}
-        gallery._parts, gallery._finder = [(rows, classes)], Finder(header.metric, cells)
+        gallery._parts = [(rows, classes)]
         return gallery
 
     def _merged(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

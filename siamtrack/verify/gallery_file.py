@@ -1,8 +1,7 @@
 """A gallery's file: one safetensors file, of which nothing is believed unchecked.
 
-It holds `embeddings` (N, D) float32, `classes` (N,) int32 into the names, and `cells` (L, D) float32 where many rows are
-searched. The header, under the one metadata key `siamtrack_gallery`, is the JSON of `GalleryHeader`. faiss's own index format
-is never read: its parser trusts what it reads, and galleries get passed around.
+It holds `embeddings` (N, D) float32 and `classes` (N,) int32 into the names. The header, under the one metadata key
+`siamtrack_gallery`, is the JSON of `GalleryHeader`.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ from siamtrack.errors import DataError, SiamtrackError, one_line, shown
 from siamtrack.outside import parse_json
 from siamtrack.system import read_file, replace_file
 from siamtrack.verify.header import Metric
-from siamtrack.verify.nearest import Cells, measure
 
 MAX_BYTES = 2 * 1024**3
 MAX_HEADER_BYTES = 100_000_000  # what safetensors itself is willing to read
@@ -32,6 +30,7 @@ MAX_HEADER_BYTES = 100_000_000  # what safetensors itself is willing to read
 _KEY = "siamtrack_gallery"
 _VERSION = 1
 _TYPES = {"embeddings": ("F32", np.float32), "classes": ("I32", np.int32), "cells": ("F32", np.float32)}
+"""Of the tensors. `cells`, and what the header says of them, are of files that other versions wrote; nothing reads them."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,7 @@ class GalleryHeader:
     sha256: str = ""
 
 
-def write_gallery(
-    path: Path, header: GalleryHeader, embeddings: NDArray[np.float32], classes: NDArray[np.int32], cells: Cells | None
-) -> None:
+def write_gallery(path: Path, header: GalleryHeader, embeddings: NDArray[np.float32], classes: NDArray[np.int32]) -> None:
     """Write a file, whole or not at all.
 
     Raises:
@@ -58,9 +55,6 @@ def write_gallery(
         OSError: it cannot be written; what was there before is still there.
     """
     tensors: dict[str, NDArray[Any]] = {"embeddings": embeddings, "classes": classes}
-    if cells is not None:
-        tensors["cells"] = cells.centres
-        header = dataclasses.replace(header, trained_on=cells.trained_on, probes=cells.probes)
     header = dataclasses.replace(header, sha256=sign(header, tensors))
     data = save(tensors, metadata={_KEY: json.dumps(to_plain(header), sort_keys=True)})
     if len(data) > MAX_BYTES or int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
@@ -69,8 +63,8 @@ def write_gallery(
     replace_file(path, data)
 
 
-def read_gallery(path: Path) -> tuple[GalleryHeader, NDArray[np.float32], NDArray[np.int32], Cells | None]:
-    """GalleryHeader, embeddings, classes and cells of a file. Nothing in it is executed.
+def read_gallery(path: Path) -> tuple[GalleryHeader, NDArray[np.float32], NDArray[np.int32]]:
+    """Header, embeddings and classes of a file. Nothing in it is executed.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -82,11 +76,10 @@ def read_gallery(path: Path) -> tuple[GalleryHeader, NDArray[np.float32], NDArra
         raise FileNotFoundError(f"gallery file {path} not found") from error
     try:
         header, tensors = _parse(data)
-        _check(header, **tensors)
+        _check(header, tensors["embeddings"], tensors["classes"])
     except (safetensors.SafetensorError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: not a whole gallery ({one_line(error)}); enroll again") from error
-    cells = Cells(tensors["cells"], header.trained_on, header.probes) if "cells" in tensors else None
-    return header, tensors["embeddings"], tensors["classes"], cells
+    return header, tensors["embeddings"], tensors["classes"]
 
 
 def sign(header: GalleryHeader, tensors: dict[str, NDArray[Any]]) -> str:
@@ -99,7 +92,7 @@ def sign(header: GalleryHeader, tensors: dict[str, NDArray[Any]]) -> str:
 
 
 def _parse(data: bytes) -> tuple[GalleryHeader, dict[str, NDArray[Any]]]:
-    """GalleryHeader and tensors of a file's bytes, of the right names and types and with the right signature."""
+    """Header and tensors of a file's bytes, of the right names and types and with the right signature."""
     deserialize: Any = safetensors.deserialize  # has no annotations
     parts = dict(deserialize(data))
     metadata = parse_json(data[8 : 8 + int.from_bytes(data[:8], "little")], "its table").get("__metadata__") or {}
@@ -120,7 +113,7 @@ def _parse(data: bytes) -> tuple[GalleryHeader, dict[str, NDArray[Any]]]:
     return header, tensors
 
 
-def _check(header: GalleryHeader, embeddings: NDArray[Any], classes: NDArray[Any], cells: NDArray[Any] | None = None) -> None:
+def _check(header: GalleryHeader, embeddings: NDArray[Any], classes: NDArray[Any]) -> None:
     """Refuse what a gallery would not have let in: a signature keeps off accidents, not whoever has read `sign`."""
     known, used = len(header.names), np.unique(classes)
     if header.dim < 1 or embeddings.ndim != 2 or embeddings.shape[1] != header.dim:
@@ -133,14 +126,6 @@ def _check(header: GalleryHeader, embeddings: NDArray[Any], classes: NDArray[Any
         raise ValueError(f"the header names {known} classes, and the embeddings have {len(used)}, {used[:1]} to {used[-1:]}")
     if not np.isfinite(embeddings).all():
         raise ValueError("embeddings hold numbers that are not finite")
-    origin = np.zeros(header.dim, np.float32)
-    if header.metric == "cosine" and not np.allclose(measure("euclidean", origin, embeddings), 1, rtol=0, atol=1e-5):
+    lengths = np.sqrt(np.einsum("nd,nd->n", embeddings, embeddings, dtype=np.float64))
+    if header.metric == "cosine" and not np.allclose(lengths, 1, rtol=0, atol=1e-5):
         raise ValueError("it is by cosine, and its embeddings do not have length 1")
-    if cells is None:
-        return
-    if cells.ndim != 2 or cells.shape[1] != header.dim or len(cells) > len(embeddings):
-        raise ValueError(f"cells of shape {cells.shape} for embeddings of shape {embeddings.shape}")
-    if not (1 <= header.probes <= len(cells) and header.trained_on >= 1):
-        raise ValueError(f"{len(cells)} cells, {header.probes} of them searched, trained on {header.trained_on} rows")
-    if not np.isfinite(cells).all():
-        raise ValueError("cells hold numbers that are not finite")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from siamtrack.errors import SiamtrackError
-from siamtrack.verify import nearest
 from siamtrack.verify.gallery import METRICS, Gallery, Match
 
 
@@ -112,41 +111,16 @@ def test_an_empty_gallery_comes_back(tmp_path: Path) -> None:
     assert loaded.search(np.ones((1, 5), np.float32))[0][0].name == "a"
 
 
-def test_a_large_gallery_is_saved_with_cells_and_loaded_without_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    faiss = pytest.importorskip("faiss")
-    monkeypatch.setattr(nearest, "EXACT_ROWS", 500)
+def test_rows_that_come_and_go_after_a_search() -> None:
     rows = np.random.default_rng(0).standard_normal((800, 4)).astype(np.float32)
     gallery = Gallery(4)
-    gallery.add(rows, [f"c{i % 300}" for i in range(800)])
-    gallery.save(tmp_path / "large.safetensors")
-    expected = gallery.search(rows[:9])
-
-    def refuse(*_: Any) -> None:
-        raise AssertionError("trained again")
-
-    monkeypatch.setattr(faiss.IndexIVFFlat, "train", refuse)
-    loaded = Gallery.load(tmp_path / "large.safetensors")
-    assert loaded.search(rows[:9]) == expected
-    for number in range(150):
-        loaded.remove(f"c{number}")
-    loaded.save(tmp_path / "large.safetensors")  # too few rows for cells
-    assert Gallery.load(tmp_path / "large.safetensors").search(rows[150:151], 1) == [[Match("c150", 0.0, 0)]]
-
-
-def test_removing_keeps_the_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("faiss")
-    monkeypatch.setattr(nearest, "EXACT_ROWS", 500)
-    rows = np.random.default_rng(0).standard_normal((800, 4)).astype(np.float32)
-    gallery = Gallery(4)
-    gallery.add(rows, [f"c{i}" for i in range(800)])
+    gallery.add(rows[:700], [f"c{i}" for i in range(700)])
     gallery.search(rows[:1])
-    cells = gallery._finder.cells
+    gallery.add(rows[700:], [f"c{i}" for i in range(700, 800)])
+    assert gallery.search(rows[[799]], 1) == [[Match("c799", 0.0, 799)]]
     gallery.remove("c3")
     assert [found[0] for found in gallery.search(rows[[2, 4, 799]], 1)] == [
         Match("c2", 0.0, 2),
         Match("c4", 0.0, 3),
         Match("c799", 0.0, 798),
     ]
-    assert gallery._finder.cells is cells is not None
