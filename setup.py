@@ -97,6 +97,7 @@ setup(
             "assets/*.json",
             "assets/live*",
             "assets/*.css",
+            "assets/*.txt",
             "assets/whole.md",
             "py.typed",
         ]

@@ -71,7 +71,7 @@ class FolderLock:
 
     def _take(self, folder: Path) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while not _locked(self._file.fileno()) or not self._is_there():
+        while not lock_file(self._file.fileno()) or not self._is_there():
             if not self._is_there():  # whoever had it has removed it: the lock is on nothing
                 self._file.close()
                 self._file = self._path.open("a+", encoding="utf-8")
@@ -102,7 +102,8 @@ class FolderLock:
 if sys.platform == "win32":
     import msvcrt
 
-    def _locked(descriptor: int) -> bool:
+    def lock_file(descriptor: int) -> bool:
+        """Take the lock of an open file, which goes with the process; False if another has it, True where nothing can."""
         try:
             os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # a byte far behind the text: what is locked cannot be read
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -116,7 +117,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _locked(descriptor: int) -> bool:
+    def lock_file(descriptor: int) -> bool:
+        """Take the lock of an open file, which goes with the process; False if another has it, True where nothing can."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -46,6 +46,7 @@ ALLOWED = {
     "siamtrack.backends.onnx": {".read_bytes": 1},
     "siamtrack.backends.select": {".read_text": 1},
     "siamtrack.data.benchmark_readers": {"json.loads": 1, ".read_text": 1},
+    "siamtrack.data.otb": {".read_text": 1},
     "siamtrack.eval.report_page": {".read_text": 1},
     "siamtrack.whole.folder": {".read_text": 1},
     "siamtrack.live.web.app": {".read_bytes": 1},
@@ -55,7 +56,7 @@ ALLOWED = {
     "siamtrack.lock": {"json.loads": 1},
     "siamtrack.batch.worker": {"json.loads": 2},
     "siamtrack.eval.store": {"json.loads": 1, "zipfile.ZipFile": 1},
-    "siamtrack.eval.tune_study": {"json.loads": 1},
+    "siamtrack.eval.tune": {"json.loads": 1},
     "siamtrack.live.web.archive": {".open": 1},
     # Crops are mapped, not read.
     "siamtrack.train.crops": {"np.memmap": 1, "safe_open": 1, "json.loads": 1, ".open": 1},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +33,7 @@ def tune(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a present constant; may be repeated.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the order of sequences, the sampler and the bootstrap.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder for report.json and report.png. Default: beside the study.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.json. Default: beside the study.")] = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     backend: options.Backend = "auto",
@@ -45,10 +46,10 @@ def tune(
     from siamtrack.eval import evaluate
     from siamtrack.eval import tune as search
     from siamtrack.eval.named import read_settings
-    from siamtrack.eval.tune_report import make_report, write_report
-    from siamtrack.eval.tune_study import import_optuna
+    from siamtrack.eval.store import write_folder
+    from siamtrack.eval.tune_report import TuneReport, plain_report
 
-    import_optuna()
+    search.import_optuna()
     if only and subset:
         raise ValueError("say which sequences with one of --only and --subset, not both")
     sequences = evaluate.subset(find_sequences(root), _names(only, subset))
@@ -65,7 +66,7 @@ def tune(
     identity = {"model_sha256": weights.sha256, "precision": network.precision, "backend": network.name}
     with _TrialBar(trials, len(sequences)) as bar:
         finished = search.tune(
-            lambda config: Tracker(network, config), present, ranges, sequences, study, trials, limit, seed, identity, bar
+            lambda config: Tracker(network, config), present, ranges, sequences, study, trials, limit, seed, identity, bar.show
         )
     about = {
         **identity,
@@ -77,12 +78,12 @@ def tune(
         "seed": seed,
         "device": network.device,
     }
-    report = make_report(finished, ranges, about, seed)
+    report = TuneReport(finished, ranges, about, seed)
     where = f"{about['data']}, subset {about['subset']}, {len(sequences)} sequences, {int(report.present.frames.sum())} frames"
     folder = out or study.with_name(f"{study.stem}-report")
-    write_report(folder, report, f"{model} on {where}")
+    write_folder(folder, {"report.json": json.dumps(plain_report(report), indent=2) + "\n"})
     _print(report, where)
-    typer.echo(f"Report: {folder / 'report.json'}, {folder / 'report.png'}")
+    typer.echo(f"Report: {folder / 'report.json'}")
     return 0
 
 
@@ -113,10 +114,10 @@ def _print(report: TuneReport, where: str) -> None:
         spread = " .. ".join(_short(value) for value in dict.fromkeys(report.top_range(key)))
         table.add_row(key, *(_short(value) for value in values), spread)
     Console().print(table)
-    low, high = report.interval
+    difference, error, (low, high) = report.gain
     typer.echo(f"AO, {where}: present {report.present.ao:.3f}, best {report.best.ao:.3f}, median {report.median_ao:.3f}")
     typer.echo(
-        f"best - present: {report.difference:+.3f}, standard error {report.standard_error:.3f} over sequences "
+        f"best - present: {difference:+.3f}, standard error {error:.3f} over sequences "
         f"(95 % interval {low:+.3f} to {high:+.3f})"
     )
     typer.echo(report.verdict)
@@ -134,15 +135,15 @@ class _TrialBar(Bar):
         self._trials, self._sequences = trials, sequences
         self._best = 0.0
 
-    def sequence(self, number: int, done: int, ao: float) -> None:
-        """Show that a trial has tracked a sequence."""
-        text = f"trial {number}/{self._trials}  AO so far {ao:.3f}  best {self._best:.3f}"
-        self.rows.update(self.row, description=text, completed=(number - 1) * self._sequences + done)
-
-    def trial(self, trial: Trial) -> None:
-        """Show that a trial has ended."""
+    def show(self, trial: Trial) -> None:
+        """Show how far a trial has come."""
+        done = len(trial.frames)
+        text = f"trial {trial.number}/{self._trials}  AO so far {trial.ao:.3f}  best {self._best:.3f}"
+        self.rows.update(self.row, description=text, completed=(trial.number - 1) * self._sequences + done)
+        if done < self._sequences and not trial.pruned:
+            return
         if not trial.pruned:
             self._best = max(self._best, trial.ao)
-        ending = f"given up after {len(trial.frames)} sequences at" if trial.pruned else "AO"
+        ending = f"given up after {done} sequences at" if trial.pruned else "AO"
         constants = "  ".join(f"{key} {_short(value)}" for key, value in trial.constants.items())
         self.line(f"trial {trial.number}/{self._trials}  {ending} {trial.ao:.3f}  {constants}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from importlib import resources
 from pathlib import Path
 
 from siamtrack.data.label_files import read_boxes
@@ -17,127 +18,16 @@ from siamtrack.errors import DataError
 
 LAYOUT = "NAME/img/0001.jpg with NAME/groundtruth_rect.txt for every name of the benchmark (Basketball/, Biker/, ...)"
 
-_ATTRIBUTES = """
-Basketball IV OCC DEF OPR BC
-Biker SV OCC MB FM OPR OV LR
-Bird1 DEF FM OV
-Bird2 OCC DEF FM IPR OPR
-BlurBody SV DEF MB FM IPR
-BlurCar1 MB FM
-BlurCar2 SV MB FM
-BlurCar3 MB FM
-BlurCar4 MB FM
-BlurFace MB FM IPR
-BlurOwl SV MB FM IPR
-Board SV MB FM OPR OV BC
-Bolt OCC DEF IPR OPR
-Bolt2 DEF BC
-Box IV SV OCC MB IPR OPR OV BC LR
-Boy SV MB FM IPR OPR
-Car1 IV SV MB FM BC LR
-Car2 IV SV MB FM BC
-Car24 IV SV BC
-Car4 IV SV
-CarDark IV BC
-CarScale SV OCC FM IPR OPR
-ClifBar SV OCC MB FM IPR OV BC
-Coke IV OCC FM IPR OPR BC
-Couple SV DEF FM OPR BC
-Coupon OCC BC
-Crossing SV DEF FM OPR BC
-Crowds IV DEF BC
-Dancer SV DEF IPR OPR
-Dancer2 DEF
-David IV SV OCC DEF MB IPR OPR
-David2 IPR OPR
-David3 OCC DEF OPR BC
-Deer MB FM IPR BC LR
-Diving SV DEF IPR
-Dog SV DEF OPR
-Dog1 SV IPR OPR
-Doll IV SV OCC IPR OPR
-DragonBaby SV OCC MB FM IPR OPR OV
-Dudek SV OCC DEF FM IPR OPR OV BC
-FaceOcc1 OCC
-FaceOcc2 IV OCC IPR OPR
-Fish IV
-FleetFace SV DEF MB FM IPR OPR
-Football OCC IPR OPR BC
-Football1 IPR OPR BC
-Freeman1 SV IPR OPR
-Freeman3 SV IPR OPR
-Freeman4 SV OCC IPR OPR
-Girl SV OCC IPR OPR
-Girl2 SV OCC DEF MB OPR
-Gym SV DEF IPR OPR
-Human2 IV SV MB OPR
-Human3 SV OCC DEF OPR BC
-Human4-2 IV SV OCC DEF
-Human5 SV OCC DEF
-Human6 SV OCC DEF FM OPR OV
-Human7 IV SV OCC DEF MB FM
-Human8 IV SV DEF
-Human9 IV SV DEF MB FM
-Ironman IV SV OCC MB FM IPR OPR OV BC LR
-Jogging-1 OCC DEF OPR
-Jogging-2 OCC DEF OPR
-Jump SV OCC DEF MB FM IPR OPR
-Jumping MB FM
-KiteSurf IV OCC IPR OPR
-Lemming IV SV OCC FM OPR OV
-Liquor IV SV OCC MB FM OPR OV BC
-Man IV
-Matrix IV SV OCC FM IPR OPR BC
-Mhyang IV DEF OPR BC
-MotorRolling IV SV MB FM IPR BC LR
-MountainBike IPR OPR BC
-Panda SV OCC DEF IPR OPR OV LR
-RedTeam SV OCC IPR OPR LR
-Rubik SV OCC IPR OPR
-Shaking IV SV IPR OPR BC
-Singer1 IV SV OCC OPR
-Singer2 IV DEF IPR OPR BC
-Skater SV DEF IPR OPR
-Skater2 SV DEF FM IPR OPR
-Skating1 IV SV OCC DEF OPR BC
-Skating2-1 SV OCC DEF FM OPR
-Skating2-2 SV OCC DEF FM OPR
-Skiing IV SV DEF IPR OPR
-Soccer IV SV OCC MB FM IPR OPR BC
-Subway OCC DEF BC
-Surfer SV FM IPR OPR LR
-Suv OCC IPR OV
-Sylvester IV IPR OPR
-Tiger1 IV OCC DEF MB FM IPR OPR
-Tiger2 IV OCC DEF MB FM IPR OPR OV
-Toy SV FM IPR OPR
-Trans IV SV OCC DEF
-Trellis IV SV IPR OPR BC
-Twinnings SV OPR
-Vase SV FM IPR
-Walking SV OCC DEF
-Walking2 SV OCC LR
-Woman IV SV OCC DEF MB FM OPR
-"""
+_TABLE = (resources.files("siamtrack") / "assets/otb.txt").read_text(encoding="utf-8")
+_ROWS = [line.split() for line in _TABLE.splitlines() if not line.startswith("#")]
 
-_OTB_2013 = """
-Basketball Bolt Boy Car4 CarDark CarScale Coke Couple Crossing David David2 David3 Deer Dog1 Doll Dudek FaceOcc1
-FaceOcc2 Fish FleetFace Football Football1 Freeman1 Freeman3 Freeman4 Girl Ironman Jogging-1 Jogging-2 Jumping
-Lemming Liquor Matrix Mhyang MotorRolling MountainBike Shaking Singer1 Singer2 Skating1 Skiing Soccer Subway Suv
-Sylvester Tiger1 Tiger2 Trellis Walking Walking2 Woman
-"""
-
-ATTRIBUTES: dict[str, tuple[str, ...]] = {
-    name: tuple(marks) for name, *marks in (line.split() for line in _ATTRIBUTES.strip().splitlines())
-}
-"""By sequence: illumination (IV) and scale (SV) variation, occlusion (OCC), deformation (DEF), motion blur (MB), fast
-motion (FM), rotation in (IPR) and out of (OPR) the plane, out of view (OV), background clutter (BC), low resolution (LR).
-As the authors' Python toolkit lists them, for 2013 too; their older MATLAB configuration marks a few otherwise."""
+ATTRIBUTES: dict[str, tuple[str, ...]] = {name.rstrip("*"): tuple(marks) for name, *marks in _ROWS}
+"""What makes each sequence hard; assets/otb.txt says what the marks mean."""
 
 OTB_2015: tuple[str, ...] = tuple(ATTRIBUTES)
 """The 100 sequences of OTB-2015, also called OTB-100 and TB-100; 98 videos, two of them with two targets."""
 
-OTB_2013: tuple[str, ...] = tuple(_OTB_2013.split())
+OTB_2013: tuple[str, ...] = tuple(name.rstrip("*") for name, *_ in _ROWS if name.endswith("*"))
 """The 51 sequences of OTB-2013, also called CVPR-13; 50 videos, one of them with two targets."""
 
 _LABELLED = {

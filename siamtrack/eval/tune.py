@@ -2,52 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 import math
+import os
+import sqlite3
 import statistics
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.config import nearest, replace, to_plain
 from siamtrack.data.sequence import Sequence
-from siamtrack.errors import ConfigError, DataError
+from siamtrack.errors import ConfigError, DataError, SiamtrackError, import_extra
 from siamtrack.eval.evaluate import evaluate
 from siamtrack.eval.peers import BoxTracker
-from siamtrack.eval.tune_study import import_optuna, locked, open_study
+from siamtrack.lock import lock_file
 from siamtrack.tracking.config import TrackerConfig
 
 if TYPE_CHECKING:
     import optuna
+
+NAME = "siamtrack-tune"
+"""Of the study in its file."""
 
 MIN_COMPLETE = 5
 """Complete trials that there must be before another is pruned."""
 MIN_SHARE = 0.25
 """Share of the sequences that a trial runs before it can be pruned."""
 
-
-@dataclass(frozen=True)
-class Range:
-    """Any number from `low` to `high`."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Choices:
-    """One of a few values: numbers, strings or bools."""
-
-    values: tuple[Any, ...]
-
-
-Space = dict[str, Range | Choices]
-"""What each constant may be, in the order in which reports show them."""
+Space = dict[str, tuple[Any, ...]]
+"""What each constant may be: see `is_range`."""
 
 DEFAULTS = {
     "window_influence": (0.0, 0.6),
@@ -60,6 +51,11 @@ BOX_ONLY = ("size_penalty",)
 SCALES_ONLY = ("scale_step", "scale_penalty")
 
 
+def is_range(key: str, values: tuple[Any, ...]) -> bool:
+    """Whether values are the two ends of a range: two numbers of a constant that is a fraction. Others are choices."""
+    return len(values) == 2 and isinstance(getattr(TrackerConfig, key), float)
+
+
 def default_space(config: TrackerConfig) -> Space:
     """Ranges of the constants that make a difference under `config`, each wide enough to hold its present value."""
     box = config.scale_search == "box"
@@ -67,63 +63,48 @@ def default_space(config: TrackerConfig) -> Space:
     if not box and config.scale_count == 1:
         idle |= {*SCALES_ONLY, "scale_damping"}
     present = {key: getattr(config, key) for key in DEFAULTS if key not in idle}
-    return {key: Range(min(DEFAULTS[key][0], now), max(DEFAULTS[key][1], now)) for key, now in present.items()}
+    return {key: (min(DEFAULTS[key][0], now), max(DEFAULTS[key][1], now)) for key, now in present.items()}
 
 
 def read_space(values: Mapping[str, Any], config: TrackerConfig, where: str = "space") -> Space:
-    """Check a space that a user wrote.
+    """Check a space that a user wrote, a list a key.
 
     Args:
-        values: key -> list. Two numbers for a constant that is a fraction are a range; any other list is of choices.
-        config: the present constants. They must lie in the space, because they are tried first.
+        values: what the user wrote. config: the present constants, which must lie in the space: they are tried first.
         where: the name that error messages give to the mapping.
 
     Raises:
-        ConfigError: an unknown key (the message names the nearest), a value that the tracker would refuse, or a
-            present constant outside the space.
+        ConfigError: an unknown key, a value that the tracker would refuse, or a present constant outside the space.
     """
-    hints = typing.get_type_hints(TrackerConfig)
+    known = [field.name for field in dataclasses.fields(TrackerConfig)]
     space: Space = {}
     for key, listed in values.items():
-        if key not in hints:
-            raise ConfigError(f"{where}: unknown key {key!r}; {nearest(str(key), hints)}")
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key {key!r}; {nearest(str(key), known)}")
         if not isinstance(listed, (list, tuple)) or len(listed) < 2:
             raise ConfigError(f"{where}.{key}: expected [low, high] or a list of two or more choices, got {listed!r}")
         checked = tuple(getattr(replace(config, where, **{key: value}), key) for value in listed)
-        present = getattr(config, key)
-        if hints[key] is float and len(checked) == 2:
-            low, high = checked
-            if not low < high:
-                raise ConfigError(f"{where}.{key}: [{low:g}, {high:g}] is empty; the lower end comes first")
-            space[key] = Range(low, high)
-            inside = low <= present <= high
-        else:
-            space[key] = Choices(checked)
-            inside = present in checked
-        if not inside:
+        present, ranged = getattr(config, key), is_range(key, checked)
+        if ranged and not checked[0] < checked[1]:
+            raise ConfigError(f"{where}.{key}: [{checked[0]:g}, {checked[1]:g}] is empty; the lower end comes first")
+        if not (checked[0] <= present <= checked[1] if ranged else present in checked):
             raise ConfigError(
                 f"{where}.{key}: {list(checked)} does not hold the present {present!r}, which is tried first; "
                 "widen it, or change the present value"
             )
+        space[key] = checked
     if not space:
         raise ConfigError(f"{where}: no constants; give at least one, as KEY: [low, high]")
     return space
 
 
-def plain_space(space: Space) -> dict[str, list[Any]]:
-    """The mapping that `read_space` reads."""
-    return {key: [item.low, item.high] if isinstance(item, Range) else list(item.values) for key, item in space.items()}
-
-
 @dataclass(frozen=True)
 class Trial:
-    """One finished trial.
+    """Constants that were tried.
 
     Attributes:
-        number: counting from 1, among the finished trials.
-        constants: what was tried.
-        overlap_sums, frames: (S,) summed overlap and number of frames of each sequence that was run, in the study's
-            order.
+        number: counting from 1, among the finished trials. constants: what was tried.
+        overlap_sums, frames: (S,) summed overlap and number of frames of each sequence that was run, in the study's order.
         pruned: it was given up early, and its sequences are only the first few.
         present: it is the model's present constants.
     """
@@ -141,16 +122,6 @@ class Trial:
         return float(self.overlap_sums.sum() / max(self.frames.sum(), 1))
 
 
-class TuneWatcher(Protocol):
-    """Is told how a search goes on."""
-
-    def sequence(self, number: int, done: int, ao: float) -> None:
-        """Trial `number` has run `done` sequences, with this average overlap so far."""
-
-    def trial(self, trial: Trial) -> None:
-        """A trial is finished."""
-
-
 def tune(
     make_tracker: Callable[[TrackerConfig], BoxTracker],
     present: TrackerConfig,
@@ -160,8 +131,8 @@ def tune(
     trials: int,
     limit: int | None = None,
     seed: int = 0,
-    about: Mapping[str, Any] | None = None,
-    watcher: TuneWatcher | None = None,
+    about: Mapping[str, Any] = {},
+    watch: Callable[[Trial], None] = lambda _: None,
 ) -> list[Trial]:
     """Try constants until the study holds `trials` finished trials; the present constants are the first.
 
@@ -169,8 +140,7 @@ def tune(
     again makes the same trials as one that was not.
 
     Args:
-        make_tracker: a tracker with the given constants.
-        present: the constants that the others have to beat.
+        make_tracker: a tracker with the given constants. present: those that the others have to beat.
         space: what may change.
         sequences: what to track; run in an order shuffled by the seed, the same in every trial.
         study_path: a SQLite file, made if missing.
@@ -178,7 +148,7 @@ def tune(
         limit: only the first `limit` frames of each sequence.
         seed: of the order of sequences and of the sampler.
         about: what else makes a study what it is, as plain data: the model's hash, the precision.
-        watcher: is told of progress.
+        watch: is told of the trial after each of its sequences.
 
     Returns:
         All finished trials of the study.
@@ -187,21 +157,43 @@ def tune(
         SiamtrackError: Optuna is missing; the file is not such a study, is in use, or is a study of something else.
         DataError: no sequences, or one that cannot be run.
     """
-    optuna = import_optuna()
+    library = import_optuna()
     if not sequences:
         raise DataError("no sequences to tune on; name at least one")
     ordered = sorted(sequences, key=lambda sequence: sequence.name)
     ordered = [ordered[i] for i in np.random.default_rng(seed).permutation(len(ordered))]
     identity = {
-        **(about or {}),
+        **about,
         "constants": to_plain(present),
-        "space": plain_space(space),
+        "space": {key: list(values) for key, values in space.items()},
         # With their labels: mended ones make other scores.
         "sequences": {item.name: hashlib.sha256(item.boxes_xywh.astype("<f8").tobytes()).hexdigest() for item in ordered},
         "limit": limit,
         "seed": seed,
     }
-    states = optuna.trial.TrialState
+    states = library.trial.TrialState
+    first_check = max(2, math.ceil(MIN_SHARE * len(ordered)))
+
+    def run(trial: optuna.Trial, number: int) -> None:
+        constants = {
+            key: trial.suggest_float(key, *values) if is_range(key, values) else trial.suggest_categorical(key, values)
+            for key, values in space.items()
+        }
+        is_present = bool(trial.user_attrs.get("present"))
+        complete = study.get_trials(deepcopy=False, states=(states.COMPLETE,))
+        runs: list[tuple[float, int]] = []
+        for done in evaluate(make_tracker(replace(present, "tuned constants", **constants)), ordered, limit):
+            runs.append((float(done.overlaps.sum()), done.overlaps.size))
+            count, now = len(runs), _trial(number, constants, runs, False, is_present)
+            trial.report(now.ao, count)
+            others = [other.intermediate_values[count] for other in complete]
+            behind = first_check <= count < len(ordered) and not is_present and falls_behind(now.ao, others)
+            watch(dataclasses.replace(now, pruned=behind))
+            if behind:
+                break
+        trial.set_user_attr("runs", runs)
+        study.tell(trial, None if behind else now.ao, states.PRUNED if behind else states.COMPLETE)
+
     with locked(study_path):
         study = open_study(study_path, identity)
         for left in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
@@ -209,13 +201,13 @@ def tune(
         while len(done := _finished(study, space)) < trials:
             # A sampler's random state is not in the file. One made anew for each trial needs none.
             sampler_seed = int(np.random.SeedSequence([seed, len(done)]).generate_state(1)[0])
-            study.sampler = optuna.samplers.TPESampler(seed=sampler_seed)
+            study.sampler = library.samplers.TPESampler(seed=sampler_seed)
             waiting = study.get_trials(deepcopy=False, states=(states.WAITING,))
             if not waiting and not any(trial.present for trial in done):
                 study.enqueue_trial({key: getattr(present, key) for key in space}, user_attrs={"present": True})
             trial = study.ask()
             try:
-                _run(study, trial, len(done) + 1, make_tracker, present, space, ordered, limit, watcher)
+                run(trial, len(done) + 1)
             except BaseException:
                 study.tell(trial, state=states.FAIL)
                 raise
@@ -225,59 +217,109 @@ def tune(
 def falls_behind(running: float, others: list[float]) -> bool:
     """Whether a trial is worse than the median of the complete ones at the same point of the same order of sequences.
 
-    Optuna's MedianPruner is no help here: it takes the trial's best value so far, made for learning curves that
-    rise. A running average starts anywhere, and one easy sequence at the start would save every trial.
+    Optuna's MedianPruner takes the trial's best value so far: one easy sequence at the start would save every trial.
     """
     return len(others) >= MIN_COMPLETE and running < statistics.median(others)
-
-
-def _run(
-    study: optuna.Study,
-    trial: optuna.Trial,
-    number: int,
-    make_tracker: Callable[[TrackerConfig], BoxTracker],
-    present: TrackerConfig,
-    space: Space,
-    sequences: list[Sequence],
-    limit: int | None,
-    watcher: TuneWatcher | None,
-) -> None:
-    states = import_optuna().trial.TrialState
-    constants = {
-        key: trial.suggest_float(key, item.low, item.high)
-        if isinstance(item, Range)
-        else trial.suggest_categorical(key, item.values)
-        for key, item in space.items()
-    }
-    is_present = bool(trial.user_attrs.get("present"))
-    complete = study.get_trials(deepcopy=False, states=(states.COMPLETE,))
-    first_check = max(2, math.ceil(MIN_SHARE * len(sequences)))
-    runs: list[tuple[float, int]] = []
-    pruned = False
-    for run in evaluate(make_tracker(replace(present, "tuned constants", **constants)), sequences, limit):
-        runs.append((float(run.overlaps.sum()), run.overlaps.size))
-        count = len(runs)
-        running = sum(total for total, _ in runs) / max(sum(frames for _, frames in runs), 1)
-        trial.report(running, count)
-        if watcher is not None:
-            watcher.sequence(number, count, running)
-        others = [other.intermediate_values[count] for other in complete]
-        if first_check <= count < len(sequences) and not is_present and falls_behind(running, others):
-            pruned = True
-            break
-    trial.set_user_attr("runs", runs)
-    study.tell(trial, None if pruned else running, states.PRUNED if pruned else states.COMPLETE)
-    if watcher is not None:
-        watcher.trial(_finished(study, space)[-1])
 
 
 def _finished(study: optuna.Study, space: Space) -> list[Trial]:
     states = import_optuna().trial.TrialState
     found = study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED))
-    trials = []
-    for number, trial in enumerate(sorted(found, key=lambda trial: trial.number), 1):
-        overlap_sums, frames = np.array(trial.user_attrs["runs"], dtype=np.float64).reshape(-1, 2).T
-        constants = {key: trial.params[key] for key in space}
-        present = bool(trial.user_attrs.get("present"))
-        trials.append(Trial(number, constants, overlap_sums, frames, trial.state == states.PRUNED, present))
-    return trials
+    return [
+        _trial(
+            number,
+            {key: trial.params[key] for key in space},
+            trial.user_attrs["runs"],
+            trial.state == states.PRUNED,
+            bool(trial.user_attrs.get("present")),
+        )
+        for number, trial in enumerate(sorted(found, key=lambda trial: trial.number), 1)
+    ]
+
+
+def _trial(number: int, constants: dict[str, Any], runs: list[tuple[float, int]], pruned: bool, present: bool) -> Trial:
+    overlap_sums, frames = np.array(runs, dtype=np.float64).reshape(-1, 2).T
+    return Trial(number, constants, overlap_sums, frames, pruned, present)
+
+
+# ---- The study's file
+
+
+def import_optuna() -> Any:
+    """The module, quiet.
+
+    Raises:
+        SiamtrackError: it is not installed.
+    """
+    library = import_extra("optuna", "tune", "tuning needs Optuna")
+    library.logging.set_verbosity(library.logging.WARNING)
+    return library
+
+
+def open_study(path: Path, identity: Mapping[str, Any]) -> optuna.Study:
+    """The study in a SQLite file, which is made whole, with its identity, if it is not there.
+
+    Raises:
+        SiamtrackError: the file is not such a study, or has another identity; the message names what differs.
+    """
+    library = import_optuna()
+    now = json.loads(json.dumps(identity))
+    if not path.exists():
+        partial = path.with_name(f"{path.name}.part")
+        partial.unlink(missing_ok=True)
+        storage = library.storages.RDBStorage(f"sqlite:///{partial}")
+        library.create_study(study_name=NAME, storage=storage, direction="maximize").set_user_attr("identity", now)
+        storage.remove_session()
+        storage.engine.dispose()
+        os.replace(partial, path)
+    # Asked of SQLite first: Optuna would add its tables to any database.
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            found = database.execute("SELECT 1 FROM studies WHERE study_name = ?", (NAME,)).fetchone()
+    except sqlite3.DatabaseError:
+        found = None
+    if not found:
+        raise SiamtrackError(f"{path} holds no search of siamtrack tune; give --study a new file, or one of an earlier search")
+    try:
+        study: optuna.Study = library.load_study(study_name=NAME, storage=f"sqlite:///{path}")
+    except RuntimeError as error:
+        raise SiamtrackError(f"{path} was made by another version of Optuna ({' '.join(str(error).split())})") from error
+    changed = _differences(study.user_attrs.get("identity", {}), now)
+    if changed:
+        listed = "; ".join([*changed[:4], f"and {len(changed) - 4} more"] if len(changed) > 5 else changed)
+        raise SiamtrackError(f"{path} is a search for something else: {listed}. Give another --study, or the old arguments")
+    return study
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep a second process out of a study: it would take the first one's running trial for a dead one.
+
+    Raises:
+        SiamtrackError: another process has it, or the lock's file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_name(f"{path.name}.lock").open("w")
+    except OSError as error:
+        raise SiamtrackError(f"{path} cannot be written ({error.strerror}); give --study a file that can") from error
+    with file:
+        if not lock_file(file.fileno()):
+            raise SiamtrackError(f"{path} is in use by another search; wait for its end, or give another --study")
+        yield
+
+
+def _differences(was: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key in sorted({*was, *now}):
+        before, after = was.get(key), now.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += _differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            found.append(f"{prefix}{key} (was {_short(before)}, is {_short(after)})")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else str(value)
+    return text if len(text) <= 24 else f"{text[:12]}..."

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.frames import Image
-from siamtrack.models import BOX_MODELS, PADDED_MODELS, ModelName
+from siamtrack.models import PADDED_MODELS, ModelName
 from siamtrack.tracking.crop import SearchRegion
 
 Floats = NDArray[np.float32]
@@ -77,7 +77,6 @@ class Network(ABC):
 
     Attributes:
         name: of the backend. model: of the architecture. device, precision: where and in what it computes.
-        has_box: whether there is a box head.
         padded: whether cells near the edge of an image differ from what they would be further in: an exemplar is then
             embedded inside a crop as large as a search region's.
         network_s: seconds spent in the network so far; on CUDA its crops are part of that. network_calls: in so many calls.
@@ -87,7 +86,7 @@ class Network(ABC):
 
     def __init__(self, model: ModelName, device: str, precision: str) -> None:
         self.model, self.device, self.precision = model, device, precision
-        self.padded, self.has_box = model in PADDED_MODELS, model in BOX_MODELS
+        self.padded = model in PADDED_MODELS
         self.network_s, self.network_calls = 0.0, 0
 
     @abstractmethod

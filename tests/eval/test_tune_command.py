@@ -89,7 +89,6 @@ def test_a_killed_search_goes_on_by_the_same_command(
     assert report["present"]["constants"]["scale_damping"] == 0.3  # of the shipped weights, not the dataclass
     assert report["present"]["ao"] > 0.6
     assert len({tuple(trial["constants"].values()) for trial in report["all_trials"]}) == 12
-    assert (tmp_path / "s-report/report.png").stat().st_size > 5000
 
 
 def test_space_subset_and_constants_from_outside(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,12 +188,6 @@ def test_the_command_prints_the_section(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == trackers_ini("siamfc-lite", settings=["scale_count=5"])
 
 
-def test_sections_that_name_the_alias_start_the_same_command() -> None:
-    from siamtrack.benchmark.vot import main as alias
-
-    assert alias is main
-
-
 def test_without_the_library_one_line_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,1 +1,0 @@
-"""The name under which `trackers.ini` files of the VOT toolkit start `siamtrack.cli.vot`."""
