@@ -4,9 +4,9 @@
     web/build_page.py                                                         # needs npm, and the extra `torch`
     python -m http.server --bind 127.0.0.1 --directory web/dist               # then open http://127.0.0.1:8000
 
-The page is this folder's files, those that it shares with the live page (siamtrack/assets/live*), ONNX Runtime's WebAssembly
-from npm (package-lock.json says which), and a model's graphs as `siamtrack export --whole` writes them, with the JavaScript of
-their README.
+The page is this folder's files, those that it shares with the live page (siamtrack/assets/live*), ONNX Runtime for browsers
+from npm (package-lock.json says which), and a model's graphs as `siamtrack export --whole --float32` writes them, with the
+JavaScript of their README.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from pathlib import Path
 
 from siamtrack.api import config_of
 from siamtrack.model.weights import ASSETS, load_weights
-from siamtrack.whole.folder import readme, whole_graphs
+from siamtrack.whole.folder import whole_files
 
 HERE = Path(__file__).resolve().parent
-RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+ON_CPU = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+ON_GPU = ("ort.jspi.min.mjs", "ort-wasm-simd-threaded.jspi.mjs", "ort-wasm-simd-threaded.jspi.wasm")
+"""The runtime's builds for WebAssembly and for WebGPU. The second one refuses graphs in float64."""
 
 
 def main() -> None:
@@ -59,7 +61,7 @@ def fetched_runtime() -> Path:
 
 def runtime_files(folder: Path) -> dict[str, bytes]:
     """The runtime's files by their names in the page, of a folder of onnxruntime-web's."""
-    return {f"ort/{name}": (folder / name).read_bytes() for name in RUNTIME}
+    return {f"ort/{name}": (folder / name).read_bytes() for name in (*ON_CPU, *ON_GPU)}
 
 
 def page_files(model: str) -> dict[str, bytes]:
@@ -69,8 +71,9 @@ def page_files(model: str) -> dict[str, bytes]:
     live = (ASSETS / "live.html").read_text(encoding="utf-8")
     files["index.html"] = with_shared_lines(files["index.html"].decode(), live).encode()
     files["live.css"] = (ASSETS / "live.css").read_bytes()
-    files |= {f"{name}.onnx": graph for name, graph in whole_graphs(weights, config_of(weights)).items()}
-    files["track.js"] = tracker_script(readme(weights)).encode()
+    model_files = whole_files(weights, config_of(weights), "float32")
+    (script,) = re.findall(r"^```js\n(.*?)^```", model_files.pop("README.md").decode(), re.M | re.S)
+    files |= {**model_files, "track.js": script.encode()}
     waiting = [name for name in files if name.endswith(".js")]
     while waiting:
         for name in re.findall(r'(?:from|import) "\./([\w-]+\.js)"', files[waiting.pop()].decode()):
@@ -102,16 +105,10 @@ def with_shared_lines(page: str, live: str) -> str:
     return re.sub(r"^ *<!-- live\.html: (.+) -->\n", shared, page, flags=re.M)
 
 
-def tracker_script(text: str) -> str:
-    """The JavaScript of an export's README, as a module beside the runtime."""
-    (script,) = re.findall(r"^```js\n(.*?)^```", text, re.M | re.S)
-    return script.replace('"onnxruntime-web"', '"./ort/ort.wasm.min.mjs"')
-
-
 def write(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the folder anew; its service worker is told what there is."""
+    """Write the folder anew; its service worker is told what every visitor needs."""
     build = hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()[:12]
-    kept = json.dumps(["./", *sorted(set(files) - {"sw.js"})])
+    kept = json.dumps(["./", *sorted(set(files) - {"sw.js", *(f"ort/{name}" for name in ON_GPU)})])
     worker = files["sw.js"].decode().replace("BUILD", build).replace('["FILES"]', kept)
     shutil.rmtree(folder, ignore_errors=True)
     for name, data in (files | {"sw.js": worker.encode()}).items():

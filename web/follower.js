@@ -1,11 +1,13 @@
 // The tracker's thread as functions that answer later.
 
 export class Follower {
-  constructor() {
-    this.worker = new Worker("worker.js", { type: "module" });
+  /** `onEngine({engine, threads})` is told what the tracker runs on, now and when that changes. */
+  constructor(onEngine) {
+    this.worker = new Worker(`worker.js${location.search}`, { type: "module" });
     this.asked = new Map();
     this.count = 0;
-    this.worker.onmessage = ({ data: { id, result, error } }) => {
+    this.worker.onmessage = ({ data: { id, result, error, engine, threads } }) => {
+      if (engine) return onEngine({ engine, threads });
       const { resolve, reject } = this.asked.get(id);
       this.asked.delete(id);
       if (error) reject(new Error(error));
@@ -17,7 +19,7 @@ export class Follower {
     };
   }
 
-  /** Resolves to the number of threads when the tracker is ready. */
+  /** Resolves when the tracker is ready. */
   load() {
     return this.#ask("load");
   }

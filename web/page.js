@@ -19,7 +19,9 @@ const START = "Drop a video here, or start the camera. No frame leaves this brow
 const ACTS = [["Start camera", startCamera], ["Open a video", () => byId("file").click()]];
 
 const video = byId("video");
-const follower = new Follower();
+const follower = new Follower(({ engine, threads }) => {
+  linkState("open", engine === "webgpu" ? "ready, WebGPU" : threads > 1 ? `ready, ${threads} threads` : "ready");
+});
 const results = new Results();
 const tracked = new Map(); // name -> {name, number, box, score, state, trail}
 let ready = false;
@@ -262,19 +264,19 @@ async function keep() {
   await new Promise(() => {});
 }
 
+function linkState(state, words) {
+  byId("link").dataset.state = state;
+  byId("link").lastChild.textContent = words;
+}
+
 async function load() {
-  const state = (name, words) => {
-    byId("link").dataset.state = name;
-    byId("link").lastChild.textContent = words;
-  };
   await keep().catch(() => {}); // it works without: once, and with one thread
   cover(START, ...ACTS);
   try {
-    const threads = await follower.load();
+    await follower.load();
     ready = true;
-    state("open", threads > 1 ? `ready, ${threads} threads` : "ready");
   } catch (error) {
-    state("lost", "no tracker");
+    linkState("lost", "no tracker");
     cover(sentence(`The tracker cannot be loaded: ${error.message}`));
   }
   refresh();

@@ -21,8 +21,11 @@ async function take() {
 }
 
 async function answer(request) {
-  const kept = await (await caches.open(NAME)).match(request, { ignoreSearch: true });
-  const { body, status, statusText, headers } = kept ?? (await fetch(request));
+  const cache = await caches.open(NAME);
+  const response = (await cache.match(request, { ignoreSearch: true })) ?? (await fetch(request));
+  // The runtime's build for WebGPU comes when a browser wants it, and stays.
+  if (response.ok && request.url.includes("/ort/")) await cache.put(request, response.clone());
+  const { body, status, statusText, headers } = response;
   const with_ = new Headers(headers);
   for (const [name, value] of Object.entries(HEADERS)) with_.set(name, value);
   return new Response(body, { status, statusText, headers: with_ });

@@ -24,6 +24,9 @@ def export(
     whole: Annotated[
         bool, typer.Option("--whole", help="The whole tracker instead: frame and box in, box, score and state out.")
     ] = False,
+    float32: Annotated[
+        bool, typer.Option("--float32", help="With --whole: for engines that have no 64 bits, as on WebGPU.")
+    ] = False,
 ) -> int:
     """Write a model's graphs as ONNX files, with their weights inside. Any batch size; crops are BGR bytes.
 
@@ -50,15 +53,18 @@ def export(
     from siamtrack.model.weights import load_weights
 
     if whole and int8 is not None:
-        raise ValueError("--whole exports 32 bits alone; leave --int8 out")
+        raise ValueError("--whole exports a network of 32 bits alone; leave --int8 out")
+    if float32 and not whole:
+        raise ValueError("--float32 is for --whole: networks are exported in 32 bits anyway")
     weights = load_weights(model)
     overrides: dict[str, Any] = {"search_sizes": [], "search_size": search_size} if search_size else {}
     config = config_of(weights, **overrides)
     if whole:
-        from siamtrack.whole.folder import write_whole_tracker
+        from siamtrack.whole.folder import whole_files, write_whole_tracker
 
-        sizes = write_whole_tracker(out, weights, config)
-        typer.echo(f"{out}: {_sizes(sizes)}")
+        files = whole_files(weights, config, "float32" if float32 else "float64")
+        write_whole_tracker(out, files)
+        typer.echo(f"{out}: {_sizes(files)}")
         return 0
     net = weights.net  # without PyTorch the command ends here, and says what to install
     from siamtrack.model.export import export_parts, largest_differences
@@ -79,13 +85,13 @@ def export(
         branches["search"] = quantised(branches["search"], examples)
     graphs = {**branches, **parts}
     write_export(out, weights, graphs, config.search_size, "int8" if int8 else "float32", to_plain(config))
-    typer.echo(f"{out}: {_sizes({f'{name}.onnx': len(data) for name, data in graphs.items()})}")
+    typer.echo(f"{out}: {_sizes({f'{name}.onnx': data for name, data in graphs.items()})}")
     typer.echo(f"Run it: siamtrack track ... --model {model} --backend onnx:{out}")
     return 0
 
 
-def _sizes(files: dict[str, int]) -> str:
-    return ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in files.items())
+def _sizes(files: dict[str, bytes]) -> str:
+    return ", ".join(f"{name} {len(data) / 1e6:.1f} MB" for name, data in files.items())
 
 
 TOLERANCE = 1e-3

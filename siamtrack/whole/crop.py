@@ -6,8 +6,6 @@ sums are rounded as OpenCV 5 rounds them where it computes with vectors of 256 b
 
 from __future__ import annotations
 
-import numpy as np
-
 from siamtrack.whole.graph import Value, join, where
 
 LARGEST = 511
@@ -23,7 +21,7 @@ def crop_region(frame: Value, center_xy: Value, side: Value, size: Value, pad_co
     Args:
         frame: (H, W, 3) uint8. center_xy: (2,). side: (1,) frame pixels. size: (1,) int64. pad_color: (3,), whole numbers.
     """
-    frame_wh, pixels = frame_size(frame), size.to("float64")
+    frame_wh, pixels = frame_size(frame), size.to("real")
     scale = side / pixels
     # A frame thinner than a block holds no whole one.
     factor = scale.op("Floor").at_least(1.0).at_most(frame_wh.op("ReduceMin", axes=[0], keepdims=1))
@@ -38,16 +36,16 @@ def crop_region(frame: Value, center_xy: Value, side: Value, size: Value, pad_co
     averaged = factor > 1
     (image,) = frame.graph.choose(averaged, lambda: [_averaged(seen, rows, columns, factor)], lambda: [seen])
     # A row and a column more, in the colour of what lies outside.
-    pad, one, three = pad_color.to("uint8").reshape(3, 1, 1), *(frame.graph.constant(np.array([n])) for n in (1, 3))
+    pad, one, three = pad_color.to("uint8").reshape(3, 1, 1), *(frame.graph.constant([n]) for n in (1, 3))
     image = join([image, pad.op("Expand", join([three, rows, one]))], 2)
     image = join([image, pad.op("Expand", join([three, one, columns + 1]))], 1)
 
     # Bilinear, between the middles of blocks; places (2, size) count from the first pixel of what OpenCV is given.
     start = ((corner + scale * 0.5 - where(averaged, begin, 0.0)) / factor - 0.5).to("float32").reshape(2, 1)
     step = (scale / factor).to("float32")
-    zero = frame.graph.constant(np.array([0]))
+    zero = frame.graph.constant([0])
     line = step.like(list(range(LARGEST))).between(zero, size, 0)
-    fused = (line.to("float64") * step.to("float64") + start.to("float64")).to("float32")
+    fused = (line.to("real") * step.to("real") + start.to("real")).to("float32")
     in_vectors = (line < (pixels * (1 / VECTOR)).op("Floor").to("float32") * VECTOR) & [[True], [False]]
     place = where(in_vectors, fused, start + line * step)
     first = place.op("Floor")
@@ -63,14 +61,14 @@ def crop_region(frame: Value, center_xy: Value, side: Value, size: Value, pad_co
     upper, differ = (share_x * 2**14).op("Floor") * 2**-14, high - low
     image = (low + upper * differ + (share_x - upper) * differ).op("Transpose", perm=[0, 2, 1])
     low, high = (image.take(tap, 1) for tap in (low_y, high_y))
-    image = (low.to("float64") + share_y.to("float64") * (high - low).to("float64")).to("float32")
+    image = (low.to("real") + share_y.to("real") * (high - low).to("real")).to("float32")
     return image.op("Round").to("uint8").reshape(1, 3, size, size).op("Transpose", perm=[0, 2, 3, 1])
 
 
 def _averaged(seen: Value, rows: Value, columns: Value, factor: Value) -> Value:
     """(3, rows, columns) uint8 of an image (3, rows * factor, columns * factor), averaged over blocks."""
     side = factor.to("int64")
-    ones = seen.graph.constant(np.ones(1, np.float32)).op("Expand", join([side, side / side]))
+    ones = seen.graph.constant([1.0], "float32").op("Expand", join([side, side / side]))
     down = seen.to("float32").reshape(rows * 3, side, -1).sum(1)
     # Sums of numbers that lie side by side: a product takes a fifth of the time of ReduceSum.
     total = down.reshape(-1, side).op("MatMul", ones).reshape(3, rows, columns)
@@ -80,5 +78,5 @@ def _averaged(seen: Value, rows: Value, columns: Value, factor: Value) -> Value:
 
 
 def frame_size(frame: Value) -> Value:
-    """Width and height of a frame (H, W, 3), float64 (2,)."""
-    return frame.op("Shape", dtype="int64").take(frame.graph.constant(np.array([1, 0]))).to("float64")
+    """Width and height of a frame (H, W, 3), real (2,)."""
+    return frame.op("Shape", dtype="int64").take(frame.graph.constant([1, 0])).to("real")

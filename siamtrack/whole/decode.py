@@ -63,10 +63,10 @@ def _cells(response: Value, config: TrackerConfig) -> tuple[Value, Value]:
         tables.append(np.stack([np.tile(line, cells), np.repeat(line, cells), hann_window(cells).ravel()]))
         first.append(first[-1] + cells**2)
     # One size after the other: of which one begins where all with fewer cells end.
-    count = response.op("Shape", dtype="int64").take(response.graph.constant(np.array([1])))
+    count = response.op("Shape", dtype="int64").take(response.graph.constant([1]))
     sizes = response.graph.constant(np.diff(first))
     begin = where(sizes < count, sizes, 0).sum(0)
-    chosen = response.graph.constant(np.concatenate(tables, axis=1)).between(begin, begin + count, 1)
+    chosen = response.graph.constant(np.concatenate(tables, axis=1), "real").between(begin, begin + count, 1)
     place, window = chosen.split([2, 1])
     return place, window
 

@@ -11,37 +11,46 @@ from siamtrack.backends.onnx import package_graphs
 from siamtrack.model.weights import ASSETS, Weights
 from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.whole.graph import OPSET
+from siamtrack.whole.graph import OPSET, Real
 from siamtrack.whole.state import LENGTHS
-from siamtrack.whole.tracker import NUMBERS, ROWS, TrackerGraphs
+from siamtrack.whole.tracker import NUMBERS, OWN_NODES, ROWS, TrackerGraphs
+
+_NAMES = {
+    "float64": {"openvino": "f64", "cpp": "double", "array": "Float64Array"},
+    "float32": {"openvino": "f32", "cpp": "float", "array": "Float32Array"},
+}
+"""What the README's languages call the numbers."""
 
 
-def whole_graphs(weights: Weights, config: TrackerConfig) -> dict[str, bytes]:
-    """The graphs `init` and `update` of a tracker, with its weights inside.
+def whole_graphs(weights: Weights, config: TrackerConfig, real: Real = "float64") -> dict[str, bytes]:
+    """The graphs `init` and `update` of a tracker, with its weights inside. Args: real: as for `TrackerGraphs`.
 
     Raises:
-        ConfigError: the model has no box head. SiamtrackError: the `onnx` package is not installed.
+        ConfigError: the model has no box head.
     """
     branches = {name: with_weights(graph, state) for name, (graph, state) in package_graphs(weights).items()}
-    graphs = TrackerGraphs(branches["exemplar"], branches["search"], config)
+    graphs = TrackerGraphs(branches["exemplar"], branches["search"], config, real)
     return {"init": graphs.init(), "update": graphs.update()}
 
 
-def write_whole_tracker(folder: Path, weights: Weights, config: TrackerConfig) -> dict[str, int]:
-    """Write `init.onnx`, `update.onnx` and `README.md`; the last one last. Returns their sizes in bytes by name.
+def whole_files(weights: Weights, config: TrackerConfig, real: Real = "float64") -> dict[str, bytes]:
+    """`init.onnx`, `update.onnx` and `README.md` by name. Args and raises: as `whole_graphs`."""
+    graphs = whole_graphs(weights, config, real)
+    return {**{f"{name}.onnx": graph for name, graph in graphs.items()}, "README.md": _readme(weights, real).encode()}
+
+
+def write_whole_tracker(folder: Path, files: dict[str, bytes]) -> None:
+    """Write `whole_files`, the README last.
 
     Raises:
-        OutputError: the folder cannot be written. Else as `whole_graphs`.
+        OutputError: the folder cannot be written.
     """
-    files = {f"{name}.onnx": graph for name, graph in whole_graphs(weights, config).items()}
-    files["README.md"] = readme(weights).encode()
     make_folder(folder)
     for name, data in files.items():
         write_whole(folder / name, data)
-    return {name: len(data) for name, data in files.items()}
 
 
-def readme(weights: Weights) -> str:
+def _readme(weights: Weights, real: Real) -> str:
     """What a stranger needs to run the graphs: inputs, outputs, and a program in three languages."""
     template = Template((ASSETS / "whole.md").read_text(encoding="utf-8"))
     return template.substitute(
@@ -49,6 +58,9 @@ def readme(weights: Weights) -> str:
         version=siamtrack.__version__,
         sha256=weights.sha256,
         opset=OPSET,
+        real=real,
+        **_NAMES[real],
+        own_nodes=OWN_NODES,
         rows=ROWS,
         channels=weights.state["backbone.last.bias"].shape[0],
         features=weights.state["box.correlation_norm.bias"].shape[0],

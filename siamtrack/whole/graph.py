@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from siamtrack.errors import needs
 
@@ -28,6 +28,8 @@ DTYPES = {
     "bool": TensorProto.BOOL,
 }
 
+Real: TypeAlias = Literal["float64", "float32"]
+
 Operand: TypeAlias = "Value | float | Sequence[float] | Sequence[Sequence[float]]"
 
 
@@ -35,11 +37,11 @@ class Value:
     """A tensor that a graph will compute. Numbers beside one become constants of its dtype.
 
     Attributes:
-        graph: that computes it. name: there. dtype: of `DTYPES`.
+        graph: that computes it. name: there. dtype: of `DTYPES`; "real" is the graph's own.
     """
 
     def __init__(self, graph: Graph, name: str, dtype: str) -> None:
-        self.graph, self.name, self.dtype = graph, name, dtype
+        self.graph, self.name, self.dtype = graph, name, graph.dtype(dtype)
 
     def __add__(self, other: Operand) -> Value:
         return self._with("Add", other)
@@ -92,11 +94,12 @@ class Value:
 
     def to(self, dtype: str) -> Value:
         """The same numbers in another dtype."""
+        dtype = self.graph.dtype(dtype)
         return self if dtype == self.dtype else self.op("Cast", dtype=dtype, to=DTYPES[dtype])
 
     def like(self, number: Operand) -> Value:
         """A constant of this dtype; a value as it is."""
-        return number if isinstance(number, Value) else self.graph.constant(np.array(number, self.dtype))
+        return number if isinstance(number, Value) else self.graph.constant(number, self.dtype)
 
     def at_least(self, other: Operand) -> Value:
         """The larger of both, element by element."""
@@ -108,12 +111,12 @@ class Value:
 
     def reshape(self, *shape: int | Value) -> Value:
         """In another shape, whose lengths are numbers or values of shape (1,); -1 for what is left."""
-        lengths = [each if isinstance(each, Value) else self.graph.constant(np.array([each], np.int64)) for each in shape]
+        lengths = [each if isinstance(each, Value) else self.graph.constant([each]) for each in shape]
         return self.op("Reshape", join(lengths))
 
     def sum(self, *axes: int) -> Value:
         """Sum along axes, which are kept with length 1."""
-        return self.op("ReduceSum", self.graph.constant(np.array(axes, np.int64)), keepdims=1)
+        return self.op("ReduceSum", self.graph.constant(axes), keepdims=1)
 
     def take(self, index: Value, axis: int = 0) -> Value:
         """The items of an axis with these numbers."""
@@ -121,11 +124,11 @@ class Value:
 
     def between(self, begin: Value, end: Value, *axes: int) -> Value:
         """From `begin` to before `end` along axes; one number an axis."""
-        return self.op("Slice", begin, end, self.graph.constant(np.array(axes, np.int64)))
+        return self.op("Slice", begin, end, self.graph.constant(axes))
 
     def split(self, lengths: Sequence[int], axis: int = 0) -> list[Value]:
         """Parts of these lengths."""
-        sizes = self.graph.constant(np.array(lengths, np.int64))
+        sizes = self.graph.constant(lengths)
         return self.graph.node("Split", [self, sizes], [self.dtype] * len(lengths), axis=axis)
 
     def _with(self, name: str, other: Operand, dtype: str | None = None) -> Value:
@@ -138,35 +141,46 @@ def join(parts: Sequence[Value], axis: int = 0) -> Value:
 
 
 def where(condition: Value, yes: Operand, no: Operand) -> Value:
-    """One or the other, element by element; of two numbers float64."""
-    dtype = next((each.dtype for each in (yes, no) if isinstance(each, Value)), "float64")
-    chosen = [each if isinstance(each, Value) else condition.graph.constant(np.array(each, dtype)) for each in (yes, no)]
+    """One or the other, element by element; of two numbers real."""
+    dtype = next((each.dtype for each in (yes, no) if isinstance(each, Value)), "real")
+    chosen = [each if isinstance(each, Value) else condition.graph.constant(each, dtype) for each in (yes, no)]
     return condition.graph.node("Where", [condition, *chosen], [dtype])[0]
 
 
 class Graph:
-    """A graph that is being written."""
+    """A graph that is being written.
 
-    def __init__(self) -> None:
+    Args:
+        real: what the dtype "real" is in it.
+
+    Attributes:
+        own_nodes: how many there are, named t0, t1 and so on; those of included graphs keep their names.
+    """
+
+    def __init__(self, real: Real = "float64") -> None:
+        self._real = real
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._weights: dict[str, onnx.TensorProto] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
         self._names = 0
+        self.own_nodes = 0
 
     def input(self, name: str, dtype: str, shape: Sequence[int | str]) -> Value:
         """An input; names in its shape stand for free lengths."""
-        self._inputs.append(helper.make_tensor_value_info(name, DTYPES[dtype], shape))
-        return Value(self, name, dtype)
+        value = Value(self, name, dtype)
+        self._inputs.append(helper.make_tensor_value_info(name, DTYPES[value.dtype], shape))
+        return value
 
     def output(self, name: str, value: Value, shape: Sequence[int | str]) -> None:
         """Give a value out under a name."""
-        self._nodes.append(helper.make_node("Identity", [value.name], [name]))
+        self._nodes.append(helper.make_node("Identity", [value.name], [name], name=self._node_name()))
         self._outputs.append(helper.make_tensor_value_info(name, DTYPES[value.dtype], shape))
 
-    def constant(self, array: NDArray[Any]) -> Value:
+    def constant(self, numbers: ArrayLike, dtype: str = "int64") -> Value:
         """A tensor of given numbers; equal ones are kept once."""
+        array = np.array(numbers, self.dtype(dtype))
         key = (str(array.dtype), array.shape, array.tobytes())
         if key not in self._constants:
             name = self._new_name("constant")
@@ -174,11 +188,15 @@ class Graph:
             self._constants[key] = Value(self, name, str(array.dtype))
         return self._constants[key]
 
+    def dtype(self, name: str) -> str:
+        """What a dtype is in this graph: "real" is one of the others."""
+        return self._real if name == "real" else name
+
     def node(self, op: str, inputs: Sequence[Value], dtypes: Sequence[str], **attributes: Any) -> list[Value]:
         """An operator of ONNX. Args: dtypes: of its outputs."""
         outputs = [Value(self, self._new_name(op), dtype) for dtype in dtypes]
         names = [value.name for value in inputs], [value.name for value in outputs]
-        self._nodes.append(helper.make_node(op, *names, **attributes))
+        self._nodes.append(helper.make_node(op, *names, name=self._node_name(), **attributes))
         return outputs
 
     def include(self, model: bytes, inputs: Mapping[str, Value]) -> list[Value]:
@@ -189,7 +207,8 @@ class Graph:
         names |= {name: value.name for name, value in inputs.items()}
         for node in graph.node:
             if node.op_type == "Constant":
-                names[node.output[0]] = self.constant(numpy_helper.to_array(node.attribute[0].t)).name
+                array = numpy_helper.to_array(node.attribute[0].t)
+                names[node.output[0]] = self.constant(array, str(array.dtype)).name
                 continue
             names |= {name: self._new_name(node.op_type) for name in node.output}
             read, made = ([names[name] for name in each] for each in (node.input, node.output))
@@ -221,6 +240,10 @@ class Graph:
         graph = helper.make_graph(self._nodes, "siamtrack", self._inputs, self._outputs, list(self._weights.values()))
         versions = {"opset_imports": [helper.make_opsetid("", OPSET)], "ir_version": IR_VERSION}
         return bytes(helper.make_model(graph, producer_name="siamtrack", **versions).SerializeToString())
+
+    def _node_name(self) -> str:
+        self.own_nodes += 1
+        return f"t{self.own_nodes - 1}"
 
     def _new_name(self, op: str) -> str:
         self._names += 1

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from siamtrack.models import EXEMPLAR_SIZE
 from siamtrack.tracking.confidence import log_odds
 from siamtrack.tracking.config import TrackerConfig
@@ -34,7 +32,7 @@ def tile_center(memory: Memory, frame_wh: Value, turn: Value, config: TrackerCon
     reach = square(*memory.size_wh.split([1, 1])) * (config.sizes[-1] / EXEMPLAR_SIZE - 1)
     before = (last_xy / reach - 0.5).op("Ceil").at_least(0.0).split([1, 1])
     after = ((frame_wh - last_xy) / reach - 0.5).op("Ceil").at_least(0.0).split([1, 1])
-    one = graph.constant(np.array(1.0))
+    one = graph.constant(1.0, "real")
     lines = []
     for at, length, low, high in zip(*(each.split([1, 1]) for each in (last_xy, frame_wh)), before, after, strict=True):
         steps = (low * -1).op("Squeeze").op("Range", (high + 1).op("Squeeze"), one)
@@ -44,9 +42,9 @@ def tile_center(memory: Memory, frame_wh: Value, turn: Value, config: TrackerCon
     away_x, away_y = (each - at for each, at in zip((x, y), last_xy.split([1, 1]), strict=True))
     away = away_x * away_x + away_y * away_y
     tiles = away.op("Shape", dtype="int64")
-    _, nearest = graph.node("TopK", [away, tiles], ["float64", "int64"], axis=0, largest=0)
+    _, nearest = graph.node("TopK", [away, tiles], ["real", "int64"], axis=0, largest=0)
 
-    count = tiles.to("float64")
+    count = tiles.to("real")
     far = (count - (NEAR_TILES + 1)).at_least(0.0)
     near = (count - 1).at_most(NEAR_TILES).at_least(1.0)
     half = (turn * 0.5).op("Floor")

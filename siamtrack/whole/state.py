@@ -93,7 +93,7 @@ def next_phase(memory: Memory, odds: Value, score: Value, config: TrackerConfig)
         "low": where(fresh, 0.0, low),
         "high": where(waits, high, 0.0),
         "sure": where(waits | doubted, sure, 0.0),
-        "tentative": doubted.to("float64"),
+        "tentative": doubted.to("real"),
         "seen": seen,
         "seen_count": where(waits, seen_count, 0.0),
     }

@@ -1,14 +1,12 @@
 """The tracker as two graphs: what `siamtrack.tracking` computes for one target whose model has a box head, step by step.
 
-Left out: camera cuts. What the package computes in float64 is float64 here.
+Left out: camera cuts. What the package computes in float64 is float64 here, or float32 for engines that have nothing longer.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-
-import numpy as np
 
 from siamtrack.errors import ConfigError
 from siamtrack.models import CELLS, EXEMPLAR_SIZE
@@ -20,7 +18,7 @@ from siamtrack.tracking.target import MIN_TRACKED_PX, ROOM_PX, SIDE_LIMITS, STEP
 from siamtrack.tracking.template import UPDATE_FRAMES, UPDATE_SCORE, UPDATES_KEPT
 from siamtrack.whole.crop import crop_region, frame_size
 from siamtrack.whole.decode import decode, sigmoid, square
-from siamtrack.whole.graph import Graph, Value, join, where
+from siamtrack.whole.graph import Graph, Real, Value, join, where
 from siamtrack.whole.redetection import looks_elsewhere, remembered, tile_center, tile_is_due
 from siamtrack.whole.state import LENGTHS, LOST, TRACKING, Memory, next_phase, noted, pushed, redetect_logit, scored
 
@@ -31,36 +29,41 @@ NUMBERS = sum(LENGTHS.values())
 """Length of the tensor `memory`."""
 
 
+OWN_NODES = 1200
+"""More than a graph has nodes that are not the network's, which are named t0, t1 and so on."""
+
+
 class TrackerGraphs:
     """Writes both graphs of a tracker.
 
     Args:
         exemplar, search: the network's two branches as ONNX with their weights inside, see `model.graphs`.
         config: the tracker's constants.
+        real: "float64", or "float32" for engines that have nothing longer.
 
     Raises:
         ConfigError: the model has no box head.
     """
 
-    def __init__(self, exemplar: bytes, search: bytes, config: TrackerConfig) -> None:
+    def __init__(self, exemplar: bytes, search: bytes, config: TrackerConfig, real: Real = "float64") -> None:
         if config.scale_search != "box":
             raise ConfigError(f"scale_search is {config.scale_search!r}; --whole exports models with a box head: siamfc-lite")
-        self._exemplar, self._search, self._config = exemplar, search, config
+        self._exemplar, self._search, self._config, self._real = exemplar, search, config, real
 
     def init(self) -> bytes:
         """`frame, box -> exemplars, kernels, memory`."""
-        graph, config = Graph(), self._config
+        graph, config = Graph(self._real), self._config
         frame = graph.input("frame", "uint8", ("height", "width", 3))
-        box = graph.input("box", "float64", (4,))
+        box = graph.input("box", "real", (4,))
         x1, y1, w, h = box.split([1] * 4)
         corners = [x1, y1, x1 + w, y1 + h]
         x1, y1, x2, y2 = join(corners).at_least(0.0).at_most(join([frame_size(frame)] * 2)).split([1] * 4)
         center_xy, size_wh = join([x1 + x2, y1 + y2]) * 0.5, join([x2 - x1, y2 - y1])
         pixels = frame.to("float32").op("ReduceMean", axes=[1], keepdims=0).op("ReduceMean", axes=[0], keepdims=0)
-        pad_color = pixels.op("Round").to("float64")
+        pad_color = pixels.op("Round").to("real")
         exemplar, kernel = self._embed(frame, center_xy, size_wh, pad_color, config.search_size)
         side = _context_side(size_wh) * (config.search_size / EXEMPLAR_SIZE)
-        zero, start = graph.constant(np.zeros(1, np.float64)), Confidence(config).mean_logit
+        zero, start = graph.constant([0.0], "real"), Confidence(config).mean_logit
         zeros = ["seen_frames", "state", "low", "high", "sure", "tentative", "seen_count", "updates", "since_update"]
         zeros += ["searched", "nothing", "awaited", "left"]
         memory = Memory(
@@ -69,10 +72,10 @@ class TrackerGraphs:
             exemplar_wh=size_wh * (EXEMPLAR_SIZE / _context_side(size_wh)),
             pad_color=pad_color,
             side_limits=side * list(SIDE_LIMITS),
-            steps_px=graph.constant(np.zeros(STEPS, np.float64)),
-            mean_logit=graph.constant(np.array([start], np.float64)),
-            score_logit=graph.constant(np.array([start], np.float64)),
-            seen=graph.constant(np.zeros(DOUBT_FRAMES, np.float64)),
+            steps_px=graph.constant([0.0] * STEPS, "real"),
+            mean_logit=graph.constant([start], "real"),
+            score_logit=graph.constant([start], "real"),
+            seen=graph.constant([0.0] * DOUBT_FRAMES, "real"),
             last_sure=join([center_xy, size_wh]),
             **dict.fromkeys(zeros, zero),
         )
@@ -82,11 +85,11 @@ class TrackerGraphs:
 
     def update(self) -> bytes:
         """`frame, exemplars, kernels, memory -> box, score, state` and the three that are the next frame's."""
-        graph, config = Graph(), self._config
+        graph, config = Graph(self._real), self._config
         frame = graph.input("frame", "uint8", ("height", "width", 3))
         exemplars = graph.input("exemplars", "float32", (ROWS, "channels", CELLS, CELLS))
         kernels = graph.input("kernels", "float32", (ROWS, "features", CELLS - 2, CELLS - 2))
-        memory = Memory(*graph.input("memory", "float64", (NUMBERS,)).split(list(LENGTHS.values())))
+        memory = Memory(*graph.input("memory", "real", (NUMBERS,)).split(list(LENGTHS.values())))
 
         # 1. Search region: around the target, the larger the faster it moves; while it is LOST also at a tile of the frame.
         frame_wh, was, here_xy = frame_size(frame), memory.state, memory.center_xy
@@ -110,7 +113,7 @@ class TrackerGraphs:
             seen_xy, scale_wh, odds = (
                 where(leaves, there, here) for there, here in ((tile_xy, seen_xy), (tile_wh, scale_wh), (tile_odds, odds))
             )
-            searched = memory.searched + looks_elsewhere(memory).to("float64")
+            searched = memory.searched + looks_elsewhere(memory).to("real")
             memory = memory._replace(left=where(leaves, 1.0, memory.left), searched=searched)
         center_xy = seen_xy.at_least(0.0).at_most(frame_wh)
         moved = center_xy - memory.center_xy
@@ -150,7 +153,7 @@ class TrackerGraphs:
         Args:
             center_xy, size: of the search region, and the side of its crop. influence: share of the window.
         """
-        pixels = size.to("float64")
+        pixels = size.to("real")
         side = _context_side(memory.size_wh) * pixels * (1 / EXEMPLAR_SIZE)
         crop = crop_region(frame, center_xy, side, size, memory.pad_color)
         exemplar_wh = memory.exemplar_wh.to("float32").reshape(1, 2)
@@ -158,9 +161,7 @@ class TrackerGraphs:
         response, target, quality, distances = frame.graph.include(self._search, inputs)
         maps = [response.reshape(1, -1), join([target, quality]).reshape(2, -1), distances.reshape(4, -1)]
         scale = side / pixels
-        offset_xy, scale_wh, seen = decode(
-            [each.to("float64") for each in maps], memory.size_wh / scale, self._config, influence
-        )
+        offset_xy, scale_wh, seen = decode([each.to("real") for each in maps], memory.size_wh / scale, self._config, influence)
         logit, margin, trust = (each * weight for each, weight in zip(seen, self._config.score_weights, strict=True))
         return center_xy + offset_xy * scale, scale_wh, logit + margin + trust + self._config.score_offset
 
@@ -169,9 +170,9 @@ class TrackerGraphs:
         last = len(self._config.sizes) - 1
         if not last:
             return _free_size(frame, self._config.search_size)
-        sizes = frame.graph.constant(np.array(self._config.sizes, np.int64))
+        sizes = frame.graph.constant(self._config.sizes)
         wanted = (memory.steps_px.op("ReduceMax", axes=[0], keepdims=1) * 2.0 + ROOM_PX) * 2.0 + EXEMPLAR_SIZE
-        smaller = (sizes.to("float64") < wanted).to("float64").sum(0)
+        smaller = (sizes.to("real") < wanted).to("real").sum(0)
         while_lost = 0 if self._config.redetect else last
         return sizes.take(where(memory.state.is_(LOST), while_lost, smaller.at_most(last)).to("int64"))
 

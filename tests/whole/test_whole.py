@@ -7,7 +7,7 @@ import io
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -30,10 +30,11 @@ from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.state import Phase, next_phase
 from siamtrack.whole.crop import crop_region
 from siamtrack.whole.decode import sigmoid as whole_sigmoid
-from siamtrack.whole.folder import whole_graphs
+from siamtrack.whole.folder import whole_files, whole_graphs, write_whole_tracker
 from siamtrack.whole.graph import Graph, join
 from siamtrack.whole.state import LENGTHS, STATES, Memory, noted, scored
 from siamtrack.whole.state import next_phase as whole_phase
+from siamtrack.whole.tracker import OWN_NODES
 
 SMALL_WH = (160, 120)
 
@@ -167,10 +168,17 @@ def test_the_state_machine_is_the_packages(seed: int) -> None:
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory, weights: Weights) -> Path:
-    from siamtrack.whole.folder import write_whole_tracker
-
+    """Folder of the default export."""
     folder = tmp_path_factory.mktemp("whole")
-    write_whole_tracker(folder, weights, config_of(weights))
+    write_whole_tracker(folder, whole_files(weights, config_of(weights)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported32(tmp_path_factory: pytest.TempPathFactory, weights: Weights) -> Path:
+    """Folder of the export for engines without 64 bits."""
+    folder = tmp_path_factory.mktemp("whole32")
+    write_whole_tracker(folder, whole_files(weights, config_of(weights), "float32"))
     return folder
 
 
@@ -180,7 +188,18 @@ def program(exported: Path, language: str) -> str:
     return str(found[0])
 
 
-def test_the_graphs_are_valid_and_say_what_the_readme_says(exported: Path) -> None:
+def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph, and those of its branches."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from graphs_of(attribute.g)
+
+
+@pytest.mark.parametrize("real", ["float64", "float32"])
+def test_the_graphs_are_valid_and_say_what_the_readme_says(real: str, request: pytest.FixtureRequest) -> None:
+    exported = request.getfixturevalue({"float64": "exported", "float32": "exported32"}[real])
     text = (exported / "README.md").read_text(encoding="utf-8")
     for name in ("init", "update"):
         model = onnx.load(exported / f"{name}.onnx")
@@ -188,19 +207,36 @@ def test_the_graphs_are_valid_and_say_what_the_readme_says(exported: Path) -> No
         assert (model.ir_version, model.opset_import[0].version) == (8, 17)  # what ONNX Runtime 1.17 reads
         for value in (*model.graph.input, *model.graph.output):
             assert f"`{value.name}`" in text
+        typed = onnx.shape_inference.infer_shapes(model).graph
+        dtypes = {tensor.data_type for graph in graphs_of(typed) for tensor in graph.initializer}
+        dtypes |= {value.type.tensor_type.elem_type for graph in graphs_of(typed) for value in graph.value_info}
+        assert (onnx.TensorProto.DOUBLE in dtypes) == (real == "float64")
+        own = [node.name for graph in graphs_of(typed) for node in graph.node if re.fullmatch(r"t\d+", node.name)]
+        assert len(own) == len(set(own))
+        assert set(own) <= {f"t{number}" for number in range(OWN_NODES)}
+        assert not [node for graph in graphs_of(typed) for node in graph.node if node.op_type == "Conv" and node.name in own]
 
 
-def test_the_readmes_python_follows_a_clip(exported: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("real", ["float64", "float32"])
+def test_the_readmes_python_follows_a_clip(
+    real: str, request: pytest.FixtureRequest, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = rendered_frame(0)[1]
-    monkeypatch.chdir(exported)
+    monkeypatch.chdir(request.getfixturevalue({"float64": "exported", "float32": "exported32"}[real]))
+    exported = Path.cwd()
     monkeypatch.setattr("sys.argv", ["track.py", str(clip), *map(str, first)])
     with contextlib.redirect_stdout(io.StringIO()) as said:
         exec(compile(program(exported, "python"), "README.md", "exec"), {"__name__": "__main__"})
     lines = [line.split() for line in said.getvalue().splitlines()]
     steps = list(siamtrack.track(clip, first, device="cpu", backend="onnx"))[1:]
     assert len(lines) == len(steps)
+    boxes = np.array([[float(word) for word in words[:4]] for words in lines])
+    expected = np.array([step.result.box for step in steps])
+    if real == "float32":
+        assert iou(boxes, expected).min() > 0.9
+        return
+    assert boxes == pytest.approx(expected, abs=0.05)
     for words, step in zip(lines, steps, strict=True):
-        assert [float(word) for word in words[:4]] == pytest.approx(step.result.box, abs=0.05)
         assert float(words[4]) == pytest.approx(step.result.score, abs=0.01)
         assert STATES[int(words[5])] is step.result.state
 
@@ -229,15 +265,17 @@ def test_the_readmes_cpp_follows_a_clip(exported: Path, tmp_path: Path) -> None:
     assert iou(found, expected).min() > 0.95
 
 
-def test_the_command_writes_it_and_refuses_what_it_cannot_write(here: Command, tmp_path: Path) -> None:
-    done = here("export", "siamfc-lite", "--whole", "--out", tmp_path / "whole")
+def test_the_command_writes_it_and_refuses_what_it_cannot_write(here: Command, exported32: Path, tmp_path: Path) -> None:
+    done = here("export", "siamfc-lite", "--whole", "--float32", "--out", tmp_path / "whole")
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "whole/update.onnx").read_bytes() == (exported32 / "update.onnx").read_bytes()
     assert sorted(path.name for path in (tmp_path / "whole").iterdir()) == ["README.md", "init.onnx", "update.onnx"]
     assert "update.onnx 2." in done.stdout
     (tmp_path / "file").touch()
     for words, said in (
         (("siamfc", "--whole", "--out", tmp_path / "a"), "models with a box head: siamfc-lite"),
         (("siamfc-lite", "--whole", "--int8", tmp_path, "--out", tmp_path / "a"), "leave --int8 out"),
+        (("siamfc-lite", "--float32", "--out", tmp_path / "a"), "--float32 is for --whole"),
         (("siamfc-lite", "--whole", "--out", tmp_path / "file"), "cannot be made"),
     ):
         done = here("export", *words)

@@ -46,6 +46,10 @@ DROP = """([name, data]) => {
 # As of a browser that has no room for all files.
 NO_KEEPING = """const register = ServiceWorkerContainer.prototype.register;
   ServiceWorkerContainer.prototype.register = function () { return register.call(this, "fails.js"); };"""
+# The runtime's build for WebGPU as on a graphics card that is taken away at once.
+LOST_CARD = """export const env = { wasm: {} };
+  export class Tensor {}
+  export const InferenceSession = { create: async () => ({ run: () => Promise.reject(new Error("the device was lost")) }) };"""
 CELLS = """window.CELLS = () => { const canvas = document.getElementById("picture"), scale = canvas.width / window.scene.width;
   const context = canvas.getContext("2d");
   return Array.from({length: 10}, (_, i) => context.getImageData((10 * i + 5) * scale, 5 * scale, 1, 1).data[1]); };"""
@@ -82,14 +86,15 @@ def open_page(browser: Any, url: str) -> Iterator[Callable[..., Any]]:
     watch = threading.Timer(LONGEST_S, os.kill, (pid, signal.SIGKILL))
     watch.start()
 
-    def open_one(script: str = "", **settings: Any) -> Any:
+    def open_one(script: str = "", search: str = "", **settings: Any) -> Any:
         windows.append(browser.new_context(**settings))
         page = windows[-1].new_page()
         page.set_default_timeout(WAIT_MS)
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("console", lambda message: message.type == "error" and troubles.append(message.text))
         page.add_init_script(CELLS + WATCH + script)
-        page.goto(url)
+        page.route("**/ort.jspi.min.mjs", lambda route: route.fulfill(body=LOST_CARD, content_type="text/javascript"))
+        page.goto(url + search)
         wait_for_tracker(page)
         return page
 
@@ -172,10 +177,11 @@ def test_a_dropped_file_is_followed_frame_by_frame_as_the_package_does(
     wait_for_tracker(page)
 
 
-def test_the_camera_on_a_phone_and_targets_by_keys(
+def test_the_camera_on_a_phone_and_targets_by_keys_without_the_graphics_card(
     open_page: Callable[..., Any], camera_clip: Any, number_of: Callable[[list[float]], int | None]
 ) -> None:
-    page = open_page(NO_KEEPING, viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True)
+    page = open_page(NO_KEEPING, "?engine=webgpu", viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True)
+    assert page.inner_text("#link") == "ready, WebGPU"
     page.click("#cover-do")
     page.wait_for_function("window.scene?.width > 0")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -184,6 +190,7 @@ def test_the_camera_on_a_phone_and_targets_by_keys(
     assert number is not None
     drag(page, camera_clip.truth[number])
     page.wait_for_selector("#targets .pick")
+    assert page.inner_text("#link") == "ready"
     page.keyboard.press("Escape")  # selects nothing
     page.keyboard.press("Space")
     overlaps = []
