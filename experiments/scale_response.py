@@ -23,8 +23,8 @@ from rich.progress import track
 from rich.table import Table
 
 from siamtrack.data.layout import find_sequences
-from siamtrack.eval.evaluate import subset
 from siamtrack.eval.onnx_peers import PEER_NETWORKS, stretched_crop
+from siamtrack.eval.sequence_run import subset
 from siamtrack.frames import Image
 from siamtrack.model.weights import load_weights
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color

@@ -27,8 +27,8 @@ from siamtrack.api import load
 from siamtrack.config import load_yaml, nearest
 from siamtrack.data.layout import find_sequences
 from siamtrack.errors import ConfigError
-from siamtrack.eval.evaluate import evaluate
 from siamtrack.eval.scores import paired_bootstrap, pooled
+from siamtrack.eval.sequence_run import run_sequence
 from siamtrack.system import write_whole
 from siamtrack.train.bookkeeping import StepReport
 from siamtrack.train.session import Session, train_from_config
@@ -111,7 +111,7 @@ def scored(args: argparse.Namespace, folder: Path, model: Path, val: Path) -> di
         sequences = find_sequences(val)
         # One pass, as validation does: no score is fitted yet. In float32, so that rows of several machines compare.
         tracker = load(model, args.device, precision="float32", redetect=False)
-        runs = [next(iter(evaluate(tracker, [item], args.frames))) for item in track(sequences, "  val")]
+        runs = [run_sequence(tracker, item, args.frames) for item in track(sequences, "  val")]
         write_whole(path, json.dumps({run.name: run.overlaps.round(5).tolist() for run in runs}))
     return {name: np.array(values) for name, values in json.loads(path.read_text()).items()}
 

@@ -28,8 +28,8 @@ from siamtrack.backends.onnx import open_graph
 from siamtrack.boxes import Box, iou
 from siamtrack.data.layout import find_sequences
 from siamtrack.data.sequence import Sequence
-from siamtrack.eval.evaluate import subset
 from siamtrack.eval.runner import computing_with
+from siamtrack.eval.sequence_run import subset
 from siamtrack.frames import Image
 from siamtrack.model.weights import load_weights
 from siamtrack.system import network_threads

@@ -18,9 +18,10 @@ from pathlib import Path
 from rich.progress import track
 
 from siamtrack.data.layout import find_sequences
-from siamtrack.eval.evaluate import SequenceRun, pool_runs, run_together, subset
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.runner import computing_with
+from siamtrack.eval.scores import pooled
+from siamtrack.eval.sequence_run import SequenceRun, run_sequence, subset
 from siamtrack.system import write_whole
 
 
@@ -44,11 +45,11 @@ def main() -> None:
         sequences = subset(find_sequences(args.root), filter(None, args.only.split(",")))
         runs: dict[str, list[SequenceRun]] = {name: [] for name in trackers}
         for sequence in track(sequences, "sequences"):
-            for name, run in run_together(trackers, sequence, args.limit).items():
-                runs[name].append(run)
+            for name, tracker in trackers.items():
+                runs[name].append(run_sequence(tracker, sequence, args.limit))
 
     for name, done in runs.items():
-        print(f"{name:40s} {args.root.name}: {pool_runs(done)}  {fps(done):.1f} fps")
+        print(f"{name:40s} {args.root.name}: {pooled(run.overlaps for run in done)}  {fps(done):.1f} fps")
     print(f"Re-detection of our trackers: {'on' if args.redetect else 'off'}, where settings do not say otherwise.")
     if args.json:
         rows = {

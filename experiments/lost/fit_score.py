@@ -30,8 +30,8 @@ from siamtrack.api import load
 from siamtrack.boxes import iou
 from siamtrack.config import load_yaml
 from siamtrack.data.layout import find_sequences
-from siamtrack.eval.evaluate import many_starts
 from siamtrack.eval.runner import shared
+from siamtrack.eval.sequence_run import many_starts
 from siamtrack.tracking.crop import mean_color
 from siamtrack.tracking.template import embed
 from siamtrack.tracking.tracker import Tracker

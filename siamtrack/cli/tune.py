@@ -43,16 +43,16 @@ def tune(
     Example: siamtrack tune data/val --model siamfc --study runs/tune.sqlite --trials 40 --limit 100
     """
     from siamtrack.data.layout import find_sequences
-    from siamtrack.eval import evaluate
     from siamtrack.eval import tune as search
     from siamtrack.eval.named import read_settings
+    from siamtrack.eval.sequence_run import subset as chosen
     from siamtrack.eval.store import write_folder
     from siamtrack.eval.tune_report import TuneReport, plain_report
 
     search.import_optuna()
     if only and subset:
         raise ValueError("say which sequences with one of --only and --subset, not both")
-    sequences = evaluate.subset(find_sequences(root), _names(only, subset))
+    sequences = chosen(find_sequences(root), _names(only, subset))
 
     from siamtrack.api import tracker_from
     from siamtrack.config import load_yaml

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from siamtrack.data.benchmarks import Benchmark
 from siamtrack.data.sequence import Sequence as Video
 from siamtrack.errors import DataError
-from siamtrack.eval.evaluate import SequenceRun
 from siamtrack.eval.scores import MIN_SEQUENCES, Scores, paired_bootstrap, pooled
+from siamtrack.eval.sequence_run import SequenceRun
 from siamtrack.eval.store import ResultStore, read_identity
 from siamtrack.system import versions
 

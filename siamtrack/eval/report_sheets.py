@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import SiamtrackError
-from siamtrack.eval.evaluate import SequenceRun
 from siamtrack.eval.evaluation import TrackerRuns
 from siamtrack.eval.scores import pooled
+from siamtrack.eval.sequence_run import SequenceRun
 from siamtrack.frames import Image
 
 FRAMES = 6

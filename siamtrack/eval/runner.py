@@ -16,9 +16,9 @@ import cv2
 from siamtrack.data.benchmarks import Benchmark
 from siamtrack.data.sequence import Sequence as Video
 from siamtrack.errors import OutputError, SiamtrackError
-from siamtrack.eval.evaluate import run_sequence
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import BoxTracker
+from siamtrack.eval.sequence_run import run_sequence
 from siamtrack.eval.store import ResultStore
 from siamtrack.system import leave_with_parent, limit_threads, network_threads, usable_cores
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from siamtrack.data.sequence import Sequence as Video
 from siamtrack.errors import DataError, OutputError, shown
-from siamtrack.eval.evaluate import SequenceRun
+from siamtrack.eval.sequence_run import SequenceRun
 from siamtrack.outside import read_json
 from siamtrack.system import MAX_TEXT, read_file, read_text, replace_file
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from siamtrack.config import nearest, replace, to_plain
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import ConfigError, DataError, SiamtrackError, import_extra
-from siamtrack.eval.evaluate import evaluate
 from siamtrack.eval.peers import BoxTracker
+from siamtrack.eval.sequence_run import run_sequence
 from siamtrack.lock import lock_file
 from siamtrack.tracking.config import TrackerConfig
 
@@ -182,7 +182,9 @@ def tune(
         is_present = bool(trial.user_attrs.get("present"))
         complete = study.get_trials(deepcopy=False, states=(states.COMPLETE,))
         runs: list[tuple[float, int]] = []
-        for done in evaluate(make_tracker(replace(present, "tuned constants", **constants)), ordered, limit):
+        tracker = make_tracker(replace(present, "tuned constants", **constants))
+        for sequence in ordered:
+            done = run_sequence(tracker, sequence, limit)
             runs.append((float(done.overlaps.sum()), done.overlaps.size))
             count, now = len(runs), _trial(number, constants, runs, False, is_present)
             trial.report(now.ao, count)

@@ -13,7 +13,7 @@ from siamtrack.backends.torch import TorchBackend
 from siamtrack.config import build
 from siamtrack.data.layout import find_sequences
 from siamtrack.errors import ConfigError, needs
-from siamtrack.eval.evaluate import evaluate, subset
+from siamtrack.eval.sequence_run import run_sequence, subset
 from siamtrack.model.device import native_bfloat16, pick_device
 from siamtrack.model.lite import LiteNet
 from siamtrack.model.siamese import Siamese
@@ -159,8 +159,9 @@ def tracking_validation(recipe: Recipe, data: Path, device: str, group: Group = 
 
     def validate(net: Siamese) -> dict[str, float]:
         sums = torch.zeros(4, dtype=torch.float64)
-        for run in evaluate(Tracker(TorchBackend(net, pick_device(device)), settings), sequences, chosen.frames or None):
-            found = run.overlaps
+        tracker = Tracker(TorchBackend(net, pick_device(device)), settings)
+        for sequence in sequences:
+            found = run_sequence(tracker, sequence, chosen.frames or None).overlaps
             sums += torch.tensor([found.sum(), (found > 0.5).sum(), (found > 0.75).sum(), len(found)], dtype=torch.float64)
         sums = group.mean(sums.float().to(device)).cpu().double() if group.size > 1 else sums
         ao, sr50, sr75 = (sums[:3] / sums[3].clamp(min=1)).tolist()

@@ -9,8 +9,8 @@ from got10k.experiments import ExperimentOTB
 
 from siamtrack.boxes import iou
 from siamtrack.errors import DataError
-from siamtrack.eval.evaluate import SequenceRun
 from siamtrack.eval.evaluation import Evaluation, TrackerRuns, about_run, success_line, trackers_of
+from siamtrack.eval.sequence_run import SequenceRun
 from siamtrack.eval.store import ResultStore
 
 

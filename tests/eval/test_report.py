@@ -13,11 +13,11 @@ import pytest
 
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import OutputError
-from siamtrack.eval.evaluate import SequenceRun
 from siamtrack.eval.evaluation import Evaluation, TrackerRuns, changes
 from siamtrack.eval.report import draw, plain_scores, write_report
 from siamtrack.eval.report_charts import COLOURS, BarRow, Dot, bar_charts, scatter, shortened, style
 from siamtrack.eval.report_sheets import SHEET_BYTES, make_sheet
+from siamtrack.eval.sequence_run import SequenceRun
 
 FILES = ("curves.png", "report.html", "scores.csv", "scores.json")
 VOID = {"meta", "img", "br", "hr", "link", "input"}

@@ -10,7 +10,7 @@ import pytest
 
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError, OutputError
-from siamtrack.eval.evaluate import SequenceRun
+from siamtrack.eval.sequence_run import SequenceRun
 from siamtrack.eval.store import ResultStore, check_submission, parse_boxes, write_submission
 
 BOXES = np.arange(12.0).reshape(3, 4) / 3

@@ -13,7 +13,8 @@ from siamtrack.backends.torch import TorchBackend
 from siamtrack.boxes import Box, clip_box, iou
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
-from siamtrack.eval.evaluate import evaluate, many_starts, pool_runs, run_sequence, run_together, subset
+from siamtrack.eval.scores import pooled
+from siamtrack.eval.sequence_run import many_starts, run_sequence, subset
 from siamtrack.frames import Image
 from siamtrack.model.siamese import Siamese
 from siamtrack.tracking.config import TrackerConfig
@@ -83,7 +84,7 @@ def test_a_tracker_that_stays_scores_the_overlap_with_the_first_box() -> None:
     run = run_sequence(Staying(), sequence())
     assert run.overlaps == pytest.approx(expected)
     assert np.isnan(run.scores[1:]).all()
-    scores = pool_runs(evaluate(Staying(), [sequence("a"), sequence("b", frames=3)]))
+    scores = pooled(run_sequence(Staying(), each).overlaps for each in (sequence("a"), sequence("b", frames=3)))
     assert scores.ao == pytest.approx(np.concatenate([expected, expected[:2]]).mean())
     assert (scores.frames, scores.sequences) == (9, 2)
 
@@ -97,19 +98,11 @@ def test_frames_without_target_are_left_out() -> None:
 
 def test_a_limit_takes_the_first_frames_and_decodes_no_more() -> None:
     Rendered.decoded = 0
-    runs = run_together({"knowing": Knowing(), "staying": Staying()}, sequence(), limit=3)
-    assert Rendered.decoded == 3  # once for both trackers
-    assert [len(run.overlaps) for run in runs.values()] == [2, 2]
+    assert len(run_sequence(Knowing(), sequence(), limit=3).overlaps) == 2
+    assert Rendered.decoded == 3
     assert run_sequence(Knowing(), sequence(), limit=100).overlaps.size == 7
     with pytest.raises(ValueError, match="limit is 1"):
         run_sequence(Knowing(), sequence(), limit=1)
-
-
-def test_sequences_run_only_when_they_are_asked_for() -> None:
-    Rendered.decoded = 0
-    runs = evaluate(Knowing(), [sequence("a"), sequence("b")])
-    assert next(runs).name == "a"
-    assert Rendered.decoded == 8
 
 
 def test_a_first_frame_without_a_usable_box_is_named() -> None:
@@ -126,8 +119,8 @@ def test_a_box_that_the_tracker_refuses_is_named(tracker: Tracker) -> None:
 def test_a_network_in_memory_is_judged_and_left_as_it_is() -> None:
     net = Siamese().train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
-    scores = pool_runs(evaluate(Tracker(TorchBackend(net, torch.device("cpu")), TrackerConfig()), [sequence()], limit=3))
-    assert scores.frames == 2
+    run = run_sequence(Tracker(TorchBackend(net, torch.device("cpu")), TrackerConfig()), sequence(), limit=3)
+    assert run.overlaps.size == 2
     assert net.training
     assert all((value == before[key]).all() for key, value in net.state_dict().items())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,8 +15,7 @@ from siamtrack.config import nearest
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
 from siamtrack.eval.peers import BoxTracker, box_of
-from siamtrack.eval.scores import Scores, overlaps, pooled
-from siamtrack.frames import Image
+from siamtrack.eval.scores import overlaps
 
 
 @dataclass(frozen=True)
@@ -74,43 +73,8 @@ class SequenceRun:
         return counted
 
 
-def evaluate(tracker: BoxTracker, sequences: Iterable[Sequence], limit: int | None = None) -> Iterator[SequenceRun]:
-    """Run a tracker over many sequences, one at a time as the caller asks for them.
-
-    Args:
-        tracker: anything with `init` and `update`.
-        sequences: in the order in which to run them.
-        limit: only the first `limit` frames of each sequence.
-
-    Yields:
-        A `SequenceRun` a sequence. To stop early is to stop asking.
-
-    Raises:
-        As `run_sequence`.
-
-    Examples:
-        A network that is being trained, judged by tracking; the backend copies it and leaves it as it is.
-
-        >>> tracker = Tracker(TorchBackend(net), TrackerConfig())       # doctest: +SKIP
-        >>> print(pool_runs(evaluate(tracker, sequences, limit=100)))     # doctest: +SKIP
-        AO 0.451  SR0.50 0.519  SR0.75 0.204  (20 sequences, 1980 frames)
-    """
-    for sequence in sequences:
-        yield run_sequence(tracker, sequence, limit)
-
-
 def run_sequence(tracker: BoxTracker, sequence: Sequence, limit: int | None = None) -> SequenceRun:
-    """Run one tracker over one sequence; arguments and errors as for `run_together`."""
-    return run_together({"": tracker}, sequence, limit)[""]
-
-
-def run_together(trackers: Mapping[str, BoxTracker], sequence: Sequence, limit: int | None = None) -> dict[str, SequenceRun]:
-    """Run several trackers over one sequence; each frame is decoded once and shown to all of them.
-
-    Args:
-        trackers: by the names that the result gives them.
-        sequence: labelled frames.
-        limit: only the first `limit` frames.
+    """Run a tracker over one sequence, or only over its first `limit` frames.
 
     Raises:
         ValueError: the limit leaves no frame to score.
@@ -122,32 +86,23 @@ def run_together(trackers: Mapping[str, BoxTracker], sequence: Sequence, limit: 
     truth = sequence.boxes_xywh[:limit]
     if not len(truth) or not (truth[0, 2:] > 0).all():
         raise DataError(f"{sequence.name}: no box in the first frame; a tracker must be shown its target there")
-    tracks = {name: _Track(tracker) for name, tracker in trackers.items()}
-    frame_wh = (0, 0)
+    boxes, scores, seconds, frame_wh = [tuple(truth[0])], [1.0], [], (0, 0)
     for index, frame in enumerate(sequence.frames()):
         if index == 0:
             frame_wh = (frame.shape[1], frame.shape[0])
-        for track in tracks.values():
-            if index:
-                track.update(frame)
-                continue
             try:
-                track.init(frame, truth[0])
+                tracker.init(frame, truth[0])
             except ValueError as error:
                 raise DataError(f"{sequence.name}: {error}") from error
+            continue
+        started = time.perf_counter()
+        result = tracker.update(frame)
+        seconds.append(time.perf_counter() - started)
+        boxes.append(box_of(result))
+        scores.append(getattr(result, "score", float("nan")))
         if index + 1 == limit:
             break  # without a limit the frames end by themselves, which checks that there is one for each box
-    return {
-        name: SequenceRun(
-            sequence.name,
-            np.array(track.boxes, dtype=np.float64),
-            truth,
-            frame_wh,
-            np.array(track.seconds, dtype=np.float64),
-            np.array(track.scores, dtype=np.float64),
-        )
-        for name, track in tracks.items()
-    }
+    return SequenceRun(sequence.name, np.array(boxes), truth, frame_wh, np.array(seconds), np.array(scores))
 
 
 STARTS = (0.0, 0.2, 0.4, 0.6)
@@ -186,11 +141,6 @@ def many_starts(
             yield order, box
 
 
-def pool_runs(runs: Iterable[SequenceRun]) -> Scores:
-    """Scores over all frames of all runs together, each frame with the same weight."""
-    return pooled(run.overlaps for run in runs)
-
-
 def subset(sequences: Iterable[Sequence], names: Iterable[str]) -> list[Sequence]:
     """The sequences of the given names, in their own order; all of them if no name is given.
 
@@ -203,25 +153,3 @@ def subset(sequences: Iterable[Sequence], names: Iterable[str]) -> list[Sequence
         if name not in found:
             raise DataError(f"no sequence {name!r}; {nearest(name, found)}")
     return [sequence for name, sequence in found.items() if not wanted or name in wanted]
-
-
-class _Track:
-    """A tracker at work, with all that it said."""
-
-    def __init__(self, tracker: BoxTracker) -> None:
-        self._tracker = tracker
-        self.boxes: list[tuple[float, ...]] = []
-        self.scores: list[float] = []
-        self.seconds: list[float] = []
-
-    def init(self, frame: Image, box: NDArray[np.float64]) -> None:
-        self._tracker.init(frame, box)
-        self.boxes.append(tuple(box))
-        self.scores.append(1.0)
-
-    def update(self, frame: Image) -> None:
-        started = time.perf_counter()
-        result = self._tracker.update(frame)
-        self.seconds.append(time.perf_counter() - started)
-        self.boxes.append(box_of(result))
-        self.scores.append(getattr(result, "score", float("nan")))
