@@ -80,16 +80,12 @@ def cut_crops(frame: Tensor, samplings: Tensor, size: int, table: Tensor | None 
     positions to 1/32 px besides; OpenCV 5 does not.)
 
     Args:
-        frame: (H, W, 3) uint8.
-        samplings: (N, FIELDS) float64 on the same device, a `Sampling` a row.
+        frame: (H, W, 3) uint8. samplings: (N, FIELDS) float64 on the same device, a `Sampling` a row.
         size: side of the crops in pixels.
         table: `sum_table` of the frame; needed if any `factor` is above 1. Without it no factor is looked at.
 
     Returns:
         (N, size, size, 3) uint8.
-
-    Raises:
-        ValueError: the frame or the samplings have another shape or dtype.
     """
     if frame.dim() != 3 or frame.shape[2] != 3 or frame.dtype != torch.uint8:
         raise ValueError(f"frame is {frame.dtype} {tuple(frame.shape)}; it must be torch.uint8 (H, W, 3)")
@@ -99,16 +95,10 @@ def cut_crops(frame: Tensor, samplings: Tensor, size: int, table: Tensor | None 
 
 
 def sum_table(frame: Tensor) -> Tensor:
-    """Sums of all pixels above and to the left of each corner: four of them give the sum of any block.
+    """(H + 1, W + 1, 3) int32 sums of all pixels of a frame (H, W, 3) uint8 above and to the left of each corner.
 
-    Source: F. Crow, Summed-area tables for texture mapping, SIGGRAPH 1984. In frames above 8.4 million pixels sums
-    wrap around; their differences come out right all the same.
-
-    Args:
-        frame: (H, W, 3) uint8.
-
-    Returns:
-        (H + 1, W + 1, 3) int32.
+    Four of them give the sum of any block (F. Crow, Summed-area tables for texture mapping, SIGGRAPH 1984). In frames above
+    8.4 million pixels sums wrap around; their differences come out right all the same.
     """
     # Both sums run along the innermost axis: along another one a GPU has too few of them at a time.
     rows = frame.permute(2, 0, 1).to(torch.int32).contiguous().cumsum(-1, dtype=torch.int32)

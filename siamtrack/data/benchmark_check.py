@@ -43,10 +43,7 @@ def check_benchmark(
 
     Returns:
         Findings in the benchmark's order, made while they are taken. Each names a sequence; or `list.txt`, or the
-        benchmark's title for what concerns no single one.
-
-    Raises:
-        FileNotFoundError, DataError: there is nothing to check: no such root, name or subset. At once, not later.
+        benchmark's title. Where there is no such root, name or subset, an error is raised at once.
     """
     entry, root, subset = resolve(name, root, subset)
     # A second function, because a generator would raise only when the first finding is asked for.

@@ -31,11 +31,7 @@ NFS_RATIO = 8
 
 
 def got10k_folder(root: Path, subset: str) -> Path:
-    """The folder of a subset of GOT-10k: `root/val`, or the root itself if it has a `list.txt`.
-
-    Raises:
-        DataError: there is neither, or the root is the folder of another subset.
-    """
+    """The folder of a subset of GOT-10k: `root/val`, or the root itself if it has a `list.txt` and is no other subset's."""
     if (root / subset).is_dir():
         return root / subset
     if not (root / "list.txt").is_file():
@@ -48,12 +44,7 @@ def got10k_folder(root: Path, subset: str) -> Path:
 def got10k_items(folder: Path, subset: str) -> list[Item]:
     """GOT-10k as its toolkit scores it: `groundtruth.txt` as it is, neither absence nor cover takes a box away.
 
-    Args:
-        folder: of the sequences; without a `list.txt` every folder with labels or images counts.
-        subset: of `test` only the first box is known.
-
-    Raises:
-        DataError: `list.txt` is empty, or names something outside the folder.
+    Without a `list.txt` every folder with labels or images counts. Of the subset `test` only the first box is known.
     """
     load = _load_hidden if subset == "test" else _load_labelled
     paths = {path.relative_to(folder).as_posix(): path for path in got10k_folders(folder)}
@@ -61,11 +52,7 @@ def got10k_items(folder: Path, subset: str) -> list[Item]:
 
 
 def find_got10k_benchmark(root: Path, subset: str) -> list[Item]:
-    """The sequences of `list.txt`, which says which ones count.
-
-    Raises:
-        DataError: as `got10k_folder` and `got10k_items` raise it, or there is no list.
-    """
+    """The sequences of `list.txt`, which says which ones count; a DataError where it is missing."""
     folder = got10k_folder(root, subset)
     if not (folder / "list.txt").is_file():
         raise DataError(f"{folder}/list.txt not found; it says which sequences count, one a line: get it with the data")
@@ -73,14 +60,7 @@ def find_got10k_benchmark(root: Path, subset: str) -> list[Item]:
 
 
 def find_trackingnet_test(root: Path) -> list[Item]:
-    """The sequences of the test set, sorted.
-
-    Args:
-        root: the folder that holds `TEST`, or that folder itself.
-
-    Raises:
-        DataError: it is neither.
-    """
+    """The sequences of the test set, sorted; `root` is the folder that holds `TEST`, or that folder itself."""
     chunk = root / "TEST" if (root / "TEST").is_dir() else root
     if not (chunk / "anno").is_dir() or not (chunk / "frames").is_dir():
         raise DataError(f"{root} holds no TEST/ with anno/ and frames/; give the folder that holds TEST/")
@@ -123,11 +103,7 @@ def _lasot_item(root: Path, name: str) -> Item:
 
 
 def read_toolkit_table(name: str) -> dict[str, Any]:
-    """A table that the GOT-10k toolkit, which siamtrack installs, has in its `datasets` folder.
-
-    Raises:
-        DataError: the toolkit is not installed, or has no such table.
-    """
+    """A table that the GOT-10k toolkit, which siamtrack installs, has in its `datasets` folder; a DataError where it is not."""
     try:
         found: dict[str, Any] = json.loads((resources.files("got10k") / "datasets" / name).read_text(encoding="utf-8"))
     except (ImportError, OSError, ValueError) as error:
@@ -140,15 +116,7 @@ def read_toolkit_table(name: str) -> dict[str, Any]:
 
 
 def find_uav123(root: Path, version: str) -> list[Item]:
-    """One item a sequence, sorted by name; what is missing on disk is said when it is loaded.
-
-    Args:
-        root: the folder that holds `anno` and `data_seq`.
-        version: `UAV123` (123 sequences) or `UAV20L` (20 long ones).
-
-    Raises:
-        DataError: the table of frame ranges is missing, or has no such version.
-    """
+    """One item a sequence of `UAV123` or `UAV20L`, sorted by name; what is missing on disk is said when it is loaded."""
     table = read_toolkit_table("uav123.json")
     if version not in table:
         raise DataError(f"no version {version!r} of UAV123; known: {', '.join(sorted(table))}")
@@ -156,15 +124,7 @@ def find_uav123(root: Path, version: str) -> list[Item]:
 
 
 def load_uav123(root: Path, version: str, name: str, row: dict[str, Any]) -> list[Sequence]:
-    """One sequence.
-
-    Args:
-        root, version: as `find_uav123` has them. name: the sequence.
-        row: its `folder_name`, and `start_frame` and `end_frame` by the numbers of the images, both in it.
-
-    Raises:
-        DataError: the frames are missing, or the labels cannot be read.
-    """
+    """One sequence, of a row of the toolkit's table: its folder, `start_frame` and `end_frame` by the numbers of the images."""
     folder = root / "data_seq/UAV123" / str(row["folder_name"])
     if not folder.is_dir():
         raise DataError(f"{folder} not found; {version} has a sequence {name} there")
@@ -177,15 +137,7 @@ def load_uav123(root: Path, version: str, name: str, row: dict[str, Any]) -> lis
 
 
 def find_nfs(root: Path, fps: int) -> list[Item]:
-    """One item a sequence, sorted by name.
-
-    Args:
-        root: the folder of the sequences' folders.
-        fps: 30 or 240.
-
-    Raises:
-        ValueError: another fps.
-    """
+    """One item a sequence, sorted by name, of 30 or 240 frames a second."""
     if fps not in (30, 240):
         raise ValueError(f"NfS has 30 and 240 frames a second, not {fps}")
     paths = [path for path in folders(root) if (path / "30").is_dir() or (path / "240").is_dir()]

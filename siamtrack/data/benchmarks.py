@@ -73,11 +73,7 @@ class BenchmarkEntry:
 
 
 def read_cover(sequence: Sequence) -> NDArray[np.float64] | None:
-    """(N,) eighths of the target that show in each frame, from `cover.label`; None if there is no such file.
-
-    Raises:
-        DataError: not one whole number from 0 to 8 a frame.
-    """
+    """(N,) eighths of the target that show in each frame, 0 to 8, from `cover.label`; None if there is no such file."""
     path = sequence.path / "cover.label"
     if not path.is_file():
         return None
@@ -135,11 +131,7 @@ def open_benchmark(name: str, root: str | Path, subset: str | None = None, only:
 
 
 def resolve(name: str, root: str | Path, subset: str | None) -> tuple[BenchmarkEntry, Path, str]:
-    """The table's entry of a name, the root as a path, and which subset is meant.
-
-    Raises:
-        FileNotFoundError, DataError: as `open_benchmark` does for a root, name or subset.
-    """
+    """The table's entry of a name, the root as a path, and which subset is meant; errors as of `open_benchmark`."""
     if name not in BENCHMARKS:
         raise DataError(f"unknown benchmark {name!r}; {nearest(name, BENCHMARKS)}")
     entry, root = BENCHMARKS[name], Path(root)
@@ -156,11 +148,7 @@ def resolve(name: str, root: str | Path, subset: str | None) -> tuple[BenchmarkE
 
 
 def load_sequences(item: Item) -> list[Sequence]:
-    """The sequences of an item.
-
-    Raises:
-        DataError and others of `BAD_INPUT`: the labels cannot be read.
-    """
+    """The sequences of an item; one of `BAD_INPUT` where the labels cannot be read."""
     return [part for part in item.load() if isinstance(part, Sequence)]
 
 

@@ -93,12 +93,7 @@ def read_flags(path: Path, count: int, most: int | None = None) -> NDArray[np.in
 
 
 def below(root: Path, name: str, source: Path) -> Path:
-    """The path of a name that a label file gives.
-
-    Args:
-        root: the folder that it must stay in.
-        name: as the file has it.
-        source: that file, for the message.
+    """The path of a name that a label file gives, which must stay in the folder `root`; `source` is that file, for the message.
 
     Raises:
         DataError: the name leads out of the root. Links on disk are the user's own and are followed.

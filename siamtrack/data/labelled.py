@@ -99,8 +99,7 @@ def check_size(path: Path, max_bytes: int) -> None:
     """Refuse what is too large before it is read.
 
     Raises:
-        FileNotFoundError: nothing is there.
-        DataError: not a file, or larger than `max_bytes`.
+        FileNotFoundError: nothing is there. DataError: not a file, or larger than `max_bytes`.
     """
     try:
         size = path.stat().st_size
@@ -115,12 +114,7 @@ def check_size(path: Path, max_bytes: int) -> None:
 
 
 def open_labelled(path: Path) -> Classes | Pairs:
-    """Labelled data of either form: a folder as `open_classes`, a `.csv` as `open_pairs` reads it.
-
-    Raises:
-        FileNotFoundError: nothing is there.
-        DataError: neither a folder nor a `.csv`, or as the two functions raise it.
-    """
+    """Labelled data of either form: a folder as `open_classes`, a `.csv` as `open_pairs` reads it; errors as of these."""
     if path.is_dir():
         return open_classes(path)
     if path.exists() and path.suffix.lower() != ".csv":
@@ -135,13 +129,11 @@ def open_classes(root: Path, to_learn: bool = True) -> Classes:
     The items themselves are not opened, because a large set would take minutes.
 
     Args:
-        root: the folder.
-        to_learn: ask for as much as a verifier can learn from. A gallery to search may hold one item of one class.
+        root: the folder. to_learn: ask for as much as a verifier can learn from. A gallery may hold one item of one class.
 
     Raises:
-        FileNotFoundError: nothing is there.
-        DataError: not a folder, or one that cannot be read; pictures and sequences mixed; no class with items; with
-            `to_learn`, fewer than two classes, or no class with two items.
+        FileNotFoundError: nothing is there. DataError: not such a folder; pictures and sequences mixed; no class with items;
+            with `to_learn`, fewer than two classes, or no class with two items.
     """
     examples: dict[Kind, Path] = {}
     items: list[Path] = []
@@ -200,9 +192,8 @@ def open_pairs(path: Path) -> Pairs:
 
     Raises:
         FileNotFoundError: nothing is there.
-        DataError: larger than `MAX_CSV_BYTES`, not CSV text, no such header, no rows; a path that leads out of the
-            folder (also by a link), names no file or one of another kind than those before; a label that is no number
-            in 0..1; the message names the line. Also where all pairs are similar, or all dissimilar.
+        DataError: not such a table; a path that leads out of the folder (also by a link), or names no item; a label that is no
+            number in 0..1; the message names the line. Also where all pairs are similar, or all dissimilar.
     """
     check_size(path, MAX_CSV_BYTES)
     items = _Items(path)

@@ -83,11 +83,7 @@ def open_dataset(root: str | Path, kind: str = "auto") -> Dataset:
 
 
 def find_kind(root: str | Path, kind: str = "auto") -> str:
-    """The kind that `open_dataset` would read a root as, without listing it.
-
-    Raises:
-        FileNotFoundError, DataError: as `open_dataset` does.
-    """
+    """The kind that `open_dataset` would read a root as, without listing it; errors as of that."""
     return _layout(Path(root), kind).kind
 
 

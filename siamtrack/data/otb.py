@@ -51,25 +51,14 @@ with the target covered or out of view; a run begins at the first one after them
 
 
 def find(root: Path, names: Iterable[str]) -> list[Item]:
-    """One item a sequence, in the order of the names; what is missing on disk is said when it is loaded.
-
-    Args:
-        root: the folder of the sequences' folders.
-        names: `OTB_2013` or `OTB_2015`.
-    """
+    """One item a sequence, in the order of the names; what is missing on disk is said when it is loaded."""
     return [Item(name, partial(load, root, name)) for name in names]
 
 
 def load(root: Path, name: str) -> list[Sequence]:
-    """One sequence, by its name in the benchmark: `Jogging-2` is the second target of the folder `Jogging`.
+    """One sequence, between the frames that the benchmark runs: `Jogging-2` is the second target of the folder `Jogging`.
 
     A folder `Jogging-2` with a `groundtruth_rect.txt` of its own is taken too: the authors' toolkit makes such copies.
-
-    Returns:
-        One sequence; its boxes and frames are those between which the benchmark runs.
-
-    Raises:
-        DataError: the folder or its labels are missing, or the labels cannot be read.
     """
     base, _, target = name.partition("-")
     folder = next((root / each for each in (name, base) if (root / each).is_dir()), None)
@@ -84,12 +73,7 @@ def load(root: Path, name: str) -> list[Sequence]:
 
 
 def frames_between(folder: Path, first: int, last: int | None = None) -> tuple[Path, ...]:
-    """Images of a folder by the numbers that are their names, in order of these.
-
-    Args:
-        folder: with images such as `0001.jpg`; others in it are passed over.
-        first, last: the range, both ends in it; None for everything from `first` on.
-    """
+    """Images of a folder by the numbers that are their names, `0001.jpg`, from `first` to `last`, both in it, or to the end."""
     numbered = [(int(path.stem), path) for path in list_pictures(folder) if path.stem.isdecimal()]
     return tuple(path for number, path in sorted(numbered) if first <= number and (last is None or number <= last))
 

@@ -48,22 +48,15 @@ class Sequence:
         """Frames in order, (H, W, 3) BGR uint8, decoded one at a time.
 
         Raises:
-            SourceError: a video cannot be read.
-            DataError: an image cannot be read, or there is not one box a frame.
+            SourceError: a video cannot be read. DataError: an image cannot be read, or there is not one box a frame.
         """
         return (image for _, image in self.frames_at(range(len(self.boxes_xywh))))
 
     def frames_at(self, wanted: Container[int]) -> Iterator[tuple[int, Image]]:
-        """Some of the frames, in order, each with its number.
+        """Some of the frames, in order, each with its number from 0; errors as of `frames`.
 
         Of a folder of images no other is opened; a video is decoded to its end all the same, because seeking
         lands on key frames and the count of frames is only known there.
-
-        Args:
-            wanted: numbers of frames, from 0.
-
-        Raises:
-            SourceError, DataError: as `frames` does. A wrong count of a video's frames is known after the last one.
         """
         return self._read(wanted, whole=False)
 
@@ -89,10 +82,7 @@ class Sequence:
         self._check_count(count)
 
     def check(self, fast: bool) -> None:
-        """Look for what can be wrong with the frames.
-
-        Args:
-            fast: without decoding them: are all images there, does the video open.
+        """Look for what can be wrong with the frames; `fast`, without decoding them: are all images there, does the video open.
 
         Raises:
             SourceError, DataError, FileNotFoundError: a frame is missing or damaged, or the video cannot be opened.
@@ -132,22 +122,11 @@ class Still:
 
     @property
     def image(self) -> Image:
-        """(H, W, 3) BGR uint8, decoded anew each time: a data set of stills does not fit into memory.
-
-        Raises:
-            DataError: the image is missing or damaged.
-        """
+        """(H, W, 3) BGR uint8, decoded anew each time: a data set does not fit into memory. DataError if it is damaged."""
         return self.picture.read()
 
     def check(self, fast: bool) -> None:
-        """Look for what can be wrong with the image.
-
-        Args:
-            fast: without decoding it: is it there.
-
-        Raises:
-            DataError: it is missing or damaged.
-        """
+        """Raise DataError if the image is missing or damaged; `fast`, without decoding it: is it there."""
         if not fast:
             self.picture.read()
         elif not self.picture.path.is_file():

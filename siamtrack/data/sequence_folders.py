@@ -26,17 +26,13 @@ def _is_got10k(root: Path) -> bool:
 
 
 def find_got10k(root: Path) -> list[Item]:
-    """One item a sequence; without a `list.txt`, every folder with images or `groundtruth.txt`.
-
-    Raises:
-        DataError: `list.txt` is empty, or names something outside the root.
-    """
+    """One item a sequence; without a `list.txt`, every folder with images or `groundtruth.txt`."""
     names = [path.relative_to(root).as_posix() for path in got10k_folders(root)]
     return [Item(name, partial(load_got10k, name, root / name)) for name in names]
 
 
 def got10k_folders(root: Path) -> list[Path]:
-    """The folders of the sequences, in the order of `list.txt`; raises as `find_got10k` does."""
+    """The folders of the sequences, in the order of `list.txt`; a DataError if that is empty, or leads out of the root."""
     listing = root / "list.txt"
     if not listing.is_file():
         return [path for path in folders(root) if (path / "groundtruth.txt").is_file() or holds_pictures(path)]
@@ -47,11 +43,7 @@ def got10k_folders(root: Path) -> list[Path]:
 
 
 def load_got10k(name: str, folder: Path) -> list[Sequence]:
-    """One sequence folder; frames that are absent (`absence.label`) or mostly covered (`cover.label`) get no box.
-
-    Raises:
-        DataError: a label file that cannot be read or has another length than `groundtruth.txt`.
-    """
+    """One sequence folder; frames that are absent (`absence.label`) or mostly covered (`cover.label`) get no box."""
     if not folder.is_dir():
         raise DataError(f"{folder} not found; list.txt names it")
     boxes = read_boxes(folder / "groundtruth.txt")
@@ -81,11 +73,7 @@ def _find_lasot(root: Path) -> list[Item]:
 
 
 def load_lasot(folder: Path) -> list[Sequence]:
-    """One sequence; frames under full occlusion or out of view get no box.
-
-    Raises:
-        DataError: a label file is missing, cannot be read, or has another length than `groundtruth.txt`.
-    """
+    """One sequence; frames under full occlusion or out of view get no box."""
     boxes = read_boxes(folder / "groundtruth.txt", one_based=True)
     for name in ("full_occlusion.txt", "out_of_view.txt"):
         boxes[read_flags(folder / name, len(boxes)) == 1] = 0

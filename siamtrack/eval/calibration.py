@@ -24,8 +24,7 @@ def calibration_inputs(root: Path, weights: Weights, config: TrackerConfig, coun
     """Inputs of the search branch: crops around labelled targets, drawn evenly over sequences and over their frames.
 
     Args:
-        root: labelled sequences. weights: of the network, whose exemplars are embedded. config: for the size of a crop.
-        count: of inputs.
+        root: labelled sequences. weights: embed the exemplars. config: for the size of a crop. count: of inputs.
 
     Raises:
         FileNotFoundError, DataError: as the reader raises them; or no box is labelled.

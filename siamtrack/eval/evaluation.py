@@ -48,10 +48,7 @@ class TrackerRuns:
 
     @cached_property
     def precision(self) -> NDArray[np.float64]:
-        """(51,) share of frames whose centres lie within 0 to 50 px, mean over sequences, the first frame counted: OTB's.
-
-        NaN of no frames.
-        """
+        """(51,) share of frames whose centres lie within 0 to 50 px, mean over sequences, the first frame counted."""
         curves = [(item.center_errors[:, None] <= PRECISION_THRESHOLDS_PX).mean(axis=0) for item in self._scored]
         return np.asarray(np.mean(curves, axis=0)) if curves else np.full(len(PRECISION_THRESHOLDS_PX), np.nan)
 
@@ -158,21 +155,16 @@ def about_run(trackers: Sequence[str], out: Path) -> dict[str, str]:
 
 
 def frame_size(video: Video) -> tuple[int, int]:
-    """Width and height of a sequence's first frame, pixels.
-
-    Raises:
-        DataError: it has no frame.
-    """
+    """Width and height of a sequence's first frame, pixels; a DataError if it has none."""
     for _, frame in video.frames_at({0}):
         return frame.shape[1], frame.shape[0]
     raise DataError(f"{video.name}: no frame can be read")
 
 
 def success_line(evaluation: Evaluation) -> list[str]:
-    """One line a tracker with the figures of its data set's protocol: what a terminal shows.
+    """One line a tracker with the figures of its data set's protocol, data set, subset and number of sequences, for a terminal.
 
-    Each has data set, subset and number of sequences. GOT-10k's figures are AO and SR, those of OTB the area under the
-    success curve and the precision.
+    GOT-10k's figures are AO and SR, those of OTB the area under the success curve and the precision.
     """
     lines = []
     for tracker in evaluation.trackers:

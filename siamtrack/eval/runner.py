@@ -150,12 +150,7 @@ _made: dict[TrackerSpec, BoxTracker] = {}
 
 
 def run_one(spec: TrackerSpec, video: Video, out: Path, made: dict[TrackerSpec, BoxTracker] = _made) -> None:
-    """Run one tracker over one sequence and keep the result.
-
-    Args:
-        spec, video: which. out: folder of the evaluation.
-        made: trackers that were made before; by default those of this process of the pool.
-    """
+    """Run one tracker over one sequence and keep the result in the evaluation's folder `out`; `made`: trackers made before."""
     with computing_with(spec.threads):
         if spec not in made:
             made[spec] = spec.make()

@@ -45,13 +45,9 @@ class Scores:
 
 
 def overlaps(boxes_xywh: ArrayLike, truth_xywh: ArrayLike, frame_wh: tuple[int, int]) -> NDArray[np.float64]:
-    """Overlap of each frame, the first left out: it was given.
+    """Overlap of each frame but the first, which was given, and those whose truth has no area (target absent or unsure).
 
-    Boxes are clipped to the frame, as the GOT-10k protocol does. Frames whose truth has no area (target
-    absent or unsure) are left out.
-
-    Raises:
-        ValueError: the numbers of boxes differ.
+    Boxes are clipped to the frame, as the GOT-10k protocol does.
     """
     boxes, truth = np.array(boxes_xywh, dtype=np.float64), np.array(truth_xywh, dtype=np.float64)
     if boxes.shape != truth.shape:
@@ -61,9 +57,9 @@ def overlaps(boxes_xywh: ArrayLike, truth_xywh: ArrayLike, frame_wh: tuple[int, 
 
 
 def pooled(per_sequence: Iterable[NDArray[np.float64]]) -> Scores:
-    """Scores over all frames of all sequences together, each frame with the same weight, and the mean over sequences.
+    """Scores over all frames of all sequences together, each frame with the same weight.
 
-    A sequence of which no frame counts has no mean, and is left out of that.
+    The mean over sequences leaves those out of which no frame counts.
     """
     items = list(per_sequence)
     joined = np.concatenate(items) if items else np.zeros(0)
@@ -75,10 +71,8 @@ def pooled(per_sequence: Iterable[NDArray[np.float64]]) -> Scores:
 
 
 def _clip(boxes: NDArray[np.float64], frame_wh: tuple[int, int]) -> NDArray[np.float64]:
-    """Boxes within the frame, as the GOT-10k toolkit clips them.
-
-    A box that sticks out on the left or above is moved in and keeps its size, one that sticks out elsewhere is cut. To
-    cut it everywhere would be neater, and 1e-4 of AO away from everybody else's figures.
+    """Boxes within the frame, as the GOT-10k toolkit clips them: one that sticks out on the left or above is moved in and keeps
+    its size, one that sticks out elsewhere is cut. To cut it everywhere would be 1e-4 of AO away from everybody's figures.
     """
     low = np.clip(boxes[:, :2], 0, frame_wh)
     return np.concatenate([low, np.clip(boxes[:, 2:], 0, frame_wh - low)], axis=1)
@@ -93,13 +87,10 @@ def paired_bootstrap(
     both trackers, because easy sequences are easy for both.
 
     Args:
-        ours, theirs: overlaps of the same sequences in the same order, as many frames each.
+        ours, theirs: overlaps of the same sequences in the same order, as many frames each; else a ValueError.
 
     Returns:
         AO of ours less theirs, its standard error, and the middle 95 %.
-
-    Raises:
-        ValueError: other sequences, or other numbers of frames.
     """
     frames = np.array([len(item) for item in ours], dtype=np.float64)
     if len(ours) != len(theirs) or not len(ours) or [len(item) for item in theirs] != [len(item) for item in ours]:

@@ -173,16 +173,7 @@ def entries(names: Sequence[str], backends: Sequence[str] = ("auto",), peers: bo
 def make_contender(
     entry: Entry, device: str = "auto", precision: str = "auto", onnx_dir: str | Path | None = None
 ) -> Contender:
-    """Load it.
-
-    Args:
-        entry: what was asked for.
-        device, precision: of our own models, as for `siamtrack.load`.
-        onnx_dir: folder of the ONNX files of `cv2:nano` and `cv2:vit`.
-
-    Raises:
-        SiamtrackError, FileNotFoundError, ValueError: as `TrackerSpec.make` does.
-    """
+    """Load it; `device` and `precision` of our models as for `siamtrack.load`, `onnx_dir` and errors as of `TrackerSpec`."""
     return Contender(entry.label, TrackerSpec(entry.name, (), onnx_dir, device, precision, entry.backend).make())
 
 
@@ -221,11 +212,7 @@ def bench(
 
 
 def write_json(path: Path, report: SpeedReport) -> None:
-    """Write the report as JSON, its classes' fields by name; whole or not at all.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
+    """Write the report as JSON, its classes' fields by name, whole or not at all; an OutputError where that cannot be."""
     text = json.dumps(asdict(report), indent=1, allow_nan=False) + "\n"
     write_folder(path.parent, {path.name: text}, "give --json a place that can")
 
@@ -281,10 +268,7 @@ def compare(
 
 
 def run_round(contender: Contender, clip: Clip, frames: int) -> tuple[Round, int]:
-    """One tracker over a clip once.
-
-    Returns:
-        Its figures, and the number of frames that they are of.
+    """One tracker over a clip once: its figures, and the number of frames that they are of.
 
     Raises:
         ValueError: a clip of one frame.

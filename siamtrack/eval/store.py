@@ -47,8 +47,7 @@ class ResultStore:
         """Write down whose results these are, or check that they are of the same tracker.
 
         Raises:
-            DataError: results of another tracker, other weights or other settings are in the way.
-            OutputError: the folder cannot be written.
+            DataError: results of another tracker, weights or settings are in the way. OutputError: it cannot be written.
         """
         path = self.identity_path
         wanted = json.loads(json.dumps(identity))
@@ -80,11 +79,7 @@ class ResultStore:
         return self.folder / sequence / f"{sequence}_{end}.txt"
 
     def has(self, sequence: str, frames: int) -> bool:
-        """Whether a sequence is finished.
-
-        Raises:
-            DataError: its file was cut or damaged, or has another number of boxes than the sequence has frames.
-        """
+        """Whether a sequence is finished; a DataError if its file is damaged, or has another number of boxes than `frames`."""
         return self._boxes(sequence, frames) is not None
 
     def write(self, run: SequenceRun) -> None:
@@ -132,12 +127,10 @@ class ResultStore:
 
 
 def write_folder(folder: Path, files: Mapping[str, str | bytes], advice: str = "give --out a folder that can") -> None:
-    """Write files into a folder, each whole or not at all, in the order in which they are given.
+    """Write files into a folder, which is made if missing, each whole or not at all, in the order in which they are given.
 
     Args:
-        folder: is made if missing.
-        files: their contents by name; text as UTF-8.
-        advice: what an error ends with.
+        files: their contents by name; text as UTF-8. advice: what an error ends with.
 
     Raises:
         OutputError: the folder cannot be made, or a file not written. Those before it are there, and of it and those after
@@ -206,11 +199,7 @@ def write_submission(store: ResultStore, videos: Sequence[Video], path: Path) ->
     """Pack one tracker's results as GOT-10k's server wants them, and check what was packed.
 
     Args:
-        store: the results. videos: all sequences of the test set, with their first boxes.
-        path: the .zip.
-
-    Returns:
-        The path.
+        store: the results. videos: all sequences of the test set, with their first boxes. path: the .zip, which is returned.
 
     Raises:
         DataError: a sequence is missing, or its file is not what the server takes; no archive is left behind.

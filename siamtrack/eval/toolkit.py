@@ -40,10 +40,7 @@ class GOT10kTracker(ToolkitBase):  # type: ignore[misc]
         self._first_pixel = float(one_based)
 
     def init(self, image: PILImage, box: Sequence[float]) -> None:
-        """Learn the target.
-
-        Args:
-            image: the first frame, of any mode that PIL turns into RGB. box: `(x, y, w, h)` of the target in it.
+        """Learn the target: `(x, y, w, h)` in the first frame, an image of PIL of any mode that it turns into RGB.
 
         Raises:
             ValueError: a box that cannot be used.
@@ -52,11 +49,7 @@ class GOT10kTracker(ToolkitBase):  # type: ignore[misc]
         self.tracker.init(_bgr(image), (x - self._first_pixel, y - self._first_pixel, w, h))
 
     def update(self, image: PILImage) -> NDArray[np.float64]:
-        """The box (4,) in the next frame.
-
-        Raises:
-            ValueError: a frame of another size.
-        """
+        """The box (4,) in the next frame; a ValueError if that has another size."""
         x, y, w, h = box_of(self.tracker.update(_bgr(image)))
         return np.array([x + self._first_pixel, y + self._first_pixel, w, h])
 

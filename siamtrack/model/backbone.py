@@ -37,14 +37,7 @@ class AlexNet(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Embed images.
-
-        Args:
-            image: (N, 3, H, W) float, H and W at least 87.
-
-        Returns:
-            (N, 256, h, w) with `h = embedding_size(H)`: 6 for 127 px, 20 for 239, 22 for 255.
-        """
+        """Embed images (N, 3, H, W) of 87 px or more into (N, 256, h, w), `h = embedding_size(H)`: 6 for 127 px, 22 for 255."""
         return self.project(self.features(image))
 
     def features(self, image: Tensor) -> Tensor:

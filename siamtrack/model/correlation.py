@@ -34,33 +34,15 @@ def cross_correlation(exemplar: Tensor, search: Tensor) -> Tensor:
 
 
 def cross_correlation_all(exemplar: Tensor, search: Tensor) -> Tensor:
-    """Slide every exemplar over every search embedding, as training does to get its negative pairs for nothing.
-
-    Args:
-        exemplar: (M, C, h, w).
-        search: (N, C, H, W).
-
-    Returns:
-        (N, M, H - h + 1, W - w + 1).
-    """
+    """Slide every exemplar (M, C, h, w) over every search embedding (N, C, H, W); returns (N, M, H - h + 1, W - w + 1)."""
     return F.conv2d(search, exemplar)
 
 
 def depthwise_correlation(exemplar: Tensor, search: Tensor) -> Tensor:
-    """Slide each channel of an exemplar over the same channel of its own search embedding.
+    """Slide each channel of an exemplar (N, C, h, w) over the same channel of its own search embedding (N, C, H, W).
 
     Keeps what matched apart by channel, for a head that must tell where the target's sides are
-    (SiamRPN++, arXiv 1812.11703, section 3.3).
-
-    Args:
-        exemplar: (N, C, h, w).
-        search: (N, C, H, W).
-
-    Returns:
-        (N, C, H - h + 1, W - w + 1).
-
-    Raises:
-        ValueError: batch sizes or channels differ.
+    (SiamRPN++, arXiv 1812.11703, section 3.3). Returns (N, C, H - h + 1, W - w + 1).
     """
     if exemplar.shape[:2] != search.shape[:2]:
         raise ValueError(f"exemplar {tuple(exemplar.shape)} and search {tuple(search.shape)} differ in batch or channels")

@@ -168,17 +168,14 @@ def folded_norms(module: Module) -> Module:
 
 
 def folded_backbone(backbone: Module, mean: Tensor, std: Tensor, reverse: bool = False) -> Module:
-    """`(pixel - mean) / std` folded into the first convolution, every norm into its own; the backbone is left as it is.
+    """A copy that takes pixels in 0..255: `(pixel - mean) / std` folded into the first convolution, every norm into its own.
 
     Exact because nothing pads the image: a padded border would be zeros of the scaled image, not of the pixels.
 
     Args:
-        backbone: its last blocks may be missing.
+        backbone: its last blocks may be missing; it is left as it is.
         mean, std: (1, 3, 1, 1) of the pixels, in the order that the backbone was trained with.
         reverse: let it take the channels in the opposite order.
-
-    Returns:
-        A copy that takes pixels in 0..255.
     """
     backbone = folded_norms(backbone)
     first: Any = next(part for part in backbone.modules() if isinstance(part, nn.Conv2d))

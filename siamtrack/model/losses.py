@@ -8,15 +8,11 @@ from torch import Tensor
 
 
 def logistic_labels(center_xy: Tensor, size: int, radius: float) -> Tensor:
-    """Label maps: 1 in cells within `radius` of the target, else 0 (arXiv 1606.09549, equation 4).
+    """Label maps (N, size, size): 1 within `radius` of the target, and in the nearest cell, else 0 (arXiv 1606.09549, eq. 4).
 
     Args:
         center_xy: (N, 2) position of the target in each response map, in cells (cell 0 has its centre at 0).
-        size: cells along one side of the response map.
-        radius: positive radius in cells, Euclidean; the paper's 16 px are 2 cells.
-
-    Returns:
-        (N, size, size) float32. The cell nearest to the target is always positive.
+        size: cells along one side of the response map. radius: in cells, Euclidean; the paper's 16 px are 2 cells.
     """
     cells = torch.arange(size, device=center_xy.device, dtype=center_xy.dtype)
     dx = cells[None, None, :] - center_xy[:, 0, None, None]
@@ -29,14 +25,14 @@ def logistic_labels(center_xy: Tensor, size: int, radius: float) -> Tensor:
 def balanced_logistic_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Binary cross-entropy in which the positive and the negative cells of each map weigh one half each.
 
-    Source: arXiv 1606.09549, equations 2 to 4 and the class weighting below them.
+    Source: arXiv 1606.09549, equations 2 to 4 and the class weighting below them. A map without positive cells counts its
+    negatives alone, and the other way round.
 
     Args:
         logits, labels: (N, h, w); labels are 0 or 1.
 
     Returns:
-        Scalar, mean over the maps. A map without positive cells counts its negatives alone, and the
-        other way round.
+        Scalar, mean over the maps.
     """
     positive = (labels > 0.5).to(logits.dtype)
     negative = 1.0 - positive
@@ -48,7 +44,7 @@ def balanced_logistic_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return losses.sum(dim=(-2, -1)).mean()
 
 
-def softmax_location_loss(logits: Tensor, labels: Tensor, distractors: Tensor, temperature: float = 1.0) -> Tensor:
+def softmax_location_loss(logits: Tensor, labels: Tensor, distractors: Tensor) -> Tensor:
     """Cross-entropy of "which cell is the target?" over the target's own map and maps that hold other objects.
 
     The balanced logistic loss weighs a thousand easy background cells like one hard one; this form lets
@@ -57,19 +53,15 @@ def softmax_location_loss(logits: Tensor, labels: Tensor, distractors: Tensor, t
     Args:
         logits: (N, h, w) responses of each exemplar over its own search region.
         labels: (N, h, w) non-negative weights of the target's cells.
-        distractors: (N, D) logits of the same exemplars over cells that are not the target; minus
-            infinity for cells that must not count.
-        temperature: divides the logits.
+        distractors: (N, D) logits of the same exemplars elsewhere; minus infinity for cells that must not count.
 
     Returns:
         Scalar, mean over the maps.
     """
-    joined = torch.cat([logits.flatten(1), distractors], dim=1) / temperature
-    log_total = torch.logsumexp(joined, dim=1)
+    log_total = torch.logsumexp(torch.cat([logits.flatten(1), distractors], dim=1), dim=1)
     target = labels.flatten(1)
     target = target / target.sum(dim=1, keepdim=True).clamp(min=1e-12)
-    log_target = (target * logits.flatten(1) / temperature).sum(dim=1)
-    return (log_total - log_target).mean()
+    return (log_total - (target * logits.flatten(1)).sum(dim=1)).mean()
 
 
 def focal_loss(logits: Tensor, labels: Tensor, weight: Tensor, gamma: float = 2.0, alpha: float = 0.25) -> Tensor:
@@ -77,11 +69,7 @@ def focal_loss(logits: Tensor, labels: Tensor, weight: Tensor, gamma: float = 2.
 
     Args:
         logits, labels, weight: one shape; labels 0 or 1, weight 0 where a cell must not count.
-        gamma: how fast a cell that is right already falls silent; 0 is cross-entropy.
-        alpha: weight of the positives; the negatives have 1 - alpha.
-
-    Returns:
-        Scalar.
+        gamma: how fast a cell that is right already falls silent. alpha: weight of the positives; the negatives have 1 - alpha.
     """
     losses = F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
     wrong = (torch.sigmoid(logits) - labels).abs()
@@ -90,13 +78,10 @@ def focal_loss(logits: Tensor, labels: Tensor, weight: Tensor, gamma: float = 2.
 
 
 def side_iou(predicted: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """IoU and generalised IoU of boxes that are given by distances from one point inside both.
+    """IoU in 0..1 and GIoU (arXiv 1902.09630, algorithm 1) in -1..1 of boxes given by distances from one point inside both.
 
     Args:
         predicted, wanted: (..., 4) distances to the left, top, right and lower side, none negative.
-
-    Returns:
-        Two tensors (...): IoU in 0..1, and GIoU (arXiv 1902.09630, algorithm 1) in -1..1.
     """
 
     def area(sides: Tensor) -> Tensor:

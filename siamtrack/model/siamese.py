@@ -57,18 +57,12 @@ class Siamese(nn.Module):
         return response
 
     def forward(self, exemplar_image: Tensor, search_image: Tensor, exemplar_wh: Tensor | None = None) -> Tensor | BoxMaps:
-        """What the network says of image pairs.
+        """What the network says of image pairs: `BoxMaps` of a model with a box head, else the response logits (N, n, n).
 
         Args:
             exemplar_image: (N, 3, S, S) around the targets; 127 px, or more where cells depend on where an image ends.
             search_image: (N, 3, S, S).
-            exemplar_wh: (N, 2) sizes of the targets in the exemplar images, pixels; needed by a box head.
-
-        Returns:
-            `BoxMaps` of a model with a box head; else the response logits (N, n, n).
-
-        Raises:
-            ValueError: the model has a box head, and no sizes are given.
+            exemplar_wh: (N, 2) sizes of the targets in the exemplar images, pixels; a box head needs it, or raises ValueError.
         """
         exemplar, search = exemplar_cells(self.embed(exemplar_image)), self.embed(search_image)
         response = self.match(exemplar[:, None], search)[:, 0]

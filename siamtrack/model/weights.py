@@ -256,11 +256,7 @@ def _check_archive(data: bytes) -> None:
 
 
 def _mapping(value: Any, path: Path) -> dict[str, Any]:
-    """A mapping with text as keys.
-
-    Raises:
-        WeightsError: it is none.
-    """
+    """A mapping with text as keys; anything else is a WeightsError."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise WeightsError(f"{path}: not a state dict of tensors by name ({shown(type(value).__name__)})")
     return dict(value)

@@ -49,16 +49,13 @@ def assign_cells(center_xy: Tensor, size_wh: Tensor, cells: int) -> tuple[Tensor
 
 
 def hardest_views(response: Tensor, instance: Tensor) -> Tensor:
-    """The view of another instance in which each even exemplar finds most of itself: a batch-hard negative.
+    """(B / 2,) numbers of the views of another instance in which each even exemplar finds most of itself: batch-hard negatives.
 
-    What DaSiamRPN (arXiv 1808.06048, section 3.2) takes from labels, pairs of one category, is found here by the
-    response itself. Of the views of this process alone: those of other processes are not searched.
+    What DaSiamRPN (arXiv 1808.06048, section 3.2) takes from labels, pairs of one category, the response itself finds here,
+    among the views of this process.
 
     Args:
         response: (B / 2, B, h, h) correlation logits of the even exemplars with all views. instance: (B,) of the views.
-
-    Returns:
-        (B / 2,) numbers of views; where all are of one instance, any.
     """
     peaks = response.detach().flatten(2).amax(dim=2)
     return peaks.masked_fill(instance[::2, None] == instance[None, :], float("-inf")).argmax(dim=1)

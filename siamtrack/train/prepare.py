@@ -81,13 +81,11 @@ def prepare(
     """Make the crop store of a data set, or what is missing of it.
 
     A bad item is left out whole and named in the report. Once the report is there, another call makes those shards
-    anew that named something bad, or whose items are no longer the same: after a repair, run it again.
+    anew that named something bad, or whose items have other names: after a repair, run it again; where labels or images were
+    changed in place, delete the store.
 
     Args:
-        source: see `data.layout.open_dataset`. It is the items' names that are compared, not their contents: where labels
-            or images were changed in place, delete the store.
-        cache: folder for the stores; made if missing.
-        kind: the layout.
+        source, kind: see `data.layout.open_dataset`. cache: folder for the stores.
         workers: processes that cut; the store does not depend on it.
         progress: called as items are done; with several processes, as shards are.
 

@@ -114,8 +114,8 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
 def loading_processes(asked: int | None, device: torch.device) -> int:
     """Processes that load data, beside each one that trains.
 
-    One beside a CPU, whose cores the training itself needs; beside a GPU its share of the cores, less one for the loop,
-    and no more than `MAX_LOADERS`.
+    One beside a CPU, whose cores the training itself needs; beside a GPU its share of the cores, less one for the loop, and
+    no more than `MAX_LOADERS`.
     """
     if asked is not None:
         return asked
@@ -131,11 +131,7 @@ def device_of(group: Group, device: torch.device) -> str:
 
 
 def preview_from_config(recipe_path: Path, session: Session, picture: Path, watcher: Watcher) -> Path:
-    """Draw the views of a recipe's first step instead of training.
-
-    Raises:
-        ConfigError, DataError, FileNotFoundError, SiamtrackError: as the parts raise them.
-    """
+    """Draw the views of a recipe's first step into `picture` instead of training; errors as of `train_from_config`."""
     recipe = read_recipe(recipe_path)
     write_preview(picture, recipe, _stores(recipe, session, watcher, Group()))
     return picture
@@ -169,11 +165,7 @@ def _patterns(words: tuple[str, ...], folder: Path) -> tuple[str, ...]:
 
 
 def open_soft_teachers(recipe: Recipe, data: Path) -> SoftTeachers | None:
-    """Who gives soft targets, if the recipe wants any: NanoTrackV2 if it names nobody; its path is relative to `data`.
-
-    Raises:
-        SiamtrackError: as `SoftTeachers` raises it.
-    """
+    """Who gives soft targets, if the recipe wants any: NanoTrackV2 if it names nobody; its path is relative to `data`."""
     if not recipe.soft_teacher:
         return None
     return SoftTeachers(data / recipe.soft_teacher, recipe.soft_teachers or ("nanotrackv2",), recipe.color_order)

@@ -155,15 +155,13 @@ def resampled(probability: Tensor, corners: Tensor, across: Tensor, down: Tensor
 
 
 def soft_loss(target: Tensor, distances: Tensor, soft: SoftTargets, group: Group = ALONE) -> Tensor:
-    """Cross-entropy with the teacher's probabilities, and GIoU with its boxes where it is sure.
+    """Cross-entropy with the teacher's probabilities, and GIoU with its boxes where it is sure; a scalar.
+
+    The cross-entropy is divided by the teacher's mass on the maps, as a focal loss is by its positives.
 
     Args:
-        target: (T, n, n) class logits. distances: (T, 4, n, n) of the student.
-        soft: for the same pairs.
+        target: (T, n, n) class logits. distances: (T, 4, n, n) of the student. soft: for the same pairs.
         group: processes over which the teacher's mass is counted.
-
-    Returns:
-        Scalar. The maps' cross-entropy is divided by the teacher's mass on them, as a focal loss is by its positives.
     """
     mass = group.mean((soft.weight * soft.probability).sum()).clamp(min=1)
     classes = F.binary_cross_entropy_with_logits(target, soft.probability, soft.weight, reduction="sum") / mass

@@ -114,8 +114,7 @@ class Gallery:
         """The classes nearest to each query, each with its nearest item. Equal distances come in the order of the rows.
 
         Args:
-            embeddings: (Q, D) queries; what is not float32 is converted.
-            count: how many distinct classes to find.
+            embeddings: (Q, D) queries; what is not float32 is converted. count: how many distinct classes to find.
 
         Returns:
             For each query the `count` nearest classes, nearest first; fewer when the gallery has fewer.

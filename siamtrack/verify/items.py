@@ -34,10 +34,7 @@ MAX_SQUARE = 2**26
 
 
 def tower_input(item: VerifierItem, spec: TowerSpec) -> NDArray[Any]:
-    """An item as a tower takes it.
-
-    Returns:
-        A picture (size, size, 1 or 3) uint8, or a sequence (T, features) float32.
+    """An item as a tower takes it: a picture (size, size, 1 or 3) uint8, or a sequence (T, features) float32.
 
     Raises:
         FileNotFoundError, DataError, ValueError: it cannot be read, or is not what the tower takes.
@@ -53,16 +50,9 @@ def tower_input(item: VerifierItem, spec: TowerSpec) -> NDArray[Any]:
 
 
 def picture_input(picture: NDArray[np.uint8], spec: TowerSpec) -> NDArray[np.uint8]:
-    """A picture as the tower takes it.
+    """A picture (H, W, 3) BGR as the tower takes it, (size, size, channels) RGB or gray.
 
     It is made square by repeating its border, not by stretching: a glyph or a face must keep its shape.
-
-    Args:
-        picture: (H, W, 3) BGR.
-        spec: of the tower.
-
-    Returns:
-        (size, size, channels), RGB or gray.
     """
     height, width = picture.shape[:2]
     side = max(height, width)
@@ -79,16 +69,9 @@ def picture_input(picture: NDArray[np.uint8], spec: TowerSpec) -> NDArray[np.uin
 
 
 def sequence_input(rows: NDArray[Any], spec: TowerSpec) -> NDArray[np.float32]:
-    """A sequence as the tower takes it: centred, divided by its root mean square, at most `spec.length` rows.
+    """A sequence (T, F) as the tower takes it: centred, divided by its root mean square, at most `spec.length` rows of float32.
 
     All columns share one divisor, so that the proportions of a signature stay.
-
-    Args:
-        rows: (T, F) numbers.
-        spec: of the tower.
-
-    Returns:
-        (min(T, length), F) float32.
     """
     rows = rows.astype(np.float32)
     if len(rows) > spec.length:
@@ -99,13 +82,10 @@ def sequence_input(rows: NDArray[Any], spec: TowerSpec) -> NDArray[np.float32]:
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
-    """A picture on white.
+    """A picture (H, W, 3) BGR, by the rule of `frames.as_bgr`.
 
     What is transparent shows white: glyphs and signatures are often saved as ink of one colour, and their form is in
     the alpha alone. A JPEG is turned upright as its EXIF says; of other formats that entry is not read.
-
-    Returns:
-        (H, W, 3) BGR, by the rule of `frames.as_bgr`.
 
     Raises:
         FileNotFoundError: nothing is there.
@@ -133,19 +113,14 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 
 
 def read_sequence(path: Path) -> NDArray[np.float32]:
-    """A sequence of rows of numbers.
+    """A sequence (T, F) of finite numbers, T and F at least 1.
 
-    Text has one row a line, its numbers parted by commas, tabs or blanks; the first line may be a header of words.
-    Where that is the header of a track's `boxes.csv`, the rows are x, y, w, h in pixels, and the other columns are
-    left out. A `.npy` is a 2-D array of real numbers.
-
-    Returns:
-        (T, F), T and F at least 1, all finite.
+    Text has one row a line, its numbers parted by commas, tabs or blanks; the first line may be a header of words. Where
+    that is the one of a track's `boxes.csv`, the rows are x, y, w, h in pixels. A `.npy` is a 2-D array of real numbers.
 
     Raises:
         FileNotFoundError: nothing is there.
-        DataError: larger than `MAX_BYTES`, not to be read, no rows, a row that is no numbers or has another length
-            than the first one, NaN or an infinite number; the message names the line (of a `.npy` the row, from 1).
+        DataError: larger than `MAX_BYTES`, not to be read, or not such rows; the message names the line (of a `.npy` the row).
     """
     check_size(path, MAX_BYTES)
     return _read_array(path) if path.suffix.lower() == ".npy" else _read_rows(path)

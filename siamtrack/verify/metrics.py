@@ -125,8 +125,8 @@ class Roc:
     def eer(self) -> tuple[float, float]:
         """Equal error rate and its threshold: where as many different pairs are accepted as same ones refused.
 
-        Between two thresholds both are interpolated. Where the rates are equal from one distance to the next,
-        the threshold is the middle between these two, so that it stands clear of both kinds.
+        Between two thresholds both are interpolated. Where the rates are equal from one distance to the next, the threshold is
+        the middle between these two.
         """
         excess = self.false_accept + self.true_accept - 1  # from −1 to 1, and it rises at every threshold
         i = int(np.argmax(excess > -1e-12))
@@ -139,15 +139,10 @@ class Roc:
         return float(rate), float((1 - part) * self.thresholds[i - 1] + part * self.thresholds[i])
 
     def threshold_at(self, false_accept_rate: float) -> float:
-        """The largest of `thresholds` whose false-accept rate does not exceed the wanted one.
-
-        It is −inf, which accepts nothing, where already the smallest distance exceeds it.
-
-        Args:
-            false_accept_rate: wanted share of different pairs accepted, above 0, up to 1.
+        """The largest of `thresholds` whose false-accept rate does not exceed the wanted one; it may be −inf.
 
         Raises:
-            ValueError: the rate is out of range, or there are too few different pairs to measure it.
+            ValueError: the rate is not above 0 and up to 1, or there are too few different pairs to measure it.
         """
         return float(self.thresholds[self._place(false_accept_rate)])
 

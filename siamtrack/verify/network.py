@@ -223,11 +223,7 @@ class Siblings(nn.Module):
 def as_batch(inputs: Sequence[NDArray[Any]]) -> tuple[Tensor, ...]:
     """What `Siblings.embed` takes of items as `siamtrack.verify.items.tower_input` gives them.
 
-    Args:
-        inputs: pictures (S, S, C) uint8, or sequences (T, F) float32 of any lengths.
-
-    Returns:
-        Pictures (N, C, S, S) float32; or sequences (N, T, F), padded with zeros, and their lengths (N,).
+    Pictures (N, C, S, S) float32; or sequences (N, T, F), padded with zeros, and their lengths (N,).
     """
     if inputs[0].dtype == np.uint8:
         return (torch.from_numpy(np.stack(inputs)).permute(0, 3, 1, 2).float(),)  # channels last already
@@ -237,11 +233,7 @@ def as_batch(inputs: Sequence[NDArray[Any]]) -> tuple[Tensor, ...]:
 
 @torch.inference_mode()
 def embed_items(net: Siblings, items: Sequence[VerifierItem], spec: TowerSpec, device: str | torch.device = "cpu") -> Tensor:
-    """Embeddings (N, D), on the CPU, of N items by a network on a device.
-
-    Raises:
-        DataError, FileNotFoundError, ValueError: an item cannot be read, or is not what the tower takes.
-    """
+    """Embeddings (N, D), on the CPU, of N items by a network on a device; errors as of `tower_input`."""
     parts = [torch.zeros(0, spec.dim)]
     for at in range(0, len(items), EMBEDDED):
         inputs = as_batch([tower_input(item, spec) for item in items[at : at + EMBEDDED]])

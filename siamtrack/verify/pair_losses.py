@@ -20,19 +20,15 @@ def contrastive_loss(distance: Tensor, label: Tensor, margin: float = 1.0) -> Te
     """`(1 - y) d^2 / 2 + y max(0, margin - d)^2 / 2`: pulls similar pairs together, pushes others out to the margin.
 
     Source: Hadsell, Chopra, LeCun, "Dimensionality reduction by learning an invariant mapping", CVPR 2006, equation 4. Other
-    texts call y = 1 the similar pair, with y and 1 - y changed over, and some put that meaning beside this formula: labels
-    of theirs are given as 1 - y.
+    texts call y = 1 the similar pair, with y and 1 - y changed over: labels of theirs are given as 1 - y.
 
     Args:
         distance: (N,) distances d, none negative.
         label: (N,) y: 0 for a similar pair, 1 for a dissimilar one; numbers between weigh both terms.
-        margin: distance beyond which a dissimilar pair costs nothing.
+        margin: positive distance beyond which a dissimilar pair costs nothing.
 
     Returns:
         Scalar, mean over the pairs; 0 for no pairs.
-
-    Raises:
-        ValueError: the shapes differ, or the margin is not positive.
     """
     _check(distance, label, margin)
     y = label.to(distance.dtype)
@@ -45,28 +41,21 @@ def triplet_loss(near: Tensor, far: Tensor, margin: float = 1.0) -> Tensor:
     Source: arXiv 1503.03832 (FaceNet), equation 3, there with squared distances.
 
     Args:
-        near, far: (N,) distances of each anchor to its positive and to its negative.
-        margin: by how much.
+        near, far: (N,) distances of each anchor to its positive and to its negative. margin: positive.
 
     Returns:
         Scalar, mean over the triplets, those that are satisfied included; 0 for no triplets.
-
-    Raises:
-        ValueError: the shapes differ, or the margin is not positive.
     """
     _check(near, far, margin)
     return _mean((near - far + margin).clamp(min=0))
 
 
 def pair_logistic_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """SiamFC's balanced logistic loss on pairs: similar and dissimilar ones weigh one half each, however many they are.
+    """SiamFC's balanced logistic loss on pairs: similar and dissimilar ones weigh one half each, however many there are.
 
     Args:
         logits: (N,) the larger, the more similar.
-        label: (N,) as in `contrastive_loss`; a label between 0 and 1 counts for both kinds in proportion.
-
-    Returns:
-        Scalar.
+        label: (N,) as in `contrastive_loss`; one between 0 and 1 counts for both kinds in proportion.
     """
     alike = 1 - label.to(logits.dtype)
     losses = F.binary_cross_entropy_with_logits(logits, alike, reduction="none")
@@ -95,25 +84,18 @@ class Triplets(NamedTuple):
 
 
 def class_masks(classes: Tensor) -> tuple[Tensor, Tensor]:
-    """Which pairs of a batch of (B,) class numbers are of one class, and which of two.
-
-    Returns:
-        Two (B, B) bool: `same` without the diagonal, `different`.
-    """
+    """Which pairs of (B,) class numbers are of one class, without the diagonal, and which of two: two (B, B) bool."""
     equal = classes[:, None] == classes[None, :]
     return equal & ~torch.eye(len(classes), dtype=torch.bool, device=classes.device), ~equal
 
 
 @torch.no_grad()
 def batch_hard(distance: Tensor, same: Tensor, different: Tensor) -> Triplets:
-    """For every anchor its farthest positive and its nearest negative (arXiv 1703.07737, equation 5).
+    """For every anchor that has both, its farthest positive and its nearest negative (arXiv 1703.07737, equation 5).
 
     Args:
         distance: (B, B), smaller is more similar; row: anchor.
         same, different: (B, B) bool, as of `class_masks`. A pair may be neither: it is left alone.
-
-    Returns:
-        One triplet for every anchor that has both; none for the others.
     """
     anchor = torch.nonzero(same.any(dim=1) & different.any(dim=1)).flatten()
     if not len(anchor):
@@ -125,16 +107,10 @@ def batch_hard(distance: Tensor, same: Tensor, different: Tensor) -> Triplets:
 
 @torch.no_grad()
 def semi_hard(distance: Tensor, same: Tensor, different: Tensor, margin: float) -> Triplets:
-    """For every positive pair the nearest negative that is farther than the positive, but by less than the margin.
+    """For every positive pair the nearest negative, if there is one, that is farther than the positive by less than the margin.
 
     Harder negatives than these can pull all embeddings into one point early in a run (arXiv 1503.03832, section 3.2).
-
-    Args:
-        distance, same, different: as for `batch_hard`.
-        margin: that of the loss.
-
-    Returns:
-        One triplet for every (anchor, positive) that has such a negative; none for the others.
+    Arguments as for `batch_hard`; the margin is that of the loss.
     """
     anchor, positive = torch.nonzero(same, as_tuple=True)
     near = distance[anchor, positive][:, None]

@@ -51,11 +51,7 @@ def compare_tracks(
 
 
 def track_crops(verifier: Verifier, run: Path, source: str | None = None) -> tuple[tuple[int, ...], list[NDArray[np.uint8]]]:
-    """Crops of a run's target: its first frame, and the surest frame of each of several stretches of the run.
-
-    Returns:
-        Frame numbers, and one crop for each.
-    """
+    """Frame numbers and crops of a run's target: of its first frame, and of the surest one of each of several stretches."""
     boxes = run / "boxes.csv"
     if not boxes.is_file():
         raise FileNotFoundError(f"{boxes} not found; give a folder that siamtrack track wrote")

@@ -157,10 +157,7 @@ class Verifier:
         self.gallery = gallery
 
     def crop(self, frame: NDArray[Any], box: Sequence[float]) -> NDArray[np.uint8]:
-        """A box of a frame with its context, as the tracker cuts exemplars: an item for the other calls.
-
-        Args:
-            frame: BGR (H, W, 3). box: (x, y, w, h), frame pixels; the part inside the frame is used.
+        """A box (x, y, w, h) of a BGR frame (H, W, 3) with its context, as the tracker cuts exemplars: an item for other calls.
 
         Raises:
             ValueError: not a box, or one outside the frame.
