@@ -135,39 +135,32 @@ def open_classes(root: Path, to_learn: bool = True) -> Classes:
         FileNotFoundError: nothing is there. DataError: not such a folder; pictures and sequences mixed; no class with items;
             with `to_learn`, fewer than two classes, or no class with two items.
     """
+    if not root.exists():
+        raise FileNotFoundError(f"{root} not found; give a folder with a folder for each class")
+    if not root.is_dir():
+        raise DataError(f"{root} is not a folder; give a folder with a folder for each class")
     examples: dict[Kind, Path] = {}
     items: list[Path] = []
     classes: list[int] = []
     names: list[str] = []
     left_out: list[str] = []
     try:
-        if not root.exists():
-            raise FileNotFoundError(f"{root} not found; give a folder with a folder for each class")
-        if not root.is_dir():
-            raise DataError(f"{root} is not a folder; give a folder with a folder for each class")
-        for folder in folders(root):
-            files = _files(folder)
-            usable = []
-            for path in files:
-                kind = kind_of(path)
-                if kind is not None:
-                    examples.setdefault(kind, path)
-                    usable.append(path)
-            others = len(files) - len(usable)
-            if others:
-                none = "" if usable else ", and no item"
-                left_out.append(f"{folder.name}: {others} file{'s' * (others > 1)} of other kinds{none}")
-            elif not usable:
-                left_out.append(f"{folder.name}: no item directly in it")
-            if not usable:
-                continue
-            items += usable
-            classes += [len(names)] * len(usable)
-            names.append(folder.name)
-    except FileNotFoundError:
-        raise
+        listed = {folder.name: _files(folder) for folder in folders(root)}
     except OSError as error:
         raise DataError(f"{error.filename or root} cannot be read ({error.strerror})") from error
+    for name, files in listed.items():
+        usable = {path: kind for path in files if (kind := kind_of(path)) is not None}
+        for path, kind in usable.items():
+            examples.setdefault(kind, path)
+        others = len(files) - len(usable)
+        if others:
+            left_out.append(f"{name}: {others} file{'s' * (others > 1)} of other kinds{'' if usable else ', and no item'}")
+        elif not usable:
+            left_out.append(f"{name}: no item directly in it")
+        if usable:
+            items += usable
+            classes += [len(names)] * len(usable)
+            names.append(name)
     if len(examples) > 1:
         both = " and ".join(str(path.relative_to(root)) for path in examples.values())
         raise DataError(f"{root} mixes pictures and sequences ({both}); keep items of one kind")
@@ -196,13 +189,29 @@ def open_pairs(path: Path) -> Pairs:
             number in 0..1; the message names the line. Also where all pairs are similar, or all dissimilar.
     """
     check_size(path, MAX_CSV_BYTES)
-    items = _Items(path)
+    root = path.parent.resolve()
+    items: dict[Path, int] = {}  # resolved paths, in the order in which they came
+    named: dict[str, Path] = {}  # an item is in many pairs, and to resolve a path is slow
+    kinds: set[Kind] = set()
     pairs: list[tuple[int, int]] = []
     labels: list[float] = []
-    for number, (a, b, label) in _rows(path):
-        pairs.append((items.index(a, number), items.index(b, number)))
+    for number, (*names, label) in _rows(path):
+        for name in names:
+            if name not in named:
+                named[name] = _resolved(root, name, path.parent, f"{path}, line {number}")
+                kind = kind_of(named[name])
+                if kind is None:
+                    known = " ".join((*PICTURES, *SEQUENCES))
+                    raise DataError(f"{path}, line {number}: {name!r} is of no known kind; known endings: {known}")
+                if kinds - {kind}:
+                    raise DataError(
+                        f"{path}, line {number}: {name!r} is a {kind}, items above are {kinds.pop()}s; keep one kind"
+                    )
+                kinds.add(kind)
+        one, other = (items.setdefault(named[name], len(items)) for name in names)
+        pairs.append((one, other))
         labels.append(_label(path, number, label))
-    if not pairs or items.kind is None:
+    if not pairs:
         raise DataError(f"{path} has no rows below its header; one pair a line is wanted: a,b,label")
     first, second = np.array(pairs, dtype=np.int64).T.copy()
     values = np.array(labels, dtype=np.float32)
@@ -210,56 +219,24 @@ def open_pairs(path: Path) -> Pairs:
     if dissimilar in (0, len(values)):
         seen, wanted = ("dissimilar", "similar (label below") if dissimilar else ("similar", "dissimilar (label from")
         raise DataError(f"{path}: all {len(values)} pairs are {seen}; a verifier learns from both, add {wanted} {DISSIMILAR})")
-    return Pairs(path.parent, items.kind, tuple(items.paths), first, second, values)
+    files = tuple(path.parent / item.relative_to(root) for item in items)
+    return Pairs(path.parent, kinds.pop(), files, first, second, values)
 
 
-class _Items:
-    """The items that a CSV has named so far."""
-
-    def __init__(self, source: Path) -> None:
-        self.paths: list[Path] = []
-        self.kind: Kind | None = None
-        self._source = source
-        self._root = source.parent.resolve()
-        self._by_name: dict[str, int] = {}  # an item is in many pairs, and to resolve a path is slow
-        self._by_path: dict[Path, int] = {}
-
-    def index(self, name: str, line: int) -> int:
-        """The index of the item that a cell names; DataError where it cannot be one."""
-        if name not in self._by_name:
-            path = self._resolved(name, line)
-            if path not in self._by_path:
-                self._check_kind(path, name, line)
-                self._by_path[path] = len(self.paths)
-                self.paths.append(self._source.parent / path.relative_to(self._root))
-            self._by_name[name] = self._by_path[path]
-        return self._by_name[name]
-
-    def _resolved(self, name: str, line: int) -> Path:
-        at = f"{self._source}, line {line}"
-        if not name:
-            raise DataError(f"{at}: an item's path is empty; a path relative to {self._source.parent} is wanted")
-        try:
-            path = (self._root / name.replace("\\", "/")).resolve()
-            inside, there = path.is_relative_to(self._root), path.is_file()
-        except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, a NUL
-            raise DataError(f"{at}: the path {name[:200]!r} cannot be used ({error})") from error
-        if not inside:
-            raise DataError(f"{at}: {name!r} leads out of {self._source.parent}; items must lie below the CSV's folder")
-        if not there:
-            raise DataError(
-                f"{at}: {name!r} not found in {self._source.parent}, or not a file; mend the path or take the line out"
-            )
-        return path
-
-    def _check_kind(self, path: Path, name: str, line: int) -> None:
-        kind = kind_of(path)
-        if kind is None:
-            known = " ".join((*PICTURES, *SEQUENCES))
-            raise DataError(f"{self._source}, line {line}: {name!r} is of no known kind; known endings: {known}")
-        if self.kind not in (None, kind):
-            raise DataError(f"{self._source}, line {line}: {name!r} is a {kind}, items above are {self.kind}s; keep one kind")
-        self.kind = kind
+def _resolved(root: Path, name: str, folder: Path, at: str) -> Path:
+    """The item that a cell of a CSV names, below the CSV's resolved folder `root`; `folder` and `at` are for messages."""
+    if not name:
+        raise DataError(f"{at}: an item's path is empty; a path relative to {folder} is wanted")
+    try:
+        path = (root / name.replace("\\", "/")).resolve()
+        inside, there = path.is_relative_to(root), path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a loop of links, a NUL
+        raise DataError(f"{at}: the path {name[:200]!r} cannot be used ({error})") from error
+    if not inside:
+        raise DataError(f"{at}: {name!r} leads out of {folder}; items must lie below the CSV's folder")
+    if not there:
+        raise DataError(f"{at}: {name!r} not found in {folder}, or not a file; mend the path or take the line out")
+    return path
 
 
 def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:

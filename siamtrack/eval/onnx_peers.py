@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import cv2
 import numpy as np
@@ -30,118 +31,105 @@ class PeerMaps(NamedTuple):
     corners: NDArray[np.float32]
 
 
-class PeerNetwork(Protocol):
-    """A peer's network.
+class PeerNetwork(ABC):
+    """A peer's network: two ONNX graphs. Args: the folder of their files, or the one above it.
 
     Attributes:
         exemplar_size, search_size: sides of its crops, pixels.
         constants: window influence, size penalty and size damping that go with it.
     """
 
-    exemplar_size: int
-    search_size: int
-    constants: tuple[float, float, float]
-
-    def exemplar_sides(self, size_wh: tuple[float, float]) -> tuple[float, float]:
-        """Width and height in the frame of the exemplar crop of a target of that size."""
-
-    def search_sides(self, size_wh: tuple[float, float]) -> tuple[float, float]:
-        """Width and height in the frame of the search crop."""
-
-    def learn(self, exemplar: Image) -> NDArray[np.float32]:
-        """Embedding of an exemplar crop, (exemplar size, exemplar size, 3) BGR."""
-
-    def find(self, template: NDArray[np.float32], search: Image) -> PeerMaps:
-        """Look for what `learn` returned in a search crop, (search size, search size, 3) BGR."""
-
-
-class NanoTrackV3:
-    """NanoTrackV3's two graphs, `backbone.onnx` and `head.onnx`. Args: their folder, or the one above it."""
-
     exemplar_size, search_size = 127, 255
-    constants = (0.455, 0.138, 0.348)
+    constants: ClassVar[tuple[float, float, float]]
+    _title: ClassVar[str]
+    _folder: ClassVar[str]
+    _files: ClassVar[tuple[str, str]] = ("backbone.onnx", "head.onnx")
     _stride = 16
-    _folder = "nanotrackv3"
 
     def __init__(self, onnx_dir: str | Path) -> None:
-        needs = f"{type(self).__name__} needs its backbone.onnx and head.onnx in one folder"
-        self._backbone, self._head = (
-            self._open(onnx_file(Path(onnx_dir), self._folder, f"{part}.onnx", needs)) for part in ("backbone", "head")
-        )
+        needs = f"{self._title} needs its {' and '.join(self._files)} in one folder"
+        self._first, self._second = (self._open(onnx_file(Path(onnx_dir), self._folder, name, needs)) for name in self._files)
 
     def _open(self, path: str) -> Any:
         return _session(path)
 
     def exemplar_sides(self, size_wh: tuple[float, float]) -> tuple[float, float]:
-        """SiamFC's context square."""
+        """Width and height in the frame of the exemplar crop of a target of that size."""
         side = context_side(size_wh)
         return side, side
 
     def search_sides(self, size_wh: tuple[float, float]) -> tuple[float, float]:
-        """The context square at the exemplar's scale."""
+        """Width and height in the frame of the search crop."""
         side = context_side(size_wh) * self.search_size / self.exemplar_size
         return side, side
 
+    @abstractmethod
     def learn(self, exemplar: Image) -> NDArray[np.float32]:
-        """(1, 96, 8, 8) of (127, 127, 3) BGR."""
-        return self._embed(exemplar)
+        """Embedding of an exemplar crop, (exemplar size, exemplar size, 3) BGR."""
+
+    @abstractmethod
+    def find(self, template: NDArray[np.float32], search: Image) -> PeerMaps:
+        """Look for what `learn` returned in a search crop, (search size, search size, 3) BGR."""
+
+    def _maps(self, score: NDArray[np.float32], sides: NDArray[np.float32]) -> PeerMaps:
+        """Maps of (n, n) probabilities and (4, n, n) distances to the left, top, right and lower side of each cell's box."""
+        line = self._stride * (np.arange(score.shape[0], dtype=np.float32) - score.shape[0] // 2)
+        across, down = line[None, :], line[:, None]
+        return PeerMaps(score, np.stack([across - sides[0], down - sides[1], across + sides[2], down + sides[3]]))
+
+
+class NanoTrackV3(PeerNetwork):
+    """NanoTrackV3: embeddings of 96 channels, maps of 15 x 15 cells."""
+
+    constants = (0.455, 0.138, 0.348)
+    _title, _folder = "NanoTrackV3", "nanotrackv3"
+
+    def learn(self, exemplar: Image) -> NDArray[np.float32]:
+        """(1, 96, 8, 8)."""
+        (embedding,) = self._first.run(None, {"input": _planes(exemplar)})
+        return embedding  # type: ignore[no-any-return]
 
     def find(self, template: NDArray[np.float32], search: Image) -> PeerMaps:
-        """Maps of 15 x 15 cells, 16 px apart."""
-        logits, sides = self._head.run(None, {"input1": template, "input2": self._embed(search)})
-        score = 1 / (1 + np.exp(logits[0, 0] - logits[0, 1]))
-        line = self._stride * (np.arange(score.shape[0], dtype=np.float32) - score.shape[0] // 2)
-        return PeerMaps(score, _corners(sides[0], line))
-
-    def _embed(self, crop: Image) -> NDArray[np.float32]:
-        (embedding,) = self._backbone.run(None, {"input": _planes(crop)})
-        return embedding  # type: ignore[no-any-return]
+        """See the base."""
+        logits, sides = self._second.run(None, {"input1": template, "input2": self.learn(search)})
+        return self._maps(1 / (1 + np.exp(logits[0, 0] - logits[0, 1])), sides[0])
 
 
 class NanoTrackV2(NanoTrackV3):
     """NanoTrackV2, the network of OpenCV's TrackerNano, in the same form: 48 channels, maps of 16 x 16 cells."""
 
     constants = (0.455, 0.055, 0.37)
-    _folder = "nanotrack"
+    _title, _folder = "NanoTrackV2", "nanotrack"
 
     def _open(self, path: str) -> Any:
         return _DnnSession(path)
 
 
-class FearXS:
-    """FEAR-XS's two graphs, `init.onnx` and `track.onnx`. Args: their folder, or the one above it."""
+class FearXS(PeerNetwork):
+    """FEAR-XS, whose crops are not square in the frame: maps of 16 x 16 cells."""
 
     exemplar_size, search_size = 128, 256
     constants = (0.38, 0.062, 0.765)
-    _stride = 16
-    _exemplar_margin, _search_margin = 0.2, 2.0
-
-    def __init__(self, onnx_dir: str | Path) -> None:
-        needs = "FEAR-XS needs its init.onnx and track.onnx in one folder"
-        self._init, self._track = (
-            _session(onnx_file(Path(onnx_dir), "fear_xs", f"{part}.onnx", needs)) for part in ("init", "track")
-        )
+    _title, _folder, _files = "FEAR-XS", "fear_xs", ("init.onnx", "track.onnx")
 
     def exemplar_sides(self, size_wh: tuple[float, float]) -> tuple[float, float]:
-        """The box with a fifth of its own sides around it: crops are not square in the frame."""
-        return _with_margin(size_wh, self._exemplar_margin)
+        """The box with a fifth of its own sides around it."""
+        return _with_margin(size_wh, 0.2)
 
     def search_sides(self, size_wh: tuple[float, float]) -> tuple[float, float]:
         """Five times the box."""
-        return _with_margin(size_wh, self._search_margin)
+        return _with_margin(size_wh, 2.0)
 
     def learn(self, exemplar: Image) -> NDArray[np.float32]:
-        """(1, 256, 8, 8) of (128, 128, 3) BGR."""
-        (template,) = self._init.run(None, {"image_raw": _planes(exemplar[..., ::-1])})
+        """(1, 256, 8, 8)."""
+        (template,) = self._first.run(None, {"image_raw": _planes(exemplar[..., ::-1])})
         return template  # type: ignore[no-any-return]
 
     def find(self, template: NDArray[np.float32], search: Image) -> PeerMaps:
-        """Maps of 16 x 16 cells, 16 px apart."""
+        """See the base."""
         given = {"image_raw": _planes(search[..., ::-1]), "template_features": template}
-        sides, logits = self._track.run(["bbox", "cls"], given)
-        score = 1 / (1 + np.exp(-logits[0, 0]))
-        line = self._stride * (np.arange(score.shape[0], dtype=np.float32) - score.shape[0] // 2)
-        return PeerMaps(score, _corners(sides[0], line))
+        sides, logits = self._second.run(["bbox", "cls"], given)
+        return self._maps(1 / (1 + np.exp(-logits[0, 0])), sides[0])
 
 
 PEER_NETWORKS: dict[str, Callable[[str | Path], PeerNetwork]] = {
@@ -237,12 +225,6 @@ def _size_penalty(
     turn = width / height * (present_wh[1] / present_wh[0])
     change = np.maximum(scale_change, 1 / scale_change) * np.maximum(turn, 1 / turn)
     return np.exp(-strength * (change - 1))  # type: ignore[no-any-return]
-
-
-def _corners(sides: NDArray[np.float32], line: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Corners (4, n, n) from distances to the left, top, right and lower side of cells that stand on `line` both ways."""
-    across, down = line[None, :], line[:, None]
-    return np.stack([across - sides[0], down - sides[1], across + sides[2], down + sides[3]])
 
 
 def _with_margin(size_wh: tuple[float, float], margin: float) -> tuple[float, float]:
