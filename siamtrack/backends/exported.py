@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from siamtrack.config import build, to_plain
-from siamtrack.errors import ConfigError, OutputError, WeightsError, needs
+from siamtrack.errors import ConfigError, OutputError, WeightsError, import_extra
 from siamtrack.model.tensors import State
 from siamtrack.model.weights import Weights
 from siamtrack.outside import read_json
@@ -32,11 +32,9 @@ def with_weights(graph: bytes, state: State) -> bytes:
     Raises:
         SiamtrackError: the `onnx` package is not installed.
     """
-    try:
-        import onnx
-        import onnx.numpy_helper
-    except ImportError as error:
-        raise needs("torch", "writing ONNX files needs the package onnx") from error
+    import_extra("onnx.numpy_helper", "torch", "writing ONNX files needs the package onnx")
+    import onnx
+
     model = onnx.load_from_string(graph)
     for tensor in model.graph.initializer:
         if tensor.name in state:
@@ -132,12 +130,11 @@ def quantised(graph: bytes, inputs: Iterator[dict[str, Any]]) -> bytes:
     Raises:
         SiamtrackError: the `onnx` package, which ONNX Runtime's quantisation works with, is not installed.
     """
-    try:
-        import onnx
-        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
-        from onnxruntime.quantization.shape_inference import quant_pre_process
-    except ImportError as error:
-        raise needs("torch", "quantisation needs the package onnx") from error
+    import_extra("onnx", "torch", "quantisation needs the package onnx")
+    import onnx
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
     level = logging.getLogger().level
     with tempfile.TemporaryDirectory() as name:
         given, ready, made = (Path(name) / f"{step}.onnx" for step in ("given", "ready", "made"))

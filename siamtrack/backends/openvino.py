@@ -9,7 +9,7 @@ from typing import Any
 
 from siamtrack.backends.exported import with_weights
 from siamtrack.backends.onnx import GraphBackend, Session
-from siamtrack.errors import needs
+from siamtrack.errors import import_extra
 from siamtrack.model.tensors import State
 from siamtrack.model.weights import Weights
 
@@ -27,10 +27,7 @@ class OpenVinoBackend(GraphBackend):
 
     def __init__(self, weights: Weights, precision: str = "float32", folder: Path | None = None) -> None:
         super().__init__(weights, precision, folder)
-        try:
-            import openvino  # noqa: F401
-        except ImportError as error:
-            raise needs("openvino", "backend 'openvino' needs OpenVINO") from error
+        import_extra("openvino", "openvino", "backend 'openvino' needs OpenVINO")
         # Else it takes bfloat16 wherever the CPU has it. What an export computes in is its own.
         self._hint = _HINTS.get(precision, "f32")
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from siamtrack.errors import needs
+from siamtrack.errors import import_extra
 from siamtrack.model.graphs import ExemplarBranch, SearchBranch, make_graphs
 from siamtrack.model.siamese import Siamese
 from siamtrack.models import CELLS, HeadName, ModelName, embedding_size
@@ -183,9 +183,7 @@ def _without_weights(graph: bytes, net: Siamese) -> bytes:
 
 
 def _onnx() -> Any:
-    try:
-        import onnx
-        import onnx.numpy_helper
-    except ImportError as error:
-        raise needs("torch", "export needs the package onnx") from error
+    import_extra("onnx.numpy_helper", "torch", "export needs the package onnx")
+    import onnx
+
     return onnx

@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from siamtrack.config import build, nearest, to_plain
-from siamtrack.errors import WeightsError, needs, one_line, shown
+from siamtrack.errors import WeightsError, import_extra, one_line, shown
 from siamtrack.model.tensors import (
     MAX_BYTES,
     MAX_TENSORS,
     State,
     as_float32,
     check_state,
+    fill,
     read_tensors,
     write_tensors,
 )
@@ -90,14 +91,11 @@ class Weights:
         Raises:
             SiamtrackError: PyTorch is not installed.
         """
-        try:
-            import torch
-        except ImportError as error:
-            raise needs("torch", "training, CUDA and export need PyTorch") from error
+        import_extra("torch", "torch", "training, CUDA and export need PyTorch")
         from siamtrack.model.siamese import Siamese
 
         net = Siamese(self.header.input, self.header.model, self.header.head)
-        net.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in self.state.items()}, strict=False)
+        fill(net, self.state)
         return net.eval()
 
 
@@ -224,10 +222,7 @@ def load_pickled(path: Path, data: bytes) -> Any:
         SiamtrackError: PyTorch is not installed.
         WeightsError: it cannot be read, or would unpack to more than `MAX_BYTES`.
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise needs("torch", f"{path}: a .pth file is read by PyTorch") from error
+    torch = import_extra("torch", "torch", f"{path}: a .pth file is read by PyTorch")
     try:
         _check_archive(data)
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

@@ -14,6 +14,12 @@ from siamtrack.outside import finite
 LARGEST = 1e6
 """No constant is larger: products of two could be infinite, and their difference no number."""
 
+LIMITS = (
+    *(("score_offset", -LARGEST, LARGEST), ("size_penalty", 0, LARGEST), ("redetect_slack", 0, LARGEST), ("scale_step", 1, 2)),
+    *((name, 0, 1) for name in ("window_influence", "scale_damping", "scale_penalty", "tracking_score", "redetect_score")),
+)
+"""Least and largest value of constants that are fractions."""
+
 
 @dataclass(frozen=True)
 class TrackerConfig:
@@ -74,28 +80,20 @@ class TrackerConfig:
     }
 
     def __post_init__(self) -> None:
-        for name in ("size_penalty", "score_offset", "redetect_slack", "scale_step"):
-            finite(getattr(self, name), name, -LARGEST, LARGEST)
+        for name, least, most in LIMITS:
+            finite(getattr(self, name), name, least, most)
         for weight in self.score_weights:
             finite(weight, "score_weights", -LARGEST, LARGEST)
-        if self.scale_count < 1 or self.scale_count % 2 == 0:
-            raise ValueError(f"scale_count is {self.scale_count}; it must be odd, so that one scale is the present one")
+        if not 1 <= self.scale_count <= 99 or self.scale_count % 2 == 0:
+            raise ValueError(
+                f"scale_count is {self.scale_count}; it must be odd, so that one scale is the present one, and below 100"
+            )
         for size in (self.search_size, *self.search_sizes):
             if size < 159 or size > 511 or (size - 127) % 16:
                 raise ValueError(f"search_size is {size}; it must be 127 plus a multiple of 16, from 159 to 511")
         sizes = list(self.search_sizes)
         if sizes and (sizes != sorted(set(sizes)) or self.search_size not in sizes):
             raise ValueError(f"search_sizes {sizes} must rise, and hold search_size {self.search_size}; [] for that one alone")
-        if not 1 <= self.scale_step <= 2 or self.scale_count > 99:
-            raise ValueError(
-                f"scale_step is {self.scale_step}, scale_count {self.scale_count}; 1 to 2, and 99 at most, are wanted"
-            )
-        for name in ("size_penalty", "redetect_slack"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
-        for name in ("scale_penalty", "scale_damping", "window_influence", "tracking_score", "redetect_score"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
         if not 0 <= self.lost_score <= self.doubt_score <= self.tracking_score:
             raise ValueError(
                 f"lost_score {self.lost_score}, doubt_score {self.doubt_score}, tracking_score {self.tracking_score}: "

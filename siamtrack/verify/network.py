@@ -272,12 +272,11 @@ def load_verifier(name_or_path: str | Path) -> VerifierWeights:
         what = f"a tracker ({kind})" if kind else "not a verifier of this package"
         raise WeightsError(f"{path}: holds {what}; a verifier is made by siamtrack train with a recipe of model: verifier")
     header = build(VerifierHeader, file.header, str(path))
-    what = f"a verifier with a tower {header.tower.kind}"
     with torch.device("meta"):  # its shapes, without its numbers: a header may ask for more than there is memory
         shapes = {key: tuple(value.shape) for key, value in make_network(header).state_dict().items()}
-    check_state(file.state, shapes, path, what)
+    check_state(file.state, shapes, path, f"a verifier with a tower {header.tower.kind}")
     net = make_network(header)
-    fill(net, file.state, path, what)
+    fill(net, file.state)
     return VerifierWeights(net.eval(), header, file.sha256)
 
 

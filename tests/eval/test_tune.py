@@ -253,7 +253,7 @@ def test_a_space_is_read_and_checked() -> None:
     [
         ({"window_influenc": [0, 0.5]}, "unknown key 'window_influenc'; did you mean 'window_influence'"),
         ({"window_influence": 0.5}, "window_influence: expected \\[low, high\\]"),
-        ({"window_influence": [0, 2]}, "window_influence is 2.0; it must lie in 0..1"),
+        ({"window_influence": [0, 2]}, "window_influence is 2.0; a finite number from 0 to 1 is wanted"),
         ({"window_influence": [0.5, 0.1]}, "is empty"),
         ({"window_influence": [0.4, 0.5]}, "does not hold the present 0.3"),
         ({"scale_count": [1, 2, 3]}, "it must be odd"),

@@ -166,7 +166,7 @@ def test_settings_are_checked() -> None:
         siamtrack.load("siamfc", scale_count=4)
     with pytest.raises(ConfigError, match="127 plus a multiple of 16"):
         replace(TrackerConfig(), search_size=250)
-    with pytest.raises(ConfigError, match=r"must lie in 0\.\.1"):
+    with pytest.raises(ConfigError, match=r"window_influence is 1\.5; a finite number from 0 to 1 is wanted"):
         replace(TrackerConfig(), window_influence=1.5)
 
 
