@@ -92,7 +92,10 @@ async function add({ box, name = "" }) {
   const number = tracked.get(name)?.number ?? ++count;
   const added = name || `target-${number}`;
   learning += 1;
-  if (file.open && !tracked.size) file.goBack(scene.index, scene.timeS); // it may have gone on before the hand had drawn
+  if (file.open && !tracked.size) {
+    file.goBack(scene.index, scene.timeS); // it may have gone on before the hand had drawn
+    show.drop();
+  }
   try {
     const used = await follower.learn(added, pixelsOf(image), box);
     const target = { name: added, number, box: used, score: 1, state: "TRACKING", trail: [] };
@@ -181,7 +184,7 @@ function drawn(item, now) {
   if (item.timed) figures.add(scene, item.latency(now), { dropped: skipped, frames: last + 1, skipped: 0 }, now);
   if (!byId("cover").hidden) cover("");
   plot.add(scene.targets, now);
-  targets.set(scene.targets.filter(({ name }) => tracked.has(name)));
+  targets.set([...tracked.values()]);
   refresh();
   picture.canvas.dispatchEvent(new CustomEvent("siamtrack:drawn", { detail: { scene } }));
 }

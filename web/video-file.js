@@ -22,7 +22,7 @@ export class VideoFile {
   }
 
   get ended() {
-    return this.open && this.video.ended;
+    return this.open && this.video.ended && !this.back;
   }
 
   /** Play a file from its first frame. */
@@ -34,7 +34,7 @@ export class VideoFile {
     this.#rewind();
     await this.#measure(src);
     if (this.src !== src) return;
-    this.#next(src);
+    this.#listen(src);
     this.#wake(src);
     this.video.currentTime = 0;
     if (!this.on.waits()) this.play();
@@ -62,20 +62,29 @@ export class VideoFile {
     this.play();
   }
 
-  /** Go on behind a frame; what came after it is seen again. */
+  /** Go on behind a frame, as soon as that goes on; what came after it is seen again. */
   goBack(index, timeS) {
     Object.assign(this, { index, timeS });
+    this.back = this.#next < this.video.duration;
   }
 
   /** Go on, unless there is something to wait for. */
   goOn() {
     if (!this.open || this.on.waits()) return;
-    if (this.video.ended) this.on.ended(); // a video that is stopped at its end does not tell
+    const passed = this.back && this.video.currentTime > this.#next;
+    this.back = false;
+    if (passed) this.video.currentTime = this.#next; // whose picture goes on
+    else if (this.video.ended) this.on.ended(); // a video that is stopped at its end does not tell
     else this.play();
   }
 
   #rewind() {
-    [this.index, this.timeS, this.gap, this.tries] = [-1, -1, false, 0];
+    [this.index, this.timeS, this.gap, this.tries, this.back] = [-1, -1, false, 0, false];
+  }
+
+  /** Time in the middle of the frame behind the last one, s. */
+  get #next() {
+    return this.timeS + 1.5 * this.interval;
   }
 
   /** Time from the first frame to the second, s: twice the step that still shows the first one cannot be behind the second. */
@@ -110,13 +119,13 @@ export class VideoFile {
     });
   }
 
-  #next(src) {
+  #listen(src) {
     this.video.requestVideoFrameCallback(async (_, { mediaTime }) => {
       if (this.src !== src) return;
       this.busy = true;
       await this.#shown(this.#timeOfPicture() ?? mediaTime);
       [this.busy, this.heardAt] = [false, performance.now()];
-      if (this.src === src) this.#next(src);
+      if (this.src === src) this.#listen(src);
     });
   }
 
@@ -131,6 +140,7 @@ export class VideoFile {
 
   /** A frame is shown. Frames that went by before the file could be stopped are gone back to, and it plays slower. */
   async #shown(timeS) {
+    if (this.back) return;
     const follows = this.on.follows();
     if (follows) this.pause();
     const passed = timeS - this.timeS;
@@ -139,7 +149,7 @@ export class VideoFile {
     if (follows && steps > 1 && !this.gap && this.tries < MOST_TRIES) {
       this.tries += 1;
       this.rate = Math.max(this.rate / 2, Math.min(1, Math.max(SLOWEST, this.interval / LONGEST_S)));
-      this.video.currentTime = this.timeS + 1.5 * this.interval;
+      this.video.currentTime = this.#next;
       return;
     }
     this.gap = steps === 0 && this.tries > 0; // nothing between the last frame and the next one

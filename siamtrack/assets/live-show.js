@@ -47,12 +47,17 @@ export class Show {
     return true;
   }
 
+  /** What waits to be drawn is not. */
+  drop() {
+    this.waiting?.release();
+    this.waiting = null;
+  }
+
   /** The connection is gone, and with it the numbers of its pictures: the last one stays, but nothing can be drawn on it. */
   forget() {
     this.frozen = false;
     this.first = true;
-    this.waiting?.release();
-    this.waiting = null;
+    this.drop();
     if (this.picture.item) this.picture.item.fresh = false;
   }
 
