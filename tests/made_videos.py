@@ -67,19 +67,21 @@ def write(
     rate: Fraction | int = FPS,
     muxer: str | None = None,
     options: Mapping[str, str] | None = None,
+    container_options: Mapping[str, str] | None = None,
     **context: Any,
 ) -> Path:
     """Encode pictures into a file.
 
     Args:
         pictures: BGR frames, or how many of `picture`. stamps: of each, in units; 0, 1, 2, ... by default.
-        options: of the encoder, besides those that make it quick. context: attributes of the encoder, such as `gop_size`.
+        options: of the encoder, besides those that make it quick.
+        container_options: of the muxer. context: attributes of the encoder, such as `gop_size`.
     """
     frames = [picture(number) for number in range(pictures)] if isinstance(pictures, int) else pictures
     given = {**_QUICK.get(codec, {}), **(options or {})}
     if codec == "libx265" and len(frames) < 3:
         given["x265-params"] += ":bframes=0"  # at the end of so short a video x265 now and then gives packets without times
-    with av.open(str(path), "w", format=muxer) as container:
+    with av.open(str(path), "w", format=muxer, options=dict(container_options or {})) as container:
         stream: Any = container.add_stream(codec, rate=rate, options=given)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt, stream.codec_context.time_base, stream.codec_context.thread_count = pix_fmt, unit, 1

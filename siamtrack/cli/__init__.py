@@ -23,7 +23,7 @@ from typer.models import CommandInfo
 from siamtrack import __version__
 from siamtrack.cli import batch, bench, data, demo, doctor, export, labels, live, track, train, tune, verify
 from siamtrack.cli import eval as eval_
-from siamtrack.cli.terminal import note
+from siamtrack.cli.terminal import Signals, note
 from siamtrack.errors import OldKeyWarning, SiamtrackError, one_line
 
 
@@ -114,7 +114,7 @@ def main() -> NoReturn:
         words = _with_boxes_joined(sys.argv[1:])
         sys.exit(_chosen(words)(args=words, prog_name="siamtrack", standalone_mode=False) or 0)
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(130)
+        sys.exit(128 + Signals.last)
     except Exception as error:
         problem = _in_words(error)
         if problem is None or (os.environ.get("SIAMTRACK_DEBUG") and not hasattr(error, "format_message")):
@@ -155,7 +155,9 @@ def _in_words(error: Exception) -> str | None:
     """What a user is told of an error; None where it is a fault of ours, which takes a traceback to be found."""
     # typer carries its own copy of click: a usage error is known by what it can do, not by its class.
     if hasattr(error, "format_message"):
-        return str(error.format_message())
+        text = str(error.format_message())
+        extra = text.startswith("Got unexpected extra arg")
+        return f"{one_line(text, 120)}; quote a name with blanks in it, or a glob: 'frames/*.jpg'" if extra else text
     if _lacks_memory(error) and not isinstance(error, SiamtrackError):  # which knows better: a file that asks for too much, say
         return f"out of memory ({one_line(error) or 'no reason given'}); {MORE_MEMORY}"
     if isinstance(error, OSError) and not isinstance(error, SiamtrackError) and error.strerror:

@@ -45,7 +45,7 @@ def bench(
     precision: options.Precision = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures.")] = None,
 ) -> int:
-    """Measure speed on this machine: frames per second, times of a frame, and memory.
+    """Measure speed on this machine. Frames per second, times of a frame, and memory.
 
     Three figures each, as frames / seconds: the network alone, the tracker without reading frames, and end to end. All
     trackers see the same frames in this one process, in turns; figures are medians over the rounds, and a ratio is the

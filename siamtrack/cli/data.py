@@ -25,7 +25,7 @@ def check(
     kind: KindOption = "auto",
     fast: Annotated[bool, typer.Option("--fast", help="Labels and files only; no frame is decoded.")] = False,
 ) -> int:
-    """Read a data set from end to end and name whatever is wrong with it. Status 1 if anything is.
+    """Read a data set and name whatever is wrong with it. Status 1 if anything is.
 
     Example: siamtrack data check GOT-10k/train --fast
     """
@@ -52,7 +52,7 @@ def prepare(
     kind: KindOption = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that cut. Default: one a core.")] = None,
 ) -> int:
-    """Cut the training crops of a data set, or go on where an earlier run stopped. Bad sequences are named and left out.
+    """Cut the training crops of a data set. Stopped, the same command goes on; bad sequences are named and left out.
 
     After a repair, the same command tries again what was bad.
 

@@ -24,7 +24,10 @@ def demo(
     model: options.Model = DEFAULT_MODEL,
     device: options.Device = "auto",
 ) -> int:
-    """Track a real clip end to end: an overlay video and a contact sheet. Needs the extra `demo`, no network."""
+    """See it work: a cyclist is followed in a real clip.
+
+    Writes an overlay video and a contact sheet. Needs the extra `demo`, no network.
+    """
     from siamtrack.config import nearest
     from siamtrack.demo import CLIPS, clip_path, run_demo
 

@@ -54,7 +54,7 @@ def evaluate(
     backend: options.Backend = "auto",
     redetect: options.BenchmarkRedetect = False,
 ) -> int:
-    """Run trackers on a benchmark by its protocol, and write a report. Stopped, the same command goes on.
+    """Run trackers on a benchmark, and write a report. Stopped, the same command goes on.
 
     \b
     Examples:

@@ -28,7 +28,7 @@ def export(
         bool, typer.Option("--float32", help="With --whole: for engines that have no 64 bits, as on WebGPU.")
     ] = False,
 ) -> int:
-    """Write a model's graphs as ONNX files, with their weights inside. Any batch size; crops are BGR bytes.
+    """Write a model as ONNX files, to run it elsewhere. Any batch size; crops are BGR bytes.
 
     \b
     exemplar.onnx, search.onnx        what this package runs: crop to exemplar; crop and exemplar to maps; any crop size

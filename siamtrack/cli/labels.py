@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from siamtrack.cli.terminal import note
+from siamtrack.cli.terminal import counted, note
 
 
 def export_labels(
@@ -30,7 +30,7 @@ def export_labels(
     source: Annotated[str | None, typer.Option(metavar="FILE", help="The tracked video, where it has moved.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over labels that exist.")] = False,
 ) -> int:
-    """Turn tracking results into labels: a tracked video becomes training data, or a start for annotators.
+    """Turn tracking results into labels for other programs.
 
     mot is MOTChallenge text, coco TAO's JSON of COCO kind, yolo one data set of all videos with data.yaml, parquet a table
     with the extra `parquet`, cvat "CVAT for video 1.1", labelme a JSON and labelme-xml an XML (LabelMe 3.0) a frame,
@@ -55,7 +55,7 @@ def export_labels(
     for item in found.skipped:
         note(f"{item.folder} is left out: {item.reason}")
     for done in written:
-        boxes, targets = _count(done.boxes, "box", "boxes"), _count(len(done.labels), "target", "targets")
+        boxes, targets = counted(done.boxes, "box", "boxes"), counted(len(done.labels), "target")
         typer.echo(f"{done.path}: {boxes} of {targets}")
         if not done.boxes:
             note(f"{done.path.name} has no box to export; its target was LOST, or scored under --min-score, throughout")
@@ -63,7 +63,3 @@ def export_labels(
         labels = ", ".join(sorted({label for done in written for label in done.labels}))
         typer.echo(f"In CVAT: a task of the video with the label {labels}, then Actions, Upload annotations, CVAT 1.1")
     return 0
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"

@@ -65,7 +65,7 @@ def live(
     backend: options.Backend = "auto",
     redetect: options.Redetect = None,
 ) -> int:
-    """Follow things live: in a window, in a browser, or without either.
+    """Follow things live, in a window or in a browser.
 
     \b
     Examples:

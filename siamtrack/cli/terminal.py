@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import typer
 
@@ -27,6 +27,11 @@ def note(text: str, kind: str = "note") -> None:
     from siamtrack.video.names import without_secrets
 
     typer.echo(f"siamtrack: {kind}: {one_line(without_secrets(text), MOST)}", err=True)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 frame`, `2 frames`."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 class Bar:
@@ -92,7 +97,10 @@ class Signals:
 
     Attributes:
         caught: the signal's number, once there was one.
+        last: that of the last signal in this process; SIGINT's before there was any.
     """
+
+    last: ClassVar[int] = signal.SIGINT
 
     def __init__(self, act: Callable[[], object] = lambda: None) -> None:
         self.caught: int | None = None
@@ -100,6 +108,7 @@ class Signals:
 
     def _catch(self, number: int, _: FrameType | None) -> None:
         first, self.caught = self.caught is None, number
+        Signals.last = number
         if not first:
             raise KeyboardInterrupt
         self._act()

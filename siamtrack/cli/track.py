@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from siamtrack.cli import options
-from siamtrack.cli.terminal import Bar, Signals, note
+from siamtrack.cli.terminal import Bar, Signals, counted, note
 from siamtrack.models import DEFAULT_MODEL
 from siamtrack.system import require_display
 
@@ -180,15 +180,16 @@ def print_summary(summaries: Sequence[RunSummary], stopped_by: int | None) -> in
     """
     for summary in summaries:
         _print_target(summary, several=len(summaries) > 1)
-    figures = {name: f"{values['fps']:.1f}" for name, values in summaries[0].fps.items()}
-    typer.echo(f"fps: network {figures['network']}, tracker {figures['tracker']}, end to end {figures['end_to_end']}")
+    fps = {name: values["fps"] for name, values in summaries[0].fps.items()}
+    if all(fps.values()):  # the first frames, which pay for what is loaded, are not counted
+        typer.echo(f"fps: network {fps['network']:.1f}, tracker {fps['tracker']:.1f}, end to end {fps['end_to_end']:.1f}")
     for line in dict.fromkeys(line for summary in summaries for line in summary.notes):
         note(line)
     if stopped_by:
         return 128 + stopped_by
     early = [summary for summary in summaries if summary.ended not in ("done", "interrupted")]
     for summary in early:
-        note(f"{summary.ended}; the results of {summary.frames} frames are kept in {summary.folder}", kind="error")
+        note(f"{summary.ended}; the results of {counted(summary.frames, 'frame')} are kept in {summary.folder}", kind="error")
     return 2 if early else 0
 
 
@@ -203,7 +204,7 @@ def _print_target(summary: RunSummary, several: bool) -> None:
             f"its rows are kept in {out / 'boxes.stopped.csv'}"
         )
     lost = f", {summary.lost} of them LOST" if summary.lost else ""
-    typer.echo(f"{summary.frames} frames{lost}: {out / 'boxes.csv'}")
+    typer.echo(f"{counted(summary.frames, 'frame')}{lost}: {out / 'boxes.csv'}")
     if not summary.lost:
         return
     found = lost_spans(out / "boxes.csv")

@@ -29,7 +29,7 @@ def train(
         Path | None, typer.Option(metavar="FILE.png", help="Draw the first step's views, as augmented, and stop.")
     ] = None,
 ) -> int:
-    """Train a tracker or a verifier, or go on with a run that stopped. Ends with OUT/model.safetensors.
+    """Train a tracker or a verifier. Ends with OUT/model.safetensors; stopped, the same command goes on.
 
     Several GPUs: torchrun --nproc-per-node 8 --max-restarts 3 -m siamtrack train RECIPE --data ROOT --out DIR
     """

@@ -38,7 +38,7 @@ def tune(
     precision: options.Precision = "auto",
     backend: options.Backend = "auto",
 ) -> int:
-    """Search tracker constants by tracking, and say whether any beat the present ones. Needs the extra `tune`.
+    """Search a tracker's constants by tracking. Says whether any beat the present ones; needs the extra `tune`.
 
     Example: siamtrack tune data/val --model siamfc --study runs/tune.sqlite --trials 40 --limit 100
     """

@@ -42,7 +42,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON a result.")] = False,
     device: options.Device = "auto",
 ) -> int:
-    """Are two items the same? Distance, score and verdict; status 0 for the same, 1 for different.
+    """Say whether two pictures show the same thing. Status 0 for the same, 1 for different.
 
     An item is a picture, or for a verifier of sequences a .csv, .txt or .npy of numbers.
 

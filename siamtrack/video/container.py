@@ -48,6 +48,18 @@ def whole_boxes(path: str | Path) -> int:
         return max((end for end in _box_ends(stream, size) if end <= size), default=0)
 
 
+def has_piece(path: str | Path, begin: int) -> bool:
+    """Whether a piece of an MP4 that is in pieces begins behind a byte, as behind a hole."""
+    with Path(path).open("rb") as stream:
+        stream.seek(begin)
+        before = b""
+        while block := stream.read(2**20):
+            if b"moof" in before + block:
+                return True
+            before = block[-3:]
+    return False
+
+
 def _box_ends(stream: BinaryIO, size: int) -> Iterator[int]:
     """The first byte behind each top-level box of an ISO 14496-12 file."""
     begin = 0

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from siamtrack.errors import SourceError
 from siamtrack.frames import Image, as_bgr, used_bits
-from siamtrack.system import open_file
+from siamtrack.system import open_file, read_file
 from siamtrack.video import quiet_opencv
 from siamtrack.video.frame_source import FOLDER_FPS, TOLERANCE_S, Frame, Moment, Seconds, Source, asked_for, is_reached
 from siamtrack.video.names import printable, source_name
@@ -136,7 +136,8 @@ class ImageSource(Source):
     def __init__(self, name: str, paths: Sequence[Path]) -> None:
         self.name = source_name(name)
         if not paths:
-            raise SourceError(f"{self.name} holds no images; known endings: {', '.join(IMAGE_SUFFIXES)}")
+            known = ", ".join(IMAGE_SUFFIXES)
+            raise SourceError(f"{self.name} holds no images; known endings: {known}; many videos are for siamtrack batch")
         self._paths = paths
         self._pages: Pages | None = None
         if len(paths) == 1:
@@ -209,8 +210,10 @@ class ImageSource(Source):
 
 
 def _read_image(path: Path) -> NDArray[Any]:
-    with open_file(path, MOST_BYTES, SourceError) as stream:
-        data = stream.read()
+    try:
+        data = read_file(path, MOST_BYTES, SourceError)
+    except FileNotFoundError as error:  # a link to what is not there, or removed since
+        raise SourceError(f"{error}; the frames before it are done") from error
     count = len(find_pages(io.BytesIO(data)).numbers)
     if count > 1:
         raise SourceError(f"{printable(str(path))} holds {count} pictures; among others an image is one frame: give it alone")
@@ -269,7 +272,7 @@ def _decode_pages(path: Path, pages: Pages, index: int, count: int) -> tuple[Seq
                 whole, animation = cv2.imreadanimation(place, first, len(wanted))
                 images = list(animation.frames)
                 # Browsers, too, show a frame that is said to last for no time.
-                durations_s = [max(1, milliseconds) / 1000 for milliseconds in animation.durations]
+                durations_s = [max(1, int(milliseconds)) / 1000 for milliseconds in animation.durations]
     except (cv2.error, MemoryError) as error:
         raise SourceError(f"page {index} of {name} {_refusal(error)}; the pages before it are done") from error
     if not whole or len(images) < min(len(wanted), 1):

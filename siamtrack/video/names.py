@@ -105,6 +105,8 @@ def name_problem(name: str) -> str | None:
 def usable_name(text: str, longest: int = LONGEST) -> str:
     """A text with everything replaced that a folder's name cannot hold."""
     name = _trimmed(_FORBIDDEN.sub("-", text), longest)
+    if not name.strip("-"):
+        return "video"
     if name_problem(name) is not None:
         name = _trimmed(f"video-{name}", longest)
     return name if name_problem(name) is None else "video"
@@ -115,9 +117,10 @@ def _trimmed(text: str, longest: int) -> str:
 
 
 def stem_of(path: str) -> str:
-    """What a source is called without its folder and ending."""
+    """What a source is called without its folder and ending; of a glob, what the folder is called."""
     name = source_name(path)
-    return PurePath(name.partition("?")[0] if is_address(path) else name).stem
+    place = PurePath(name.partition("?")[0] if is_address(path) else name)
+    return next((part for part in (place.stem, *reversed(place.parts[:-1])) if not re.search("[*?]", part)), "")
 
 
 def make_next(base: Path) -> Path:

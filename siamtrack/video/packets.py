@@ -17,6 +17,7 @@ _MOST_PENDING = 128
 """Packets that may wait for their picture: threads and reordering hold back some 32."""
 _EACH_IS_A_PICTURE = ("hevc", "av1", "vp9", "vp8")
 """Codecs in whose containers every packet has a picture to show, as far as `_is_hidden` does not say otherwise."""
+_MOST_REFERENCES = 16
 _MOST_GAPS = 5
 """So many losses are named."""
 
@@ -201,7 +202,8 @@ class PacketDecoder:
 
     def _comes_before(self, one: _Sent, other: _Sent) -> bool:
         if one.stamp is None or other.stamp is None:
-            return one.number < other.number - self._context.reorder_depth
+            # A picture may be decoded before as many as it is made of: 16 at most. Decoders tell how many they hold, not that.
+            return one.number < other.number - (_MOST_REFERENCES if self._context.reorder_depth else 0)
         return one.stamp < other.stamp
 
 

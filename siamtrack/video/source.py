@@ -64,9 +64,10 @@ def open_source(source: str | bytes | int | Path, hwaccel: str | None = None) ->
         paths = _shown(map(Path, _matches(Path(text))))
         alone = paths[0] if len(paths) == 1 and not is_image_name(paths[0].name) else None
         return _open_path(str(alone), alone.stat().st_mode, hwaccel) if alone else _open_images(text, paths)
-    raise FileNotFoundError(
-        f"{source_name(text)} not found; give a video file, an image folder or glob, a camera index or a stream URL"
-    )
+    numbered = re.sub(r"%\d*d", "*", text)
+    wanted = "a video file, an image folder or glob, a camera index or a stream URL"
+    wanted = wanted if numbered == text else f"numbered images as a glob: '{source_name(numbered)}'"
+    raise FileNotFoundError(f"{source_name(text) or repr(text)} not found; give {wanted}")
 
 
 def open_again(name: str) -> Source:
@@ -92,7 +93,7 @@ def _open_path(text: str, mode: int, hwaccel: str | None) -> Source:
     if stat.S_ISDIR(mode):
         try:
             with os.scandir(path) as entries:
-                found = [Path(entry.path) for entry in entries if is_image_name(entry.name) and not entry.is_dir()]
+                found = [Path(entry.path) for entry in entries if is_image_name(entry.name) and not os.path.isdir(entry)]
         except OSError as error:
             raise SourceError(f"{printable(text)} cannot be read ({error.strerror})") from error
         return _open_images(text, found)

@@ -5,7 +5,9 @@ PyAV takes 50 ms to import, so this module is imported where a video is opened, 
 
 from __future__ import annotations
 
+import math
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +21,7 @@ from siamtrack.errors import SourceError
 from siamtrack.system import usable_cores
 from siamtrack.video.backward import CONTEXT, pictures_backward
 from siamtrack.video.colour import Converter, turns_sideways
-from siamtrack.video.container import is_cut, whole_boxes
+from siamtrack.video.container import has_piece, is_cut, whole_boxes
 from siamtrack.video.frame_source import FOLDER_FPS, Audio, Frame, FrameCounts, Moment, Seconds, Source, asked_for, is_reached
 from siamtrack.video.names import printable, source_name
 from siamtrack.video.packets import Decoded, PacketDecoder, deinterlaced
@@ -69,7 +71,8 @@ class MediaSource(Source):
         self._decoder: PacketDecoder | None = None
         self._last: Decoded | None = None
         self._broken: av.FFmpegError | None = None
-        self._read_until = self._empty = 0
+        self._read_until = 0
+        self._dts: deque[int] = deque(maxlen=2)
         self._container = self._open()
         try:
             self._stream = self._choose()
@@ -77,7 +80,9 @@ class MediaSource(Source):
             self._container.close()
             raise
         self.fps = _rate(self._stream)
-        self.frame_count = self._stream.frames or None
+        # An AVI counts the units of its stamps, of which a frame may last several.
+        share = self.fps * float(self._stream.time_base or 0) if self._container.format.name == "avi" else 1.0
+        self.frame_count = math.ceil(self._stream.frames * min(share, 1.0) - 0.01) or None
         self.sample_aspect = self._stream.sample_aspect_ratio or Fraction(1)
 
     @property
@@ -134,7 +139,7 @@ class MediaSource(Source):
         if not self._container.streams:
             raise SourceError(f"{self.name} {self._problem}")
         if not streams:
-            raise SourceError(f"{self.name} holds no video, only sound or a cover picture")
+            raise SourceError(f"{self.name} holds no video, only sound or a cover picture{self._why_none()}")
         known = [one for one in streams if one.codec_context is not None]
         if not known:
             raise SourceError(
@@ -149,6 +154,10 @@ class MediaSource(Source):
         if self._hwaccel is not None and not chosen.codec_context.is_hwaccel:
             self._tell(f"{self._hwaccel} cannot decode it here; the CPU does")
         return chosen
+
+    def _why_none(self) -> str:
+        """What else speaks for it that there is no video."""
+        return ""
 
     def _codec_name(self, stream: av.VideoStream) -> str:
         """What FFmpeg or the container calls a codec that cannot be decoded."""
@@ -171,7 +180,7 @@ class MediaSource(Source):
         for threads in (True, False):
             if self.live:
                 self._stream.codec_context.thread_count = min(_LIVE_THREADS, usable_cores())
-            self._empty = 0
+            self._dts.clear()
             decoder = self._decoder = PacketDecoder(self._stream, self.counts, self.fps, threads)
             for decoded in decoder.pictures(self._packets()):
                 if self._last is None:
@@ -195,7 +204,8 @@ class MediaSource(Source):
                     faults = 0
                     self._read_until = max(self._read_until, (packet.pos or 0) + packet.size)
                     if packet.stream_index == self._stream.index:
-                        self._empty += not packet.size
+                        if packet.dts is not None:
+                            self._dts.append(packet.dts)
                         yield packet
                 return
             except av.FFmpegError as error:
@@ -228,6 +238,8 @@ class MediaSource(Source):
             raise SourceError(f"{self.name} holds no frame that can be decoded; it is empty or damaged")
         if self._last and not is_reached(start, self._last.index, self._last.time_s):
             raise SourceError(f"{self.name} ended after {count} frames; {asked_for(start)}")
+        if self.frame_count is not None and count >= self.frame_count:
+            return  # what is behind the last frame may be anything
         lost = self._decoder.lost_at_end if self._decoder and not self.live else 0
         if self._broken or lost or self._is_cut(count):
             of = f" of {self.frame_count}" if self.frame_count else ""
@@ -264,6 +276,9 @@ class VideoSource(MediaSource):
             self._is_piece, self._address = True, f"subfile,,start,0,end,{end},,:{self._address}"
             return super()._open()
 
+    def _why_none(self) -> str:
+        return "; the file is cut or damaged" if is_cut(self._path) else ""
+
     def read_backward(self, start: Moment) -> Iterator[Frame]:
         """See `Source.read_backward`."""
         found = False
@@ -292,16 +307,18 @@ class VideoSource(MediaSource):
     def _is_cut(self, count: int) -> bool:
         if self._is_piece:
             return True
-        if self._is_at_end() if self.frame_count is None else count >= self.frame_count:
-            return False
         size = self._path.stat().st_size
         form = self._container.format.name
+        if self.frame_count is None and self._is_at_end():
+            # Of a recording in pieces the length is that of the pieces that were found.
+            return "mov" in form and has_piece(self._path, self._read_until)
         if "mov" in form:  # its index names every frame's bytes; an edit list may leave some out
             return is_cut(self._path) or any(entry.pos + entry.size > size for entry in self._stream.index_entries)
         if size - self._read_until > max(_TAIL_BYTES, _TAIL_SHARE * size):
             return True
-        if form == "avi" and self.frame_count is not None:  # repeats are counted, and are packets without data
-            return count + self._empty < self.frame_count - max(2, self.frame_count // 50)
+        if form == "avi" and self._dts and self._stream.frames:  # repeats have stamps, too, and no picture
+            step = max(1, self._dts[-1] - self._dts[0])
+            return self._dts[-1] + 3 * step < 0.98 * self._stream.frames
         return is_cut(self._path)
 
     def _is_at_end(self) -> bool:

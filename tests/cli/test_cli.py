@@ -241,10 +241,22 @@ def test_doctor_names_what_there_is() -> None:
         assert word in result.stdout
 
 
+def test_doctor_prints_what_to_do_to_the_letter(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from siamtrack.cli.doctor import doctor
+    from siamtrack.doctor import Finding
+
+    monkeypatch.setattr("siamtrack.doctor.examine", lambda: [Finding(None, "torch", "[/]", "pip install '.[torch]'")])
+    assert doctor() == 0
+    printed = capsys.readouterr().out
+    assert "[/]" in printed
+    assert "pip install '.[torch]'" in printed
+
+
 def test_help_and_version() -> None:
     text = siam("--help").stdout
     for command in ("track", "demo", "train", "doctor"):
         assert command in text
+    assert "..." not in text.replace("[ARGS]...", "")  # what a command does is said to the end
     assert siam("--version").stdout.strip() == f"siamtrack {siamtrack.__version__}"
     assert siam("trak").returncode == 2
     unwanted = ("torch", "cv2", "numpy", "numba", "rich.progress", "multiprocessing", "tempfile")

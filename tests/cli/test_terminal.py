@@ -29,14 +29,24 @@ try:
 except KeyboardInterrupt:
     assert signals.caught == number
     assert signal.getsignal(number) is before
-    print("interrupted")
+    print("interrupted", flush=True)
+# A command that lets it through ends with its status, too.
+import siamtrack.cli
+def command(**_):
+    with Signals(interrupt):
+        signal.raise_signal(number)
+siamtrack.cli._chosen = lambda words: command
+try:
+    siamtrack.cli.main()
+except SystemExit as ended:
+    print(ended.code - number)
 """
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_is_caught_and_its_handler_given_back(name: str) -> None:
     result = subprocess.run([sys.executable, "-c", SIGNALLED, name], capture_output=True, text=True, check=False)
-    assert (result.stdout, result.stderr) == ("interrupted\n", "")
+    assert (result.stdout, result.stderr) == ("interrupted\n128\n", "")
 
 
 TWICE = """

@@ -172,6 +172,7 @@ def test_the_numbers_of_a_box_may_be_several_arguments(arguments: list[str], joi
         (["--box", BOX, "--start", "5", "--backward", "--both"], ["give one of them"]),
         (["--box", BOX, "--start", "5", "--end", "6", "--backward"], ["end 6 comes after start 5"]),
         (["--box", BOX, "--start", "99", "--backward"], ["ended after 20 frames; frame 99 was asked for"]),
+        (["b.mp4", "c.mp4", "--box", BOX], ["unexpected extra argument", "quote a name with blanks in it, or a glob"]),
         (["--box", BOX, "--crops", "{full}"], ["is not empty; give --crops a new folder"]),
     ],
 )

@@ -36,7 +36,7 @@ _CODECS: dict[str, tuple[str, dict[str, Any]]] = {
 
 _FORMATS = [
     *(f"h264 {ending}" for ending in ("mp4", "mov", "mkv", "avi", "ts", "flv", "h264")),
-    *(f"h265 {ending}" for ending in ("mp4", "mov", "mkv", "ts")),
+    *(f"h265 {ending}" for ending in ("mp4", "mov", "mkv", "ts", "hevc")),
     *("vp8 webm", "vp8 mkv", "vp9 webm", "vp9 mp4", "vp9 mkv", "av1 mp4", "av1 webm", "av1 mkv"),
     *("mpeg1 mpg", "mpeg2 mpg", "mpeg2 ts", "mpeg2 mkv", "mpeg4 avi", "mpeg4 mp4", "mpeg4 mov"),
     *("mjpeg avi yuvj420p", "mjpeg mov yuvj422p", "mjpeg mkv yuvj444p", "prores mov yuv422p10le", "ffv1 mkv", "ffv1 avi"),

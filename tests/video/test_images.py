@@ -278,6 +278,14 @@ def test_a_cut_photo_ends_the_run_and_frames_before_are_kept(here: Command, tmp_
     result = here("track", folder, "--box", BOX, "--out", tmp_path / "o")
     refused(result, "2.jpg cannot be read", "is cut off", "2 frames are kept")
     assert len(rows_of(tmp_path / "o/boxes.csv")) == 2
+    assert "fps" not in result.stdout  # nothing was measured
+    (folder / "1.jpg").unlink()
+    for target, why in (("gone.jpg", "not found"), ("1.jpg", "symbolic links")):
+        (folder / "1.jpg").symlink_to(target)
+        result = here("track", folder, "--box", BOX, "--out", tmp_path / "o")
+        refused(result, why, "of 1 frame are kept")
+        assert len(rows_of(tmp_path / "o/boxes.csv")) == 1
+        (folder / "1.jpg").unlink()
 
 
 def test_an_image_larger_than_opencv_takes_is_one_line(here: Command, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siamtrack.video.names import is_address, printable, source_name, without_secrets
+from siamtrack.video.names import is_address, printable, source_name, stem_of, usable_name, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,23 @@ def test_names_have_no_secrets_and_can_be_printed(source: str, name: str) -> Non
 def test_addresses_within_a_text_are_masked_too() -> None:
     text = 'line {"video": "rtsp://u:S3cret@h/x?t=S3cret", "b": "http://v/w"} and a.mp4'
     assert without_secrets(text) == 'line {"video": "rtsp://***@h/x?t=***", "b": "http://v/w"} and a.mp4'
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("clips/a b.mp4", "a b"),
+        ("frames/*.jpg", "frames"),
+        ("runs [1]/*/left/**/*.png", "left"),
+        ("shot[0-9].png", "shot[0-9]"),
+        ("*.jpg", "video"),
+        ("/*.jpg", "video"),
+        ("http://cam/live.m3u8?k=1", "live"),
+        ("-", "standard input"),
+    ],
+)
+def test_what_a_folder_of_results_is_called(source: str, name: str) -> None:
+    assert usable_name(stem_of("standard input" if source == "-" else source)) == name
 
 
 def test_what_is_an_address() -> None:

@@ -115,6 +115,7 @@ def test_hidden_files_and_folders_are_no_frames(tmp_path: Path) -> None:
     for name in ("._0.png", ".DS_Store", ".hidden.jpg", "Thumbs.db", "notes.txt"):
         (folder / name).write_bytes(b"\0\5\026\7 no image")
     (folder / "more.png").mkdir()
+    (folder / "loop").symlink_to(folder)
     for source in (folder, folder / "*", folder / "*.png"):
         assert count_frames(source) == 3
     with pytest.raises(SourceError, match="holds no images"):
@@ -133,6 +134,8 @@ def test_hidden_files_and_folders_are_no_frames(tmp_path: Path) -> None:
         ("clip.mp4/x.mp4", "not found"),
         ("9999999999999999999999", "camera 99999999999999999999 cannot be opened"),
         ("4294967296", "camera 4294967296 cannot be opened"),
+        ("", "'' not found"),
+        ("frames/%04d.png", "as a glob: 'frames/\\*.png'"),
         ("htp://admin:S3cret@cam/live", "htp://\\*\\*\\*@cam/live not found"),
     ],
 )
