@@ -98,6 +98,7 @@ class Allowance:
         per_s: units earned a second. most: units at most, and in the beginning.
         longest_wait_s: nobody waits longer, whatever was used.
         clock: monotonic seconds.
+        common: what somebody shares with others: what is used is taken from it where that is sooner to be had there.
     """
 
     def __init__(
@@ -106,13 +107,20 @@ class Allowance:
         most: float,
         longest_wait_s: float = float("inf"),
         clock: Callable[[], float] = time.monotonic,
+        common: Allowance | None = None,
     ) -> None:
         self._per_s, self._most, self._least, self._clock = per_s, most, -longest_wait_s * per_s, clock
         self._left, self._at = most, clock()
+        self._from = (self,) if common is None else (self, common)
+        self._free_at = self._at
 
     def use(self, units: float) -> None:
         """Use some of it."""
-        self._left, self._at = max(self._least, self.left - units), self._clock()
+        waits = [max(0.0, min(units - one.left, -one._least) / one._per_s) for one in self._from]
+        wait_s = min(waits)
+        of = self._from[waits.index(wait_s)]
+        of._left, of._at = max(of._least, of.left - units), self._clock()
+        self._free_at = of._at + wait_s
 
     @property
     def left(self) -> float:
@@ -122,7 +130,7 @@ class Allowance:
     @property
     def wait_s(self) -> float:
         """Seconds to wait before more is used."""
-        return max(0.0, -self.left / self._per_s)
+        return max(0.0, self._free_at - self._clock())
 
 
 class Addresses:

@@ -19,11 +19,11 @@ from siamtrack import __version__
 from siamtrack.demo import CLIPS, clip_path
 from siamtrack.errors import SiamtrackError
 from siamtrack.labels.label_forms import FORMS
-from siamtrack.live.web.access import OFFENCE, Access, Addresses, Guard, address_of, share_of
+from siamtrack.live.web.access import OFFENCE, Access, Addresses, Allowance, Guard, address_of, share_of
 from siamtrack.live.web.archive import Content, label_zip, result_files, zip_stream
-from siamtrack.live.web.client import CLOSE_BROKEN, CLOSE_REFUSED
+from siamtrack.live.web.client import CLOSE_BROKEN, CLOSE_REFUSED, COMMON, COMMON_PER_S
 from siamtrack.live.web.connection import serve_client
-from siamtrack.live.web.door import make_door
+from siamtrack.live.web.door import Socket, make_door
 from siamtrack.live.web.protocol import MAX_MESSAGE, pack_text
 from siamtrack.live.web.sessions import Sessions
 from siamtrack.live.web.uploads import MAX_PIECE, Uploads
@@ -50,6 +50,7 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
     """
     clients: dict[WebSocket, str] = {}
     addresses, uploads = Addresses(), Uploads(folder)
+    common = Allowance(COMMON_PER_S, COMMON)
 
     def is_full(address: str) -> bool:
         mine = sum(other == address for other in clients.values())
@@ -160,7 +161,7 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
             return
         clients[websocket] = address
         try:
-            if await serve_client(websocket, sessions) == CLOSE_BROKEN:
+            if await serve_client(websocket, sessions, common) == CLOSE_BROKEN:
                 addresses.of(address).use(OFFENCE)  # it is let in again later; its open connections notice nothing
         finally:
             del clients[websocket]
@@ -182,6 +183,7 @@ def make_server(app: ASGIApp, max_clients: int, certificate: Path | None = None)
     config = uvicorn.Config(
         app,
         http=make_door(2 * max_clients),
+        ws=Socket,
         ssl_certfile=certificate,
         log_config=None,
         log_level="error",

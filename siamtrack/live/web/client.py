@@ -19,9 +19,13 @@ from siamtrack.live.web.protocol import pack_picture, pack_text
 KEPT, KEPT_BYTES = MOST + 2, 2**26
 """Frames that a client may name in `hold`: those on their way, the one it shows, and the one before; of huge ones fewer."""
 
-MESSAGES_PER_S, MESSAGES, MESSAGE_BYTES = 60.0, 120.0, 2**16
-"""Messages of a client, each `MESSAGE_BYTES` of a long one: so many a second, so many at once after a rest; what is above that
-is read later: a key that is held down sends up to 60. Pictures that are tracked do not count, nor do answers to pictures."""
+MESSAGES_PER_S, MESSAGES, MESSAGE_BYTES = 5.0, 20.0, 2**16
+"""Messages of a client, each `MESSAGE_BYTES` of a long one: so many a second, so many at once after a rest, and what it gets of
+`COMMON_PER_S`. What is above that is read later. Pictures that are tracked do not count, nor do answers to pictures."""
+
+COMMON_PER_S, COMMON = 120.0, 240.0
+"""Messages of all clients together beside each one's own: a key that is held down sends 60 a second, and of fifty clients that
+flood the server each is read a few times a second."""
 
 STRIKES, STRIKE_BYTES = 10, 2**18
 """Broken messages, less one a second, until a connection is closed; so many bytes count as one more."""
@@ -58,12 +62,13 @@ class Client:
 
     Args:
         websocket: accepted.
+        common: messages that it shares with the other clients; None if there are no others.
 
     Attributes:
         ended: set once the connection is to be closed; nothing new is sent from then on.
     """
 
-    def __init__(self, websocket: WebSocket) -> None:
+    def __init__(self, websocket: WebSocket, common: Allowance | None = None) -> None:
         self.ended = asyncio.Event()
         self._websocket = websocket
         self._wake = asyncio.Event()
@@ -77,7 +82,7 @@ class Client:
         self._kept: OrderedDict[int, Captured] = OrderedDict()
         self._held: tuple[int, Captured] | None = None
         self._strikes, self._blamed_at = 0.0, time.monotonic()
-        self._allowance = Allowance(MESSAGES_PER_S, MESSAGES)
+        self._allowance = Allowance(MESSAGES_PER_S, MESSAGES, common=common)
 
     async def send(self) -> None:
         """Send what there is, as it comes, until the connection is closed."""

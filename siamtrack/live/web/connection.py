@@ -9,7 +9,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 
 from siamtrack.errors import SiamtrackError
 from siamtrack.live.web import protocol
-from siamtrack.live.web.access import address_of
+from siamtrack.live.web.access import Allowance, address_of
 from siamtrack.live.web.camera_session import CameraSession
 from siamtrack.live.web.client import CLOSE_BROKEN, CLOSE_REFUSED, Client
 from siamtrack.live.web.protocol import ProtocolError, parse_picture, parse_text, scene_data
@@ -20,21 +20,23 @@ HELLO_S = 10.0
 CLOSE_S = 3.0
 
 
-async def serve_client(websocket: WebSocket, sessions: Sessions) -> int | None:
+async def serve_client(websocket: WebSocket, sessions: Sessions, common: Allowance) -> int | None:
     """Serve a client until it goes, or has to.
 
     Args:
-        websocket: not accepted yet.
+        websocket: of `door.Socket`, not accepted yet.
         sessions: of the server.
+        common: messages that all clients share.
 
     Returns:
         The code with which it was closed from here; None if the client went.
     """
     await websocket.accept()
-    client = Client(websocket)
+    client = Client(websocket, common)
     connection = Connection(websocket, client, sessions)
-    sender, reader, ended = tasks = [
-        asyncio.create_task(work) for work in (client.send(), connection.read(), client.ended.wait())
+    sender, reader, *_ = tasks = [
+        asyncio.create_task(work)
+        for work in (client.send(), connection.read(), client.ended.wait(), websocket.state.gone.wait())
     ]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -42,11 +44,13 @@ async def serve_client(websocket: WebSocket, sessions: Sessions) -> int | None:
             reader.cancel()
             # The last texts should still be sent; but not waited for any longer than this.
             await asyncio.wait({sender}, timeout=CLOSE_S)
+        else:  # what it said last is still done; of one that talked faster than it was read, not all
+            await asyncio.wait({reader}, timeout=CLOSE_S)
     finally:
         connection.leave()
         for task in tasks:
             task.cancel()
-        problems = await asyncio.gather(sender, reader, ended, return_exceptions=True)
+        problems = await asyncio.gather(*tasks, return_exceptions=True)
     for problem in problems:
         if isinstance(problem, Exception) and not isinstance(problem, (WebSocketDisconnect, OSError)):
             raise problem
@@ -119,6 +123,7 @@ class Connection:
             scene=scene_data(scene) if scene is not None else None,
         )
         session.enter(self._client)
+        self._websocket.state.admit()
         return session
 
     async def _act(self, session: ServedSession, message: protocol.Message) -> None:

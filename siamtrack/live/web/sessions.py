@@ -68,7 +68,7 @@ class Sessions:
         self.instance = secrets.token_hex(8)
         self._out, self._make_session = out, make_session
         self._grace_s, self._max_sessions, self._make_film = grace_s, max_sessions, make_film
-        self._turns, self._decoding = Turns(), Turns()
+        self._turns, self._decoding = Turns(), Turns(aside=True)
         self._made = 0
         self._own: dict[str, OwnSession] = {}
         self._opening: list[str] = []  # addresses of clients whose video is being opened

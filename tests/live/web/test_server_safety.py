@@ -22,8 +22,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from siamtrack.live.session import Session
 from siamtrack.live.web import connection
-from siamtrack.live.web.access import LONGEST_WAIT_S, OFFENCE, REQUESTS, REQUESTS_PER_S, Addresses
-from siamtrack.live.web.client import MESSAGES, Client
+from siamtrack.live.web.access import LONGEST_WAIT_S, OFFENCE, REQUESTS, REQUESTS_PER_S, Addresses, Allowance
+from siamtrack.live.web.client import COMMON, COMMON_PER_S, MESSAGES, MESSAGES_PER_S, Client
+from siamtrack.live.web.door import SMALL_FRAMES, Socket
 from siamtrack.live.web.protocol import Hello
 from siamtrack.live.web.sessions import Sessions
 from siamtrack.tracking.tracker import Tracker
@@ -154,6 +155,93 @@ def test_of_fifty_who_send_without_end_none_is_read_beyond_its_share() -> None:
     flooding, good = asyncio.run(talk())
     assert good == MESSAGES
     assert max(flooding) < 1.5 * MESSAGES
+
+
+def test_all_who_flood_the_server_share_what_one_alone_may_use() -> None:
+    now = [0.0]
+    common = Allowance(COMMON_PER_S, COMMON, clock=lambda: now[0])
+
+    def used(count: int, seconds: int, per_s: float) -> int:
+        """Messages of all that are read, if each of so many has so many a second."""
+        each, read = [Allowance(MESSAGES_PER_S, MESSAGES, clock=lambda: now[0], common=common) for _ in range(count)], 0
+        for _ in range(round(seconds * per_s)):
+            for one in each:
+                if one.wait_s == 0:
+                    one.use(1)
+                    read += 1
+            now[0] += 1 / per_s
+        return read
+
+    assert used(1, 10, 60.0) == 600, "a key is held down"
+    now[0] += COMMON / COMMON_PER_S
+    most = 50 * (MESSAGES + 10 * MESSAGES_PER_S) + COMMON + 10 * COMMON_PER_S
+    assert 0.9 * most < used(50, 10, 100.0) < 1.1 * most
+    now[0] += COMMON / COMMON_PER_S
+    assert used(1, 10, 60.0) == 600
+
+
+def say_hello(served: Served, mode: str = "camera") -> WebClient:
+    """A client that has said hello, and hears nothing of the answer."""
+    client = WebClient(served.url, None)
+    client.say("hello", version=1, mode=mode)
+    return client
+
+
+def test_a_long_first_message_is_refused_by_its_first_bytes(serve_live: Serve) -> None:
+    served = serve_live()
+    with WebClient(served.url, None) as mute:
+        mute.socket.socket.sendall(b"\x82\xff" + (2**22).to_bytes(8, "big"))  # says how long it is, and no more
+        assert closed(mute) == 1009
+    with WebClient(served.url, "camera") as good:
+        assert good.track(frame(0))["targets"] == []
+
+
+def test_who_sends_frames_that_say_nothing_is_closed(serve_live: Serve) -> None:
+    served = serve_live()
+    small = {"ping": b"\x89", "pong": b"\x8a", "part": b"\x00"}
+    for kind, head in small.items():
+        with WebClient(served.url, "camera") as client:
+            begin = b"\x02\x80\0\0\0\0" if kind == "part" else b""
+            client.socket.socket.sendall(begin + (head + b"\x80\0\0\0\0") * (int(SMALL_FRAMES) + 20))
+            assert closed(client) == 1008, kind
+
+
+def test_of_a_client_that_was_refused_no_more_is_read(serve_live: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    taken = Socket.data_received
+
+    def count(self: Socket, data: bytes) -> None:
+        read.append(len(data))
+        taken(self, data)
+
+    monkeypatch.setattr(Socket, "data_received", count)
+    served = serve_live()
+    with socket.create_connection(("127.0.0.1", served.port), 10) as raw:  # answers nothing, not even the closing
+        opening = f"GET /ws HTTP/1.1\r\nHost: {served.host}\r\nOrigin: http://{served.host}\r\nUpgrade: websocket\r\n"
+        key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        raw.sendall(f"{opening}Connection: Upgrade\r\n{key}\r\n".encode() + b"\x81\x82\0\0\0\0{}")
+        heard = b""
+        while b"refused" not in heard:
+            heard += raw.recv(4096)
+        raw.settimeout(0.2)
+        with suppress(TimeoutError):  # nobody reads
+            for _ in range(400):
+                raw.sendall(b"\x81\x82\0\0\0\0{}" * 2**12)
+    assert sum(read) < 2**17
+
+
+def test_who_talks_and_goes_leaves_his_place_at_once(serve_live: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "CLOSE_S", 0.1)
+    served = serve_live(max_clients=1)
+    talker = say_hello(served)
+    talker.socket.socket.sendall(b'\x81\x95\0\0\0\0{"type":"ping","t":1}' * 300)  # a minute's reading
+    talker.socket.socket.shutdown(socket.SHUT_RDWR)
+    answer, until = "", time.monotonic() + 15
+    while answer != "welcome" and time.monotonic() < until:
+        with suppress(ConnectionClosed), say_hello(served) as client:
+            answer = client.wait(("welcome", "refused"))["type"]
+    assert answer == "welcome"
+    talker.close()
 
 
 def test_the_page_comes_over_https_with_a_certificate_of_its_own(serve_live: Serve, tmp_path: Path) -> None:
