@@ -57,7 +57,7 @@ class TargetJob:
         except ValueError:
             return f"box {shown(self.box_xywh)} is not four finite numbers x,y,w,h"
         if self.box_xywh[2] <= 0 or self.box_xywh[3] <= 0:
-            return f"box {self.box_xywh} has a width or height of zero or less; w and h must be positive pixels"
+            return f"box {shown(tuple(self.box_xywh))} has a width or height of zero or less; w and h must be positive pixels"
         if self.start < 0:
             return f"start is {self.start}; frames are counted from 0"
         if self.direction not in DIRECTIONS:

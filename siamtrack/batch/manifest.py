@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -121,7 +122,8 @@ def _keys_problem(keys: Sequence[str], columns: tuple[str, ...], kind: str) -> s
     """What is wrong with a header's columns or an object's keys; None if nothing."""
     for key in keys:
         if key not in columns + OPTIONAL:
-            return f"unknown {kind} {shown(key)}; {nearest(one_line(key), columns + OPTIONAL)}"
+            parted = re.search("[;\t]", key) and f"part {kind}s by commas"
+            return f"unknown {kind} {shown(key)}; {parted or nearest(one_line(key), columns + OPTIONAL)}"
         if keys.count(key) > 1:
             return f"{kind} {key!r} is there twice"
     missing = [key for key in columns if key not in keys]

@@ -108,8 +108,9 @@ def _video(root: Path, name: str, paths: list[Path], refused: list[Refusal]) -> 
                 targets.append(target)
             else:
                 refused.append(Refusal(where, label, target.name, wrong))
-    except (DataError, ValueError) as error:
-        refused.append(Refusal(where, label, "", str(error)))
+    except (DataError, ValueError, OSError) as error:
+        reason = f"{error.filename or label} cannot be read ({error.strerror})" if isinstance(error, OSError) else str(error)
+        refused.append(Refusal(where, label, "", reason))
         return None
     return VideoJob(str(video), tuple(targets), name, label) if targets else None
 

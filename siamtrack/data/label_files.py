@@ -108,4 +108,6 @@ def below(root: Path, name: str, source: Path) -> Path:
 def folders(root: Path) -> list[Path]:
     """Folders directly below a folder, hidden ones left out, sorted."""
     with os.scandir(root) as entries:  # which knows a folder from a file without asking the disk for each
-        return sorted(root / entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        below = [entry for entry in entries if not entry.name.startswith(".")]
+    # A link that leads nowhere, or to itself, is none.
+    return sorted(root / entry.name for entry in below if (os.path.isdir if entry.is_symlink() else os.DirEntry.is_dir)(entry))

@@ -55,18 +55,6 @@ def clean_label(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:MAX_LABEL].rstrip()
 
 
-def video_name(source: str | None, folder: Path) -> str:
-    """Name of a video: that of its file without ending, of its folder of images, or else of the results' folder."""
-    text = source or ""
-    if "://" in text:
-        text = re.split(r"[?#]", text)[0]
-    parts = [part for part in re.split(r"[\\/]+", text) if part not in ("", ".", "..")]
-    while parts and re.search(r"[*?\[]", parts[-1]):
-        parts.pop()  # frames/*.png is named by its folder
-    name = re.sub(r"\.\w{1,5}$", "", parts[-1]) if parts else ""
-    return name or folder.resolve().name or "video"
-
-
 def check_free(paths: Iterable[Path], force: bool) -> None:
     """Make sure that files are not there yet, unless they may be written over.
 
@@ -87,16 +75,3 @@ def write_file(path: Path, data: str | bytes, force: bool) -> None:
     check_free([path], force)
     make_folder(path.parent)
     write_whole(path, data)
-
-
-def remove_files(paths: Iterable[Path]) -> None:
-    """Remove files of an earlier export.
-
-    Raises:
-        OutputError: one cannot be removed.
-    """
-    for path in paths:
-        try:
-            path.unlink()
-        except OSError as error:
-            raise OutputError(f"{path} of an earlier export cannot be removed ({error.strerror})") from error

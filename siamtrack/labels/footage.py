@@ -11,7 +11,7 @@ import cv2
 
 from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.frames import Image
-from siamtrack.labels.files import check_free, remove_files, write_file
+from siamtrack.labels.files import check_free, write_file
 from siamtrack.labels.label_selection import ExportedBox, LabelOptions, by_frame, choose
 from siamtrack.labels.tracks import Footage, Results, VideoTracks
 from siamtrack.system import make_folder, read_file
@@ -199,7 +199,9 @@ def write_per_frame(video: VideoTracks, folder: Path, ending: str, text_of: Text
             write_file(path, text, options.force)
             written.add(path)
             total += count
-    remove_files(path for path in names.there(folder, ending) if path not in written)
+    for path in names.there(folder, ending):
+        if path not in written:
+            path.unlink()
     return total
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.errors import DataError, one_line, shown
-from siamtrack.labels.files import clean_label, video_name
+from siamtrack.labels.files import clean_label
 from siamtrack.outside import SMALL, parse_json, read_json
 from siamtrack.system import natural, natural_path, open_text, read_file
 from siamtrack.tracking.result import State
+from siamtrack.video.names import stem_of
 from siamtrack.video.results import COLUMNS, PARTIAL
 
 FAILED = ("error.json", "error.txt")
@@ -226,7 +227,7 @@ def _video(root: Path, kind: str, name: str, members: list[tuple[Track, dict[str
             f"{in_a} is of {a[0]}x{a[1]} frames and {in_b} of {b[0]}x{b[1]}: not of one video; export them one at a time"
         )
     source = next((str(about["source"]) for _, about in members if about.get("source") is not None), None)
-    title = name if kind == "folder" else video_name(source, root)
+    title = name if kind == "folder" else stem_of((source or "").replace("\\", "/")) or root.resolve().name or "video"
     tracks = sorted((track for track, _ in members), key=lambda track: natural(track.target))
     return VideoTracks(title, tuple(tracks), source, next(iter(sizes), None))
 

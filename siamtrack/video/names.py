@@ -120,7 +120,7 @@ def stem_of(path: str) -> str:
     """What a source is called without its folder and ending; of a glob, what the folder is called."""
     name = source_name(path)
     place = PurePath(name.partition("?")[0] if is_address(path) else name)
-    return next((part for part in (place.stem, *reversed(place.parts[:-1])) if not re.search("[*?]", part)), "")
+    return next((part for part in (place.stem, *reversed(place.parts[:-1])) if not re.search(r"[*?]|^\.*$", part)), "")
 
 
 def make_next(base: Path) -> Path:

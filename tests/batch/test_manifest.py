@@ -111,6 +111,7 @@ def test_a_bad_line_of_jsonl_too(tmp_path: Path, line: str, reason: str) -> None
     [
         ("", "no column video, target"),
         ("video,target,start,x,y,w\n", "no column h in"),
+        (HEADER.replace(",", ";") + GOOD.replace(",", ";"), "y;w;h;end'; part columns by commas"),
         (HEADER.replace("end", "ends") + GOOD, "unknown column 'ends'; did you mean 'end'?"),
         (HEADER.replace("end", "x") + GOOD, "column 'x' is there twice"),
         (HEADER + 'a.mp4,"car,0,1,2,30,40,\n', "is a quote left open?"),

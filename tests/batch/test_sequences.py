@@ -84,6 +84,9 @@ def test_what_lacks_its_boxes_or_has_two_is_refused_by_itself(tmp_path: Path) ->
     write(tmp_path / "c.txt", "1,2,30,40\n")
     write(tmp_path / "d.txt", "1,2,30,40\n")
     write(tmp_path / "d.csv", "target,start,x,y,w,h\nt,0,1,2,30,40\n")
+    touch(tmp_path / "f.mp4", tmp_path / "g.mp4")
+    write(tmp_path / "f.txt", "1,2,0,40\n")
+    (tmp_path / "g.txt").symlink_to("g.txt")
     found = open_jobs(tmp_path)
     assert [video.name for video in found.videos] == ["a"]
     reasons = {refusal.video: refusal.reason for refusal in found.refused}
@@ -91,6 +94,8 @@ def test_what_lacks_its_boxes_or_has_two_is_refused_by_itself(tmp_path: Path) ->
     assert "c.avi and c.mp4 share the boxes of c" in reasons["c.avi"]
     assert "both d.csv and d.txt say what to follow" in reasons["d.mp4"]
     assert "no e.txt or e.csv beside it" in reasons["e"]
+    assert reasons["f.mp4"].startswith("box (1.0, 2.0, 0.0, 40.0) has a width or height of zero")
+    assert "no g.txt or g.csv beside it" in reasons["g.mp4"]
 
 
 def test_lines_of_a_box_file_are_refused_one_by_one(tmp_path: Path) -> None:
