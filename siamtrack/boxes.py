@@ -84,14 +84,8 @@ def parse_box(text: str, form: str = "xywh") -> Box:
 
 
 def upright_box(numbers: Sequence[float]) -> Box:
-    """The box that a line of an annotation says.
-
-    Args:
-        numbers: four, `x, y, w, h`; or eight, the corners of a box that may be turned, x before y, as in VOT and ALOV: then
-            the upright box around them. NaN in one makes NaN of the box.
-
-    Raises:
-        ValueError: neither four nor eight numbers.
+    """The box that a line of an annotation says: `x, y, w, h`; or the upright box around the corners of one that may be turned,
+    x before y, as in VOT and ALOV. NaN in one makes NaN of the box; neither four nor eight numbers are a ValueError.
     """
     if len(numbers) == 4:
         return Box(*numbers)
@@ -107,19 +101,10 @@ def box_around(points_xy: ArrayLike) -> Box:
 
 
 def check_box(box_xywh: Iterable[float], frame_wh: tuple[int, int], least: float = MIN_SIDE_PX) -> Box:
-    """Check a box that a user gave for a frame, and clip it to that frame.
-
-    Args:
-        box_xywh: four numbers `(x, y, w, h)`, 0-based, pixels.
-        frame_wh: width and height of the frame.
-        least: shortest side that is accepted.
-
-    Returns:
-        The part of the box that lies in the frame.
+    """The part of a box that a user gave, `(x, y, w, h)` in 0-based pixels, that lies in a frame.
 
     Raises:
-        ValueError: not four finite numbers, a size of zero or less, a box outside the frame, or a side
-            inside the frame under `least`.
+        ValueError: not four finite numbers, a size of zero or less, a box outside the frame, or a side inside it under `least`.
     """
     box = Box(*four_numbers(box_xywh))
     width, height = frame_wh
@@ -166,14 +151,7 @@ def clip_box(box_xywh: Sequence[float], frame_wh: tuple[int, int]) -> Box:
 
 
 def iou(a_xywh: ArrayLike, b_xywh: ArrayLike) -> NDArray[np.float64]:
-    """Intersection over union of boxes, element by element.
-
-    Args:
-        a_xywh, b_xywh: boxes of shape (..., 4) that broadcast against each other.
-
-    Returns:
-        Overlap in 0..1, of shape (...). Boxes without area overlap nothing.
-    """
+    """Intersection over union, 0..1, of boxes (..., 4) that broadcast against each other; without area it is 0."""
     a, b = np.asarray(a_xywh, dtype=np.float64), np.asarray(b_xywh, dtype=np.float64)
     low = np.maximum(a[..., :2], b[..., :2])
     high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])

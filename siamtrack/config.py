@@ -140,8 +140,7 @@ def parse_yaml(text: str, where: str) -> Any:
         text: whose size was limited when it was read. where: for messages, such as its path.
 
     Raises:
-        ConfigError: not YAML; more than `MAX_NODES` values, or more than `MAX_DEPTH` inside one another; a key that is no
-            text.
+        ConfigError: not YAML; more than `MAX_NODES` values, or `MAX_DEPTH` inside one another; a key that is no text.
     """
     try:
         return _Loader(text).get_single_data()

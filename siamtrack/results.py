@@ -85,8 +85,7 @@ class Steps(Iterator[Step]):
         """The next frame.
 
         Raises:
-            SourceError: the source breaks off; every frame before was given.
-            ValueError: the frame cannot be used, such as one of another size.
+            SourceError: the source breaks off; every frame before was given. ValueError: a frame that cannot be used.
         """
         step, self._first = self._first, None
         return step or next(self._rest)
@@ -97,19 +96,11 @@ class Steps(Iterator[Step]):
         self._rest.close()
 
     def to_pandas(self) -> Any:
-        """Track the frames that are left, and give a `pandas.DataFrame` of them: the columns of boxes.csv.
-
-        Raises:
-            SiamtrackError: pandas is not installed. SourceError, ValueError: as for `next`.
-        """
+        """Track the frames that are left, and give a `pandas.DataFrame` of them, as boxes.csv; errors as for `next`."""
         return to_pandas(_row(step.index, step.time_s, step.result) for step in self)
 
     def to_supervision(self) -> list[Any]:
-        """Track the frames that are left, and give their `supervision.Detections`, as `TrackResult.to_supervision`.
-
-        Raises:
-            SiamtrackError: supervision is not installed. SourceError, ValueError: as for `next`.
-        """
+        """Track the frames that are left, and give their `supervision.Detections`; errors as for `next`."""
         return [step.result.to_supervision() for step in self]
 
     def __repr__(self) -> str:
@@ -234,19 +225,11 @@ class RunResults(Sequence[Step]):
         return TrackResult(Box(*self.boxes_xywh[row].tolist()), float(self.scores[row]), State(str(self.states[row])))
 
     def to_pandas(self) -> Any:
-        """A `pandas.DataFrame`, a row a frame: the columns of boxes.csv.
-
-        Raises:
-            SiamtrackError: pandas is not installed.
-        """
+        """A `pandas.DataFrame`, a row a frame: the columns of boxes.csv. A SiamtrackError where pandas is not installed."""
         return to_pandas(_row(int(self.frames[row]), float(self.times_s[row]), self._result(row)) for row in range(len(self)))
 
     def to_supervision(self) -> list[Any]:
-        """A `supervision.Detections` a frame, each as `TrackResult.to_supervision` gives it.
-
-        Raises:
-            SiamtrackError: supervision is not installed.
-        """
+        """A `supervision.Detections` a frame, each as `TrackResult.to_supervision` gives it."""
         return [self._result(row).to_supervision() for row in range(len(self))]
 
     def __repr__(self) -> str:

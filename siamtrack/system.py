@@ -117,11 +117,7 @@ def replace_file(path: Path, data: bytes | Iterable[bytes]) -> None:
 
 
 def write_whole(path: Path, data: str | bytes | Iterable[str]) -> None:
-    """Write a user's file whole or not at all; text as UTF-8, at once or piece by piece.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
+    """Write a user's file whole or not at all, text as UTF-8, at once or in pieces; an OutputError where that cannot be."""
     try:
         pieces = (data,) if isinstance(data, (str, bytes)) else data
         replace_file(path, (piece.encode() if isinstance(piece, str) else piece for piece in pieces))
@@ -130,11 +126,7 @@ def write_whole(path: Path, data: str | bytes | Iterable[str]) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it.
-
-    Raises:
-        OutputError: it cannot be made.
-    """
+    """Make a folder and those above it; an OutputError where that cannot be."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -294,11 +286,7 @@ def display_problem() -> str | None:
 
 
 def require_display(instead: str) -> None:
-    """Check that a window can be opened.
-
-    Raises:
-        DisplayError: it cannot; the message ends with what to do `instead`.
-    """
+    """Raise a DisplayError if no window can be opened; its message ends with what to do `instead`."""
     problem = display_problem()
     if problem:
         raise DisplayError(f"no window can be shown: {problem}; {instead}")

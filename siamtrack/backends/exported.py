@@ -24,14 +24,7 @@ MAX_BYTES = 512 * MIB
 
 
 def with_weights(graph: bytes, state: State) -> bytes:
-    """A graph of the package with its weights inside, for engines that take a whole file.
-
-    Args:
-        graph: ONNX. state: arrays by tensor name, as `input_folded` gives them.
-
-    Raises:
-        SiamtrackError: the `onnx` package is not installed.
-    """
+    """A graph of the package with its weights inside, for engines that take a whole file; `state` as of `input_folded`."""
     import_extra("onnx.numpy_helper", "torch", "writing ONNX files needs the package onnx")
     import onnx
 

@@ -15,11 +15,7 @@ from siamtrack.errors import DataError, shown
 
 
 def read_text(path: Path) -> str:
-    """A whole label file.
-
-    Raises:
-        DataError: missing, not readable, or not UTF-8 text.
-    """
+    """A whole label file; a DataError if it is missing, not readable, or not UTF-8 text."""
     try:
         return system.read_text(path)
     except FileNotFoundError as error:
@@ -59,11 +55,7 @@ def read_boxes(path: Path, one_based: bool = False, nan_absent: bool = False) ->
 
 
 def clean_boxes(boxes_xywh: ArrayLike) -> NDArray[np.float64]:
-    """Boxes as an (N, 4) array; a box without area says that the target is absent, and becomes zeros.
-
-    Raises:
-        DataError: not rows of four finite numbers.
-    """
+    """Boxes as an (N, 4) array; one without area says that the target is absent, and becomes zeros. DataError if not finite."""
     try:
         boxes = np.array(boxes_xywh, dtype=np.float64)
     except (TypeError, ValueError) as error:

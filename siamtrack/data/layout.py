@@ -35,14 +35,7 @@ class Dataset:
     items: tuple[Item, ...]
 
     def check(self, fast: bool = False) -> Iterator[tuple[str, Bad | None]]:
-        """Read all items, one after the other.
-
-        Args:
-            fast: labels and files are checked, but no frame is decoded.
-
-        Yields:
-            Each item's name, and what is wrong with it.
-        """
+        """Read all items, one after the other, `fast` without decoding a frame: each item's name, and what is wrong with it."""
         for item in self.items:
             try:
                 for part in loaded(item):
@@ -54,13 +47,10 @@ class Dataset:
 
 
 def open_dataset(root: str | Path, kind: str = "auto") -> Dataset:
-    """Recognise a data set by what lies on disk, and list its items.
-
-    Labels are not read yet: what is wrong with one item is found when that item is loaded.
+    """Recognise a data set by what lies on disk, and list its items; their labels are read when one is loaded.
 
     Args:
-        root: a folder; a .tar of stills; or the JSON table of a COCO set.
-        kind: one of `LAYOUTS` by its kind, or auto.
+        root: a folder; a .tar of stills; or the JSON table of a COCO set. kind: one of `LAYOUTS` by its kind, or auto.
 
     Raises:
         FileNotFoundError: nothing is there.

@@ -178,11 +178,7 @@ class Bad(NamedTuple):
 
 
 def loaded(item: Item) -> list[Sequence | Still]:
-    """The parts of an item.
-
-    Raises:
-        DataError and others of `BAD_INPUT`: the labels cannot be read, or no frame of a video has a usable box.
-    """
+    """The parts of an item; one of `BAD_INPUT` if the labels cannot be read, or no frame of a video has a usable box."""
     parts = list(item.load())
     sequences = [part for part in parts if isinstance(part, Sequence)]
     if len(sequences) == len(parts) and not any(sequence.visible.any() for sequence in sequences):

@@ -34,11 +34,7 @@ def _is_coco(root: Path) -> bool:
 
 
 def _find_coco(root: Path) -> list[Item]:
-    """One item an image of the table; objects marked `iscrowd` are many things under one box, and left out.
-
-    Raises:
-        DataError: several tables, a table that cannot be read, or an image outside the root.
-    """
+    """One item an image of the table; objects marked `iscrowd` are many things under one box, and left out."""
     tables = _tables(root)
     if len(tables) > 1:
         names = ", ".join(path.name for path in tables)
@@ -99,12 +95,7 @@ def _is_tar(root: Path) -> bool:
 
 
 def _find_tar(root: Path) -> list[Item]:
-    """One item an image of the archive, and one for each image that only the table has.
-
-    Raises:
-        FileNotFoundError: the table is missing.
-        DataError: the archive is not an uncompressed .tar, or the table has other columns.
-    """
+    """One item an image of the archive, and one for each image that only the table has."""
     if not _is_tar(root):
         return []
     rows = _read_table(root.with_suffix(".tsv"))

@@ -38,11 +38,7 @@ class AnnotatedObject(NamedTuple):
 
 
 def read_annotation(path: Path) -> list[AnnotatedObject]:
-    """Objects of one annotation file; none if it names none.
-
-    Raises:
-        DataError: missing, too large, not XML, with a document type or entities, or an object without a box.
-    """
+    """Objects of one annotation file, none if it names none; a DataError if it is missing, too large, not plain, or wrong."""
     try:
         # Other encodings are refused on purpose: in UTF-16 the words below would not be found.
         text = read_text(path, MAX_XML_BYTES)

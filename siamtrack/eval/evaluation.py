@@ -96,12 +96,7 @@ class Evaluation:
 
 
 def score(benchmark: Benchmark, trackers: Sequence[str], out: Path, about: Mapping[str, str]) -> Evaluation:
-    """Read the results of several trackers and put them beside the truth.
-
-    Args:
-        benchmark: its sequences and protocol.
-        trackers: names, as they were run. out: folder of the evaluation.
-        about: whatever a reader should know of the run.
+    """Read the results of several trackers, by their names, and put them beside the truth. `about` is for readers.
 
     Raises:
         DataError: results are missing or cut, or the benchmark's truth is withheld.
@@ -118,11 +113,7 @@ def score(benchmark: Benchmark, trackers: Sequence[str], out: Path, about: Mappi
 
 
 def trackers_of(out: Path) -> list[str]:
-    """Names of the trackers whose results an evaluation's folder holds.
-
-    Raises:
-        FileNotFoundError, DataError: it is no evaluation, or holds none.
-    """
+    """Names of the trackers whose results an evaluation's folder holds; an error if it is none."""
     folder = out / "results"
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} not found; give a folder that siamtrack eval wrote")
@@ -133,14 +124,7 @@ def trackers_of(out: Path) -> list[str]:
 
 
 def about_run(trackers: Sequence[str], out: Path) -> dict[str, str]:
-    """Threads, versions, and device, precision, weights and re-detection of each model, for a report's small print.
-
-    Args:
-        trackers: names, as they were run. out: folder of the evaluation.
-
-    Raises:
-        DataError: what a tracker's results say of themselves cannot be read.
-    """
+    """Threads, versions, and device, precision, weights and re-detection of each model, for a report's small print."""
     about = {}
     for tracker in trackers:
         identity = read_identity(ResultStore(out, tracker).identity_path)

@@ -92,11 +92,7 @@ class TrackerSpec:
 
 
 def read_settings(items: Iterable[str]) -> dict[str, Any]:
-    """Constants from `KEY=VALUE` texts; values are read as YAML does, the last one of a key counts.
-
-    Raises:
-        ConfigError: a text without `=`, or a value that is not YAML.
-    """
+    """Constants from `KEY=VALUE` texts, values as in YAML, the last one of a key counts; a ConfigError for any other text."""
     found = {}
     for item in items:
         key, sign, value = item.partition("=")

@@ -108,11 +108,7 @@ def _factory(name: str, onnx_dir: Path) -> Callable[[], Any]:
 
 
 def onnx_file(folder: Path, own: str, name: str, needs: str) -> str:
-    """Where a peer's file lies: in its own folder below, or in the folder itself.
-
-    Raises:
-        SiamtrackError: it is in neither; the message ends with what it `needs`.
-    """
+    """Where a peer's file lies: in its `own` folder below, or in the folder itself; else an error that ends with `needs`."""
     path = next((each / name for each in (folder / own, folder) if (each / name).is_file()), folder / name)
     if not path.is_file():
         raise SiamtrackError(f"{path} not found; {needs}")

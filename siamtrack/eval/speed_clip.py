@@ -86,11 +86,7 @@ def render_clip(size_wh: tuple[int, int] = (1280, 720), targets: int = 1, seed: 
 
     Args:
         size_wh: of its frames; targets are a sixth of a frame high, or less where many must find room.
-        targets: how many patches there are. They never overlap.
-        seed: of the textures.
-
-    Raises:
-        ValueError: no target, or frames too small for so many.
+        targets: how many patches there are, which never overlap; a ValueError if they find no room. seed: of the textures.
     """
     width, height = size_wh
     if targets < 1:

@@ -98,14 +98,7 @@ class ResultStore:
         write_folder(boxes.parent, files, "finished sequences are kept, and the same command goes on once it can")
 
     def read(self, video: Video, frame_wh: tuple[int, int], cover: NDArray[np.float64] | None = None) -> SequenceRun:
-        """What the tracker did on a finished sequence, beside its truth.
-
-        Args:
-            video: the sequence. frame_wh, cover: as of `SequenceRun`.
-
-        Raises:
-            DataError: it is missing, cut or damaged.
-        """
+        """What the tracker did on a finished sequence, beside its truth; a DataError if it is missing, cut or damaged."""
         frames = len(video.boxes_xywh)
         boxes = self._boxes(video.name, frames)
         if boxes is None:
@@ -147,11 +140,7 @@ def write_folder(folder: Path, files: Mapping[str, str | bytes], advice: str = "
 
 
 def parse_boxes(data: bytes, where: str) -> NDArray[np.float64]:
-    """(N, 4) of a file's content with one `x,y,w,h` line a box.
-
-    Raises:
-        DataError: a line that is not four finite numbers, or the last one has no end; the message has its number, and `where`.
-    """
+    """(N, 4) of a file's content with one `x,y,w,h` line a box; a DataError with line and `where` if one is not, or is cut."""
     boxes = []
     *lines, rest = data.decode(errors="replace").split("\n")
     for number, line in enumerate(lines, 1):
@@ -171,11 +160,7 @@ def parse_boxes(data: bytes, where: str) -> NDArray[np.float64]:
 
 
 def read_identity(path: Path) -> dict[str, Any]:
-    """What a `tracker.json` says of the results beside it.
-
-    Raises:
-        DataError: it cannot be read, or does not name a tracker.
-    """
+    """What a `tracker.json` says of the results beside it; a DataError if it cannot be read, or names no tracker."""
     try:
         found = read_json(path)
     except (FileNotFoundError, DataError) as error:

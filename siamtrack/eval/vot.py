@@ -82,12 +82,9 @@ def serve(server: TraxServer, tracker: BoxTracker, rectangle: Callable[[float, f
 
 
 def region_box(region: Any) -> Box:
-    """The bounding box of a TraX region, 0-based pixels.
+    """The bounding box of a TraX region, 0-based pixels: a rectangle, a polygon, or a mask; else a SiamtrackError.
 
     A polygon's reaches from its least to its greatest coordinates, as in the toolkit; a mask's holds every pixel that is set.
-
-    Raises:
-        SiamtrackError: a region of another kind, or a mask without a pixel.
     """
     if region.type == "rectangle":
         return Box(*region.bounds())
@@ -104,14 +101,10 @@ def region_box(region: Any) -> Box:
 
 
 def read_image(images: Any) -> Image:
-    """The colour image of a request, (H, W, 3) BGR uint8: a file, an array in memory or an encoded image.
-
-    Args:
-        images: TraX images by channel.
+    """The colour image, of TraX images by channel, (H, W, 3) BGR uint8: a file, an array in memory or an encoded image.
 
     Raises:
-        SiamtrackError: no colour image, or one of another form (a URL).
-        DataError: it cannot be read or decoded.
+        SiamtrackError: no colour image, or one of another form (a URL). DataError: it cannot be read or decoded.
     """
     if "color" not in (images or {}):
         raise SiamtrackError(f"the request has images {sorted(images or {})}; this tracker needs color")
@@ -170,10 +163,7 @@ def trackers_ini(model: str, python: str = sys.executable, settings: Sequence[st
 
 
 def converse(model: str, settings: Sequence[str]) -> None:
-    """Answer the client at the other end of stdin and stdout, or of the socket that TRAX_SOCKET names.
-
-    Args:
-        model, settings: name and settings of a `TrackerSpec`.
+    """Answer the client at the other end of stdin and stdout, or of the socket that TRAX_SOCKET names, by a `TrackerSpec`.
 
     Raises:
         SiamtrackError: the TraX library is missing, or the client broke off; and as `serve` does, once the client was told.

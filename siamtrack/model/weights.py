@@ -105,9 +105,7 @@ def shipped_models() -> list[str]:
 
 
 def shipped_settings(model: ModelName) -> dict[str, Any]:
-    """Tracker constants of the shipped weights of an architecture: those of new ones, until they are fitted to them. A model
-    without shipped weights has none.
-    """
+    """Tracker constants of the shipped weights of an architecture: those of new ones, until they are fitted; {} without."""
     return dict(load_weights(model).header.tracker) if model in shipped_models() else {}
 
 
@@ -219,8 +217,7 @@ def load_pickled(path: Path, data: bytes) -> Any:
         path: of the file, for messages. data: its content.
 
     Raises:
-        SiamtrackError: PyTorch is not installed.
-        WeightsError: it cannot be read, or would unpack to more than `MAX_BYTES`.
+        SiamtrackError: PyTorch is not installed. WeightsError: it cannot be read, or would unpack to more than `MAX_BYTES`.
     """
     torch = import_extra("torch", "torch", f"{path}: a .pth file is read by PyTorch")
     try:

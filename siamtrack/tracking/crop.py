@@ -42,15 +42,7 @@ class SearchRegion:
         return (x - self.center_xy[0]) / self.scale + half, (y - self.center_xy[1]) / self.scale + half
 
     def extract(self, frame: Image, pad_color: Sequence[float]) -> Image:
-        """Resample the region out of a frame.
-
-        Args:
-            frame: (H, W, 3) BGR uint8.
-            pad_color: the colour of whatever lies outside the frame, by channel.
-
-        Returns:
-            (size, size, 3) BGR uint8.
-        """
+        """Resample the region out of a frame (H, W, 3) into (size, size, 3), BGR uint8; outside the frame is `pad_color`."""
         image, corner_xy, factor = frame, (0, 0), max(1, int(self.scale))
         if factor > 1:
             image, corner_xy = self._reduced(frame, factor)

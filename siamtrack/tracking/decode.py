@@ -69,10 +69,8 @@ class Decoder:
         """The candidate in a search region.
 
         Args:
-            region: where. responses: to each of its `crops`.
-            size_wh: of the target as it is known, frame pixels.
-            influence: share of the Hann window in the choice of the peak, 0..1: how firmly the target is expected in the
-                middle.
+            region: where. responses: to each of its `crops`. size_wh: of the target as it is known, frame pixels.
+            influence: share of the Hann window in the choice of the peak: how firmly the target is expected in the middle.
 
         Raises:
             WeightsError: the network's answer is not finite where the candidate is read from it.
@@ -126,8 +124,7 @@ class Decoder:
 def hann_window(size: int) -> Floats:
     """(size, size) Hann window that sums to one.
 
-    The end points lie one cell outside the map: a plain Hann window is zero along the border, where it would forbid a target
-    to be found rather than doubt it.
+    Its end points lie one cell outside the map: a plain Hann window is zero along the border, and forbids a target there.
     """
     line = np.hanning(size + 2)[1:-1]
     window = np.outer(line, line)

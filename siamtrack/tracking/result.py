@@ -57,33 +57,22 @@ class TrackResult:
         """A copy of a frame with the box and the score drawn on it: solid TRACKING, dashed UNCERTAIN, dotted LOST.
 
         Args:
-            frame: (H, W, 3) BGR uint8, the one that was tracked; gray, BGRA and 16-bit frames are converted.
+            frame: (H, W, 3) BGR uint8, the one that was tracked; gray, BGRA and 16-bit ones are converted, others a ValueError.
             name: of the target, to be written at the box.
 
         Returns:
             (H, W, 3) BGR uint8, as `cv2.imshow` and `cv2.imwrite` take it.
-
-        Raises:
-            ValueError: not a frame.
         """
         canvas = np.array(as_bgr(frame))
         draw_result(canvas, self.box, self.score, self.state, name)
         return canvas
 
     def to_supervision(self) -> Any:
-        """As `supervision.Detections` of one box: `xyxy`, `confidence`, `tracker_id` 1, and `data["state"]`.
-
-        Raises:
-            SiamtrackError: supervision is not installed.
-        """
+        """`supervision.Detections` of one box: `xyxy`, `confidence`, `tracker_id` 1, `data["state"]`; see `to_supervision`."""
         return to_supervision([self], [1])
 
     def to_pandas(self) -> Any:
-        """As a `pandas.DataFrame` of one row: x, y, w, h, score, state.
-
-        Raises:
-            SiamtrackError: pandas is not installed.
-        """
+        """As a `pandas.DataFrame` of one row: x, y, w, h, score, state. A SiamtrackError where pandas is not installed."""
         return to_pandas([row_of(self)])
 
     def __repr__(self) -> str:
@@ -113,28 +102,16 @@ class TargetResults(dict[Name, TrackResult]):
         return canvas
 
     def to_supervision(self) -> Any:
-        """As `supervision.Detections`: a row a target, with `tracker_id`, `data["class_name"]` (its name) and `data["state"]`.
-
-        Raises:
-            SiamtrackError: supervision is not installed.
-        """
+        """`supervision.Detections`: a row a target, with `tracker_id`, `data["class_name"]`, its name, and `data["state"]`."""
         return to_supervision(list(self.values()), self._ids, [str(name) for name in self])
 
     def to_pandas(self) -> Any:
-        """As a `pandas.DataFrame`, a row a target: target, x, y, w, h, score, state.
-
-        Raises:
-            SiamtrackError: pandas is not installed.
-        """
+        """As a `pandas.DataFrame`, a row a target: target, x, y, w, h, score, state; see `to_pandas`."""
         return to_pandas([{"target": name, **row_of(result)} for name, result in self.items()])
 
 
 def to_pandas(rows: Iterable[Mapping[str, Any]]) -> Any:
-    """A `pandas.DataFrame` of some rows.
-
-    Raises:
-        SiamtrackError: pandas is not installed.
-    """
+    """A `pandas.DataFrame` of some rows; a SiamtrackError where pandas is not installed."""
     return import_extra("pandas", "pandas", "to_pandas() needs pandas").DataFrame(list(rows))
 
 
@@ -144,7 +121,7 @@ def row_of(result: TrackResult) -> dict[str, Any]:
 
 
 def to_supervision(results: Sequence[TrackResult], ids: Sequence[int], names: Sequence[str] | None = None) -> Any:
-    """Results of one frame as `supervision.Detections`.
+    """Results of one frame as `supervision.Detections`; a SiamtrackError where supervision is not installed.
 
     Args:
         results: n of them. ids: (n,), of the targets. names: (n,), likewise.
@@ -152,9 +129,6 @@ def to_supervision(results: Sequence[TrackResult], ids: Sequence[int], names: Se
     Returns:
         Detections with `xyxy`, `confidence` (the scores), `tracker_id`, `class_id` (0 throughout), and in `data` the `state` of
         each, and its `class_name` if names are given.
-
-    Raises:
-        SiamtrackError: supervision is not installed.
     """
     supervision = import_extra("supervision", "supervision", "to_supervision() needs supervision")
     boxes = np.array([result.box for result in results], np.float32).reshape(-1, 4)

@@ -62,10 +62,7 @@ class MultiTracker(Generic[Name]):
         Args:
             name: what `update` calls it.
             frame: (H, W, 3) BGR uint8; gray, BGRA and 16-bit frames are converted (`siamtrack.frames`).
-            box: `(x, y, w, h)` of the target, 0-based pixels; the part inside the frame is used.
-
-        Returns:
-            The box as it is used, with score 1.
+            box: `(x, y, w, h)` of the target, 0-based pixels; the part inside the frame is used, and returned with score 1.
 
         Raises:
             ValueError: a frame or box that cannot be used; the message says why, and the group is as it was.
@@ -81,11 +78,7 @@ class MultiTracker(Generic[Name]):
         return target.first
 
     def remove(self, name: Name) -> None:
-        """Forget a target.
-
-        Raises:
-            KeyError: there is none of that name.
-        """
+        """Forget a target; a KeyError if there is none of that name."""
         del self._targets[name], self._ids[name]
 
     def update(self, frame: Any) -> TargetResults[Name]:
@@ -145,11 +138,7 @@ class MultiTracker(Generic[Name]):
         return list(self._targets)
 
     def details(self, name: Name) -> FrameDetails:
-        """What lay behind a target's last result.
-
-        Raises:
-            KeyError: there is none of that name.
-        """
+        """What lay behind a target's last result; a KeyError if there is none of that name."""
         target = self._targets[name]
         boxes = [from_center(region.center_xy, (region.side, region.side)) for region in target.regions]
         return FrameDetails(tuple(boxes), target.candidate)
@@ -198,10 +187,7 @@ class Tracker:
 
         Args:
             frame: (H, W, 3) BGR uint8; gray, BGRA and 16-bit frames are converted (`siamtrack.frames`).
-            box: `(x, y, w, h)` of the target, 0-based pixels; the part inside the frame is used.
-
-        Returns:
-            The box as it is used, with score 1.
+            box: `(x, y, w, h)` of the target, 0-based pixels; the part inside the frame is used, and returned with score 1.
 
         Raises:
             ValueError: a frame or box that cannot be used; the message says why.
@@ -212,13 +198,10 @@ class Tracker:
         return result
 
     def update(self, frame: Any) -> TrackResult:
-        """Find the target in the next frame.
+        """Find the target in the next frame: its box, how sure that is, and the state.
 
         Args:
             frame: as for `init`, and of the same size.
-
-        Returns:
-            The box in this frame, how sure that is, and the state.
 
         Raises:
             RuntimeError: `init` was not called.

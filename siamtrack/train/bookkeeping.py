@@ -52,11 +52,7 @@ class Average:
 
 
 def load_checkpoint(path: Path, recipe: Schedule) -> dict[str, Any] | None:
-    """The state to go on from, or None where no run was started.
-
-    Raises:
-        ConfigError: the run was started with another recipe; the message names the keys that differ.
-    """
+    """The state to go on from, or None where no run was started; a ConfigError names keys whose values were others then."""
     if not path.is_file():
         return None
     state = load_pickled(path, read_file(path, MAX_CHECKPOINT, WeightsError))

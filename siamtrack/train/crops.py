@@ -60,11 +60,7 @@ class Report:
 
     @classmethod
     def read(cls, folder: Path) -> Report:
-        """The report of a store.
-
-        Raises:
-            DataError: the store is not complete, or of another format.
-        """
+        """The report of a store; a DataError if that is not complete, or of another format."""
         try:
             values = read_json(folder / REPORT)
             if values.pop("format") != FORMAT:
@@ -195,12 +191,7 @@ class PairStore(Protocol):
         """See the class."""
 
     def draw_pair(self, rng: np.random.Generator, min_gap: int, max_gap: int) -> Pair:
-        """Two crops of one target, by the generator alone.
-
-        Args:
-            rng: the only source of chance.
-            min_gap, max_gap: in frames between the two, where they come from a video.
-        """
+        """Two crops of one target, of a video `min_gap` to `max_gap` frames apart; `rng` is the only source of chance."""
 
 
 class CropStore:

@@ -98,9 +98,7 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
 def joined(device: torch.device, timeout_s: float = 1800) -> Iterator[Group]:
     """The group that torchrun started this process in; a group of one where there was no torchrun.
 
-    Args:
-        device: decides what the processes talk through: nccl for CUDA, gloo for CPUs.
-        timeout_s: how long to wait for another process before giving up; torchrun then starts all of them again.
+    Processes talk through nccl on CUDA, gloo on CPUs. They wait `timeout_s` for another; torchrun then starts all again.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE

@@ -56,15 +56,9 @@ def open_store(
     kind: str = "auto",
     exclude: tuple[str, ...] = (),
 ) -> CropStore:
-    """Crops of one source, made on first use and kept in `cache`.
+    """Crops of one source, made on first use and kept in `cache`; arguments and errors as for `prepare` and `CropStore`.
 
-    Args:
-        source, cache, kind: as for `prepare`.
-        progress: is told each item's name while a store is being made.
-        exclude: patterns of track names that are left out; the store on disk has them all the same.
-
-    Raises:
-        FileNotFoundError, DataError, OutputError: as `prepare` and `CropStore` raise them.
+    `progress` is told each item's name while a store is being made. What `exclude` leaves out is in the store all the same.
     """
     path = store_path(source, cache, find_kind(source, kind))
     complete = (path / REPORT).is_file() and all(

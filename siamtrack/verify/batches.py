@@ -62,11 +62,7 @@ class VerifierBatch:
 
 
 def check_kind(data: Classes | Pairs, spec: TowerSpec) -> None:
-    """Make sure that a tower is for the kind of items that were found.
-
-    Raises:
-        ConfigError: it is not.
-    """
+    """Raise a ConfigError if a tower is not for the kind of items that were found."""
     wanted = "sequence" if spec.kind == "gru" else "picture"
     if data.kind != wanted:
         fitting = "gru" if data.kind == "sequence" else "cnn or alexnet"

@@ -92,14 +92,7 @@ class Gallery:
         self._finder = None
 
     def remove(self, name: str) -> int:
-        """Take out a class with all its rows; later rows move up.
-
-        Returns:
-            How many rows that were.
-
-        Raises:
-            ValueError: there is no such class.
-        """
+        """Take out a class with all its rows; later rows move up. Returns their number; a ValueError if there is none."""
         if name not in self._numbers:
             raise ValueError(f"no class {name!r} among {len(self._numbers)}; {nearest(str(name), self._numbers)[:200]}")
         number = self._numbers.pop(name)
@@ -139,8 +132,7 @@ class Gallery:
         """Write one .safetensors file, whole or not at all.
 
         Raises:
-            SiamtrackError: the file would be larger than what `load` takes.
-            OSError: it cannot be written; what was there before is still there.
+            SiamtrackError: it would be too large for `load`. OSError: it cannot be written.
         """
         rows, classes = self._merged()
         write_gallery(Path(path), GalleryHeader(self.dim, self.metric, self.verifier, tuple(self._numbers)), rows, classes)

@@ -90,14 +90,10 @@ def split(data: Classes | Pairs, share: float, seed: int) -> Split:
 def without_broken(
     data: Classes | Pairs, spec: TowerSpec, watch: Callable[[str], None] = lambda _: None
 ) -> tuple[Classes | Pairs, list[str]]:
-    """Open every item once, and leave out those that cannot be read, with all their pairs.
-
-    Returns:
-        What is left, and one line for each item that is left out.
+    """What is left of items that can be read, each opened once, with all their pairs, and a line for each that is left out.
 
     Raises:
-        ConfigError: the tower is not for this kind of item.
-        DataError: too little is left.
+        ConfigError: the tower is not for this kind of item. DataError: too little is left.
     """
     check_kind(data, spec)
     good = np.ones(len(data.items), np.bool_)
