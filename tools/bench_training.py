@@ -28,8 +28,8 @@ from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.data import Dataset
 
+from siamtrack.backends.select import pick_device
 from siamtrack.config import find_recipe
-from siamtrack.model.device import pick_device
 from siamtrack.train.bookkeeping import StepReport
 from siamtrack.train.loop import train
 from siamtrack.train.pairs import Batch

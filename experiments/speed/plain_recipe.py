@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 
 from siamtrack.api import config_of
+from siamtrack.backends.select import pick_device
 from siamtrack.eval.speed import Contender, Entry, bench, entries, make_contender, write_json
 from siamtrack.eval.speed_clip import render_clip
 from siamtrack.frames import Image
-from siamtrack.model.device import pick_device
 from siamtrack.model.siamese import Siamese, exemplar_cells
 from siamtrack.model.weights import load_weights
 from siamtrack.tracking.network import Floats, Network, Response, Search

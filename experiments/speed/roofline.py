@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from siamtrack.backends.select import PRECISIONS
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed import Contender, run_round
 from siamtrack.eval.speed_clip import render_clip
-from siamtrack.model.device import PRECISIONS
 from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese
 from siamtrack.models import EXEMPLAR_SIZE, embedding_size
@@ -137,7 +137,7 @@ def measure_machine(device: torch.device, precisions: Iterable[str]) -> Machine:
         device: where. precisions: names; those that PyTorch does not multiply in, such as int8, are left out.
     """
     known = sorted({name for name in precisions if name in PRECISIONS} | {"float32"})
-    return Machine({name: peak_gflops(device, PRECISIONS[name]) for name in known}, bandwidth_gb_s(device))
+    return Machine({name: peak_gflops(device, getattr(torch, name)) for name in known}, bandwidth_gb_s(device))
 
 
 def peak_gflops(device: torch.device, dtype: torch.dtype, side: int | None = None, tries: int = 8) -> float:
@@ -180,7 +180,7 @@ def under_roof(name: str, reached: str, work: Work, network_s: float, machine: M
         network_s: seconds that its network takes for one. machine: what the machine reaches.
     """
     precision = reached if reached in machine.peak_gflops else "float32"
-    operations, size = 2 * work.multiply_adds, work.values * PRECISIONS[precision].itemsize
+    operations, size = 2 * work.multiply_adds, work.values * getattr(torch, precision).itemsize
     peak, bandwidth = machine.peak_gflops[precision] * 1e9, machine.bandwidth_gb_s * 1e9
     computing_s, moving_s = operations / peak, size / bandwidth
     return Roofline(

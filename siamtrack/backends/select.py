@@ -7,11 +7,15 @@ import importlib.util
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from siamtrack.config import nearest
 from siamtrack.errors import OldKeyWarning, needs
 from siamtrack.model.weights import Weights
 from siamtrack.tracking.network import Network
+
+if TYPE_CHECKING:
+    import torch
 
 BACKENDS = ("onnx", "torch", "openvino")
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -89,7 +93,6 @@ def open_backend(weights: Weights, device: str = "auto", precision: str = "auto"
     choice = choose_backend(device, precision, backend)
     if choice.backend == "torch":
         from siamtrack.backends.torch import TorchBackend
-        from siamtrack.model.device import pick_device
 
         return TorchBackend(weights.net, pick_device(choice.device), choice.precision)
     if choice.backend == "openvino":
@@ -104,12 +107,37 @@ def open_backend(weights: Weights, device: str = "auto", precision: str = "auto"
 def _choose_torch(device: str, precision: str) -> BackendChoice:
     if importlib.util.find_spec("torch") is None:
         raise needs("torch", f"backend 'torch' (device {device}, precision {precision}) needs PyTorch")
-    from siamtrack.model.device import native_bfloat16, pick_device
-
     chosen = pick_device(device)
     if precision == "auto":
         precision = "bfloat16" if chosen.type == "cuda" and native_bfloat16(chosen) else "float32"
     return BackendChoice("torch", str(chosen), precision)
+
+
+def pick_device(device: str) -> torch.device:
+    """PyTorch's device for `auto`, `cpu`, `cuda`, `cuda:1`, ...; a ValueError if it is not here."""
+    import torch
+
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device {device!r} is unknown; use auto, cpu, cuda or cuda:N") from error
+    if chosen.type not in ("cpu", "cuda"):
+        raise ValueError(f"device {device!r} is not supported; use auto, cpu, cuda or cuda:N")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device {device!r} asked for, but {torch.cuda.device_count()} CUDA devices are there; use cpu")
+    return chosen
+
+
+def native_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies in bfloat16 by itself: GPUs from Ampere on, CPUs with AVX-512 BF16 or AMX."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    probe: Any = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(probe()) if device.type == "cpu" and probe else False
 
 
 def _cuda_works() -> bool:

@@ -16,7 +16,6 @@ from torch import Tensor
 from siamtrack.backends.torch_crop import FIELDS, Sampling, cut_crops, sum_table
 from siamtrack.errors import SiamtrackError
 from siamtrack.frames import Image
-from siamtrack.model.device import PRECISIONS
 from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese, exemplar_cells
 from siamtrack.system import network_threads
@@ -56,7 +55,7 @@ class TorchBackend(Network):
         self._thread: ThreadPoolExecutor | None = None
         if device.type == "cpu":
             torch.set_num_threads(network_threads())
-        graphs = {name: graph.to(device) for name, graph in make_graphs(net, PRECISIONS[precision]).items()}
+        graphs = {name: graph.to(device) for name, graph in make_graphs(net, getattr(torch, precision)).items()}
         self._embed, self._kernel, self._head = graphs["embed"], graphs.get("kernel"), graphs.get("box", graphs["match"])
         self._crops_on_device = device.type == "cuda" if crops_on_device is None else crops_on_device
         self._pass = DevicePass(self._maps, device) if self._crops_on_device else None

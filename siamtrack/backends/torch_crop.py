@@ -53,19 +53,8 @@ class Sampling(NamedTuple):
             top, rows = _blocks(begin[1], end[1], factor, frame_wh[1])
         x, y = region.to_frame(0.5, 0.5)
         blue, green, red = (min(max(round(value), 0), 255) for value in pad_color)
-        return cls(
-            (x - left) / factor - 0.5,
-            (y - top) / factor - 0.5,
-            region.scale / factor,
-            left,
-            top,
-            factor,
-            columns,
-            rows,
-            blue,
-            green,
-            red,
-        )
+        at = ((x - left) / factor - 0.5, (y - top) / factor - 0.5, region.scale / factor)
+        return cls(*at, left, top, factor, columns, rows, blue, green, red)
 
 
 FIELDS = len(Sampling._fields)
@@ -87,10 +76,6 @@ def cut_crops(frame: Tensor, samplings: Tensor, size: int, table: Tensor | None 
     Returns:
         (N, size, size, 3) uint8.
     """
-    if frame.dim() != 3 or frame.shape[2] != 3 or frame.dtype != torch.uint8:
-        raise ValueError(f"frame is {frame.dtype} {tuple(frame.shape)}; it must be torch.uint8 (H, W, 3)")
-    if samplings.dim() != 2 or samplings.shape[1] != FIELDS or samplings.dtype != torch.float64:
-        raise ValueError(f"samplings are {samplings.dtype} {tuple(samplings.shape)}; they must be torch.float64 (N, {FIELDS})")
     return torch.cat([_cut(frame, part, size, table) for part in samplings.split(PART)])
 
 

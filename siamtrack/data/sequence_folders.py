@@ -21,10 +21,6 @@ VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm")
 # ---- GOT-10k: boxes are taken as 0-based, as the GOT-10k toolkit uses them
 
 
-def _is_got10k(root: Path) -> bool:
-    return (root / "list.txt").is_file() or next(root.glob("*/groundtruth.txt"), None) is not None
-
-
 def find_got10k(root: Path) -> list[Item]:
     """One item a sequence; without a `list.txt`, every folder with images or `groundtruth.txt`."""
     names = [path.relative_to(root).as_posix() for path in got10k_folders(root)]
@@ -55,7 +51,13 @@ def load_got10k(name: str, folder: Path) -> list[Sequence]:
     return [Sequence(name, folder, boxes, list_pictures(folder))]
 
 
-GOT10K = Layout("got10k", "list.txt, or NAME/groundtruth.txt with images beside it", False, _is_got10k, find_got10k)
+GOT10K = Layout(
+    "got10k",
+    "list.txt, or NAME/groundtruth.txt with images beside it",
+    False,
+    lambda root: (root / "list.txt").is_file() or next(root.glob("*/groundtruth.txt"), None) is not None,
+    find_got10k,
+)
 
 
 # ---- LaSOT: `CLASS/CLASS-N/` or `CLASS-N/`; boxes are 1-based on disk and 0-based from here on
@@ -96,10 +98,6 @@ LASOT = Layout(
 # ---- TrackingNet: chunks such as `TRAIN_0/`, or one chunk as the root; boxes are taken as 0-based
 
 
-def _is_trackingnet(root: Path) -> bool:
-    return bool(_chunks(root))
-
-
 def _find_trackingnet(root: Path) -> list[Item]:
     items = []
     for chunk in _chunks(root):
@@ -125,7 +123,11 @@ def _chunks(root: Path) -> list[Path]:
 
 
 TRACKINGNET = Layout(
-    "trackingnet", "TRAIN_0/frames/NAME/0.jpg with TRAIN_0/anno/NAME.txt", False, _is_trackingnet, _find_trackingnet
+    "trackingnet",
+    "TRAIN_0/frames/NAME/0.jpg with TRAIN_0/anno/NAME.txt",
+    False,
+    lambda root: bool(_chunks(root)),
+    _find_trackingnet,
 )
 
 

@@ -29,10 +29,6 @@ _Row = dict[str, str]
 # ---- COCO: the root is the JSON file itself, or a folder with one of them in it or in its `annotations/`
 
 
-def _is_coco(root: Path) -> bool:
-    return bool(_tables(root))
-
-
 def _find_coco(root: Path) -> list[Item]:
     """One item an image of the table; objects marked `iscrowd` are many things under one box, and left out."""
     tables = _tables(root)
@@ -83,7 +79,13 @@ def _images(table: Path, names: dict[Any, str]) -> Path:
     raise DataError(f"{table}: none of its images found; looked in {', '.join(map(str, dict.fromkeys(places)))}")
 
 
-COCO = Layout("coco", "instances*.json, here or in annotations/, with its images in a folder here", True, _is_coco, _find_coco)
+COCO = Layout(
+    "coco",
+    "instances*.json, here or in annotations/, with its images in a folder here",
+    True,
+    lambda root: bool(_tables(root)),
+    _find_coco,
+)
 
 
 # ---- `NAME.tar` beside `NAME.tsv`: columns image, x, y, w, h, class; one row a box. A row with an empty x says that its

@@ -28,8 +28,9 @@ from siamtrack.eval.report_charts import (
     style,
     swatch,
 )
-from siamtrack.eval.report_sheets import Sheet, make_sheet, worst
+from siamtrack.eval.report_sheets import make_sheet, worst
 from siamtrack.eval.scores import pooled
+from siamtrack.eval.sequence_run import SequenceRun
 
 LONG_CELL = 10
 """A cell of more characters has a line of its own on a phone."""
@@ -194,22 +195,23 @@ def _sheets(first: TrackerRuns, sequences: Mapping[str, Video]) -> str:
     chosen = worst(first, sequences)
     if not chosen:
         return ""
-    sheets = "".join(_sheet(make_sheet(item, sequences[item.name], COLOURS[0])) for item in chosen)
+    sheets = "".join(_sheet(item, sequences[item.name]) for item in chosen)
     among = "" if all(item.name in sequences for item in first.runs) else ", of those whose frames are at hand"
     said = f"White dashes: the truth. Orange: {safe(first.tracker)}. The frames are spread evenly over the sequence."
     return section(f"Worst sequences of {first.tracker}{among}", f"<p>{said}</p>{sheets}")
 
 
-def _sheet(sheet: Sheet) -> str:
-    title = f"<h3>{safe(sheet.sequence)}: AO {shown(sheet.ao)}</h3>"
-    if sheet.note:
-        return f'{title}<p class="dim">No picture: {safe(sheet.note)}</p>'
+def _sheet(run: SequenceRun, sequence: Video) -> str:
+    title = f"<h3>{safe(run.name)}: AO {shown(float(run.overlaps.mean()))}</h3>"
+    pictures, note = make_sheet(run, sequence, COLOURS[0])
+    if note:
+        return f'{title}<p class="dim">No picture: {safe(note)}</p>'
     frames = []
-    for frame in sheet.frames:
+    for frame in pictures:
         counted = f"overlap {frame.overlap:.2f}" if math.isfinite(frame.overlap) else "not counted"
         frames.append(
             f'<figure><img src="data:image/jpeg;base64,{base64.b64encode(frame.jpeg).decode()}" width="{frame.width}" '
-            f'height="{frame.height}" alt="{safe(sheet.sequence)}, frame {frame.index}: {counted}">'
+            f'height="{frame.height}" alt="{safe(run.name)}, frame {frame.index}: {counted}">'
             f"<figcaption>frame {frame.index}: {counted}</figcaption></figure>"
         )
     return f'{title}<div class="sheet">{"".join(frames)}</div>'

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import SiamtrackError
 from siamtrack.eval.evaluation import TrackerRuns
-from siamtrack.eval.scores import pooled
 from siamtrack.eval.sequence_run import SequenceRun
 from siamtrack.frames import Image
 
@@ -44,21 +43,6 @@ class SheetFrame:
     height: int
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """Frames of one sequence.
-
-    Attributes:
-        sequence: its name. ao: the tracker's average overlap on it.
-        frames: in order; empty where the sequence could not be read. note: why, in one line.
-    """
-
-    sequence: str
-    ao: float
-    frames: tuple[SheetFrame, ...]
-    note: str = ""
-
-
 def worst(tracker: TrackerRuns, names: Collection[str]) -> list[SequenceRun]:
     """The sequences of the given names with the lowest average overlap, worst first; those without a frame that
     counts are left out."""
@@ -66,13 +50,12 @@ def worst(tracker: TrackerRuns, names: Collection[str]) -> list[SequenceRun]:
     return sorted(known, key=lambda item: float(item.overlaps.mean()))[:SHEETS]
 
 
-def make_sheet(run: SequenceRun, sequence: Sequence, colour: str) -> Sheet:
-    """Frames spread over the sequence; the first, which was given, is not among them.
+def make_sheet(run: SequenceRun, sequence: Sequence, colour: str) -> tuple[list[SheetFrame], str]:
+    """Frames spread over the sequence, without the first, which was given; or none, and in one line why.
 
     Args:
         run: the boxes. sequence: the frames. colour: of the tracker's box, as #RRGGBB.
     """
-    ao = pooled([run.overlaps]).ao
     count = len(run.boxes_xywh)
     wanted = sorted({round(place) for place in np.linspace(1, count - 1, FRAMES)}) if count > 1 else []
     overlap = np.full(count, math.nan)
@@ -80,15 +63,14 @@ def make_sheet(run: SequenceRun, sequence: Sequence, colour: str) -> Sheet:
     frames = []
     try:
         for index, image in sequence.frames_at(wanted):
-            boxes = (run.boxes_xywh[index], run.truth_xywh[index])
-            canvas = _drawn(image, *boxes, colour)
+            canvas = _drawn(image, run.boxes_xywh[index], run.truth_xywh[index], colour)
             jpeg = _jpeg(canvas, SHEET_BYTES // FRAMES)
             frames.append(SheetFrame(index, float(overlap[index]), jpeg, canvas.shape[1], canvas.shape[0]))
     except (SiamtrackError, OSError, cv2.error) as error:  # a page without this picture is better than no page
-        return Sheet(run.name, ao, (), " ".join(str(error).split()))
+        return [], " ".join(str(error).split())
     if len(frames) < len(wanted):
-        return Sheet(run.name, ao, (), f"{len(frames)} of the {len(wanted)} wanted frames found; {count} were tracked")
-    return Sheet(run.name, ao, tuple(frames))
+        return [], f"{len(frames)} of the {len(wanted)} wanted frames found; {count} were tracked"
+    return frames, ""
 
 
 def _drawn(image: Image, box: NDArray[np.float64], truth: NDArray[np.float64], colour: str) -> NDArray[np.uint8]:

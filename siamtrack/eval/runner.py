@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,19 +29,13 @@ Progress = Callable[[str, str, int, bool], None]
 
 
 def run_benchmark(
-    specs: Sequence[TrackerSpec],
-    data: Benchmark,
-    out: Path,
-    jobs: int = 1,
-    progress: Progress = lambda *_: None,
+    specs: Sequence[TrackerSpec], data: Benchmark, out: Path, jobs: int = 1, progress: Progress = lambda *_: None
 ) -> None:
     """Run what is not finished yet; every sequence is kept as soon as it is done.
 
     Args:
-        specs: the trackers.
-        data: the sequences; the first box is all that a tracker sees of the labels.
-        out: folder of the evaluation.
-        jobs: processes; 1 runs in this one.
+        specs: the trackers. data: the sequences; the first box is all that a tracker sees of the labels.
+        out: folder of the evaluation. jobs: processes; 1 runs in this one.
         progress: called for every finished run, those of earlier calls first.
 
     Raises:
@@ -81,7 +74,7 @@ def _results(
     if jobs <= 1:
         made: dict[TrackerSpec, BoxTracker] = {}
         for spec, video in waiting:
-            yield spec, video, _failure(partial(run_one, spec, video, out, made))
+            yield spec, video, _failure(run_one, spec, video, out, made)
         return
     # Forked processes would inherit torch's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
@@ -100,10 +93,10 @@ def _results(
             raise
 
 
-def _failure(run: Callable[[], None]) -> SiamtrackError | None:
+def _failure(run: Callable[..., None], *arguments: Any) -> SiamtrackError | None:
     """Why a sequence cannot be run; None if it was. A full disk is raised: the other sequences would find it as full."""
     try:
-        run()
+        run(*arguments)
     except OutputError:
         raise
     except SiamtrackError as error:

@@ -26,10 +26,9 @@ class CorrelationHead(nn.Module):
 
     unit_scale = 1e-3
 
-    def __init__(self, gain: float = 1.0, bias: float = 0.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.gain = nn.Parameter(torch.tensor(gain))
-        self.bias = nn.Parameter(torch.tensor(bias))
+        self.gain, self.bias = nn.Parameter(torch.tensor(1.0)), nn.Parameter(torch.tensor(0.0))
 
     @property
     def scale(self) -> Tensor:

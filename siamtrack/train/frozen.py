@@ -61,8 +61,7 @@ class FrozenBlocks:
 class _Blocks(nn.Module):
     def __init__(self, net: Siamese, count: int) -> None:
         super().__init__()
-        if not isinstance(net.backbone, LiteNet):
-            raise TypeError(f"blocks are run ahead of a LiteNet's others, not of {type(net.backbone).__name__}'s")
+        assert isinstance(net.backbone, LiteNet)
         self.backbone, self.count = folded_backbone(net.backbone, net.mean, net.std), count
 
     def forward(self, images: Tensor) -> Tensor:

@@ -10,9 +10,9 @@ from typing import Protocol
 
 import torch
 
+from siamtrack.backends.select import pick_device
 from siamtrack.config import build, load_yaml, to_plain
 from siamtrack.errors import ConfigError
-from siamtrack.model.device import pick_device
 from siamtrack.model.weights import WeightsHeader, save_weights, shipped_settings
 from siamtrack.models import default_input
 from siamtrack.system import read_text, usable_cores

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from siamtrack.backends.select import native_bfloat16, pick_device
 from siamtrack.backends.torch import TorchBackend
 from siamtrack.config import build
 from siamtrack.data.layout import find_sequences
 from siamtrack.errors import ConfigError, needs
 from siamtrack.eval.sequence_run import run_sequence, subset
-from siamtrack.model.device import native_bfloat16, pick_device
 from siamtrack.model.lite import LiteNet
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import load_weights, shipped_settings

@@ -152,9 +152,7 @@ class Similarity(nn.Module):
         return F.softplus(self.raw_weight)
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances (N,) of N pairs of embeddings (N, D); a ValueError if the two differ in shape."""
-        if a.shape != b.shape:
-            raise ValueError(f"embeddings of one shape can be compared, got {tuple(a.shape)} and {tuple(b.shape)}")
+        """Distances (N,) of N pairs of embeddings (N, D)."""
         if self.name == "correlation":
             return -(a * b).sum(dim=1)
         if self.name == "cosine":
@@ -164,9 +162,7 @@ class Similarity(nn.Module):
         return torch.linalg.vector_norm(a - b, dim=1)  # its gradient is taken as 0 where both are equal
 
     def distance_matrix(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances (N, M) of each of N embeddings (N, D) to each of M (M, D); a ValueError if D differs."""
-        if a.shape[1:] != b.shape[1:]:
-            raise ValueError(f"embeddings of one shape can be compared, got {tuple(a.shape[1:])} and {tuple(b.shape[1:])}")
+        """Distances (N, M) of each of N embeddings (N, D) to each of M (M, D)."""
         if self.name == "correlation":
             return -(a @ b.T)
         if self.name == "cosine":

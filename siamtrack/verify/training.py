@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from siamtrack.backends.select import pick_device
 from siamtrack.config import build, load_yaml, to_plain
 from siamtrack.data.labelled import DISSIMILAR, Classes, Pairs, open_labelled
 from siamtrack.errors import ConfigError, DataError
-from siamtrack.model.device import pick_device
 from siamtrack.model.weights import load_weights
 from siamtrack.models import InputSpec
 from siamtrack.train.distributed import ALONE, Group, joined

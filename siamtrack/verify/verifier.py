@@ -73,7 +73,7 @@ class Verifier:
 
     def __init__(self, model: str | Path = "verifier", device: str = "auto", false_accept: float | None = None) -> None:
         try:
-            from siamtrack.model.device import pick_device
+            from siamtrack.backends.select import pick_device
             from siamtrack.verify.network import AlexNetTower, load_verifier
         except ModuleNotFoundError as error:
             if error.name != "torch":

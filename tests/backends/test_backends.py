@@ -22,9 +22,9 @@ import siamtrack
 from siamtrack.backends.exported import write_export
 from siamtrack.backends.onnx import OnnxBackend, package_graphs
 from siamtrack.backends.openvino import OpenVinoBackend
+from siamtrack.backends.select import native_bfloat16
 from siamtrack.backends.torch import BATCHES, TorchBackend
 from siamtrack.errors import OutputError, SiamtrackError
-from siamtrack.model.device import native_bfloat16
 from siamtrack.model.export import branch_graphs
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.tensors import as_float32

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from siamtrack.backends import select
-from siamtrack.backends.select import choose_backend
+from siamtrack.backends.select import choose_backend, pick_device
 from siamtrack.errors import OldKeyWarning, SiamtrackError
-from siamtrack.model.device import pick_device
 
 GPU = torch.cuda.is_available()
 

@@ -273,10 +273,10 @@ def test_sheets_show_frames_or_say_why_not(tmp_path: Path) -> None:
     made = evaluation()
     truth = made.trackers[0].runs[0].truth_xywh
     good = Sequence("s0", folder, truth)
-    sheet = make_sheet(made.trackers[0].runs[0], good, "#D55E00")
-    assert [frame.index for frame in sheet.frames] == [1, 3, 5, 6, 8, 10]
-    assert sum(len(frame.jpeg) for frame in sheet.frames) <= SHEET_BYTES
-    picture = cv2.imdecode(np.frombuffer(sheet.frames[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
+    pictures, _ = make_sheet(made.trackers[0].runs[0], good, "#D55E00")
+    assert [frame.index for frame in pictures] == [1, 3, 5, 6, 8, 10]
+    assert sum(len(frame.jpeg) for frame in pictures) <= SHEET_BYTES
+    picture = cv2.imdecode(np.frombuffer(pictures[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape == (64, 96, 3)
     assert abs(picture[20, 40].astype(int) - (0, 94, 213)).max() < 60  # the right side of a box 10 px off the truth
     bad = Sequence("s1", tmp_path / "gone", truth)
@@ -292,9 +292,9 @@ def test_boxes_that_are_no_boxes_are_not_drawn(tmp_path: Path) -> None:
     item = outcome("s", 0.0, frames=2)
     item.boxes_xywh[1] = (math.nan, 0, 1e300, 5)
     gone = dataclasses.replace(item, truth_xywh=np.array([[10.0, 10, 20, 20], [0, 0, 0, 0]]))
-    sheet = make_sheet(gone, Sequence("s", tmp_path, gone.truth_xywh), "#D55E00")
-    assert not cv2.imdecode(np.frombuffer(sheet.frames[0].jpeg, np.uint8), cv2.IMREAD_COLOR).any()
-    assert math.isnan(sheet.frames[0].overlap)
+    pictures, _ = make_sheet(gone, Sequence("s", tmp_path, gone.truth_xywh), "#D55E00")
+    assert not cv2.imdecode(np.frombuffer(pictures[0].jpeg, np.uint8), cv2.IMREAD_COLOR).any()
+    assert math.isnan(pictures[0].overlap)
 
 
 def test_many_bars_go_to_several_charts_and_none_is_lost() -> None:

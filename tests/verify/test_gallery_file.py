@@ -10,9 +10,8 @@ from safetensors.numpy import load, save
 from siamtrack.config import build
 from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.model.weights import ASSETS
-from siamtrack.verify import gallery_file
-from siamtrack.verify.gallery import Gallery
-from siamtrack.verify.gallery_file import GalleryHeader, read_gallery, write_gallery
+from siamtrack.verify import gallery as gallery_file
+from siamtrack.verify.gallery import Gallery, GalleryHeader, read_gallery, write_gallery
 
 KEY = "siamtrack_gallery"
 
