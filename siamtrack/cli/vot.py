@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import SiamtrackError, one_line
 from siamtrack.models import DEFAULT_MODEL
 
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: those of the command line by default.
     """
-    from siamtrack.eval.vot import converse, one_line, trackers_ini
+    from siamtrack.eval.vot import converse, trackers_ini
 
     parser = _Parser(prog="python -m siamtrack.cli.vot", description="A tracker for the VOT toolkit; see docs/vot.md.")
     parser.add_argument("--ini", action="store_true", help="print the section for the toolkit's trackers.ini, and end")

@@ -135,17 +135,19 @@ def open_classes(root: Path, to_learn: bool = True) -> Classes:
         FileNotFoundError: nothing is there. DataError: not such a folder; pictures and sequences mixed; no class with items;
             with `to_learn`, fewer than two classes, or no class with two items.
     """
-    if not root.exists():
-        raise FileNotFoundError(f"{root} not found; give a folder with a folder for each class")
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder; give a folder with a folder for each class")
     examples: dict[Kind, Path] = {}
     items: list[Path] = []
     classes: list[int] = []
     names: list[str] = []
     left_out: list[str] = []
     try:
+        if not root.exists():
+            raise FileNotFoundError(f"{root} not found; give a folder with a folder for each class")
+        if not root.is_dir():
+            raise DataError(f"{root} is not a folder; give a folder with a folder for each class")
         listed = {folder.name: _files(folder) for folder in folders(root)}
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise DataError(f"{error.filename or root} cannot be read ({error.strerror})") from error
     for name, files in listed.items():

@@ -159,7 +159,9 @@ def bar_charts(name: str, title: str, bars: Sequence[BarRow]) -> list[str]:
 
 
 def scatter(name: str, title: str, dots: Sequence[Dot]) -> str:
-    """Average overlap against frames per second, on a logarithmic axis, one dot or more, each with its name."""
+    """Average overlap against frames per second, on a logarithmic axis, each dot with its name; a ValueError without one."""
+    if not dots or not all(dot.fps > 0 and math.isfinite(dot.fps) for dot in dots):
+        raise ValueError(f"{len(dots)} dots, not all with a speed; leave out those that nobody measured")
     height, top, bottom = 340, 12, 286
     low, high = min(dot.fps for dot in dots) / 2, max(dot.fps for dot in dots) * 2
     floor = max(0.0, math.floor((min(dot.ao for dot in dots) - 0.04) * 10) / 10)

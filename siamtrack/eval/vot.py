@@ -15,14 +15,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 
 from siamtrack.boxes import Box, box_around
 from siamtrack.data.pictures import Picture
-from siamtrack.errors import DataError, SiamtrackError
+from siamtrack.errors import DataError, SiamtrackError, one_line
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import BoxTracker, box_of
 from siamtrack.frames import Image, as_bgr
@@ -33,21 +33,12 @@ TIMEOUT_S = 120
 """Seconds that the toolkit is told to wait for an answer: its own 30 can be too few to import torch and wake a GPU."""
 
 
-class TraxServer(Protocol):
-    """What `serve` needs of the TraX library's `Server`."""
-
-    def wait(self) -> Any:
-        """The client's next request, with `type`, `image` (by channel), `objects` (pairs of region and properties)."""
-
-    def status(self, objects: list[tuple[Any, dict[str, str]]]) -> Any:
-        """Answer it."""
-
-
-def serve(server: TraxServer, tracker: BoxTracker, rectangle: Callable[[float, float, float, float], Any]) -> int:
+def serve(server: Any, tracker: BoxTracker, rectangle: Callable[[float, float, float, float], Any]) -> int:
     """Answer a client until it quits; it may start a new target at any time.
 
     Args:
-        server: the side of the exchange that waits; a TraX `Server`.
+        server: a TraX `Server`: the side of the exchange that waits. A request has `type`, `image` (by channel) and `objects`
+            (pairs of region and properties).
         tracker: anything with `init` and `update`. One without scores is reported without `confidence`.
         rectangle: makes a region of x, y, w, h (0-based pixels), such as TraX's `Rectangle.create`.
 
@@ -208,8 +199,3 @@ def _keep_stdout_free() -> None:
         return
     os.environ["TRAX_OUT"] = str(os.dup(1))
     os.dup2(2, 1)
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, without line breaks."""
-    return " ".join(str(error).split())

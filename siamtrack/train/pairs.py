@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -17,10 +17,11 @@ from siamtrack.train.distributed import ALONE, Group
 from siamtrack.train.frozen import FrozenBlocks
 from siamtrack.train.recipe import Recipe
 from siamtrack.train.soft_targets import SoftTargets, SoftTeachers
+from siamtrack.train.task import TrainingBatch
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(TrainingBatch):
     """Views of targets; view 2i and view 2i + 1 show the same one.
 
     Attributes:
@@ -40,28 +41,6 @@ class Batch:
     boxed: Tensor
     soft: SoftTargets | None = field(default=None, kw_only=True)
     early: Tensor | None = field(default=None, kw_only=True)
-
-    def to(self, device: torch.device) -> Batch:
-        """The batch on a device, copied without waiting where the host memory is pinned."""
-        return self._each(lambda item: item.to(device, non_blocking=True))
-
-    def pin_memory(self) -> Batch:
-        """Called by the data loader: page-locked copies, which a GPU fetches by itself."""
-        return self._each(Tensor.pin_memory)
-
-    def split(self, count: int) -> list[Batch]:
-        """The batch in `count` equal slices."""
-
-        def piece(k: int) -> Batch:
-            return self._each(lambda item: item.chunk(count)[k])
-
-        return [piece(k) for k in range(count)]
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        soft = None if self.soft is None else SoftTargets(*map(change, self.soft))
-        early = None if self.early is None else change(self.early)
-        views = map(change, (self.images, self.center_xy, self.size_wh, self.instance, self.boxed))
-        return Batch(*views, soft=soft, early=early)
 
 
 class PairBatches(Dataset[Batch]):

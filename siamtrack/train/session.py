@@ -26,6 +26,7 @@ from siamtrack.train.recipe import Recipe, SourceConfig
 from siamtrack.train.soft_targets import SoftTeachers
 from siamtrack.train.synthesis import KIND as MASKS
 from siamtrack.train.synthesis import Synthesis
+from siamtrack.train.task import N, Task, Validate
 from siamtrack.train.tracker_task import tracker_task, tracking_validation
 
 MAX_LOADERS = 16
@@ -82,16 +83,8 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
     with joined(device) as group:
         where = device_of(group, device)
         stores = _stores(recipe, session, watcher, group)
-        net = train(
-            tracker_task(recipe, stores, where, group, open_soft_teachers(recipe, session.data)),
-            session.out,
-            where,
-            loading_processes(session.workers, device),
-            session.stop_after,
-            lambda report: watcher.step(report, recipe.steps),
-            tracking_validation(recipe, session.data, where, group),
-            group,
-        )
+        task = tracker_task(recipe, stores, where, group, open_soft_teachers(recipe, session.data))
+        net = run_task(task, session, device, watcher, tracking_validation(recipe, session.data, where, group), group)
         path = session.out / "model.safetensors"
         if group.is_main:
             header = WeightsHeader(
@@ -109,6 +102,15 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
             save_weights(path, net.cpu().state_dict(), header)
         group.barrier()
     return path
+
+
+def run_task(
+    task: Task[N], session: Session, device: torch.device, watcher: Watcher, validate: Validate | None, group: Group
+) -> N:
+    """`loop.train` as a session wants it."""
+    workers, steps = loading_processes(session.workers, device), task.schedule.steps
+    where, stop = device_of(group, device), session.stop_after
+    return train(task, session.out, where, workers, stop, lambda report: watcher.step(report, steps), validate, group)
 
 
 def loading_processes(asked: int | None, device: torch.device) -> int:

@@ -92,7 +92,7 @@ class SoftTeachers:
                 continue
             network = self._networks[self._names[(turn + slot // 2) % len(self._names)]]
             bgr = [np.ascontiguousarray(image[..., ::-1]) if self._rgb else image for image in images[slot : slot + 2]]
-            found.append(asked(network, bgr, center_xy[slot : slot + 2], size_wh[slot : slot + 2]))
+            found.append(ask_teacher(network, bgr, center_xy[slot : slot + 2], size_wh[slot : slot + 2]))
         return SoftTargets(*map(torch.cat, zip(*found, strict=True)))
 
     def __getstate__(self) -> dict[str, object]:
@@ -104,7 +104,7 @@ class SoftTeachers:
         return {name: PEER_NETWORKS[name](self._folder) for name in self._names}
 
 
-def asked(
+def ask_teacher(
     network: PeerNetwork, views: Sequence[NDArray[np.uint8]], center_xy: NDArray[np.float32], size_wh: NDArray[np.float32]
 ) -> SoftTargets:
     """A network's word on one pair.

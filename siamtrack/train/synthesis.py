@@ -98,7 +98,7 @@ class Synthesis:
         self._places = _places(path)
         self.cutouts = _cutouts(path.with_suffix(".jsonl"), self._places)
         labels = sorted({cutout.label for cutout in self.cutouts})
-        self._families = {label: number for number, label in enumerate(labels)}
+        self._instances = {label: number for number, label in enumerate(labels)}
         self._alike = {label: [cutout for cutout in self.cutouts if cutout.label == label] for label in labels}
         self._images = sorted(self._places)
         self._kept: OrderedDict[str, Image] = OrderedDict()
@@ -109,7 +109,7 @@ class Synthesis:
     @property
     def instances(self) -> int:
         """One for each class, and one for each image, of which regions are shown."""
-        return len(self._families) + len(self._images)
+        return len(self._instances) + len(self._images)
 
     def draw_pair(self, rng: np.random.Generator, min_gap: int = 0, max_gap: int = 0) -> Pair:
         """See `crops.PairStore`; the gaps are for videos."""
@@ -131,7 +131,7 @@ class Synthesis:
             if cover is not None and k == 1:
                 self._set(image, cover, _before(cover, box, rng))
             views.append((image, np.asarray(box[2:] - box[:2], np.float32)))
-        return Pair((views[0], views[1]), self._families[target.label], True)
+        return Pair((views[0], views[1]), self._instances[target.label], True)
 
     def _region(self, rng: np.random.Generator) -> Pair:
         """A rectangle of an image, as it is and warped. It need not be an object: a box is learned relative to another."""
@@ -152,7 +152,7 @@ class Synthesis:
             matrix = np.column_stack([np.diag(scale), CROP_SIZE / 2 - scale * center])
             crop = cv2.warpAffine(image, matrix, (CROP_SIZE, CROP_SIZE), borderValue=mean_color(image))
             views.append((crop, np.asarray(scale * sides, np.float32)))  # type: ignore[arg-type]
-        return Pair((views[0], views[1]), len(self._families) + number, True)
+        return Pair((views[0], views[1]), len(self._instances) + number, True)
 
     def _backdrop(self, rng: np.random.Generator, but: str) -> Image:
         """A square part of an image other than `but`, half as large again as a crop."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from dataclasses import dataclass, fields
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 B = TypeVar("B", bound="TrainingBatch")
@@ -18,17 +18,32 @@ Validate = Callable[[Any], dict[str, float]]
 """Scores of a network in evaluation mode, larger is better; the first one decides which weights are the best."""
 
 
-class TrainingBatch(Protocol):
-    """One step's data."""
+class TrainingBatch:
+    """One step's data: a base of dataclasses whose fields are tensors, named tuples of tensors, or None."""
 
     def to(self: B, device: torch.device) -> B:
-        """The batch on a device."""
+        """The batch on a device, copied without waiting where the host memory is pinned."""
+        return self._each(lambda item: item.to(device, non_blocking=True))
 
     def pin_memory(self: B) -> B:
-        """Page-locked copies, which a GPU fetches by itself."""
+        """Called by the data loader: page-locked copies, which a GPU fetches by itself."""
+        return self._each(Tensor.pin_memory)
 
     def split(self: B, count: int) -> list[B]:
         """The batch in `count` equal slices."""
+
+        def piece(k: int) -> B:
+            return self._each(lambda item: item.chunk(count)[k])
+
+        return [piece(k) for k in range(count)]
+
+    def _each(self: B, change: Callable[[Tensor], Tensor]) -> B:
+        def changed(value: Any) -> Any:
+            if value is None or isinstance(value, Tensor):
+                return None if value is None else change(value)
+            return type(value)(*map(change, value))
+
+        return type(self)(**{item.name: changed(getattr(self, item.name)) for item in fields(self)})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import cv2
@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from siamtrack.data.labelled import DISSIMILAR, Classes, Pairs
 from siamtrack.errors import ConfigError
 from siamtrack.train.distributed import ALONE, Group
+from siamtrack.train.task import TrainingBatch
 from siamtrack.verify.header import TowerSpec
 from siamtrack.verify.items import tower_input
 from siamtrack.verify.network import as_batch
@@ -23,7 +24,7 @@ from siamtrack.verify.verifier_recipe import ItemAugmentConfig, VerifierRecipe
 
 
 @dataclass(frozen=True)
-class VerifierBatch:
+class VerifierBatch(TrainingBatch):
     """Items, and which pairs of them the pair losses learn from.
 
     Attributes:
@@ -41,18 +42,6 @@ class VerifierBatch:
     first: Tensor
     second: Tensor
     label: Tensor
-
-    def to(self, device: torch.device) -> VerifierBatch:
-        """The batch on a device."""
-        return VerifierBatch(*(getattr(self, item.name).to(device, non_blocking=True) for item in fields(self)))
-
-    def pin_memory(self) -> VerifierBatch:
-        """Called by the data loader: page-locked copies."""
-        return VerifierBatch(*(getattr(self, item.name).pin_memory() for item in fields(self)))
-
-    def split(self, count: int) -> list[VerifierBatch]:
-        """One slice: items of a batch are compared with each other, and `VerifierRecipe` wants no more."""
-        return [self]
 
     def inputs(self) -> tuple[Tensor, ...]:
         """What `Siblings.embed` takes."""

@@ -152,7 +152,8 @@ class Similarity(nn.Module):
         return F.softplus(self.raw_weight)
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances (N,) of N pairs of embeddings (N, D)."""
+        """Distances (N,) of N pairs of embeddings (N, D); a ValueError if the two differ in shape."""
+        _check_shapes(a.shape, b.shape)
         if self.name == "correlation":
             return -(a * b).sum(dim=1)
         if self.name == "cosine":
@@ -162,7 +163,8 @@ class Similarity(nn.Module):
         return torch.linalg.vector_norm(a - b, dim=1)  # its gradient is taken as 0 where both are equal
 
     def distance_matrix(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances (N, M) of each of N embeddings (N, D) to each of M (M, D)."""
+        """Distances (N, M) of each of N embeddings (N, D) to each of M (M, D); a ValueError if D differs."""
+        _check_shapes(a.shape[1:], b.shape[1:])
         if self.name == "correlation":
             return -(a @ b.T)
         if self.name == "cosine":
@@ -171,6 +173,11 @@ class Similarity(nn.Module):
             return torch.cdist(a * self.weight, b * self.weight, p=1)
         # |a|^2 + |b|^2 - 2 a.b would be faster and lose half of the digits where it matters: between near embeddings.
         return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _check_shapes(one: torch.Size, other: torch.Size) -> None:
+    if one != other:
+        raise ValueError(f"embeddings of one shape can be compared, got {tuple(one)} and {tuple(other)}")
 
 
 class Siblings(nn.Module):

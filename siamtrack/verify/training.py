@@ -18,8 +18,7 @@ from siamtrack.errors import ConfigError, DataError
 from siamtrack.model.weights import load_weights
 from siamtrack.models import InputSpec
 from siamtrack.train.distributed import ALONE, Group, joined
-from siamtrack.train.loop import train
-from siamtrack.train.session import Session, Watcher, device_of, loading_processes
+from siamtrack.train.session import Session, Watcher, run_task
 from siamtrack.train.task import Task
 from siamtrack.verify.batches import ItemBatches, check_kind
 from siamtrack.verify.header import OperatingPoint, TowerSpec, VerifierHeader
@@ -152,16 +151,7 @@ def train_verifier(recipe: VerifierRecipe, session: Session, watcher: Watcher) -
             curve = roc(*held_out_distances(net, recipe, parts.test))
             return {"auc": curve.auc, "eer": curve.eer()[0]}
 
-        net = train(
-            verifier_task(recipe, parts.train, group),
-            out,
-            device_of(group, device),
-            loading_processes(session.workers, device),
-            session.stop_after,
-            lambda report: watcher.step(report, recipe.steps),
-            validate,
-            group,
-        )
+        net = run_task(verifier_task(recipe, parts.train, group), session, device, watcher, validate, group)
         path = out / "model.safetensors"
         if group.is_main:
             save_verifier(path, net, _measured_header(recipe, net, parts, data.name))

@@ -20,7 +20,7 @@ from siamtrack.train.objective import Objective
 from siamtrack.train.pairs import PairBatches
 from siamtrack.train.recipe import Recipe, SourceConfig
 from siamtrack.train.session import open_soft_teachers
-from siamtrack.train.soft_targets import SoftTargets, SoftTeachers, asked, resampled, soft_loss
+from siamtrack.train.soft_targets import SoftTargets, SoftTeachers, ask_teacher, resampled, soft_loss
 from siamtrack.train.tracker_task import start_network
 
 PEERS = Path(__file__).parents[3] / "shared/peers"
@@ -191,7 +191,7 @@ def test_a_peers_box_comes_back_in_the_pixels_of_the_view(size_wh: tuple[int, in
     views = np.zeros((2, size, size, 3), np.uint8)
     views[1, cy - h // 2 : cy + h // 2, cx - w // 2 : cx + w // 2, 2] = 255
     centers, sizes = np.array([[111.5, 111.5], [cx, cy]], np.float32), np.tile(np.array([w, h], np.float32), (2, 1))
-    soft = asked(Drawn(), views, centers, sizes)
+    soft = ask_teacher(Drawn(), views, centers, sizes)
     row, column = divmod(int((soft.probability * soft.weight)[0].argmax()), 13)
     left, top, right, bottom = soft.distances[0, :, row, column].tolist()
     found = (63.5 + 8 * column - left, 63.5 + 8 * row - top, left + right, top + bottom)
@@ -201,7 +201,7 @@ def test_a_peers_box_comes_back_in_the_pixels_of_the_view(size_wh: tuple[int, in
     assert bool(seen[row, column])
     assert bool(seen[:, 0].any()) == (5 * w > 110)
     # A label that says something else silences it.
-    assert float(asked(Drawn(), views, centers + np.float32(60), sizes).weight.sum()) == 0
+    assert float(ask_teacher(Drawn(), views, centers + np.float32(60), sizes).weight.sum()) == 0
 
 
 def test_peers_that_are_not_there_are_named(tmp_path: Path) -> None:
