@@ -52,7 +52,6 @@ ALLOWED = {
     "siamtrack.live.web.app": {".read_bytes": 1},
     "siamtrack.train.tracker_task": {"torch.load": 1},
     # What this process, or another one of the same run, has just written.
-    "siamtrack.backends.exported": {".read_bytes": 1},
     "siamtrack.lock": {"json.loads": 1},
     "siamtrack.batch.worker": {"json.loads": 2},
     "siamtrack.eval.store": {"json.loads": 1, "zipfile.ZipFile": 1},

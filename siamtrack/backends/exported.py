@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from siamtrack.config import build, to_plain
@@ -50,7 +47,7 @@ class ExportAbout:
     Attributes:
         model: name of the architecture. weights: sha256 of the weights file that the graphs were made of.
         search_size: side in pixels of the search crops of the parts that have one.
-        precision: `float32`, or `int8` where the search branch's embedding is quantised.
+        precision: of the graphs; `float32`, but for what others make of them.
         graphs: files by graph.
         tracker: the tracker's constants that go with the weights, for whoever runs the graphs without this package.
     """
@@ -110,43 +107,3 @@ def write_export(
     for name, data in graphs.items():
         write_whole(folder / f"{name}.onnx", data)
     write_whole(folder / ABOUT, json.dumps(to_plain(about), indent=2) + "\n")
-
-
-def quantised(graph: bytes, inputs: Iterator[dict[str, Any]]) -> bytes:
-    """A search branch whose backbone has 8-bit convolutions: weights by channel, activations by what they were on the inputs.
-
-    Weights use 7 of the 8 bits: without VNNI a CPU adds products in 16 bits, which would overflow.
-
-    Args:
-        graph: with its weights inside. inputs: of the graph by name, of what the tracker will see; some 50 are enough.
-
-    Raises:
-        SiamtrackError: the `onnx` package, which ONNX Runtime's quantisation works with, is not installed.
-    """
-    import_extra("onnx", "torch", "quantisation needs the package onnx")
-    import onnx
-    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    level = logging.getLogger().level
-    with tempfile.TemporaryDirectory() as name:
-        given, ready, made = (Path(name) / f"{step}.onnx" for step in ("given", "ready", "made"))
-        given.write_bytes(graph)
-        logging.getLogger().setLevel(logging.ERROR)  # it warns of options that were meant
-        try:
-            quant_pre_process(str(given), str(ready), skip_symbolic_shape=True)  # its sizes are free
-            nodes = [node.name for node in onnx.load(ready).graph.node if node.op_type == "Conv" and "backbone" in node.name]
-            quantize_static(
-                str(ready),
-                str(made),
-                SimpleNamespace(get_next=lambda: next(inputs, None)),
-                quant_format=QuantFormat.QDQ,
-                per_channel=True,
-                reduce_range=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                nodes_to_quantize=nodes,
-            )
-        finally:
-            logging.getLogger().setLevel(level)
-        return made.read_bytes()

@@ -16,11 +16,6 @@ def export(
     search_size: Annotated[
         int | None, typer.Option(min=159, max=511, help="Side of the search crops in pixels. Default: the model's own.")
     ] = None,
-    int8: Annotated[
-        Path | None,
-        typer.Option(metavar="ROOT", help="Quantise the embedding to 8 bits, by what these labelled sequences show."),
-    ] = None,
-    crops: Annotated[int, typer.Option(min=1, help="With --int8: search crops to measure.")] = 64,
     whole: Annotated[
         bool, typer.Option("--whole", help="The whole tracker instead: frame and box in, box, score and state out.")
     ] = False,
@@ -39,21 +34,15 @@ def export(
     \b
     Examples:
       siamtrack export siamfc-lite --out exported/lite
-      siamtrack export siamfc-lite --out exported/lite8 --int8 data/train
       siamtrack export siamfc-lite --out exported/whole --whole
       siamtrack track clip.mp4 --box 120,80,64,48 --out runs/clip --backend onnx:exported/lite
-
-    8 bits are faster on CPUs with VNNI or AMX alone, and cost accuracy: measure with siamtrack eval --backend onnx:DIR.
     """
     from siamtrack.api import config_of
-    from siamtrack.backends.exported import quantised, with_weights, write_export
+    from siamtrack.backends.exported import with_weights, write_export
     from siamtrack.backends.onnx import open_graph, package_graphs
     from siamtrack.config import to_plain
-    from siamtrack.eval.calibration import calibration_inputs
     from siamtrack.model.weights import load_weights
 
-    if whole and int8 is not None:
-        raise ValueError("--whole exports a network of 32 bits alone; leave --int8 out")
     if float32 and not whole:
         raise ValueError("--float32 is for --whole: networks are exported in 32 bits anyway")
     weights = load_weights(model)
@@ -69,7 +58,6 @@ def export(
     net = weights.net  # without PyTorch the command ends here, and says what to install
     from siamtrack.model.export import export_parts, largest_differences
 
-    examples = calibration_inputs(int8, weights, config, crops) if int8 is not None else None
     parts = export_parts(net, config.search_size)
     differences = largest_differences(
         net, parts, lambda graph, inputs: open_graph(graph, {}, 1)(inputs), search_size=config.search_size
@@ -81,10 +69,8 @@ def export(
         note(f"{worst.output} differs by {worst.relative:.1e}, more than {TOLERANCE}; nothing was written", kind="error")
         return 1
     branches = {name: with_weights(graph, state) for name, (graph, state) in package_graphs(weights).items()}
-    if examples is not None:
-        branches["search"] = quantised(branches["search"], examples)
     graphs = {**branches, **parts}
-    write_export(out, weights, graphs, config.search_size, "int8" if int8 else "float32", to_plain(config))
+    write_export(out, weights, graphs, config.search_size, "float32", to_plain(config))
     typer.echo(f"{out}: {_sizes({f'{name}.onnx': data for name, data in graphs.items()})}")
     typer.echo(f"Run it: siamtrack track ... --model {model} --backend onnx:{out}")
     return 0

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from commands import Command, siam
-from rendered import rendered_frame
 
 import siamtrack
 from siamtrack.errors import ConfigError, WeightsError
@@ -58,22 +56,6 @@ def test_a_tracker_runs_what_was_exported(weights: Path, exported: Path, backend
     assert tracker.backend.name == f"{backend}:{exported}"
 
 
-def test_eight_bits_are_smaller_and_say_so(
-    here: Command, weights: Path, exported: Path, tmp_path: Path, write_clip: Callable[..., Path]
-) -> None:
-    (tmp_path / "data").mkdir()
-    write_clip(tmp_path / "data/clip.mp4", 4)
-    boxes = (",".join(map(str, rendered_frame(i)[1])) for i in range(4))
-    (tmp_path / "data/clip.txt").write_text("\n".join(boxes) + "\n", encoding="utf-8")
-    done = here("export", weights, "--out", tmp_path / "int8", "--int8", tmp_path / "data", "--crops", "3")
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "int8/search.onnx").stat().st_size < 0.7 * (exported / "search.onnx").stat().st_size
-    tracker = siamtrack.load(weights, device="cpu", backend=f"onnx:{tmp_path / 'int8'}")
-    assert tracker.backend.precision == "int8"
-    tracker.init(frame(), (60, 40, 30, 40))
-    assert 0 <= tracker.update(frame()).score <= 1
-
-
 def test_an_export_of_other_weights_is_refused(exported: Path, tmp_path: Path) -> None:
     torch.manual_seed(1)
     save_weights(tmp_path / "other.safetensors", Siamese(model="siamfc-lite").state_dict(), WeightsHeader(model="siamfc-lite"))
@@ -111,7 +93,6 @@ def test_bad_input_is_one_line(here: Command, weights: Path, tmp_path: Path) -> 
         (("nothing", "--out", tmp_path / "a"), "no model 'nothing'"),
         ((weights, "--out", tmp_path / "a", "--search-size", "200"), "127 plus a multiple of 16"),
         ((weights, "--out", tmp_path / "file"), "file cannot be made (File exists); give --out a folder that can"),
-        ((weights, "--out", tmp_path / "a", "--int8", tmp_path / "none"), "not found"),
     ):
         done = here("export", *words)
         assert done.returncode == 2, words

@@ -274,7 +274,6 @@ def test_the_command_writes_it_and_refuses_what_it_cannot_write(here: Command, e
     (tmp_path / "file").touch()
     for words, said in (
         (("siamfc", "--whole", "--out", tmp_path / "a"), "models with a box head: siamfc-lite"),
-        (("siamfc-lite", "--whole", "--int8", tmp_path, "--out", tmp_path / "a"), "leave --int8 out"),
         (("siamfc-lite", "--float32", "--out", tmp_path / "a"), "--float32 is for --whole"),
         (("siamfc-lite", "--whole", "--out", tmp_path / "file"), "cannot be made"),
     ):
