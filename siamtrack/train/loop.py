@@ -108,7 +108,7 @@ def train(
         for options in optimizer.param_groups:
             options["lr"] = schedule.lr_at(step) * options["factor"]
         optimizer.zero_grad(set_to_none=True)
-        loss, parts = _accumulate(step_module, batch.to(where), schedule, step, scaler)
+        loss, parts = _accumulate(step_module, batch.to(where), schedule, scaler)
         norm = _update(optimizer, scaler, objective, schedule.clip_norm)
         average.update(net, step)
 
@@ -196,7 +196,7 @@ def _load(data: Dataset[Any], steps: range, workers: int, pin: bool) -> Iterator
 
 
 def _accumulate(
-    module: nn.Module, batch: TrainingBatch, schedule: Schedule, step: int, scaler: GradScaler
+    module: nn.Module, batch: TrainingBatch, schedule: Schedule, scaler: GradScaler
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Gradients of a batch, a slice at a time where memory is short; the mean of the slices' losses and parts."""
     losses: list[Tensor] = []
@@ -206,7 +206,7 @@ def _accumulate(
         # Gradients travel between processes once, with the last slice.
         quiet: Any = module.no_sync() if isinstance(module, DistributedDataParallel) and k + 1 < len(slices) else nullcontext()
         with quiet:
-            loss, parts = module(piece, step)
+            loss, parts = module(piece)
             scaler.scale(loss / len(slices)).backward()
         losses.append(loss.detach())
         every.append(parts)

@@ -50,7 +50,7 @@ class Objective(nn.Module):
             getattr(self.net.backbone, name).eval()
         return self
 
-    def forward(self, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch, and its parts without gradient."""
         net, recipe = self.net, self.recipe
         # The loader gives (B, S, S, 3), which seen as (B, 3, S, S) is channels_last: what tensor cores want, but

@@ -107,7 +107,7 @@ class Task(Generic[N]):
     Attributes:
         schedule: the recipe.
         net: what is averaged, validated and shipped.
-        objective: (batch, step) to (loss, parts without gradient). Holds `net`, and whatever else learns.
+        objective: batch to (loss, parts without gradient). Holds `net`, and whatever else learns.
         batches: item `step` is this process's share of the batch of that step, drawn by step number and seed alone.
         parts: names of every part that the loss can have.
         backbone: the modules whose learning rate has the schedule's factor `backbone_lr`.

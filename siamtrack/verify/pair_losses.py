@@ -134,7 +134,7 @@ class VerifierObjective(nn.Module):
         super().__init__()
         self.net, self.recipe = net, recipe
 
-    def forward(self, batch: VerifierBatch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: VerifierBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss of a batch, and its parts without gradient."""
         net, recipe = self.net, self.recipe
         embedding = net.embed(*batch.inputs())

@@ -37,8 +37,8 @@ def test_blocks_that_run_ahead_change_no_loss(stores: list[CropStore]) -> None:
     (elsewhere,) = DataLoader(Subset(ahead.batches, range(1)), batch_size=None, num_workers=1)
     assert torch.equal(elsewhere.early, batch.early)
     objective = ahead.objective.train()
-    with_them, _ = objective(batch, 0)
-    without, _ = objective(replace(batch, early=None), 0)
+    with_them, _ = objective(batch)
+    without, _ = objective(replace(batch, early=None))
     assert float(with_them.detach()) == pytest.approx(float(without.detach()), rel=1e-4)
 
 

@@ -179,7 +179,7 @@ def test_slices_of_a_batch_add_up_to_its_gradient(stores: list[CropStore], tmp_p
     gradients = []
     for count in (1, 2):
         objective = Objective(start_network(recipe), recipe).eval()
-        _accumulate(objective, batch, replace(recipe, accumulate=count), 0, GradScaler("cpu", enabled=False))
+        _accumulate(objective, batch, replace(recipe, accumulate=count), GradScaler("cpu", enabled=False))
         gradients.append(objective.net.backbone.conv3[0].weight.grad)
     assert torch.allclose(gradients[0], gradients[1], atol=1e-5 * float(gradients[0].abs().max()))
     (report,) = run(replace(RECIPE, batch_size=8, accumulate=2), stores, tmp_path, stop_after=1).reports

@@ -144,8 +144,8 @@ def test_a_batch_brings_its_soft_targets_and_shares_them_out(stores: list[CropSt
 
 def test_soft_targets_are_a_part_of_the_loss(stores: list[CropStore]) -> None:
     objective = Objective(start_network(RECIPE), RECIPE)
-    with_them, parts = objective(asked_of_a_batch(stores)[0][0], 0)
-    without, fewer = objective(PairBatches(stores, RECIPE)[0], 0)
+    with_them, parts = objective(asked_of_a_batch(stores)[0][0])
+    without, fewer = objective(PairBatches(stores, RECIPE)[0])
     assert set(parts) - set(fewer) == {"soft"}
     assert float(with_them.detach()) == pytest.approx(float((without + SOFT_WEIGHT * parts["soft"]).detach()), rel=1e-5)
 

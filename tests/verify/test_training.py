@@ -214,7 +214,7 @@ def test_an_alexnet_tower_starts_from_a_tracker(tmp_path: Path) -> None:
     assert isinstance(net, AlexNetTower)
     given = load_weights("siamfc").net.backbone.state_dict()
     assert all(torch.equal(value, given[key]) for key, value in net.backbone.state_dict().items())
-    loss, _ = task.objective(task.batches[0], 0)
+    loss, _ = task.objective(task.batches[0])
     loss.backward()
     gradients = {name: p.grad is not None for name, p in net.backbone.named_parameters()}
     assert not any(has for name, has in gradients.items() if name.startswith("conv1"))
