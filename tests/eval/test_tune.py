@@ -95,6 +95,14 @@ def sixteen(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Trial], Note
     return search(tmp_path_factory.mktemp("study") / "s.sqlite", 16, watch=notes), notes
 
 
+@pytest.fixture(scope="module")
+def one_trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that holds one trial, for searches that are refused."""
+    path = tmp_path_factory.mktemp("study") / "s.sqlite"
+    search(path, 1)
+    return path
+
+
 def test_the_present_constants_come_first_and_better_ones_are_found(sixteen: tuple[list[Trial], Notes]) -> None:
     found, notes = sixteen
     assert len(found) == 16
@@ -190,21 +198,17 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "message"), CHANGES)
-def test_a_study_of_something_else_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    path = tmp_path / "s.sqlite"
-    search(path, 1)
+def test_a_study_of_something_else_is_refused(one_trial: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(SiamtrackError, match=message):
-        search(path, 2, **change)
-    assert states(path) == ["COMPLETE"]
+        search(one_trial, 2, **change)
+    assert states(one_trial) == ["COMPLETE"]
 
 
-def test_labels_that_changed_are_noticed(tmp_path: Path) -> None:
-    path = tmp_path / "s.sqlite"
-    search(path, 1)
+def test_labels_that_changed_are_noticed(one_trial: Path) -> None:
     mended = sequences()
     mended[0].boxes_xywh[1] = 0
     with pytest.raises(SiamtrackError, match=r"sequences\.0 \(was"):
-        search(path, 2, sequences=mended)
+        search(one_trial, 2, sequences=mended)
 
 
 def test_other_files_are_refused_and_left_alone(tmp_path: Path) -> None:
@@ -219,11 +223,10 @@ def test_other_files_are_refused_and_left_alone(tmp_path: Path) -> None:
     assert (text.read_bytes(), other.read_bytes()) == before
 
 
-def test_two_searches_in_one_study_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "s.sqlite"
-    with locked(path), pytest.raises(SiamtrackError, match="in use by another search"):
-        search(path, 1)
-    assert len(search(path, 1)) == 1
+def test_two_searches_in_one_study_are_refused(one_trial: Path) -> None:
+    with locked(one_trial), pytest.raises(SiamtrackError, match="in use by another search"):
+        search(one_trial, 1)
+    assert len(search(one_trial, 1)) == 1
 
 
 def test_no_sequences_are_refused(tmp_path: Path) -> None:
