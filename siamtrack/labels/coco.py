@@ -28,6 +28,7 @@ def write_coco(video: VideoTracks, path: str | Path, options: LabelOptions = DEF
     """Write a video's tracks as COCO-style JSON in TAO's form into the file `path`; see `siamtrack.labels`."""
     path = Path(path)
     width, height = frame_size(video)
+    size = {"width": width, "height": height}
     names = FrameNames(video, options.suffix)
     folder = "" if names.own and not options.frames else f"{path.stem}/"
     chosen = choose(video, options)
@@ -36,41 +37,18 @@ def write_coco(video: VideoTracks, path: str | Path, options: LabelOptions = DEF
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, (frame, boxes) in enumerate(by_frame(chosen).items(), 1):
-        images.append(
-            {
-                "id": image_id,
-                "video_id": VIDEO_ID,
-                "file_name": f"{folder}{names.image(frame)}",
-                "width": width,
-                "height": height,
-                "frame_index": frame,
-            }
-        )
+        place = f"{folder}{names.image(frame)}"
+        images.append({"id": image_id, "video_id": VIDEO_ID, "file_name": place, **size, "frame_index": frame})
         for box in boxes:
             known = {"id": len(annotations) + 1, "image_id": image_id, "category_id": categories[box.label]}
             annotations.append({**known, **_annotation(box)})
+    name = clean_label(video.name)
+    unlabelled: dict[str, Any] = {"neg_category_ids": [], "not_exhaustive_category_ids": [], "metadata": {}}
+    tracks = [(one.number, categories[one.label], clean_label(one.track.target)) for one in tracked]
     data = {
-        "info": {"description": f"siamtrack results of {clean_label(video.name)}", "version": "1.0"},
-        "videos": [
-            {
-                "id": VIDEO_ID,
-                "name": clean_label(video.name),
-                "width": width,
-                "height": height,
-                "neg_category_ids": [],
-                "not_exhaustive_category_ids": [],
-                "metadata": {},
-            }
-        ],
-        "tracks": [
-            {
-                "id": one.number,
-                "category_id": categories[one.label],
-                "video_id": VIDEO_ID,
-                "name": clean_label(one.track.target),
-            }
-            for one in tracked
-        ],
+        "info": {"description": f"siamtrack results of {name}", "version": "1.0"},
+        "videos": [{"id": VIDEO_ID, "name": name, **size, **unlabelled}],
+        "tracks": [{"id": number, "category_id": of, "video_id": VIDEO_ID, "name": target} for number, of, target in tracks],
         "categories": [{"id": number, "name": label, "synset": "unknown"} for label, number in categories.items()],
         "images": images,
         "annotations": annotations,

@@ -73,19 +73,9 @@ def _add_box(
     track: ElementTree.Element, frame: int, box_xywh: np.typing.NDArray[np.float64], outside: bool, occluded: bool
 ) -> None:
     x, y, w, h = box_xywh
-    ElementTree.SubElement(
-        track,
-        "box",
-        frame=str(frame),
-        outside=str(int(outside)),
-        occluded=str(int(occluded and not outside)),
-        keyframe="1",
-        xtl=f"{x:.3f}",
-        ytl=f"{y:.3f}",
-        xbr=f"{x + w:.3f}",
-        ybr=f"{y + h:.3f}",
-        z_order="0",
-    )
+    shown = {"frame": str(frame), "outside": str(int(outside)), "occluded": str(int(occluded and not outside)), "keyframe": "1"}
+    place = {"xtl": f"{x:.3f}", "ytl": f"{y:.3f}", "xbr": f"{x + w:.3f}", "ybr": f"{y + h:.3f}", "z_order": "0"}
+    ElementTree.SubElement(track, "box", {**shown, **place})
 
 
 def add_text(parent: ElementTree.Element, tag: str, text: str) -> None:

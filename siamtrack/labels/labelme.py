@@ -37,16 +37,15 @@ def write_labelme(video: VideoTracks, path: str | Path, options: LabelOptions = 
     width, height = frame_size(video)
 
     def text_of(image: str, boxes: list[ExportedBox]) -> tuple[str, int]:
+        shapes = [_shape(one) for one in boxes]
         data: dict[str, Any] = {
             "version": LABELME_VERSION,
             "flags": {},
-            "shapes": [_shape(one) for one in boxes],
+            "shapes": shapes,
             "imagePath": image,
             "imageData": None,
-            "imageHeight": height,
-            "imageWidth": width,
         }
-        return json.dumps(data, indent=2) + "\n", len(boxes)
+        return json.dumps({**data, "imageHeight": height, "imageWidth": width}, indent=2) + "\n", len(boxes)
 
     return write_per_frame(video, Path(path), "json", text_of, options)
 

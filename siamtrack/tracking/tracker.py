@@ -225,5 +225,5 @@ def _check_size(image: Image, targets: list[Target]) -> None:
             width, height = target.frame_wh
             raise ValueError(
                 f"frame is {image.shape[1]}x{image.shape[0]}, the first one was {width}x{height}; "
-                "a track needs frames of one size: call init() again after a change"
+                "a track needs frames of one size; begin a new one with a box in the first frame of the new size"
             )

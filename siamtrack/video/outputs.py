@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -52,9 +53,11 @@ class Outputs:
         return self.video or self.follow_video or self.crops is not None
 
     def check(self) -> None:
-        """Raise OutputError if crops of another run are in the way."""
-        if self.crops is not None and self.crops.is_dir() and any(self.crops.iterdir()):
-            raise OutputError(f"{self.crops} is not empty; give --crops a new folder")
+        """Raise OutputError if crops of another run, or anything else, are in the way."""
+        if self.crops is not None and (any(self.crops.iterdir()) if self.crops.is_dir() else os.path.lexists(self.crops)):
+            raise OutputError(
+                f"{self.crops} is not {'empty' if self.crops.is_dir() else 'a folder'}; give --crops a new folder"
+            )
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ class MediaSource(Source):
         if not self._container.streams:
             raise SourceError(f"{self.name} {self._problem}")
         if not streams:
-            raise SourceError(f"{self.name} holds no video, only sound or a cover picture{self._why_none()}")
+            raise SourceError(f"{self.name} holds no video, only sound or a cover picture")
         known = [one for one in streams if one.codec_context is not None]
         if not known:
             raise SourceError(
@@ -154,10 +154,6 @@ class MediaSource(Source):
         if self._hwaccel is not None and not chosen.codec_context.is_hwaccel:
             self._tell(f"{self._hwaccel} cannot decode it here; the CPU does")
         return chosen
-
-    def _why_none(self) -> str:
-        """What else speaks for it that there is no video."""
-        return ""
 
     def _codec_name(self, stream: av.VideoStream) -> str:
         """What FFmpeg or the container calls a codec that cannot be decoded."""
@@ -265,6 +261,14 @@ class VideoSource(MediaSource):
         # With the scheme, no name is taken for an address: `10:30.mp4` is a file.
         super().__init__(str(path), f"file:{path.absolute()}", problem, hwaccel=hwaccel)
 
+    def _choose(self) -> av.VideoStream:
+        try:
+            return super()._choose()
+        except SourceError as error:
+            if is_cut(self._path):  # of half an index nobody knows what is missing
+                raise SourceError(f"{error}; the file is cut or damaged") from error
+            raise
+
     def _open(self) -> Any:
         try:
             return super()._open()
@@ -275,9 +279,6 @@ class VideoSource(MediaSource):
                 raise
             self._is_piece, self._address = True, f"subfile,,start,0,end,{end},,:{self._address}"
             return super()._open()
-
-    def _why_none(self) -> str:
-        return "; the file is cut or damaged" if is_cut(self._path) else ""
 
     def read_backward(self, start: Moment) -> Iterator[Frame]:
         """See `Source.read_backward`."""

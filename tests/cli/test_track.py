@@ -174,6 +174,7 @@ def test_the_numbers_of_a_box_may_be_several_arguments(arguments: list[str], joi
         (["--box", BOX, "--start", "99", "--backward"], ["ended after 20 frames; frame 99 was asked for"]),
         (["b.mp4", "c.mp4", "--box", BOX], ["unexpected extra argument", "quote a name with blanks in it, or a glob"]),
         (["--box", BOX, "--crops", "{full}"], ["is not empty; give --crops a new folder"]),
+        (["--box", BOX, "--crops", "{full}/1.jpg"], ["is not a folder; give --crops a new folder"]),
     ],
 )
 def test_mistakes_leave_no_folder(here: Command, arguments: list[str], words: list[str], clip: Path, tmp_path: Path) -> None:
