@@ -157,7 +157,11 @@ def track(
     first, given = whole(start, "start", least=0), Box(*four_numbers(box))
     frames = open_source(source)
     try:
-        tracker, about = (model, {}) if isinstance(model, Tracker) else _load_told(model, **overrides)
+        if isinstance(model, Tracker):
+            tracker, about = model, {}
+        else:
+            weights = load_weights(model)
+            tracker, about = tracker_from(weights, **overrides), {"model": str(model), "weights_sha256": weights.sha256}
     except BaseException:
         frames.close()
         raise
@@ -171,9 +175,3 @@ def track(
         message = f"{frames.name}: {summary.ended}; the results of the {summary.frames} frames before are in {summary.folder}"
         warnings.warn(message, stacklevel=2)
     return RunResults(summary.folder)
-
-
-def _load_told(model: str | Path, **overrides: Any) -> tuple[Tracker, dict[str, Any]]:
-    """What `load` gives, and what run.json tells of it."""
-    weights = load_weights(model)
-    return tracker_from(weights, **overrides), {"model": str(model), "weights_sha256": weights.sha256}

@@ -60,6 +60,14 @@ class TrackerRuns:
         return float(np.mean(areas)) if areas else float("nan")
 
     @property
+    def figures(self) -> dict[str, float]:
+        """All figures but the speed, by their names in scores.csv; NaN of no frames, which have no scores, not scores of 0."""
+        scores, precision = self.scores, float(self.precision[PRECISION_PX])
+        found = {"ao": scores.ao, "sequence_ao": scores.sequence_ao, "sr50": scores.sr50, "sr75": scores.sr75}
+        found |= {"success_auc": self.success_auc, "precision20": precision}
+        return found if scores.frames else dict.fromkeys(found, float("nan"))
+
+    @property
     def _scored(self) -> list[SequenceRun]:
         """Without sequences of which no frame counts: the mean of nothing is no number."""
         return [item for item in self.runs if item.overlaps.size]

@@ -128,21 +128,8 @@ def draw(evaluation: Evaluation) -> bytes:
 
 
 def _figures(item: TrackerRuns) -> dict[str, float | None]:
-    frames = item.scores.frames
-    figures = {
-        "ao": item.scores.ao,
-        "sequence_ao": item.scores.sequence_ao,
-        "sr50": item.scores.sr50,
-        "sr75": item.scores.sr75,
-        "success_auc": item.success_auc,
-        "precision20": float(item.precision[PRECISION_PX]),
-    }
-    # Of no frames there are no scores, not scores of 0.
-    return {
-        **{key: _plain(value) if frames else None for key, value in figures.items()},
-        "frames": frames,
-        "fps": _plain(item.fps),
-    }
+    figures = {key: _plain(value) for key, value in item.figures.items()}
+    return {**figures, "frames": item.scores.frames, "fps": _plain(item.fps)}
 
 
 def _table(evaluation: Evaluation) -> str:

@@ -84,16 +84,7 @@ def _scores(evaluation: Evaluation) -> str:
     columns = ("Tracker", "AO", "AO, mean of sequences", "SR0.50", "SR0.75", auc, precision, "fps")
     rows = []
     for place, item in sorted(enumerate(evaluation.trackers), key=lambda pair: -evaluation.rank(pair[1])):
-        scores = item.scores
-        figures = (
-            scores.ao,
-            scores.sequence_ao,
-            scores.sr50,
-            scores.sr75,
-            item.success_auc,
-            float(item.precision[PRECISION_PX]),
-        )
-        known = [shown(value if scores.frames else math.nan) for value in figures]
+        known = [shown(value) for value in item.figures.values()]
         rows.append((f"{swatch(style(place), marker=True)} {safe(item.tracker)}", [*known, shown(item.fps, 1)]))
     return section("Scores", f'{table(columns, rows, "Scores", wide=True, best="column")}<p class="dim">{PROTOCOL}</p>')
 
@@ -115,7 +106,7 @@ def _curves(evaluation: Evaluation) -> str:
     at = f"precision at {PRECISION_PX} px"
     left = (
         '<h3>Success</h3><figcaption class="dim">Share of frames whose overlap is above the threshold, all frames together. '
-        "Figures: AO.</figcaption>" + curve_chart("success", "Success curves", "overlap threshold", shares, success)
+        f"Figures: AO.</figcaption>{curve_chart('success', 'Success curves', 'overlap threshold', shares, success)}"
     )
     right = (
         '<h3>Precision</h3><figcaption class="dim">Share of frames whose centre is within the threshold, mean over sequences. '
