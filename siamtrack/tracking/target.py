@@ -81,10 +81,10 @@ class Target:
         """
         size = self._search_size()
         here = SearchRegion(self.center_xy, self._search_side * size / self._config.search_size, size)
-        return self._tiled.regions(here) if self._tiled else [here]
+        return self._tile_search.regions(here) if self._tile_search else [here]
 
     @property
-    def _tiled(self) -> Redetection | None:
+    def _tile_search(self) -> Redetection | None:
         """What searches the frame's tiles; not while the target may have been found: the next frames go to that."""
         return self._redetection if not self._phase.high else None
 
@@ -106,8 +106,8 @@ class Target:
             regions: `search_regions`. candidates: what was seen in each of them.
         """
         self.regions = regions
-        if self._tiled:
-            self._tiled.searched()
+        if self._tile_search:
+            self._tile_search.searched()
         chosen, *elsewhere = candidates
         logit = self._confidence.logit
         enough = max(self._confidence.redetect_logit, logit(chosen) + math.log(ODDS))
@@ -144,7 +144,7 @@ class Target:
 
     def update_template(self, image: Image, result: TrackResult) -> None:
         """Learn what the target looks like in this frame if it is surely there and it is time."""
-        if self.template.is_due(result):
+        if self.template.count_frame(result):
             # As little around it as there is in the smallest search crop: it costs less.
             later = self._exemplar(image, self._sizes[0])
             if later.is_finite:  # what is not could not be found again, and the target has moved already

@@ -46,8 +46,8 @@ class Template:
         self._later: deque[Exemplar] = deque(maxlen=UPDATES_KEPT)
         self._frames = 0
 
-    def is_due(self, result: TrackResult) -> bool:
-        """Whether a frame is to update the template; every frame must be asked for."""
+    def count_frame(self, result: TrackResult) -> bool:
+        """Count a frame; whether it is to update the template."""
         self._frames += 1
         sure = result.state is State.TRACKING and result.score >= UPDATE_SCORE
         return self._weight > 0 and sure and self._frames >= UPDATE_FRAMES

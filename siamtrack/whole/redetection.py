@@ -14,7 +14,7 @@ from siamtrack.whole.state import LOST, TRACKING, Memory
 
 
 def looks_elsewhere(memory: Memory) -> Value:
-    """`Target._tiled`: whether the target is LOST, and nothing was seen lately that may be it."""
+    """`Target._tile_search`: whether the target is LOST, and nothing was seen lately that may be it."""
     return memory.state.is_(LOST) & memory.high.is_(0.0)
 
 

@@ -27,7 +27,7 @@ def due_after(template: Template, result: TrackResult, frames: int) -> int:
     """How many updates are due while the same is said of some frames."""
     due = 0
     for _ in range(frames):
-        if template.is_due(result):
+        if template.count_frame(result):
             template.update(exemplar(2.0))
             due += 1
     return due
