@@ -36,13 +36,14 @@ from siamtrack.system import network_threads
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.whole.folder import whole_graphs
+from siamtrack.whole.graph import Real
 from siamtrack.whole.state import STATES
 
 
 class WholeTracker:
     """Runs the graphs `init` and `update` in ONNX Runtime. Args: their bytes by name, threads, and their dtype."""
 
-    def __init__(self, graphs: dict[str, bytes], threads: int, real: str = "float64") -> None:
+    def __init__(self, graphs: dict[str, bytes], threads: int, real: Real = "float64") -> None:
         self._init, self._update = (open_graph(graphs[name], {}, threads) for name in ("init", "update"))
         self._real = real
         self.known: list[NDArray[Any]] = []
@@ -130,7 +131,7 @@ def main() -> None:
     with computing_with(args.threads):
         weights = load_weights(args.model)
         package = tracker_from(weights, device="cpu", backend="onnx")
-        real = "float32" if args.float32 else "float64"
+        real: Real = "float32" if args.float32 else "float64"
         whole = WholeTracker(whole_graphs(weights, config_of(weights), real), network_threads(), real)
         total = Comparison()
         for sequence in subset(find_sequences(args.root), filter(None, args.only.split(","))):

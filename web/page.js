@@ -30,6 +30,7 @@ let busy = false; // the tracker has a frame
 let learning = 0; // targets that the tracker is being taught
 let count = 0; // targets so far
 let last = -1; // number of the newest frame that was looked at
+let newest = [-1, 0]; // number and time of the camera's newest frame
 let skipped = 0;
 let done = []; // when the last frames were tracked
 
@@ -164,6 +165,7 @@ async function filmed(index, timeS) {
   const { width, height } = canvas;
   const scene = { index, timeS, width, height, fps, tracking_ms: tracked.size ? now - grabbedAt : 0, targets: copies() };
   show.offer({ image: canvas, seq: index, scene, latency: (at) => at - grabbedAt, release: () => camera.giveBack(canvas) });
+  if (camera.on && newest[0] > index) filmed(...newest); // it came meanwhile: the next one is a frame's time away
 }
 
 const copies = () => [...tracked.values()].map((target) => ({ ...target }));
@@ -176,7 +178,8 @@ function fromCamera(presented) {
   cameraStart ??= { presented, at: performance.now() };
   const index = presented - cameraStart.presented;
   if (paused) last = index; // frames of a pause are not missed
-  filmed(index, (performance.now() - cameraStart.at) / 1000);
+  newest = [index, (performance.now() - cameraStart.at) / 1000];
+  filmed(...newest);
 }
 
 function drawn(item, now) {
@@ -199,7 +202,7 @@ function begin(name = "") {
   show.clear();
   plot.clear();
   figures.clear();
-  [paused, last, skipped, count, done, cameraStart] = [false, -1, 0, 0, [], null];
+  [paused, last, newest, skipped, count, done, cameraStart] = [false, -1, [-1, 0], 0, 0, [], null];
   byId("source").textContent = byId("source").title = name;
 }
 

@@ -10,7 +10,9 @@ const OWN_NODES = 1200; // see TrackerGraphs
 
 // Threads need memory that they share, which browsers give only to pages served with certain headers: see sw.js.
 // One core is left to the page: threads that wait for work keep theirs busy.
-const threads = self.crossOriginIsolated ? Math.min(Math.max(1, navigator.hardwareConcurrency - 1), MOST_THREADS) : 1;
+const wanted = new URLSearchParams(location.search); // ?engine=webgpu or wasm, and threads=N
+const usable = Number(wanted.get("threads")) || Math.min(Math.max(1, navigator.hardwareConcurrency - 1), MOST_THREADS);
+const threads = self.crossOriginIsolated ? usable : 1;
 
 const ENGINES = {
   // The network is worth the way to the graphics card, the thousand small steps of the tracker are not.
@@ -54,11 +56,11 @@ async function pace({ learn, follow }) {
   return Math.min(...times);
 }
 
-/** The tracker on the graphics card, if there is one that is faster than the CPU; ?engine=webgpu or wasm decides it. */
+/** The tracker on the graphics card, if there is one that is faster than the CPU. */
 async function quickest() {
-  const wanted = new URLSearchParams(location.search).get("engine");
-  const onCard = (wanted ? wanted === "webgpu" : await hasCard()) && (await start("webgpu").catch(() => null));
-  const ms = onCard && !wanted ? await pace(onCard).catch(() => Infinity) : 0;
+  const engine = wanted.get("engine");
+  const onCard = (engine ? engine === "webgpu" : await hasCard()) && (await start("webgpu").catch(() => null));
+  const ms = onCard && !engine ? await pace(onCard).catch(() => Infinity) : 0;
   if (onCard && ms < QUICK_MS) return onCard;
   const onCpu = await start("wasm");
   return onCard && ms < (await pace(onCpu)) ? onCard : onCpu;
