@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 from string import Template
 
@@ -52,6 +53,7 @@ def write_whole_tracker(folder: Path, files: dict[str, bytes]) -> None:
 
 def _readme(weights: Weights, real: Real) -> str:
     """What a stranger needs to run the graphs: inputs, outputs, and a program in three languages."""
+    starts = dict(zip(LENGTHS, accumulate(LENGTHS.values(), initial=0), strict=False))
     template = Template((ASSETS / "whole.md").read_text(encoding="utf-8"))
     return template.substitute(
         model=weights.header.model,
@@ -61,6 +63,8 @@ def _readme(weights: Weights, real: Real) -> str:
         real=real,
         **_NAMES[real],
         own_nodes=OWN_NODES,
+        low=starts["low"],
+        awaited=starts["awaited"],
         rows=ROWS,
         channels=weights.state["backbone.last.bias"].shape[0],
         features=weights.state["box.correlation_norm.bias"].shape[0],

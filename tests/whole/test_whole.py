@@ -85,12 +85,16 @@ def test_boxes_scores_and_states_are_the_packages(
     assert memory["updates"] == updates
 
 
-def test_a_target_that_comes_back_elsewhere_is_redetected_as_the_package_does_and_cuts_are_not_seen(
+def test_a_target_that_comes_back_elsewhere_is_redetected_as_the_package_does_and_cuts_are_seen_if_told(
     weights: Weights, tool: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graphs = whole_graphs(weights, config_of(weights))
 
-    def follow(change: Callable[[np.ndarray], np.ndarray], frames: int) -> list[tuple[TrackResult, TrackResult]]:
+    place = dict(zip(LENGTHS, np.cumsum([0, *LENGTHS.values()]), strict=False))
+
+    def follow(
+        change: Callable[[np.ndarray], np.ndarray], frames: int, told: bool = False
+    ) -> list[tuple[TrackResult, TrackResult]]:
         package, whole = tracker_from(weights, device="cpu", backend="onnx"), tool.WholeTracker(graphs, 1)
         results = []
         for i in range(frames):
@@ -100,12 +104,19 @@ def test_a_target_that_comes_back_elsewhere_is_redetected_as_the_package_does_an
                 whole.init(frame, box)
                 continue
             frame = frame if i < 5 else change(frame)
+            if told and i == 5:  # as README.md says
+                whole.known[2][place["low"]] = 2
             results.append((package.update(frame), whole.update(frame)))
+            if told and i == 5 and results[-1][1].state is State.LOST:
+                whole.known[2][place["awaited"]] = 1
         return results
 
     # To black: the package knows that the shot is over, the graphs wait for three frames without the target.
     states = [(expected.state, got.state) for expected, got in follow(np.zeros_like, 8)]
     assert states[4:] == [(State.LOST, State.UNCERTAIN), (State.LOST, State.UNCERTAIN), (State.LOST, State.LOST)]
+    for expected, got in follow(np.zeros_like, 8, told=True):
+        assert got.state is expected.state
+        assert got.box == pytest.approx(expected.box, abs=0.05)
     monkeypatch.setattr("siamtrack.tracking.scene_cut.SceneCut.is_cut", lambda *_: False)
     results = follow(lambda frame: np.roll(frame, (70, 140), (0, 1)), 22)
     assert [got.state for _, got in results] == [expected.state for expected, _ in results]
