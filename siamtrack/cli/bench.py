@@ -87,9 +87,9 @@ def _print(report: SpeedReport) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False, highlight=False)
     if not console.is_terminal:
-        console = Console(width=120)  # whole names in a file
+        console.width = 120  # whole names in a file
     machine, clip = report.machine, report.clip
     read = "decoded from the file" if clip["decoded"] else "in memory: end to end holds no decoding"
     load = f", load {machine['load']:.1f}" if machine["load"] is not None else ""

@@ -113,7 +113,7 @@ def _print(report: TuneReport, where: str) -> None:
         values = [report.present.constants[key], report.best.constants[key]]
         spread = " .. ".join(_short(value) for value in dict.fromkeys(report.top_range(key)))
         table.add_row(key, *(_short(value) for value in values), spread)
-    Console().print(table)
+    Console(markup=False, highlight=False).print(table)
     difference, error, (low, high) = report.gain
     typer.echo(f"AO, {where}: present {report.present.ao:.3f}, best {report.best.ao:.3f}, median {report.median_ao:.3f}")
     typer.echo(

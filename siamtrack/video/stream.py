@@ -363,4 +363,4 @@ def _frames(stream: av.VideoStream) -> float:
         seconds = float(stream.duration * stream.time_base)
     else:
         seconds = 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3]) if tag else 0.0
-    return seconds * _rate(stream)
+    return max(0.0, seconds * _rate(stream))  # a damaged length may be negative

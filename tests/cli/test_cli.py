@@ -248,8 +248,13 @@ def test_doctor_prints_what_to_do_to_the_letter(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("siamtrack.doctor.examine", lambda: [Finding(None, "torch", "[/]", "pip install '.[torch]'")])
     assert doctor() == 0
     printed = capsys.readouterr().out
-    assert "[/]" in printed
-    assert "pip install '.[torch]'" in printed
+    assert printed == f"optional  {'torch':34}[/]; pip install '.[torch]'\n"
+
+
+def test_what_tables_show_is_no_markup() -> None:
+    for path in Path(siamtrack.cli.__file__).parent.glob("*.py"):
+        for arguments in re.findall(r"Console\((.*)\)", path.read_text(encoding="utf-8")):
+            assert arguments.startswith(("markup=False", "stderr=True")), path
 
 
 def test_help_and_version() -> None:

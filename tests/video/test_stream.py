@@ -9,6 +9,7 @@ from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -20,6 +21,7 @@ from made_videos import FPS, SIZE_WH, damage, ffmpeg, number_in, picture, write
 
 from siamtrack.errors import SourceError
 from siamtrack.frames import Image
+from siamtrack.video import stream
 from siamtrack.video.packets import PacketDecoder
 from siamtrack.video.source import Frame, Source
 from siamtrack.video.stream import StreamSource, VideoSource
@@ -216,6 +218,12 @@ def test_of_two_videos_the_default_is_read(tmp_path: Path) -> None:
         marks = [f"-disposition:v:{i}" if j == 0 else ("default" if i == default else "0") for i in (0, 1) for j in (0, 1)]
         ffmpeg("-i", first, "-i", second, "-map", 0, "-map", 1, "-c", "copy", *marks, path)
         assert len(read(path).frames) == count
+
+
+def test_a_length_that_is_damaged_hides_no_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = SimpleNamespace(frames=0, duration=-9, time_base=Fraction(1), average_rate=25, guessed_rate=25, metadata={})
+    monkeypatch.setattr(stream, "_frames", lambda _, frames=stream._frames: frames(lengths))
+    assert_whole(read(write(tmp_path / "a.mkv")))
 
 
 def test_sound_with_a_cover_is_no_video(tmp_path: Path) -> None:
