@@ -1,4 +1,4 @@
-// What the line to the server takes: how large pictures are, and how many may be under way. `line.py` does the same for those
+// What the line to the server takes: how large pictures are, and how many may be under way. `client.py` does the same for those
 // that come from the server.
 
 /** Longest side and JPEG quality of pictures, best first. */

@@ -13,8 +13,18 @@ from fastapi import WebSocket
 from siamtrack.live.capture import Captured
 from siamtrack.live.web.access import Allowance
 from siamtrack.live.web.jpeg import encode_jpeg
-from siamtrack.live.web.line import LEVELS, MOST, Line
 from siamtrack.live.web.protocol import pack_picture, pack_text
+
+LEVELS = ((1280, 80), (960, 75), (720, 68), (540, 62), (400, 56), (300, 50))
+"""Longest side and JPEG quality of pictures, best first; boxes and targets are of the whole frame all the same."""
+
+SLOW_S, QUICK_S = 0.15, 0.06
+"""A picture that takes so much longer than a word has waited in a queue, or has not."""
+
+BETTER_S, LONGEST_S = 2.0, 60.0
+"""Seconds of quick pictures before larger ones are tried: twice as long after each try that failed, up to the longest."""
+
+MOST, PAUSE_S = 8, 1.0
 
 KEPT, KEPT_BYTES = MOST + 2, 2**26
 """Frames that a client may name in `hold`: those on their way, the one it shows, and the one before; of huge ones fewer."""
@@ -37,6 +47,49 @@ CLOSE_BROKEN, CLOSE_TAKEN_OVER, CLOSE_REFUSED, CLOSE_SLOW, CLOSE_FAILED = 4000, 
 """WebSocket's close codes. The page does not come back by itself after `CLOSE_TAKEN_OVER`."""
 
 
+class Line:
+    """What the line to one client takes: how large pictures are, and how many may be under way. `live-line.js` does the same
+    for those that come from a client.
+
+    Attributes:
+        level: index in `LEVELS` of the pictures to send.
+    """
+
+    def __init__(self) -> None:
+        self.level = 0
+        self._better_s = BETTER_S
+        self._quick_since = self._answered_at = -1.0
+        self._tried_at = float("-inf")
+        self._between_s = 0.0  # answers
+
+    def most(self, word_s: float) -> int:
+        """How many pictures may be under way: as many as the line holds, and one more.
+
+        Args:
+            word_s: seconds of a message without a picture, there and back.
+        """
+        return min(MOST, max(2, 1 + -int(-word_s // max(self._between_s, 1e-3))))
+
+    def took(self, level: int, seconds: float, word_s: float, now: float) -> None:
+        """A picture of a level took so long to be answered."""
+        between = now - self._answered_at
+        if self._answered_at >= 0 and between < PAUSE_S:
+            self._between_s = 0.8 * self._between_s + 0.2 * between if self._between_s else between
+        self._answered_at = now
+        if level != self.level:
+            return  # sent before the last change
+        if seconds - word_s > SLOW_S:
+            if now - self._tried_at < 2 * BETTER_S:
+                self._better_s = min(2 * self._better_s, LONGEST_S)
+            self.level = min(self.level + 1, len(LEVELS) - 1)
+            self._quick_since = now
+        elif seconds - word_s > QUICK_S or self._quick_since < 0:
+            self._quick_since = now
+        elif now - self._quick_since > self._better_s:
+            self.level = max(self.level - 1, 0)
+            self._quick_since = self._tried_at = now
+
+
 class Picture:
     """A frame for all clients: made into a JPEG of a size once, when the first of them wants it.
 
@@ -50,7 +103,7 @@ class Picture:
         self._jpegs: dict[int, asyncio.Future[bytes]] = {}
 
     async def jpeg(self, level: int) -> bytes:
-        """The frame as a JPEG of a level of `line.LEVELS`."""
+        """The frame as a JPEG of a level of `LEVELS`."""
         if level not in self._jpegs:
             self._jpegs[level] = asyncio.ensure_future(asyncio.to_thread(encode_jpeg, self.frame.image, *LEVELS[level]))
         # Others wait for it too: a client that goes away must not take it with it.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from siamtrack.boxes import MIN_SIDE_PX, Box
+from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
 from siamtrack.live.scene import Scene
 from siamtrack.live.session import Session
 from siamtrack.live.window.keys import Action, action_of, digit_of
 from siamtrack.live.window.picture import View, target_at
 from siamtrack.live.window.screen import KeyPress, Pointer
-from siamtrack.live.window.selection import Selection
+from siamtrack.live.window.selection import Drag, Selection
 from siamtrack.video.overlay import SeenTarget
 
 NOTICE_S = 5.0
@@ -82,9 +82,8 @@ class Controls:
     @property
     def hint(self) -> str:
         """What the user can do now; "" for nothing."""
-        drag = self.selection.drag
-        if drag is not None and not drag.is_click:
-            return f"{drag.box.w:.0f} x {drag.box.h:.0f} px; let go: take it, Esc: give up"
+        if self.selection.hint:
+            return self.selection.hint
         if self.selection.armed:
             return f"drag a box over {self.selection.target or 'the target'}; Esc: give up"
         if self.ended:
@@ -111,16 +110,12 @@ class Controls:
             self.say(str(error))
 
     def _on_pointer(self, event: Pointer, view: View) -> None:
-        self.pointer = at = (event.x, event.y)
+        self.pointer = (event.x, event.y)
         if event.kind == "press":
             self.help = False
-            self.selection.press(view, at)
-        elif event.kind == "move":
-            self.selection.move(at)
-        elif event.kind == "release":
-            self._let_go(at)
-        else:
+        elif event.kind == "zoom":
             self.say("the wheel enlarges the whole window; turn it back before you draw")
+        self._take(self.selection.handle(event, view))
 
     def _on_key(self, code: int) -> None:
         action, selection = action_of(code), self.selection
@@ -160,7 +155,7 @@ class Controls:
             case Action.HELP:
                 self.help = not self.help
             case Action.TAKE:
-                self._let_go(None)
+                self._take(selection.release())
             case Action.GIVE_UP if selection.cancel():
                 pass
             case Action.GIVE_UP if self.help:
@@ -174,19 +169,14 @@ class Controls:
         self._is_full = not self._is_full
         self._full_screen()
 
-    def _let_go(self, at: tuple[int, int] | None) -> None:
-        drag = self.selection.release(at)
+    def _take(self, drag: Drag | None) -> None:
         if drag is None:
             return
-        if drag.is_click:
-            seen = None if self.selection.armed else target_at(self.scene.targets, drag.point_xy)
-            if seen is None:
-                self.say("press, drag and let go to draw a box")
-            else:
-                self._select(seen)
-        elif min(drag.box.size_wh) < MIN_SIDE_PX:
-            size, least = f"{drag.box.w:.0f} x {drag.box.h:.0f} px", f"{MIN_SIDE_PX:.0f} px"
-            self.say(f"a box of {size} is too small; each side needs {least} or more")
+        seen = target_at(self.scene.targets, drag.point_xy) if drag.is_click and not self.selection.armed else None
+        if seen is not None:
+            self._select(seen)
+        elif drag.problem:
+            self.say(drag.problem)
         else:
             target = self.selection.target
             self.selection.cancel()

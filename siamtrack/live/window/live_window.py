@@ -12,8 +12,8 @@ from siamtrack.frames import Image
 from siamtrack.live.capture import SILENT_S, Capture, Captured
 from siamtrack.live.session import Session
 from siamtrack.live.window.controls import Controls
-from siamtrack.live.window.hud import Status, draw_help, draw_hud, layout, margins
-from siamtrack.live.window.picture import LARGEST_WH, Magnifier, View, draw_aim, draw_box, draw_scene, opening_size
+from siamtrack.live.window.hud import Status, draw_help, layout
+from siamtrack.live.window.picture import View, draw_scene, opening_size
 from siamtrack.live.window.screen import Screen, screen_size
 
 CLOSED = "closed by the user"
@@ -35,8 +35,6 @@ class LiveWindow:
         capture, session: where frames come from, and what follows targets in them. Both are the caller's to close.
         boxes: first targets, in the first frame, `(x, y, w, h)` in frame pixels.
         hold: leave the last frame of a file on the screen until the user closes it.
-        title: of the window.
-        largest_wh: size in which the window opens at most.
         clock: the capture's clock.
         open_screen: opens a window of a title and a size.
 
@@ -55,14 +53,11 @@ class LiveWindow:
         boxes: Sequence[Box] = (),
         *,
         hold: bool = True,
-        title: str = "siamtrack live",
-        largest_wh: tuple[int, int] = LARGEST_WH,
         clock: Callable[[], float] = time.perf_counter,
         open_screen: Callable[[str, tuple[int, int]], Screen] = Screen,
     ) -> None:
         self._capture, self._session, self._boxes = capture, session, boxes
-        self._hold, self._title, self._largest_wh = hold, title, largest_wh
-        self._clock, self._open_screen = clock, open_screen
+        self._hold, self._clock, self._open_screen = hold, clock, open_screen
         self._meter = Meter()
         self._arrived_at = 0.0
         self._shown: tuple[Status, tuple[int, int]] | None = None
@@ -93,7 +88,7 @@ class LiveWindow:
             for box in self._boxes:
                 self._session.add(box)
             height, width = first.image.shape[:2]
-            screen = self._open_screen(self._title, opening_size((width, height), self._largest_wh, screen_size()))
+            screen = self._open_screen("siamtrack live", opening_size((width, height), screen_wh=screen_size()))
             try:
                 waiting = not self._boxes and not self._capture.live
                 controls = Controls(self._session, self._clock, screen.toggle_full_screen, waiting)
@@ -175,19 +170,10 @@ class LiveWindow:
         )
 
     def _picture(self, controls: Controls, view: View, status: Status) -> Image:
-        scene, drag, pointer = controls.scene, controls.selection.drag, controls.pointer
-        canvas = draw_scene(scene, view, controls.selected, controls.trails)
-        labels = layout(status, view.window_wh)
-        box = drag.box if drag is not None and not drag.is_click else None
-        if box is not None:
-            draw_box(canvas, view.box_to_window(box))
-        draw_hud(canvas, labels)
-        # Only while a box is expected: over a running picture it would hide what is being watched.
-        if pointer is not None and (controls.selection.active or controls.waiting):
-            if box is None:
-                draw_aim(canvas, pointer)
-            free = margins(labels, view.window_wh)
-            Magnifier.place(view, pointer, free).draw(canvas, scene.frame.image, box)
+        canvas = draw_scene(controls.scene, view, controls.selected, controls.trails)
+        # Only while a box is expected: over a running picture a magnifier would hide what is being watched.
+        pointer = controls.pointer if controls.selection.active or controls.waiting else None
+        controls.selection.draw(canvas, controls.scene.frame.image, view, layout(status, view.window_wh), pointer)
         if controls.help:
             draw_help(canvas)
         return canvas

@@ -1,11 +1,15 @@
-"""Drawing a box with the mouse: press, move, release. Nothing here knows a window."""
+"""Drawing a box with the mouse: press, move, release, and how that looks. Nothing here knows a window."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from siamtrack.boxes import Box, clip_box
-from siamtrack.live.window.picture import View
+from siamtrack.boxes import MIN_SIDE_PX, Box, clip_box
+from siamtrack.frames import Image
+from siamtrack.live.window.hud import Label, draw_hud, margins
+from siamtrack.live.window.picture import Magnifier, View, draw_aim, draw_box
+from siamtrack.live.window.screen import Pointer
 
 CLICK_PX = 4
 """A press that moved by less than so many window pixels, in both directions, was a click."""
@@ -46,6 +50,15 @@ class Drag:
         right, bottom = self.view.to_frame(max(ax, bx) + 1, max(ay, by) + 1)
         return clip_box((left, top, right - left, bottom - top), self.view.frame_wh)
 
+    @property
+    def problem(self) -> str:
+        """Why its box cannot be taken, in one line; "" if it can."""
+        if self.is_click:
+            return "press, drag and let go to draw a box"
+        if min(self.box.size_wh) >= MIN_SIDE_PX:
+            return ""
+        return f"a box of {self.box.w:.0f} x {self.box.h:.0f} px is too small; each side needs {MIN_SIDE_PX:.0f} px or more"
+
 
 class Selection:
     """What the mouse is drawing.
@@ -66,9 +79,31 @@ class Selection:
         """Whether a box is being drawn or waited for."""
         return self.armed or self.drag is not None
 
+    @property
+    def box(self) -> Box | None:
+        """What is being drawn, frame pixels; None as long as that is nothing."""
+        return self.drag.box if self.drag is not None and not self.drag.is_click else None
+
+    @property
+    def hint(self) -> str:
+        """How large it is, and what can be done with it; "" as long as it is nothing."""
+        box = self.box
+        return f"{box.w:.0f} x {box.h:.0f} px; let go: take it, Esc: give up" if box is not None else ""
+
     def arm(self, target: str | None = None) -> None:
         """Wait for a box, of a new target or in place of a target's, until `cancel`."""
         self.armed, self.target = True, target
+
+    def handle(self, event: Pointer, view: View) -> Drag | None:
+        """The mouse did something, in a view; the stroke, if it has ended with that."""
+        at = (event.x, event.y)
+        if event.kind == "press":
+            self.press(view, at)
+        elif event.kind == "move":
+            self.move(at)
+        elif event.kind == "release":
+            return self.release(at)
+        return None
 
     def press(self, view: View, xy: tuple[int, int]) -> None:
         """The button went down."""
@@ -91,3 +126,21 @@ class Selection:
         was_active = self.active
         self.drag, self.armed, self.target = None, False, None
         return was_active
+
+    def draw(
+        self, canvas: Image, frame: Image, view: View, labels: Sequence[Label], pointer_xy: tuple[int, int] | None
+    ) -> None:
+        """Draw the box on the window's picture, in place, the lines of text over it, and what helps to place its corners.
+
+        Args:
+            canvas: the window's picture. frame: what it shows. view: of the window. labels: lines of text.
+            pointer_xy: window pixel under the mouse; None if no box is expected.
+        """
+        box = self.box
+        if box is not None:
+            draw_box(canvas, view.box_to_window(box))
+        draw_hud(canvas, labels)
+        if pointer_xy is not None:
+            if box is None:
+                draw_aim(canvas, pointer_xy)
+            Magnifier.place(view, pointer_xy, margins(labels, view.window_wh)).draw(canvas, frame, box)

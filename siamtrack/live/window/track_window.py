@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from siamtrack.boxes import MIN_SIDE_PX, Box
+from siamtrack.boxes import Box
 from siamtrack.frames import Image
-from siamtrack.live.window.hud import Status, draw_hud, layout, margins
+from siamtrack.live.window.hud import Status, layout
 from siamtrack.live.window.keys import Action, action_of
-from siamtrack.live.window.picture import Magnifier, View, draw_aim, draw_box, fitted, opening_size
+from siamtrack.live.window.picture import View, fitted, opening_size
 from siamtrack.live.window.screen import KeyPress, Pointer, Screen, screen_size
 from siamtrack.live.window.selection import Drag, Selection
 
@@ -90,41 +90,23 @@ class _Asking:
                 return self._taken(selection.release())
             self.given_up = action is Action.QUIT or (action is Action.GIVE_UP and not selection.cancel())
             return None
-        self._pointer = at = (event.x, event.y)
+        self._pointer = (event.x, event.y)
         if event.kind == "press":
             self._notice = ""
-            selection.press(view, at)
-        elif event.kind == "move":
-            selection.move(at)
-        elif event.kind == "release":
-            return self._taken(selection.release(at))
-        return None
+        return self._taken(selection.handle(event, view))
 
     def picture(self, view: View) -> Image:
         """What the window shows."""
         if self._ground is None or self._ground[0] != view:
             self._ground = view, fitted(self._image, view)
         canvas = self._ground[1].copy()
-        drag = self._selection.drag
-        box = drag.box if drag is not None and not drag.is_click else None
-        hint = "drag a box over the target; Esc: give up"
-        if box is not None:
-            draw_box(canvas, view.box_to_window(box))
-            hint = f"{box.w:.0f} x {box.h:.0f} px; let go: take it, Esc: give up"
+        hint = self._selection.hint or "drag a box over the target; Esc: give up"
         labels = layout(Status(notice=self._notice, hint=hint), view.window_wh)
-        draw_hud(canvas, labels)
-        if self._pointer is not None:
-            if box is None:
-                draw_aim(canvas, self._pointer)
-            Magnifier.place(view, self._pointer, margins(labels, view.window_wh)).draw(canvas, self._image, box)
+        self._selection.draw(canvas, self._image, view, labels, self._pointer)
         return canvas
 
     def _taken(self, drag: Drag | None) -> Box | None:
         if drag is None:
             return None
-        if not drag.is_click and min(drag.box.size_wh) >= MIN_SIDE_PX:
-            return drag.box
-        self._notice = "press, drag and let go to draw a box"
-        if not drag.is_click:
-            self._notice = f"a box of {drag.box.w:.0f} x {drag.box.h:.0f} px is too small; each side needs {MIN_SIDE_PX:.0f} px"
-        return None
+        self._notice = drag.problem
+        return None if drag.problem else drag.box

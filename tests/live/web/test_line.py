@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from siamtrack.live.web.line import LEVELS, Line
+from siamtrack.live.web.client import LEVELS, Line
 
 BYTES = (110_000, 65_000, 35_000, 19_000, 9_000, 5_000)
 """Of a picture of each level."""
