@@ -31,7 +31,7 @@ from siamtrack.eval.scores import paired_bootstrap, pooled
 from siamtrack.eval.sequence_run import run_sequence
 from siamtrack.system import write_whole
 from siamtrack.train.bookkeeping import StepReport
-from siamtrack.train.session import Session, train_from_config
+from siamtrack.train.session import TrainSession, train_from_config
 
 
 class Lines:
@@ -99,7 +99,7 @@ def trained(args: argparse.Namespace, folder: Path, variant: dict[str, Any]) -> 
     write_whole(path, yaml.safe_dump(recipe, sort_keys=False))
     weights = folder / "model.safetensors"
     if not weights.is_file():
-        session = Session(args.data, folder, args.cache or args.out / "crops", args.device, args.workers)
+        session = TrainSession(args.data, folder, args.cache or args.out / "crops", args.device, args.workers)
         train_from_config(path, session, Lines())
     return weights
 

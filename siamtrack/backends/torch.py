@@ -155,9 +155,9 @@ class DevicePass:
 
     def __init__(self, maps: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]], device: torch.device) -> None:
         self._maps, self._device = maps, device
-        self._samplings = Upload((BATCHES[-1], FIELDS), torch.float64, device)
-        self._frame = Upload((1, 1, 3), torch.uint8, device)
-        self._exemplars: list[Upload] = []
+        self._samplings = FixedInput((BATCHES[-1], FIELDS), torch.float64, device)
+        self._frame = FixedInput((1, 1, 3), torch.uint8, device)
+        self._exemplars: list[FixedInput] = []
         self._held: list[Any] = []
         self._captured: dict[tuple[int, int, bool], tuple[Any, tuple[Tensor, ...]]] = {}
         if device.type == "cuda":
@@ -169,7 +169,7 @@ class DevicePass:
         """What the network says of each search; one upload of the frame, one copy back a pass."""
         if tuple(self._frame.tensor.shape) != image.shape:
             self._captured.clear()
-            self._frame = Upload(image.shape, torch.uint8, self._device)
+            self._frame = FixedInput(image.shape, torch.uint8, self._device)
         self._frame.put(image)
         found: dict[int, Response] = {}
         for size in sorted({search.region.size for search in searches}):
@@ -199,7 +199,7 @@ class DevicePass:
         arrays = [np.stack(each) for each in zip(*map(exemplar_arrays, searches), strict=True)]
         if [upload.tensor.shape[1:] for upload in self._exemplars] != [array.shape[1:] for array in arrays]:
             self._captured.clear()
-            self._exemplars = [Upload((BATCHES[-1], *array.shape[1:]), torch.float32, self._device) for array in arrays]
+            self._exemplars = [FixedInput((BATCHES[-1], *array.shape[1:]), torch.float32, self._device) for array in arrays]
         for upload, array in zip(self._exemplars, arrays, strict=True):
             upload.put(array)
         self._held = exemplars
@@ -236,7 +236,7 @@ class DevicePass:
         return graph, results
 
 
-class Upload:
+class FixedInput:
     """A tensor at a fixed place on the device that is filled from the host, as a captured graph needs its inputs.
 
     On CUDA the host writes into page-locked memory, which the device reads by itself; else it writes into the tensor.

@@ -37,11 +37,11 @@ def train(
 
     if find_spec("torch") is None:
         raise needs("train", "training needs PyTorch")
-    from siamtrack.train.session import Session, preview_from_config, train_from_config
+    from siamtrack.train.session import TrainSession, preview_from_config, train_from_config
     from siamtrack.verify.training import verifier_from_config
 
     path = find_recipe(recipe)
-    session = Session(data, out, cache, device, workers, stop_after)
+    session = TrainSession(data, out, cache, device, workers, stop_after)
     quiet = os.environ.get("RANK", "0") != "0"
     with _StepBar("reading data", silent=quiet) as bar:
         if preview is not None:

@@ -44,7 +44,7 @@ class CorrelationHead(nn.Module):
         return self.scale * cross_correlation_all(exemplar, search) + self.bias
 
 
-class BoxMaps(NamedTuple):
+class HeadMaps(NamedTuple):
     """What the box head says of every cell of the response map.
 
     Attributes:
@@ -107,7 +107,7 @@ class BoxHead(nn.Module):
         response: Tensor,
         exemplar_wh: Tensor,
         correlate: Callable[[Tensor, Tensor], Tensor] = depthwise_correlation,
-    ) -> BoxMaps:
+    ) -> HeadMaps:
         """Boxes of N pairs.
 
         Args:
@@ -123,7 +123,7 @@ class BoxHead(nn.Module):
         # Beyond e^3 lies no target that a search region could show; a bound keeps the first steps finite.
         factors = self.to_distances(self.box_tower(matched)).float().clamp(-3, 3).exp()
         half = exemplar_wh.repeat(1, 2)[:, :, None, None] / 2
-        return BoxMaps(response + correction.float(), quality.float(), half * factors)
+        return HeadMaps(response + correction.float(), quality.float(), half * factors)
 
 
 class Detail(nn.Module):

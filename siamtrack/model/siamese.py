@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from siamtrack.model.backbone import AlexNet
-from siamtrack.model.heads import BoxHead, BoxMaps, CorrelationHead
+from siamtrack.model.heads import BoxHead, CorrelationHead, HeadMaps
 from siamtrack.model.lite import LiteNet
 from siamtrack.models import CELLS, HeadName, InputSpec, ModelName, default_input
 
@@ -56,8 +56,8 @@ class Siamese(nn.Module):
         response: Tensor = self.head(exemplar, search)
         return response
 
-    def forward(self, exemplar_image: Tensor, search_image: Tensor, exemplar_wh: Tensor | None = None) -> Tensor | BoxMaps:
-        """What the network says of image pairs: `BoxMaps` of a model with a box head, else the response logits (N, n, n).
+    def forward(self, exemplar_image: Tensor, search_image: Tensor, exemplar_wh: Tensor | None = None) -> Tensor | HeadMaps:
+        """What the network says of image pairs: `HeadMaps` of a model with a box head, else the response logits (N, n, n).
 
         Args:
             exemplar_image: (N, 3, S, S) around the targets; 127 px, or more where cells depend on where an image ends.
@@ -70,7 +70,7 @@ class Siamese(nn.Module):
             return response
         if exemplar_wh is None:
             raise ValueError(f"{self.model} has a box head: give exemplar_wh, (N, 2) target sizes in the exemplar images")
-        maps: BoxMaps = self.box(self.box.kernel(exemplar), self.box.features(search), response, exemplar_wh)
+        maps: HeadMaps = self.box(self.box.kernel(exemplar), self.box.features(search), response, exemplar_wh)
         return maps
 
 

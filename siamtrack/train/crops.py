@@ -139,7 +139,7 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Track:
+class CropTrack:
     """The crops of one target.
 
     Attributes:
@@ -171,7 +171,7 @@ class Pair(NamedTuple):
 
     Attributes:
         views: twice a crop, (CROP_SIZE, CROP_SIZE, 3) BGR with the target's centre in its middle, and the target's size in it.
-        instance, boxed: as of a `Track`.
+        instance, boxed: as of a `CropTrack`.
     """
 
     views: tuple[tuple[Image, NDArray[np.float32]], tuple[Image, NDArray[np.float32]]]
@@ -242,7 +242,7 @@ class CropStore:
         return 1 + max(track.instance for track in self.tracks)
 
     def draw_pair(self, rng: np.random.Generator, min_gap: int, max_gap: int) -> Pair:
-        """Two crops of a track, see `Track.draw`."""
+        """Two crops of a track, see `CropTrack.draw`."""
         track = self.tracks[rng.integers(len(self.tracks))]
         one, other = track.draw(rng, min_gap, max_gap)
         views = (self.crop(one), self.target_wh(one)), (self.crop(other), self.target_wh(other))
@@ -263,7 +263,7 @@ class CropStore:
                 self._maps.popitem(last=False)
         return self._maps[number]
 
-    def _all_tracks(self) -> list[Track]:
+    def _all_tracks(self) -> list[CropTrack]:
         instances: dict[str, int] = {}
         tracks = []
         for shard, first in zip(self._shards, self._first, strict=False):
@@ -271,10 +271,10 @@ class CropStore:
             for (name, instance), begin, end, boxed in zip(shard.tracks, ends - shard.counts, ends, shard.boxed, strict=True):
                 crops = np.arange(first + begin, first + end, dtype=np.int64)
                 number = instances.setdefault(instance, len(instances))
-                tracks.append(Track(name, number, crops, shard.frames[begin:end], bool(boxed)))
+                tracks.append(CropTrack(name, number, crops, shard.frames[begin:end], bool(boxed)))
         return tracks
 
-    def _without_excluded(self, tracks: list[Track]) -> list[Track]:
+    def _without_excluded(self, tracks: list[CropTrack]) -> list[CropTrack]:
         names = [track.name for track in tracks]
         # A pattern may also be meant for what was bad and is left out already.
         known = names + [bad.name for bad in self.report.bad]

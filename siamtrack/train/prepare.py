@@ -193,7 +193,7 @@ def _cut_shard(job: _Job, progress: Callable[[str, int], None] = lambda *_: None
 
 @dataclass(frozen=True)
 class _CutTrack:
-    """The crops of one target, ready to be stored; see `crops.Track`.
+    """The crops of one target, ready to be stored; see `crops.CropTrack`.
 
     Attributes:
         name, instance, boxed: as in the store; the instance by its name.

@@ -50,7 +50,7 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True)
-class Session:
+class TrainSession:
     """What the command line says of a session; see `siamtrack train --help`.
 
     Attributes:
@@ -69,7 +69,7 @@ class Session:
     stop_after: int | None = None
 
 
-def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> Path:
+def train_from_config(recipe_path: Path, session: TrainSession, watcher: Watcher) -> Path:
     """Train a tracker by a YAML recipe and export the weights. Under torchrun, one call in each process.
 
     Returns:
@@ -105,7 +105,7 @@ def train_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> 
 
 
 def run_task(
-    task: Task[N], session: Session, device: torch.device, watcher: Watcher, validate: Validate | None, group: Group
+    task: Task[N], session: TrainSession, device: torch.device, watcher: Watcher, validate: Validate | None, group: Group
 ) -> N:
     """`loop.train` as a session wants it."""
     workers, steps = loading_processes(session.workers, device), task.schedule.steps
@@ -132,7 +132,7 @@ def device_of(group: Group, device: torch.device) -> str:
     return f"cuda:{group.local_rank}" if device.type == "cuda" and group.size > 1 else str(device)
 
 
-def preview_from_config(recipe_path: Path, session: Session, picture: Path, watcher: Watcher) -> Path:
+def preview_from_config(recipe_path: Path, session: TrainSession, picture: Path, watcher: Watcher) -> Path:
     """Draw the views of a recipe's first step into `picture` instead of training; errors as of `train_from_config`."""
     recipe = read_recipe(recipe_path)
     write_preview(picture, recipe, _stores(recipe, session, watcher, Group()))
@@ -174,7 +174,7 @@ def open_source(
     return open_store(data / source.path, cache, progress, source.kind, source.exclude)
 
 
-def _stores(recipe: Recipe, session: Session, watcher: Watcher, group: Group) -> list[PairStore]:
+def _stores(recipe: Recipe, session: TrainSession, watcher: Watcher, group: Group) -> list[PairStore]:
     """The crops of every source. One process makes what is missing, the others wait for it."""
     cache = session.cache or session.out / "crops"
     if not group.is_main:

@@ -18,7 +18,7 @@ from siamtrack.errors import ConfigError, DataError
 from siamtrack.model.weights import load_weights
 from siamtrack.models import InputSpec
 from siamtrack.train.distributed import ALONE, Group, joined
-from siamtrack.train.session import Session, Watcher, run_task
+from siamtrack.train.session import TrainSession, Watcher, run_task
 from siamtrack.train.task import Task
 from siamtrack.verify.batches import ItemBatches, check_kind
 from siamtrack.verify.header import OperatingPoint, TowerSpec, VerifierHeader
@@ -112,12 +112,12 @@ def without_broken(
     return rest, reasons
 
 
-def verifier_from_config(recipe_path: Path, session: Session, watcher: Watcher) -> Path:
+def verifier_from_config(recipe_path: Path, session: TrainSession, watcher: Watcher) -> Path:
     """`train_verifier` by a YAML recipe."""
     return train_verifier(build(VerifierRecipe, load_yaml(recipe_path), str(recipe_path)), session, watcher)
 
 
-def train_verifier(recipe: VerifierRecipe, session: Session, watcher: Watcher) -> Path:
+def train_verifier(recipe: VerifierRecipe, session: TrainSession, watcher: Watcher) -> Path:
     """Train on a folder of classes or a CSV of pairs, measure thresholds on what was held out, and write the weights.
 
     Under torchrun, one call in each process.

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from siamtrack.train.augment import AugmentConfig
-from siamtrack.train.crops import CropStore, Track
+from siamtrack.train.crops import CropStore, CropTrack
 from siamtrack.train.distributed import Group
 from siamtrack.train.pairs import PairBatches
 from siamtrack.train.recipe import Recipe, SourceConfig
@@ -80,7 +80,7 @@ def test_sizes_follow_the_schedule_and_boxes_the_views(stores: list[CropStore]) 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 3), (2, 4), (50, 100)])
 def test_gaps_are_kept_where_the_track_allows(low: int, high: int) -> None:
-    track = Track("a", 0, np.arange(8), np.arange(8) * 1, True)
+    track = CropTrack("a", 0, np.arange(8), np.arange(8) * 1, True)
     rng = np.random.default_rng(0)
     gaps = [abs(a - b) for a, b in (track.draw(rng, low, high) for _ in range(100))]
     assert max(gaps) <= high

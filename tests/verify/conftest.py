@@ -10,7 +10,7 @@ import torch
 from glyphs import write_letters
 
 from siamtrack.config import build
-from siamtrack.train.session import Session, Watcher
+from siamtrack.train.session import TrainSession, Watcher
 from siamtrack.verify.training import train_verifier
 from siamtrack.verify.verifier_recipe import VerifierRecipe
 
@@ -50,6 +50,6 @@ def weights(letters: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "lr": 0.003,
         "holdout": 0.4,
     }
-    session = Session(letters, tmp_path_factory.mktemp("run"), device="cpu", workers=0)
+    session = TrainSession(letters, tmp_path_factory.mktemp("run"), device="cpu", workers=0)
     with one_thread():
         return train_verifier(build(VerifierRecipe, plain), session, MagicMock(Watcher))

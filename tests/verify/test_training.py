@@ -16,7 +16,7 @@ from siamtrack.data.labelled import Classes, Pairs, open_classes, open_pairs
 from siamtrack.errors import ConfigError, DataError
 from siamtrack.model.weights import load_weights
 from siamtrack.train.bookkeeping import StepReport
-from siamtrack.train.session import Session, Watcher
+from siamtrack.train.session import TrainSession, Watcher
 from siamtrack.verify.batches import ItemBatches, augment_picture, augment_sequence
 from siamtrack.verify.header import TowerSpec
 from siamtrack.verify.network import AlexNetTower, load_verifier
@@ -45,8 +45,8 @@ class Quiet(Watcher):
         self.report(report)
 
 
-def on(data: Path, out: Path, workers: int = 0, stop_after: int | None = None) -> Session:
-    return Session(data, out, device="cpu", workers=workers, stop_after=stop_after)
+def on(data: Path, out: Path, workers: int = 0, stop_after: int | None = None) -> TrainSession:
+    return TrainSession(data, out, device="cpu", workers=workers, stop_after=stop_after)
 
 
 @pytest.fixture(scope="module")
