@@ -28,7 +28,9 @@ PAGES = [
     *sorted((ROOT / "experiments").rglob("*.md")),
 ]
 # Programs that are not ours, or are the tests' own.
-OTHERS = {".ci/run", "cd", "docker", "hadolint", "mkdir", "mkdocs", "mypy", "pytest", "ray", "ruff", "trtexec", "vot"}
+OTHERS = {
+    *(".ci/run", "cd", "chromium", "docker", "hadolint", "mkdir", "mkdocs", "mypy", "pytest", "ray", "ruff", "trtexec", "vot"),
+}
 OURS = r"siamtrack|python|pip|torchrun|ssh|(tools|experiments|web)/.*\.py"
 # Options of ours that want a screen, a device, a file that no page makes, or more than a second.
 COSTLY = {"--backend", "--config", "--device", "--hwaccel", "--model", "--select", "--show"}
