@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -129,13 +130,16 @@ def computing_with(threads: int | None) -> Iterator[int]:
     Args:
         threads: None for as many as pay.
     """
-    before = cv2.getNumThreads()
+    torch = sys.modules.get("torch")
+    before = cv2.getNumThreads(), torch.get_num_threads() if torch else 0
     try:
         limit_threads(threads)
         yield network_threads()
     finally:
         limit_threads(None)
-        cv2.setNumThreads(before)
+        cv2.setNumThreads(before[0])
+        if torch:
+            torch.set_num_threads(before[1])
 
 
 _made: dict[TrackerSpec, BoxTracker] = {}

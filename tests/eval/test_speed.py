@@ -157,9 +157,16 @@ def test_entries_are_models_by_runtimes() -> None:
 
 def test_threads_are_given_back() -> None:
     before = torch.get_num_threads(), cv2.getNumThreads()
-    with computing_with(1) as used:
-        assert (used, torch.get_num_threads(), cv2.getNumThreads()) == (1, 1, 1)
-    assert (torch.get_num_threads(), cv2.getNumThreads()) == before
+    try:
+        for own in ((2, 1), (1, 2)):  # also where they are not as many as pay
+            torch.set_num_threads(own[0])
+            cv2.setNumThreads(own[1])
+            with computing_with(1) as used:
+                assert (used, torch.get_num_threads(), cv2.getNumThreads()) == (1, 1, 1)
+            assert (torch.get_num_threads(), cv2.getNumThreads()) == own
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 def test_the_peak_of_memory() -> None:
