@@ -16,7 +16,7 @@ from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.follow import FinishedTrack, Follow, Step
-from siamtrack.video.results import DONE, STOPPED, Recorder, conditions, read_rows
+from siamtrack.video.results import DONE, Recorder, conditions, read_rows
 from siamtrack.video.source import Frame, Source, open_source
 
 
@@ -188,7 +188,8 @@ class _VideoRun:
         with recorder:
             failed = folder.fail("video", broken, recorder.frames) if broken else None
             recorder.finish(broken or "done", source.counts, source.notes)
-        (folder.path / STOPPED).unlink(missing_ok=True)  # of an unfinished run: all its rows are in boxes.csv as well
+        for stopped in folder.path.glob("boxes.stopped*.csv"):  # of unfinished runs: all their rows are in boxes.csv as well
+            stopped.unlink(missing_ok=True)
         result = folder.outcome() or failed
         if result is None:
             raise OutputError(f"{folder.path} was changed by another program while it was written; run the batch again")

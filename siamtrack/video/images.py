@@ -33,7 +33,7 @@ MOST_BYTES = 8 * 2**30
 
 _FLAGS = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 
-_CHUNK_BYTES = 64 * 2**20
+_CHUNK_BYTES = 256 * 2**20
 """Pages are decoded so many bytes at a time: OpenCV goes over all pages before the first that is asked for."""
 
 

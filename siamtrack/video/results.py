@@ -121,7 +121,7 @@ class Recorder:
         frames: written so far. lost: how many of them were LOST.
         last_index: number of the last frame written; -1 before the first.
         stopped_at: last frame of an earlier run in this folder that never finished (its rows are moved to
-            `boxes.stopped.csv`), or None.
+            `boxes.stopped.csv`, those of one before it to `boxes.stopped-2.csv`), or None.
 
     Raises:
         OutputError: the folder cannot be made or written.
@@ -257,9 +257,17 @@ class Recorder:
             return None
         with self._partial.open(encoding="utf-8") as rows:
             last = deque(rows, maxlen=1)
-        os.replace(self._partial, self.out / STOPPED)
         frame = last[0].split(",")[0] if last else ""
-        return int(frame) if frame.isdecimal() else None
+        if not frame.isdecimal():
+            return None  # there is no row in it
+        stopped = self.out / STOPPED
+        if stopped.exists():  # of a run that was killed before that one: the newest has the plain name
+            number = 2
+            while (older := stopped.with_stem(f"{stopped.stem}-{number}")).exists():
+                number += 1
+            os.replace(stopped, older)
+        os.replace(self._partial, stopped)
+        return int(frame)
 
 
 class _Tracking(Protocol[Found]):

@@ -70,6 +70,15 @@ def test_a_run_that_never_finished_keeps_its_rows_and_is_reported(tmp_path: Path
         assert again.finish("done").stopped_at == 3
     assert len((tmp_path / "boxes.stopped.csv").read_text().splitlines()) == 5
     recorder.close()
+    # Killed again and again: before the first frame, and after it.
+    Recorder(tmp_path).close()
+    with Recorder(tmp_path) as third:
+        assert third.stopped_at is None
+        third.add(frame(0), RESULT)
+    with Recorder(tmp_path) as fourth:
+        assert fourth.stopped_at == 0
+    kept = {path.name: len(path.read_text().splitlines()) for path in tmp_path.glob("*.stopped*")}
+    assert kept == {"boxes.stopped.csv": 2, "boxes.stopped-2.csv": 5}
 
 
 def test_memory_does_not_grow_with_the_length_of_a_run(tmp_path: Path) -> None:
