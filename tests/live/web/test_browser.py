@@ -418,6 +418,7 @@ def test_a_file_is_dropped_tracked_corrected_renamed_and_exported(
     served = serve_live()
     web = open_page(served.url)
     page = web.page
+    page.wait_for_selector("#cover-acts button")
     assert page.inner_text("#cover-acts").split("\n")[:2] == ["Start camera", "Open a video file"]
     data = page.evaluate_handle(
         """(bytes) => { const data = new DataTransfer();
