@@ -152,9 +152,10 @@ def completed(videos: Sequence[VideoJob]) -> tuple[VideoJob, ...]:
     """Videos with name, label, size and an absolute path, all names different; labels show no password."""
     labels = _told_apart([source_name(video.label or video.path) for video in videos])
     names = video_names(labels, [video.name or stem_of(video.path) for video in videos])
+    paths = [video.path if is_address(video.path) else os.path.abspath(video.path) for video in videos]
     return tuple(
         replace(video, path=path, name=name, label=label, size=_size(path))
-        for video, path, name, label in zip(videos, map(_absolute, (one.path for one in videos)), names, labels, strict=True)
+        for video, path, name, label in zip(videos, paths, names, labels, strict=True)
     )
 
 
@@ -166,10 +167,6 @@ def _told_apart(labels: Sequence[str]) -> list[str]:
         seen[label] += 1
         told.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
     return told
-
-
-def _absolute(path: str) -> str:
-    return path if is_address(path) else os.path.abspath(path)
 
 
 def _size(path: str) -> int | None:

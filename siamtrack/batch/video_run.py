@@ -121,10 +121,14 @@ class _VideoRun:
         place, settings = Path(self._settings.out) / self._video.name, self._settings
         pictures = Pictures(place, source, names, settings.video, settings.audio) if with_pictures else None
         first = min((self._video.targets[number - 1].frames[0] for number in self._drawn), default=None)
+
+        def draws() -> bool:  # whether anything of earlier runs is left
+            return not all(track.ended for track in self._drawn.values())
+
         total, broken, whole = self._total(source, with_pictures), None, False
         try:
             try:
-                with source, closing(follow.steps(with_pictures, first, self._draws)) as steps:
+                with source, closing(follow.steps(with_pictures, first, draws)) as steps:
                     for done, step in enumerate(steps, 1):
                         if stopped():
                             return
@@ -156,10 +160,6 @@ class _VideoRun:
         back = [target for number in self._waiting if (target := self._video.targets[number - 1]).span.backward]
         steps = max(target.start for target in back) + 1 - min(target.frames[0] for target in back) if back else 0
         return None if math.isinf(end) else max(0, int(end) + 1 - begin) + steps
-
-    def _draws(self) -> bool:
-        """Whether there is anything of earlier runs left to draw."""
-        return not all(track.ended for track in self._drawn.values())
 
     def _settle(self, follow: Follow[int], source: Source) -> Iterator[TargetResult]:
         """Finish targets that have come to their end."""

@@ -90,7 +90,8 @@ def export(results: Results, form: str, out: str | Path, options: LabelOptions =
         raise ValueError(f"no form of labels {form!r}; {nearest(form, FORMS)}")
     kind, out = FORMS[form], Path(out)
     if options.frames and kind.images is None:
-        raise ValueError(f"{form} names no frame images; --frames goes with {_with_images()}")
+        fitting = ", ".join(name for name, one in FORMS.items() if one.images is not None)
+        raise ValueError(f"{form} names no frame images; --frames goes with {fitting}")
     if (out / "boxes.csv").exists():
         raise OutputError(f"{out} is the folder of a run; give --out another one, so that its own files stay as they are")
     if form == "parquet":
@@ -155,7 +156,3 @@ def write_beside(out: str | Path, forms: Sequence[str]) -> None:
         for form in forms:
             name = "boxes" if form == "parquet" else form
             FORMS[form].write(video, folder / FORMS[form].path.format(name), LabelOptions(force=True))
-
-
-def _with_images() -> str:
-    return ", ".join(name for name, kind in FORMS.items() if kind.images is not None)

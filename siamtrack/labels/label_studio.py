@@ -50,7 +50,8 @@ def write_label_studio(video: VideoTracks, path: str | Path, options: LabelOptio
 def _region(one: ExportedTrack, size_wh: tuple[int, int], frames: int) -> dict[str, Any]:
     """A target's boxes."""
     track = one.track
-    duration_s = frames * _frame_s(one)
+    tracked = max(1, int(track.frames[-1] - track.frames[0]))
+    duration_s = frames * float(track.times_s[-1] - track.times_s[0]) / tracked  # as long a frame as those that were tracked
     rows = np.flatnonzero(one.seen)
     sequence = []
     for row in rows.tolist():
@@ -70,9 +71,3 @@ def _region(one: ExportedTrack, size_wh: tuple[int, int], frames: int) -> dict[s
         "meta": {"text": [clean_label(track.target)]},
         "value": value,
     }
-
-
-def _frame_s(one: ExportedTrack) -> float:
-    """How long a frame lasts on average, seconds; 0 where there is one only."""
-    frames, times_s = one.track.frames, one.track.times_s
-    return float(times_s[-1] - times_s[0]) / max(1, int(frames[-1] - frames[0]))

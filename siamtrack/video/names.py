@@ -21,6 +21,7 @@ _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):(?P<slashes>/+)(?P<rest>.*
 _ADDRESSES = re.compile(r"[a-z][a-z0-9+.-]+:/+[^\s\"'<>]+", re.IGNORECASE)
 _LOCAL = ("file",)
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _PLAIN = re.compile(r"\d{0,2}")
 
 
@@ -54,7 +55,7 @@ def is_address(source: str) -> bool:
 
 def printable(text: str) -> str:
     """A text with half surrogates (bytes that are not UTF-8) and control characters escaped; other letters stay."""
-    return "".join(letter if _is_printable(letter) else escaped(letter) for letter in text)
+    return _UNPRINTABLE.sub(lambda match: escaped(match[0]), text)
 
 
 def _masked(rest: str) -> str:
@@ -75,10 +76,6 @@ def _masked_pair(pair: str) -> str:
     if not equals:
         return HIDDEN if len(key) > 2 else key  # a query that is one value
     return pair if _PLAIN.fullmatch(value) else f"{key}={HIDDEN}"
-
-
-def _is_printable(letter: str) -> bool:
-    return not (letter < " " or "\x7f" <= letter < "\xa0" or "\ud800" <= letter <= "\udfff")
 
 
 def name_problem(name: str) -> str | None:
