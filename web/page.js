@@ -14,7 +14,7 @@ import { VideoFile } from "./video-file.js";
 
 const TRAIL = 60; // numbers of a target's last middles, x and y
 const RECENT_MS = 2000;
-const START = "Drop a video here, or start the camera. No frame leaves this browser.";
+const START = "Start the camera, open a video or drop one here.";
 
 const ACTS = [["Start camera", startCamera], ["Open a video", () => byId("file").click()]];
 
@@ -160,7 +160,7 @@ async function filmed(index, timeS) {
     Object.assign(target, { score: found.score, state: found.state, trail: [...target.trail, x + w / 2, y + h / 2].slice(-TRAIL) });
     results.add(target, index, timeS);
   }
-  done = [...done.filter((at) => now - at < RECENT_MS), now];
+  done = tracked.size ? [...done.filter((at) => now - at < RECENT_MS), now] : [];
   const fps = done.length > 1 ? (1000 * (done.length - 1)) / (now - done[0]) : 0;
   const { width, height } = canvas;
   const scene = { index, timeS, width, height, fps, tracking_ms: tracked.size ? now - grabbedAt : 0, targets: copies() };
@@ -228,7 +228,7 @@ function openFile(chosen) {
 
 function noVideo(words) {
   begin();
-  cover(`${words} Drop a video here, or start the camera.`, ...ACTS);
+  cover(`${words} ${START}`, ...ACTS);
   refresh();
 }
 
@@ -277,7 +277,7 @@ function linkState(state, words) {
 
 async function load() {
   await keep().catch(() => {}); // it works without: once, and with one thread
-  cover(START, ...ACTS);
+  cover(`${START} No frame leaves this browser.`, ...ACTS);
   try {
     await follower.load();
     ready = true;

@@ -1,12 +1,11 @@
 // The tracker, in a thread of its own: one job after the other, in the order in which they were asked for.
 
-import { tracker } from "./track.js";
+import { onWebgpu, tracker } from "./track.js";
 
 const LEAST_PX = 4; // shortest side of a box that can be learned
 const MOST_THREADS = 4;
 const QUICK_MS = 15; // a frame on the graphics card: the CPU need not be tried
 const ERRORS = 3; // of the runtime are told, no warnings
-const OWN_NODES = 1200; // see TrackerGraphs
 
 // Threads need memory that they share, which browsers give only to pages served with certain headers: see sw.js.
 // One core is left to the page: threads that wait for work keep theirs busy.
@@ -15,9 +14,8 @@ const usable = Number(wanted.get("threads")) || Math.min(Math.max(1, navigator.h
 const threads = self.crossOriginIsolated ? usable : 1;
 
 const ENGINES = {
-  // The network is worth the way to the graphics card, the thousand small steps of the tracker are not.
-  webgpu: { runtime: "jspi", provider: { name: "webgpu", forceCpuNodeNames: Array.from({ length: OWN_NODES }, (_, i) => `t${i}`) } },
-  wasm: { runtime: "wasm", provider: "wasm" },
+  webgpu: { runtime: "jspi", options: onWebgpu },
+  wasm: { runtime: "wasm", options: { executionProviders: ["wasm"] } },
 };
 
 const known = new Map(); // name -> what is known of a target
@@ -25,11 +23,11 @@ let last = Promise.resolve();
 let used = null; // the tracker
 
 async function start(engine) {
-  const { runtime, provider } = ENGINES[engine];
+  const { runtime, options } = ENGINES[engine];
   const ort = await import(`./ort/ort.${runtime}.min.mjs`);
   ort.env.wasm.wasmPaths = new URL("./ort/", import.meta.url).href;
   ort.env.wasm.numThreads = threads;
-  return { engine, ...(await tracker(ort, { executionProviders: [provider], logSeverityLevel: ERRORS })) };
+  return { engine, ...(await tracker(ort, { ...options, logSeverityLevel: ERRORS })) };
 }
 
 function use(tracker) {
@@ -40,7 +38,7 @@ function use(tracker) {
 /** Whether there is a graphics card, and what the runtime's build for it asks of a browser. */
 async function hasCard() {
   const adapter = WebAssembly.Suspending && (await navigator.gpu?.requestAdapter());
-  return Boolean(adapter) && !adapter.info.isFallbackAdapter;
+  return Boolean(adapter) && !adapter.info?.isFallbackAdapter;
 }
 
 /** Milliseconds of a frame. */
@@ -59,7 +57,8 @@ async function pace({ learn, follow }) {
 /** The tracker on the graphics card, if there is one that is faster than the CPU. */
 async function quickest() {
   const engine = wanted.get("engine");
-  const onCard = (engine ? engine === "webgpu" : await hasCard()) && (await start("webgpu").catch(() => null));
+  const tried = engine ? engine === "webgpu" : await hasCard().catch(() => false);
+  const onCard = tried && (await start("webgpu").catch(() => null));
   const ms = onCard && !engine ? await pace(onCard).catch(() => Infinity) : 0;
   if (onCard && ms < QUICK_MS) return onCard;
   const onCpu = await start("wasm");

@@ -85,7 +85,7 @@ export class Figures {
     const latencies = this.drawn.map(([, latency]) => latency).sort((a, b) => a - b);
     const at = (share) => Math.round(latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))]);
     const spanS = (now - this.drawn[0][0]) / 1000;
-    byId("fps").textContent = `${scene.fps.toFixed(1)} fps`;
+    byId("fps").textContent = scene.fps ? `${scene.fps.toFixed(1)} fps` : "–";
     byId("shown").textContent = spanS > 0 ? `${((this.drawn.length - 1) / spanS).toFixed(1)} fps` : "–";
     byId("latency").textContent = `${at(0.5)} ms, p95 ${at(0.95)} ms`;
     byId("tracker").textContent = scene.tracking_ms ? `${scene.tracking_ms.toFixed(0)} ms a frame` : "–";

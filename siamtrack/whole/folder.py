@@ -52,7 +52,7 @@ def write_whole_tracker(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def _readme(weights: Weights, real: Real) -> str:
-    """What a stranger needs to run the graphs: inputs, outputs, and a program in three languages."""
+    """What whoever runs the graphs needs: inputs, outputs, and a program in three languages."""
     starts = dict(zip(LENGTHS, accumulate(LENGTHS.values(), initial=0), strict=False))
     template = Template((ASSETS / "whole.md").read_text(encoding="utf-8"))
     return template.substitute(

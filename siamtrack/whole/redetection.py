@@ -13,7 +13,7 @@ from siamtrack.whole.graph import Value, join, where
 from siamtrack.whole.state import LOST, TRACKING, Memory
 
 
-def looks_elsewhere(memory: Memory) -> Value:
+def searches_tiles(memory: Memory) -> Value:
     """`Target._tile_search`: whether the target is LOST, and nothing was seen lately that may be it."""
     return memory.state.is_(LOST) & memory.high.is_(0.0)
 
@@ -22,7 +22,7 @@ def tile_is_due(memory: Memory, config: TrackerConfig) -> tuple[Value, Value]:
     """Whether a tile is searched in this frame, and the number of its turn."""
     every = float(math.ceil((config.sizes[-1] / config.sizes[0]) ** 2))
     turn = (memory.searched / every).op("Floor")
-    return looks_elsewhere(memory) & memory.searched.is_(turn * every), turn
+    return searches_tiles(memory) & memory.searched.is_(turn * every), turn
 
 
 def tile_center(memory: Memory, frame_wh: Value, turn: Value, config: TrackerConfig) -> Value:

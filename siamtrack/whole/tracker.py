@@ -19,7 +19,7 @@ from siamtrack.tracking.template import UPDATE_FRAMES, UPDATE_SCORE, UPDATES_KEP
 from siamtrack.whole.crop import crop_region, frame_size
 from siamtrack.whole.decode import decode, sigmoid, square
 from siamtrack.whole.graph import Graph, Real, Value, join, where
-from siamtrack.whole.redetection import looks_elsewhere, remembered, tile_center, tile_is_due
+from siamtrack.whole.redetection import remembered, searches_tiles, tile_center, tile_is_due
 from siamtrack.whole.state import LENGTHS, LOST, TRACKING, Memory, next_phase, noted, pushed, redetect_logit, scored
 
 ROWS = 2 + UPDATES_KEPT
@@ -95,17 +95,17 @@ class TrackerGraphs:
         frame_wh, was, here_xy = frame_size(frame), memory.state, memory.center_xy
         if config.redetect:
             last_xy = memory.last_sure.split([2, 2])[0]
-            here_xy = where(looks_elsewhere(memory) & (memory.awaited > 0), last_xy, here_xy)
+            here_xy = where(searches_tiles(memory) & (memory.awaited > 0), last_xy, here_xy)
         exemplar, kernel = (each.split([1, ROWS - 1])[0] for each in (exemplars, kernels))
-        look = functools.partial(self._seen, frame, memory, exemplar, kernel)
+        search = functools.partial(self._seen, frame, memory, exemplar, kernel)
         # 2. Crop, 3. the network, and 4. decode.
-        seen_xy, scale_wh, odds = look(here_xy, self._search_size(memory, frame), config.window_influence)
+        seen_xy, scale_wh, odds = search(here_xy, self._search_size(memory, frame), config.window_influence)
         # 5. Target: where it went.
         if config.redetect:
             due, turn = tile_is_due(memory, config)
 
             def tile() -> tuple[Value, ...]:
-                return look(tile_center(memory, frame_wh, turn, config), _free_size(frame, config.sizes[-1]), 0.0)
+                return search(tile_center(memory, frame_wh, turn, config), _free_size(frame, config.sizes[-1]), 0.0)
 
             tile_xy, tile_wh, tile_odds = graph.choose(due, tile, lambda: (here_xy, scale_wh, odds * 0 - 1e30))
             enough = (odds + math.log(ODDS)).at_least(redetect_logit(memory, config))
@@ -113,7 +113,7 @@ class TrackerGraphs:
             seen_xy, scale_wh, odds = (
                 where(leaves, there, here) for there, here in ((tile_xy, seen_xy), (tile_wh, scale_wh), (tile_odds, odds))
             )
-            searched = memory.searched + looks_elsewhere(memory).to("real")
+            searched = memory.searched + searches_tiles(memory).to("real")
             memory = memory._replace(left=where(leaves, 1.0, memory.left), searched=searched)
         center_xy = seen_xy.at_least(0.0).at_most(frame_wh)
         moved = center_xy - memory.center_xy
