@@ -22,9 +22,10 @@ async function take() {
 
 async function answer(request) {
   const cache = await caches.open(NAME);
-  const response = (await cache.match(request, { ignoreSearch: true })) ?? (await fetch(request));
+  const kept = await cache.match(request, { ignoreSearch: true });
+  const response = kept ?? (await fetch(request));
   // The runtime's build for WebGPU comes when a browser wants it, and stays.
-  if (response.ok && request.url.includes("/ort/")) await cache.put(request, response.clone());
+  if (!kept && response.ok && request.url.includes("/ort/")) await cache.put(request, response.clone());
   const { body, status, statusText, headers } = response;
   const with_ = new Headers(headers);
   for (const [name, value] of Object.entries(HEADERS)) with_.set(name, value);

@@ -148,13 +148,10 @@ def where(condition: Value, yes: Operand, no: Operand) -> Value:
 
 
 class Graph:
-    """A graph that is being written.
+    """A graph that is being written. Its nodes are named t0, t1 and so on; those of included graphs keep their names.
 
     Args:
         real: what the dtype "real" is in it.
-
-    Attributes:
-        own_nodes: how many there are, named t0, t1 and so on; those of included graphs keep their names.
     """
 
     def __init__(self, real: Real = "float64") -> None:
@@ -165,7 +162,7 @@ class Graph:
         self._weights: dict[str, onnx.TensorProto] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
         self._names = 0
-        self.own_nodes = 0
+        self._own_nodes = 0
 
     def input(self, name: str, dtype: str, shape: Sequence[int | str]) -> Value:
         """An input; names in its shape stand for free lengths."""
@@ -242,8 +239,8 @@ class Graph:
         return bytes(helper.make_model(graph, producer_name="siamtrack", **versions).SerializeToString())
 
     def _node_name(self) -> str:
-        self.own_nodes += 1
-        return f"t{self.own_nodes - 1}"
+        self._own_nodes += 1
+        return f"t{self._own_nodes - 1}"
 
     def _new_name(self, op: str) -> str:
         self._names += 1
