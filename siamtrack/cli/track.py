@@ -195,7 +195,7 @@ def print_summary(summaries: Sequence[RunSummary], stopped_by: int | None) -> in
 
 def _print_target(summary: RunSummary, several: bool) -> None:
     from siamtrack.video.frame_source import clock
-    from siamtrack.video.results import lost_spans
+    from siamtrack.video.plot import lost_spans
 
     out = summary.folder
     if summary.stopped_at is not None:

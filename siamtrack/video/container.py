@@ -1,4 +1,4 @@
-"""Whether a video file ends before its container says that it does: the proof that it was cut.
+"""What a container says of a video: its rate, about how many frames, and its end, which a file that was cut does not reach.
 
 Decoders read a cut file to its end and call it whole. Fewer frames than counted prove nothing: a phone that trims a video
 without re-encoding leaves all frames in the file, and an edit list that skips those before the cut.
@@ -6,10 +6,16 @@ without re-encoding leaves all frames in the file, and an edit list that skips t
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+from siamtrack.video.frame_source import FOLDER_FPS
+
+if TYPE_CHECKING:
+    import av
 
 _MAX_BOXES = 10_000  # a hostile file could hold millions of empty ones
 _ASF_HEAD = bytes.fromhex("3026b2758e66cf11")
@@ -88,3 +94,23 @@ def _matroska_end(head: bytes) -> int:
     value = int.from_bytes(head[at : at + length], "big") & ((1 << 7 * length) - 1)
     unknown = value == (1 << 7 * length) - 1
     return 0 if unknown or at + length > len(head) else at + length + value
+
+
+def frame_rate(stream: av.VideoStream) -> float:
+    """Nominal frames per second."""
+    average, guessed = stream.average_rate, stream.guessed_rate
+    # A guess far above the average is the unit of the time stamps, not a rate.
+    rate = average if average and (not guessed or guessed > 4 * average) else guessed
+    return float(rate) if rate else FOLDER_FPS
+
+
+def frames_about(stream: av.VideoStream) -> float:
+    """About how many frames a stream holds, to tell a poster from a film; 0 if nothing says it."""
+    if stream.frames:
+        return stream.frames
+    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska's way to say it
+    if stream.duration and stream.time_base:
+        seconds = float(stream.duration * stream.time_base)
+    else:
+        seconds = 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3]) if tag else 0.0
+    return max(0.0, seconds * frame_rate(stream))  # a damaged length may be negative

@@ -1,8 +1,10 @@
-"""A target's score and state over time, as a picture."""
+"""A target's score and state over time: where it was LOST, and a picture of both."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -21,6 +23,32 @@ _FONT, _TEXT, _INK, _GRID = cv2.FONT_HERSHEY_SIMPLEX, 0.5, (60, 60, 60), (225, 2
 _STATES = (State.TRACKING, State.UNCERTAIN, State.LOST)  # the later one is drawn where a column holds several
 _LEAST_TICK_PX = 110
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000)
+
+
+@dataclass(frozen=True)
+class LostSpan:
+    """Frames next to each other in which a target was LOST: the first and the last one, and their times in seconds."""
+
+    first: int
+    last: int
+    from_s: float
+    to_s: float
+
+
+def lost_spans(path: Path) -> Iterator[LostSpan]:
+    """Where a target was LOST, by its boxes.csv; errors as for `results.read_rows`."""
+    begun: LostSpan | None = None
+    with path.open(newline="", encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            index, time_s = int(row["frame"]), float(row["time_s"])
+            if row["state"] == State.LOST:
+                first, from_s = (begun.first, begun.from_s) if begun else (index, time_s)
+                begun = LostSpan(first, index, from_s, time_s)
+            elif begun is not None:
+                yield begun
+                begun = None
+    if begun is not None:
+        yield begun
 
 
 def draw_plot(boxes: Path) -> bytes:

@@ -301,32 +301,6 @@ def conditions(tracker: _Tracking[Any]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class LostSpan:
-    """Frames next to each other in which a target was LOST: the first and the last one, and their times in seconds."""
-
-    first: int
-    last: int
-    from_s: float
-    to_s: float
-
-
-def lost_spans(path: Path) -> Iterator[LostSpan]:
-    """Where a target was LOST, by its boxes.csv; errors as for `read_rows`."""
-    begun: LostSpan | None = None
-    with path.open(newline="", encoding="utf-8") as rows:
-        for row in csv.DictReader(rows):
-            index, time_s = int(row["frame"]), float(row["time_s"])
-            if row["state"] == State.LOST:
-                first, from_s = (begun.first, begun.from_s) if begun else (index, time_s)
-                begun = LostSpan(first, index, from_s, time_s)
-            elif begun is not None:
-                yield begun
-                begun = None
-    if begun is not None:
-        yield begun
-
-
 def lines_backward(path: Path, begin: int, end: int, block: int = 2**16) -> Iterator[bytes]:
     """Lines of a part of a file, the last one first; a block of them is in memory."""
     with path.open("rb") as file:

@@ -21,8 +21,8 @@ from siamtrack.errors import SourceError
 from siamtrack.system import usable_cores
 from siamtrack.video.backward import CONTEXT, pictures_backward
 from siamtrack.video.colour import Converter, turns_sideways
-from siamtrack.video.container import has_piece, is_cut, whole_boxes
-from siamtrack.video.frame_source import FOLDER_FPS, Audio, Frame, FrameCounts, Moment, Seconds, Source, asked_for, is_reached
+from siamtrack.video.container import frame_rate, frames_about, has_piece, is_cut, whole_boxes
+from siamtrack.video.frame_source import Audio, Frame, FrameCounts, Moment, Seconds, Source, asked_for, is_reached
 from siamtrack.video.names import printable, source_name
 from siamtrack.video.packets import Decoded, PacketDecoder, deinterlaced
 
@@ -79,7 +79,7 @@ class MediaSource(Source):
         except SourceError:
             self._container.close()
             raise
-        self.fps = _rate(self._stream)
+        self.fps = frame_rate(self._stream)
         # An AVI counts the units of its stamps, of which a frame may last several.
         share = self.fps * float(self._stream.time_base or 0) if self._container.format.name == "avi" else 1.0
         self.frame_count = math.ceil(self._stream.frames * min(share, 1.0) - 0.01) or None
@@ -146,7 +146,7 @@ class MediaSource(Source):
                 f"{self.name} is coded as {self._codec_name(streams[0])}, for which PyAV {av.__version__} has no decoder; "
                 "convert it, to H.264 for instance"
             )
-        frames = {one.index: _frames(one) for one in known}
+        frames = {one.index: frames_about(one) for one in known}
         long = [one for one in known if 2 * frames[one.index] >= max(frames.values())]
         chosen = next((one for one in long if one.disposition & Disposition.default), long[0])
         if len(streams) > 1:
@@ -234,11 +234,11 @@ class MediaSource(Source):
             raise SourceError(f"{self.name} holds no frame that can be decoded; it is empty or damaged")
         if self._last and not is_reached(start, self._last.index, self._last.time_s):
             raise SourceError(f"{self.name} ended after {count} frames; {asked_for(start)}")
-        if self.frame_count is not None and count >= self.frame_count:
-            return  # what is behind the last frame may be anything
         lost = self._decoder.lost_at_end if self._decoder and not self.live else 0
-        if self._broken or lost or self._is_cut(count):
-            of = f" of {self.frame_count}" if self.frame_count else ""
+        # What lies behind the last frame may be anything; but an MP4 does not count those of its pieces.
+        whole = self.frame_count is not None and count >= self.frame_count and "mov" not in self._container.format.name
+        if not whole and (self._broken or lost or self._is_cut(count)):
+            of = f" of {self.frame_count}" if self.frame_count and self.frame_count >= count else ""
             raise SourceError(f"{self.name} breaks off after {count}{of} frames; the file is cut or damaged")
 
     def _is_cut(self, count: int) -> bool:
@@ -308,13 +308,16 @@ class VideoSource(MediaSource):
     def _is_cut(self, count: int) -> bool:
         if self._is_piece:
             return True
+        if self.frame_count is not None and count == self.frame_count:
+            return False
         size = self._path.stat().st_size
         form = self._container.format.name
+        # Of a recording in pieces, count and length are those of pieces that were found.
+        behind = "mov" in form and has_piece(self._path, self._read_until)
         if self.frame_count is None and self._is_at_end():
-            # Of a recording in pieces the length is that of the pieces that were found.
-            return "mov" in form and has_piece(self._path, self._read_until)
+            return behind
         if "mov" in form:  # its index names every frame's bytes; an edit list may leave some out
-            return is_cut(self._path) or any(entry.pos + entry.size > size for entry in self._stream.index_entries)
+            return behind or is_cut(self._path) or any(entry.pos + entry.size > size for entry in self._stream.index_entries)
         if size - self._read_until > max(_TAIL_BYTES, _TAIL_SHARE * size):
             return True
         if form == "avi" and self._dts and self._stream.frames:  # repeats have stamps, too, and no picture
@@ -344,23 +347,3 @@ class StreamSource(MediaSource):
         # Who sends what is being filmed cannot know how long it will be.
         known = self._container.duration is not None or self._container.size > 0
         self.live = not (url.lower().startswith("http") and known)
-
-
-def _rate(stream: av.VideoStream) -> float:
-    """Nominal frames per second."""
-    average, guessed = stream.average_rate, stream.guessed_rate
-    # A guess far above the average is the unit of the time stamps, not a rate.
-    rate = average if average and (not guessed or guessed > 4 * average) else guessed
-    return float(rate) if rate else FOLDER_FPS
-
-
-def _frames(stream: av.VideoStream) -> float:
-    """About how many frames a stream holds, to tell a poster from a film; 0 if nothing says it."""
-    if stream.frames:
-        return stream.frames
-    tag = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska's way to say it
-    if stream.duration and stream.time_base:
-        seconds = float(stream.duration * stream.time_base)
-    else:
-        seconds = 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3]) if tag else 0.0
-    return max(0.0, seconds * _rate(stream))  # a damaged length may be negative

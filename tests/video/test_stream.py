@@ -22,6 +22,7 @@ from made_videos import FPS, SIZE_WH, damage, ffmpeg, number_in, picture, write
 from siamtrack.errors import SourceError
 from siamtrack.frames import Image
 from siamtrack.video import stream
+from siamtrack.video.container import frames_about
 from siamtrack.video.packets import PacketDecoder
 from siamtrack.video.source import Frame, Source
 from siamtrack.video.stream import StreamSource, VideoSource
@@ -222,7 +223,7 @@ def test_of_two_videos_the_default_is_read(tmp_path: Path) -> None:
 
 def test_a_length_that_is_damaged_hides_no_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lengths = SimpleNamespace(frames=0, duration=-9, time_base=Fraction(1), average_rate=25, guessed_rate=25, metadata={})
-    monkeypatch.setattr(stream, "_frames", lambda _, frames=stream._frames: frames(lengths))
+    monkeypatch.setattr(stream, "frames_about", lambda _: frames_about(lengths))
     assert_whole(read(write(tmp_path / "a.mkv")))
 
 
@@ -428,16 +429,17 @@ def test_what_lies_behind_the_last_frame_is_no_cut(tmp_path: Path) -> None:
     assert_whole(read(path))
 
 
-def test_a_hole_between_the_pieces_of_a_recording_is_named(tmp_path: Path) -> None:
-    flags = {"movflags": "frag_every_frame+empty_moov+default_base_moof"}
-    path = write(tmp_path / "a.mp4", gop_size=5, container_options=flags)
+@pytest.mark.parametrize("flags", ["frag_every_frame+empty_moov", "frag_keyframe"])
+def test_a_hole_between_the_pieces_of_a_recording_is_named(tmp_path: Path, flags: str) -> None:
+    path = write(tmp_path / "a.mp4", gop_size=5, container_options={"movflags": f"{flags}+default_base_moof"})
+    assert_whole(read(path))
     data = bytearray(path.read_bytes())
     middle = data.index(b"moof", len(data) // 2) - 4
     data[middle : middle + 60] = bytes(60)
     path.write_bytes(bytes(data))
     found = read(path)
     assert 3 < len(found.frames) < 17
-    assert "breaks off after" in found.error
+    assert f"breaks off after {len(found.frames)} frames; the file is cut" in found.error
 
 
 def test_half_an_index_is_no_lack_of_video(tmp_path: Path) -> None:
