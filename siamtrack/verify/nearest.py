@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+_EPS, _TINY = float(np.finfo(np.float32).eps), float(np.finfo(np.float32).tiny)
 _BLOCK = 1 << 17  # numbers measured at a time: 1 MiB of float64, which stays in a processor's cache
 
 
@@ -37,9 +38,10 @@ class Finder:
             rough = -2 * (self._rows @ query)
             if self._metric == "euclidean":
                 rough += self._squares
+            most = (self._longest + float(np.linalg.norm(query))) ** 2
         if not np.isfinite(rough).all():  # numbers whose squares pass float32
             return everything
-        error = (len(query) + 2) * float(np.finfo(np.float32).eps) * (self._longest + float(np.linalg.norm(query))) ** 2
+        error = (len(query) + 2) * (_EPS * most + _TINY)  # products below the latter lose bits, or are 0
         some = min(4 * count, len(rough))
         while True:
             lowest = np.argpartition(rough, some - 1)[:some]

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,7 +43,7 @@ def clustered(metric: str, count: int, dim: int, centres: int) -> tuple[Rows, ND
     count=st.integers(1, 60),
     dim=st.integers(1, 40),
     offset=st.sampled_from([0.0, 1.0, 1000.0]),
-    scale=st.sampled_from([1e-30, 1e-3, 1.0, 1e18, 1e37]),
+    scale=st.sampled_from([1e-30, 1e-22, 1e-3, 1.0, 1e18, 1e37]),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_distances_are_those_of_the_definition(
@@ -109,5 +111,17 @@ def test_rows_whose_squares_pass_float32(scale: float) -> None:
     rows, classes, queries = clustered("euclidean", 1500, 8, 100)
     rows[1200:] *= np.float32(scale / 10)
     query = queries[0] * np.float32(scale / 10)
-    found = Finder("euclidean", rows, classes).search(query, 1)[0][1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = Finder("euclidean", rows, classes).search(query, 1)[0][1]
     assert found == by_definition("euclidean", query[None], rows)[0].argmin()
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "correlation"])
+def test_rows_whose_products_lose_bits_in_float32(metric: str) -> None:
+    rows, classes, queries = clustered(metric, 1500, 8, 100)
+    for scale in (1e-22, 1e-20):
+        finder = Finder(metric, rows * np.float32(scale), classes)
+        for query in queries[:20] * np.float32(scale):
+            distances = measure(metric, query, rows * np.float32(scale))
+            assert finder.search(query, 1) == [(distances.min(), distances.argmin())]
