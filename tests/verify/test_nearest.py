@@ -87,7 +87,7 @@ def test_the_nearest_of_rows_that_a_matrix_product_cannot_tell_apart() -> None:
 def test_many_rows_are_found_as_by_measuring_all(metric: str) -> None:
     rows, classes, queries = clustered(metric, 6000, 24, 400)
     finder = Finder(metric, rows, classes)
-    for query in queries:
+    for query in queries[::4]:
         distances, best = measure(metric, query, rows), {}
         for item in np.argsort(distances, kind="stable").tolist():
             best.setdefault(classes[item], (distances[item], item))
