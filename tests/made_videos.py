@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -81,7 +83,7 @@ def write(
     given = {**_QUICK.get(codec, {}), **(options or {})}
     if codec == "libx265" and len(frames) < 3:
         given["x265-params"] += ":bframes=0"  # at the end of so short a video x265 now and then gives packets without times
-    with av.open(str(path), "w", format=muxer, options=dict(container_options or {})) as container:
+    with _scheduling_kept(), av.open(str(path), "w", format=muxer, options=dict(container_options or {})) as container:
         stream: Any = container.add_stream(codec, rate=rate, options=given)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt, stream.codec_context.time_base, stream.codec_context.thread_count = pix_fmt, unit, 1
@@ -93,6 +95,19 @@ def write(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+@contextmanager
+def _scheduling_kept() -> Iterator[None]:
+    """Give the thread its scheduling back: of root's, SVT-AV1 makes a real-time one, which then lets no other program run."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, *before)
 
 
 def damage(path: Path, number: int) -> Path:

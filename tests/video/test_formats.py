@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from fractions import Fraction
@@ -85,6 +86,13 @@ def make(folder: Path, kind: str, size_wh: tuple[int, int] = SIZE_WH, count: int
     path = folder / f"a.{ending}"
     pictures = [picture(number, size_wh) for number in range(count)]
     return write(path, codec, pictures, rest[0] if rest else "yuv420p", gop_size=5, **context)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="a call of Linux")
+def test_the_thread_that_makes_a_video_stays_in_its_scheduling_class(tmp_path: Path) -> None:
+    before = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
+    make(tmp_path, "av1 mp4", count=1)
+    assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before
 
 
 @pytest.mark.slow
