@@ -55,7 +55,7 @@ ALLOWED = {
     "siamtrack.lock": {"json.loads": 1},
     "siamtrack.batch.worker": {"json.loads": 2},
     "siamtrack.eval.store": {"json.loads": 1, "zipfile.ZipFile": 1},
-    "siamtrack.eval.tune": {"json.loads": 1},
+    "siamtrack.eval.tune_study": {"json.loads": 1},
     "siamtrack.live.web.archive": {".open": 1},
     # Crops are mapped, not read.
     "siamtrack.train.crops": {"np.memmap": 1, "safe_open": 1, "json.loads": 1, ".open": 1},

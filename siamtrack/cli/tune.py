@@ -48,8 +48,9 @@ def tune(
     from siamtrack.eval.sequence_run import subset as chosen
     from siamtrack.eval.store import write_folder
     from siamtrack.eval.tune_report import TuneReport, plain_report
+    from siamtrack.eval.tune_study import import_optuna
 
-    search.import_optuna()
+    import_optuna()
     if only and subset:
         raise ValueError("say which sequences with one of --only and --subset, not both")
     sequences = chosen(find_sequences(root), _names(only, subset))

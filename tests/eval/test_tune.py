@@ -17,17 +17,15 @@ from siamtrack.data.sequence import Sequence
 from siamtrack.errors import ConfigError, DataError, SiamtrackError
 from siamtrack.eval.tune import (
     MIN_COMPLETE,
-    NAME,
     Space,
     Trial,
     default_space,
     falls_behind,
-    import_optuna,
-    locked,
     read_space,
     tune,
 )
 from siamtrack.eval.tune_report import TuneReport, plain_report
+from siamtrack.eval.tune_study import NAME, import_optuna, locked
 from siamtrack.frames import Image
 from siamtrack.tracking.config import TrackerConfig
 
