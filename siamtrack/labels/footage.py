@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 import cv2
 
-from siamtrack.errors import DataError, SiamtrackError
+from siamtrack.errors import DataError, OutputError, SiamtrackError
 from siamtrack.frames import Image
 from siamtrack.labels.files import check_free, write_file
 from siamtrack.labels.label_selection import ExportedBox, LabelOptions, by_frame, choose
@@ -201,7 +201,10 @@ def write_per_frame(video: VideoTracks, folder: Path, ending: str, text_of: Text
             total += count
     for path in names.there(folder, ending):
         if path not in written:
-            path.unlink()
+            try:
+                path.unlink()
+            except OSError as error:
+                raise OutputError(f"{path} of an earlier export cannot be removed ({error.strerror})") from error
     return total
 
 

@@ -213,7 +213,9 @@ class _CutTrack:
         x, y, w, h = (float(value) for value in box_xywh)
         side = context_side((w, h)) * CROP_SIZE / EXEMPLAR_SIZE
         crop = SearchRegion((x + w / 2, y + h / 2), side, CROP_SIZE).extract(frame, mean_color(frame))
-        _, jpeg = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        ok, jpeg = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        if not ok:
+            raise DataError(f"{self.name}: frame {index} cannot be encoded")
         self.frames.append(index)
         self.sizes_wh.append((w / side * CROP_SIZE, h / side * CROP_SIZE))
         self.jpegs.append(jpeg.reshape(-1))

@@ -52,6 +52,12 @@ def test_a_second_export_adds_to_it_and_replaces_only_when_asked(write_run, tmp_
     assert len(list((out / "labels/other").iterdir())) == 4
 
 
+def test_what_cannot_be_removed_of_an_earlier_export_is_named(write_run, tmp_path: Path) -> None:
+    (tmp_path / "out/labels/clip/frame_000003.txt").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"frame_000003\.txt of an earlier export cannot be removed"):
+        export(load_tracks(write_run(tmp_path / "run")), "yolo", tmp_path / "out", LabelOptions(every=4, force=True))
+
+
 @pytest.mark.parametrize("text", ["names:\n  0: car\n", "names: car\n", "train: x\n", "names: [1, 2]\n", "]"])
 def test_a_data_yaml_of_others_stays_as_it_is(write_run, tmp_path: Path, text: str) -> None:
     (tmp_path / "data.yaml").write_text(text)
