@@ -79,7 +79,7 @@ def main() -> None:
         pages = {f"static page, {args.engine}, {n} threads": f"{static}?engine={args.engine}&threads={n}" for n in args.threads}
         pages["live page"] = stack.enter_context(live_page(Path(temp, "live")))
         for _ in range(args.runs):
-            for threads in (1, 0):
+            for threads in (1, None):
                 found[f"package, {threads or 'its own'} threads"].append(time_package(sequence, frames, threads))
             for name, url in pages.items():
                 found[name].append(time_page(chromium, url, sequence, frames, args.seconds))
@@ -116,8 +116,8 @@ def live_page(out: Path) -> Iterator[str]:
         server.terminate()
 
 
-def time_package(sequence: Sequence, frames: list[np.ndarray], threads: int) -> tuple[float, float]:
-    """Frames a second and milliseconds a frame of `Tracker.update`."""
+def time_package(sequence: Sequence, frames: list[np.ndarray], threads: int | None) -> tuple[float, float]:
+    """Frames a second and milliseconds a frame of `Tracker.update`; threads: as of `computing_with`."""
     with computing_with(threads):
         tracker = tracker_from(load_weights("siamfc-lite"), device="cpu")
         tracker.init(frames[0], sequence.boxes_xywh[0])

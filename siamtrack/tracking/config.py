@@ -14,10 +14,17 @@ from siamtrack.outside import finite
 LARGEST = 1e6
 """No constant is larger: products of two could be infinite, and their difference no number."""
 
-LIMITS = (
-    *(("score_offset", -LARGEST, LARGEST), ("size_penalty", 0, LARGEST), ("redetect_slack", 0, LARGEST), ("scale_step", 1, 2)),
-    *((name, 0, 1) for name in ("window_influence", "scale_damping", "scale_penalty", "tracking_score", "redetect_score")),
-)
+LIMITS = {
+    "window_influence": (0, 1),
+    "scale_damping": (0, 1),
+    "scale_penalty": (0, 1),
+    "scale_step": (1, 2),
+    "size_penalty": (0, LARGEST),
+    "score_offset": (-LARGEST, LARGEST),
+    "tracking_score": (0, 1),
+    "redetect_score": (0, 1),
+    "redetect_slack": (0, LARGEST),
+}
 """Least and largest value of constants that are fractions."""
 
 
@@ -80,7 +87,7 @@ class TrackerConfig:
     }
 
     def __post_init__(self) -> None:
-        for name, least, most in LIMITS:
+        for name, (least, most) in LIMITS.items():
             finite(getattr(self, name), name, least, most)
         for weight in self.score_weights:
             finite(weight, "score_weights", -LARGEST, LARGEST)
