@@ -56,6 +56,8 @@ def header(model: str) -> str:
         "trained at commit": f"`{str(training.get('commit'))[:10]}`",
         "note": training.get("note") or "none",
     }
+    if "mean_of" in training:
+        lines["mean of"] = ", ".join(each["file"] for each in training["mean_of"])
     return "| | |\n|---|---|\n" + "".join(f"| {key} | {value} |\n" for key, value in lines.items())
 
 
