@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -119,3 +120,14 @@ def damage(path: Path, number: int) -> Path:
     data[begin + 8 : begin + size] = bytes(size - 8)
     path.write_bytes(bytes(data))
     return path
+
+
+@contextmanager
+def uncollected(*kinds: type) -> Iterator[Callable[[], int]]:
+    """Without the garbage collector, which comes too rarely for frames; gives a function that counts objects of these kinds."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield lambda: sum(type(one) in kinds for one in gc.get_objects())
+    finally:
+        gc.enable()

@@ -18,6 +18,7 @@ from typing import Any, cast
 import av
 import cv2
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
@@ -122,7 +123,9 @@ def _turn(picture: av.VideoFrame) -> tuple[int, int, int, int]:
 
     The nearest of the eight turns and mirrorings; players do no others either.
     """
-    data: Any = picture.side_data.get("DISPLAYMATRIX")
+    # Not `picture.side_data`, which the picture keeps and which keeps the picture: each would wait for the garbage collector,
+    # that counts objects and not their megabytes.
+    data: Any = SideDataContainer(picture).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     if data is None:
         return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].astype(float).tolist()

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from av.codec.hwaccel import hwdevices_available
-from made_videos import FPS, SIZE_WH, damage, ffmpeg, number_in, picture, write
+from made_videos import FPS, SIZE_WH, damage, ffmpeg, number_in, picture, uncollected, write
 
 from siamtrack.errors import SourceError
 from siamtrack.frames import Image
@@ -636,6 +636,12 @@ class Starved:
 
     def decode(self, packet: Any) -> Any:
         raise av.error.MemoryError(errno.ENOMEM, "Cannot allocate memory")
+
+
+def test_pictures_are_freed_as_frames_are_read(clip: Path) -> None:
+    with uncollected(av.VideoFrame) as alive:
+        assert read(clip).frames
+        assert alive() == 0
 
 
 def test_a_video_for_which_there_is_no_memory_is_not_called_damaged(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
