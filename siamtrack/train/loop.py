@@ -7,9 +7,9 @@ import ctypes
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import cv2
 import torch
@@ -62,28 +62,10 @@ def train(
     schedule, net, objective = task.schedule, task.net, task.objective
     objective.to(where, memory_format=torch.channels_last if where.type == "cuda" else torch.contiguous_format)  # type: ignore[call-overload]
     group.sync_norms(objective)
-    optimizer = _optimizer(task, where)
-    scaler = GradScaler(where.type, enabled=task.float16)
-    average = Average(net, schedule.ema)
-
-    # Where an earlier session stopped.
-    start, best = 0, {"score": -1.0, "step": 0}
-    best_state: dict[str, Tensor] = {}
-    state = load_checkpoint(out / CHECKPOINT, schedule)
-    if state:
-        try:
-            net.load_state_dict(state["net"])
-            optimizer.load_state_dict(state["optimizer"])
-            if state["scaler"]:
-                scaler.load_state_dict(state["scaler"])
-            average.load(state["average"])
-            start, best, best_state = int(state["step"]), dict(state["best"]), dict(state["best_state"])
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            what = f"{type(error).__name__} {one_line(error)}"
-            raise WeightsError(
-                f"{out / CHECKPOINT} does not fit ({what}); remove it to begin anew, or give another --out"
-            ) from error
-    stop = min(schedule.steps, stop_after or schedule.steps)
+    optimizer, scaler = _optimizer(task, where), GradScaler(where.type, enabled=task.float16)
+    run = _Run(net, optimizer, scaler, Average(net, schedule.ema))
+    run.go_on_from(out / CHECKPOINT, schedule)
+    start, stop = run.step, min(schedule.steps, stop_after or schedule.steps)
     log = Log(out, start, task.parts, group.is_main)
 
     def tell(numbers: _Numbers) -> None:
@@ -110,7 +92,8 @@ def train(
         optimizer.zero_grad(set_to_none=True)
         loss, parts = _accumulate(step_module, batch.to(where), schedule, scaler)
         norm = _update(optimizer, scaler, objective, schedule.clip_norm)
-        average.update(net, step)
+        run.average.update(net, step)
+        run.step = step + 1
 
         # Numbers are read off the device one step late: a GPU never waits for its own bookkeeping.
         if pending is not None:
@@ -118,40 +101,91 @@ def train(
         now = time.perf_counter()
         pending = _Numbers(step, list(parts), torch.stack([loss, norm, *parts.values()]), now - clock, waited_s)
         clock = now
-        if (step + 1) % schedule.epoch_steps and step + 1 != stop:
+        if run.step % schedule.epoch_steps and run.step != stop:
             continue
 
         # The end of an epoch.
         tell(pending)
         pending = None
-        epoch = (step + 1) // schedule.epoch_steps
-        if validate is not None and (epoch % schedule.validate_epochs == 0 or step + 1 == schedule.steps):
-            scores = validate(_averaged(net, average))
-            log.add_validation(step + 1, scores)
-            score = next(iter(scores.values()))
-            if score > best["score"]:
-                best = {"score": score, "step": step + 1}
-                best_state = {key: value.cpu().clone() for key, value in average.state.items()}
+        epoch = run.step // schedule.epoch_steps
+        if validate is not None and (epoch % schedule.validate_epochs == 0 or run.step == schedule.steps):
+            log.add_validation(run.step, run.judged(validate))
         log.flush()
         if group.is_main:
-            state = {
-                "net": net.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "scaler": scaler.state_dict(),
-                "average": average.state,
-                "best": best,
-                "best_state": best_state,
-                "step": step + 1,
-                "recipe": to_plain(schedule),
-            }
-            save_checkpoint(out / CHECKPOINT, state)
+            run.save(out / CHECKPOINT, schedule)
         group.barrier()
         clock = time.perf_counter()
 
-    result = _averaged(net, average)
-    if best_state:
-        result.load_state_dict(best_state)
-    return result
+    return run.result()
+
+
+@dataclass
+class _Run(Generic[N]):
+    """What a checkpoint holds: what learns, and how far it has come.
+
+    Attributes:
+        step: done so far. best: the highest first score of a validation, and its step; best_state: the weights that had it.
+    """
+
+    net: N
+    optimizer: torch.optim.Optimizer
+    scaler: GradScaler
+    average: Average
+    step: int = 0
+    best: dict[str, float] = field(default_factory=lambda: {"score": -1.0, "step": 0})
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+
+    def go_on_from(self, path: Path, schedule: Schedule) -> None:
+        """Go on where an earlier session stopped, if there was one; errors as of `train`, or a WeightsError."""
+        state = load_checkpoint(path, schedule)
+        if state is None:
+            return
+        try:
+            self.net.load_state_dict(state["net"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            if state["scaler"]:
+                self.scaler.load_state_dict(state["scaler"])
+            self.average.load(state["average"])
+            self.step, self.best, self.best_state = int(state["step"]), dict(state["best"]), dict(state["best_state"])
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            what = f"{type(error).__name__} {one_line(error)}"
+            raise WeightsError(f"{path} does not fit ({what}); remove it to begin anew, or give another --out") from error
+
+    def save(self, path: Path, schedule: Schedule) -> None:
+        """Write the checkpoint, whole or not at all."""
+        state = {
+            "net": self.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "average": self.average.state,
+            "best": self.best,
+            "best_state": self.best_state,
+            "step": self.step,
+            "recipe": to_plain(schedule),
+        }
+        save_checkpoint(path, state)
+
+    def judged(self, validate: Validate) -> dict[str, float]:
+        """The scores of the averaged weights, which are kept if they are the best so far."""
+        scores = validate(self.averaged())
+        score = next(iter(scores.values()))
+        if score > self.best["score"]:
+            self.best = {"score": score, "step": self.step}
+            self.best_state = {key: value.cpu().clone() for key, value in self.average.state.items()}
+        return scores
+
+    def averaged(self) -> N:
+        """A copy of the network with the averaged weights, on the CPU, in evaluation mode."""
+        copied = copy.deepcopy(self.net).cpu()
+        copied.load_state_dict(self.average.state)
+        return copied.eval()
+
+    def result(self) -> N:
+        """The averaged network, or the best one, where there were validations."""
+        result = self.averaged()
+        if self.best_state:
+            result.load_state_dict(self.best_state)
+        return result
 
 
 @dataclass(frozen=True)
@@ -227,13 +261,6 @@ def _update(optimizer: torch.optim.Optimizer, scaler: GradScaler, module: nn.Mod
     if scaler.is_enabled() and scaler.get_scale() >= 1:
         return torch.where(torch.isfinite(norm), norm, 0.0)
     return norm
-
-
-def _averaged(net: N, average: Average) -> N:
-    """A copy of the network with the averaged weights, on the CPU, in evaluation mode."""
-    copied = copy.deepcopy(net).cpu()
-    copied.load_state_dict(average.state)
-    return copied.eval()
 
 
 def _optimizer(task: Task[Any], where: torch.device) -> torch.optim.Optimizer:
