@@ -22,9 +22,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from siamtrack.data.layout import find_sequences
 from siamtrack.eval.onnx_peers import PEER_NETWORKS, stretched_crop
-from siamtrack.eval.sequence_run import subset
+from siamtrack.eval.sequence_run import chosen_sequences
 from siamtrack.frames import Image
 from siamtrack.model.weights import load_weights
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
@@ -48,9 +47,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3, help="of each sequence")
     parser.add_argument("--gap", type=int, default=20, help="largest distance of the two frames of a pair")
     args = parser.parse_args()
-    root, _, names = args.root.partition("@")
-    lines = Path(names).read_text(encoding="utf-8").splitlines() if names else []
-    sequences = subset(find_sequences(Path(root)), [line for line in lines if line and line[0] != "#"])
+    sequences = chosen_sequences(args.root)
     asked = {name: network(name, args.onnx_dir) for name in args.networks}
     found: dict[str, list[list[float]]] = {name: [] for name in asked}
     for sequence in track(sequences, "sequences"):

@@ -17,7 +17,6 @@ import argparse
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,10 +25,9 @@ from numpy.typing import NDArray
 from siamtrack.api import config_of, tracker_from
 from siamtrack.backends.onnx import open_graph
 from siamtrack.boxes import Box, iou
-from siamtrack.data.layout import find_sequences
 from siamtrack.data.sequence import Sequence
 from siamtrack.eval.runner import computing_with
-from siamtrack.eval.sequence_run import subset
+from siamtrack.eval.sequence_run import chosen_sequences
 from siamtrack.frames import Image
 from siamtrack.model.weights import load_weights
 from siamtrack.system import network_threads
@@ -120,7 +118,7 @@ def compare(package: Tracker, whole: WholeTracker, sequence: Sequence, limit: in
 def main() -> None:
     """Print a line a sequence, and one for all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", type=Path)
+    parser.add_argument("root", metavar="ROOT[@LIST]", help="sequences; LIST is a file with some of the names, one a line")
     parser.add_argument("--model", default="siamfc-lite")
     parser.add_argument("--limit", type=int, default=None, help="first N frames of each sequence only")
     parser.add_argument("--only", default="", help="comma-separated names of sequences")
@@ -134,7 +132,7 @@ def main() -> None:
         real: Real = "float32" if args.float32 else "float64"
         whole = WholeTracker(whole_graphs(weights, config_of(weights), real), network_threads(), real)
         total = Comparison()
-        for sequence in subset(find_sequences(args.root), filter(None, args.only.split(","))):
+        for sequence in chosen_sequences(args.root, args.only):
             one = compare(package, whole, sequence, args.limit)
             print(f"{sequence.name:20s} {one}", flush=True)
             total += one

@@ -4,9 +4,10 @@
     tools/score_sequences.py ROOT siamfc cv2:csrt cv2:kcf cv2:nano --nano-dir DIR
     tools/score_sequences.py ROOT runs/siamfc/checkpoint.pt --limit 100 --set window_influence=0.25 scale_count=5
 
-ROOT holds NAME.mp4 with NAME.txt, or the GOT-10k layout. One pass, no reset, first frame left out, boxes clipped to the
-frame, no re-detection without --redetect; AO and SR over all frames, and the mean over sequences of AO. Every tracker sees
-the same decoded frames. A tracker's name may be followed by settings of its own: siamfc,scale_search=search
+ROOT holds NAME.mp4 with NAME.txt, or the GOT-10k layout; ROOT@LIST means those that a file names, one a line. One pass, no
+reset, first frame left out, boxes clipped to the frame, no re-detection without --redetect; AO and SR over all frames, and the
+mean over sequences of AO. Every tracker sees the same decoded frames. A tracker's name may be followed by settings of its own:
+siamfc,scale_search=search
 """
 
 from __future__ import annotations
@@ -17,18 +18,17 @@ from pathlib import Path
 
 from rich.progress import track
 
-from siamtrack.data.layout import find_sequences
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.scores import pooled
-from siamtrack.eval.sequence_run import SequenceRun, run_sequence, subset
+from siamtrack.eval.sequence_run import SequenceRun, chosen_sequences, run_sequence
 from siamtrack.system import write_whole
 
 
 def main() -> None:
     """Run every tracker on every sequence and print one line each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", type=Path)
+    parser.add_argument("root", type=Path, metavar="ROOT[@LIST]")
     parser.add_argument("trackers", nargs="+")
     parser.add_argument("--limit", type=int, default=None, help="first N frames of each sequence only")
     parser.add_argument("--only", default="", help="comma-separated names of sequences")
@@ -42,7 +42,7 @@ def main() -> None:
     with computing_with(args.threads):
         specs = [TrackerSpec(name, tuple(args.set), args.nano_dir, redetect=args.redetect) for name in args.trackers]
         trackers = {spec.name: spec.make() for spec in specs}
-        sequences = subset(find_sequences(args.root), filter(None, args.only.split(",")))
+        sequences = chosen_sequences(args.root, args.only)
         runs: dict[str, list[SequenceRun]] = {name: [] for name in trackers}
         for sequence in track(sequences, "sequences"):
             for name, tracker in trackers.items():

@@ -37,7 +37,7 @@ from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import BoxTracker, box_of
 from siamtrack.eval.runner import shared
 from siamtrack.eval.scores import bootstrap_gain, overlaps
-from siamtrack.eval.sequence_run import MIN_FRAMES, STARTS, many_starts, subset
+from siamtrack.eval.sequence_run import MIN_FRAMES, STARTS, chosen_sequences, many_starts, root_and_list
 from siamtrack.frames import Image
 from siamtrack.model.weights import load_weights
 from siamtrack.system import write_whole
@@ -62,9 +62,9 @@ def main() -> None:
         parser.error(f"--jitter is {args.jitter}; it must be 0 or more and below 0.5")
     parts = {}
     for word in args.on:
-        root, _, names = word.partition("@")
-        label = f"{Path(root).name} ({Path(names).stem})" if names else Path(root).name
-        parts[label] = found_on(Path(root), read_names(Path(names)) if names else [], args)
+        root, listing = root_and_list(word)
+        label = f"{root.name} ({listing.stem})" if listing else root.name
+        parts[label] = found_on(root, [one.name for one in chosen_sequences(word)], args)
     if not any(found for part in parts.values() for found in part.values()):
         parser.error(f"{', '.join(args.on)}: no sequence is long enough")
     if len(parts) > 1:
@@ -78,15 +78,8 @@ def main() -> None:
     print(f"Re-detection of our trackers: {'on' if args.redetect else 'off'}, where settings do not say otherwise.")
 
 
-def read_names(path: Path) -> list[str]:
-    """Names of a list, one a line; lines that begin with # are comments."""
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
-
-
-def found_on(root: Path, wanted: Sequence[str], args: argparse.Namespace) -> dict[str, Found]:
+def found_on(root: Path, names: Sequence[str], args: argparse.Namespace) -> dict[str, Found]:
     """Overlaps of every tracker on a folder's sequences, kept ones included."""
-    names = [one.name for one in subset(find_sequences(root), wanted)]
     files = {label: kept_file(args, label, root) for label in args.trackers}
     found = {label: read_kept(path) for label, path in files.items()}
     calls = []

@@ -34,10 +34,9 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from siamtrack.api import tracker_from
-from siamtrack.data.layout import find_sequences
 from siamtrack.data.sequence import Sequence
 from siamtrack.eval.runner import computing_with
-from siamtrack.eval.sequence_run import subset
+from siamtrack.eval.sequence_run import chosen_sequences
 from siamtrack.model.weights import load_weights
 
 HERE = Path(__file__).resolve().parent
@@ -65,7 +64,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5)
     args = parser.parse_args()
-    (sequence,) = subset(find_sequences(args.root), [args.only])
+    (sequence,) = chosen_sequences(args.root, args.only)
     frames = list(islice(sequence.frames(), MOST_FRAMES))
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as temp, sync_playwright() as playwright, contextlib.ExitStack() as stack:

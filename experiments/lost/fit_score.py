@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Fit score_weights and score_offset of a model: what its candidates say of "the box overlaps the target by more than 0.5".
 
-    experiments/lost/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only @configs/dev.txt --jobs 2
-    experiments/lost/fit_score.py ROOT runs/siamfc-lite/checkpoint.pt --only 'TLP_*' --features logit,margin --jobs 2
+    experiments/lost/fit_score.py ROOT@configs/dev.txt runs/siamfc-lite/checkpoint.pt --jobs 2
+    experiments/lost/fit_score.py ROOT@configs/dev.txt runs/siamfc-lite/checkpoint.pt --features logit,margin --jobs 2
 
 The tracker follows the targets of labelled sequences from eight starts each, so that it fails by itself, which is harder to
 tell than clips made by hand. The network must not have been trained on the sequences: it knows the others by heart, and would
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +30,7 @@ from siamtrack.boxes import iou
 from siamtrack.config import load_yaml
 from siamtrack.data.layout import find_sequences
 from siamtrack.eval.runner import shared
-from siamtrack.eval.sequence_run import many_starts
+from siamtrack.eval.sequence_run import chosen_sequences, many_starts, root_and_list
 from siamtrack.tracking.crop import mean_color
 from siamtrack.tracking.template import embed
 from siamtrack.tracking.tracker import Tracker
@@ -78,9 +77,8 @@ class Frames(NamedTuple):
 def main() -> None:
     """Collect, fit, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", type=Path)
+    parser.add_argument("root", metavar="ROOT[@LIST]", help="sequences; LIST is a file with some of the names, one a line")
     parser.add_argument("model")
-    parser.add_argument("--only", nargs="*", default=["*"], help="patterns of names, or @FILE with a name a line")
     parser.add_argument("--features", default="", help=f"of {','.join(FEATURES)}; default: every choice is compared")
     parser.add_argument("--config", type=Path, default=None, help="tracker constants; default: the model's own")
     parser.add_argument("--jobs", type=int, default=1, help="sequences at a time, one thread each")
@@ -115,13 +113,10 @@ def collect(args: argparse.Namespace) -> Frames:
     if args.keep and args.keep.is_file():
         with np.load(args.keep, allow_pickle=False) as file:
             return Frames(*(file[name] for name in Frames._fields))
-    patterns = [
-        pattern for word in args.only for pattern in (Path(word[1:]).read_text().split("\n") if word[0] == "@" else [word])
-    ]
-    names = [one.name for one in find_sequences(args.root) if any(fnmatchcase(one.name, pattern) for pattern in patterns)]
+    names = [one.name for one in chosen_sequences(args.root)]
     rows: list[Row] = []
     settings = {**(load_yaml(args.config) if args.config else {}), "redetect": False}
-    calls = [(args.root, name, args.model, settings) for name in names]
+    calls = [(root_and_list(args.root)[0], name, args.model, settings) for name in names]
     for found in track(shared(observe, calls, args.jobs), "sequences", total=len(calls)):
         rows += found
     rows_seen, overlaps, sequences = zip(*rows, strict=True)

@@ -42,6 +42,7 @@ from siamtrack.data.layout import find_sequences
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import box_of
 from siamtrack.eval.runner import shared
+from siamtrack.eval.sequence_run import chosen_sequences
 from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.result import State
 
@@ -120,7 +121,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tracker", action="append", required=True, help="as for siamtrack eval; repeatable")
     parser.add_argument("--onnx-dir", type=Path, help="of cv2:nano")
-    parser.add_argument("--only", nargs="*", default=[], help="names of sequences; default: all")
+    parser.add_argument("--only", default="", help="comma-separated names of sequences")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="sequences at a time, one thread each")
     args = parser.parse_args()
@@ -132,7 +133,7 @@ def main() -> None:
     changed = {run.tracker for run in runs if prints.get(run.tracker, run.made_by) != run.made_by}
     if changed:
         parser.error(f"{kept} holds runs of {', '.join(sorted(changed))} with other weights or settings; use another --out")
-    names = [sequence.name for sequence in find_sequences(args.root) if not args.only or sequence.name in args.only]
+    names = [sequence.name for sequence in chosen_sequences(args.root, args.only)]
     todo = {
         name: [one for one in args.tracker if not any((r.tracker, _source(r)) == (one, name) for r in runs)] for name in names
     }

@@ -11,7 +11,6 @@ import typer
 from siamtrack.cli import options
 from siamtrack.cli.terminal import Bar
 from siamtrack.models import DEFAULT_MODEL
-from siamtrack.system import read_text
 
 if TYPE_CHECKING:
     from siamtrack.eval.tune import Trial
@@ -45,6 +44,7 @@ def tune(
     from siamtrack.data.layout import find_sequences
     from siamtrack.eval import tune as search
     from siamtrack.eval.named import read_settings
+    from siamtrack.eval.sequence_run import read_names
     from siamtrack.eval.sequence_run import subset as chosen
     from siamtrack.eval.store import write_folder
     from siamtrack.eval.tune_report import TuneReport, plain_report
@@ -53,7 +53,8 @@ def tune(
     import_optuna()
     if only and subset:
         raise ValueError("say which sequences with one of --only and --subset, not both")
-    sequences = chosen(find_sequences(root), _names(only, subset))
+    names = read_names(subset) if subset else [name.strip() for name in only.split(",") if name.strip()]
+    sequences = chosen(find_sequences(root), names)
 
     from siamtrack.api import tracker_from
     from siamtrack.config import load_yaml
@@ -86,18 +87,6 @@ def tune(
     _print(report, where)
     typer.echo(f"Report: {folder / 'report.json'}")
     return 0
-
-
-def _names(only: str, subset: Path | None) -> list[str]:
-    if subset is None:
-        return [name.strip() for name in only.split(",") if name.strip()]
-    try:
-        names = [line.split("#")[0].strip() for line in read_text(subset).splitlines()]
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"subset file {subset} not found; it names one sequence a line") from error
-    if not any(names):
-        raise ValueError(f"{subset} names no sequence; write one name a line")
-    return [name for name in names if name]
 
 
 def _print(report: TuneReport, where: str) -> None:
