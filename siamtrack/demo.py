@@ -16,7 +16,7 @@ from siamtrack.frames import Image
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.outputs import Progress
 from siamtrack.video.overlay import contact_sheet
-from siamtrack.video.results import RunSummary
+from siamtrack.video.recorder import RunSummary
 from siamtrack.video.run import run
 from siamtrack.video.source import open_source
 

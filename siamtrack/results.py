@@ -19,7 +19,7 @@ from siamtrack.errors import DataError, SourceError
 from siamtrack.frames import Image
 from siamtrack.tracking.result import State, TrackResult, row_of, to_pandas
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.results import PARTIAL
+from siamtrack.video.rows import PARTIAL
 from siamtrack.video.source import Source, open_again
 
 if TYPE_CHECKING:

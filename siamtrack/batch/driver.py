@@ -19,7 +19,7 @@ from siamtrack.config import nearest
 from siamtrack.errors import ConfigError, DataError, OutputError, needs
 from siamtrack.lock import FolderLock
 from siamtrack.models import DEFAULT_MODEL
-from siamtrack.video.results import DONE
+from siamtrack.video.rows import DONE
 
 ENGINES = ("local", "ray")
 

@@ -24,7 +24,7 @@ from siamtrack.errors import DataError, OutputError, shown
 from siamtrack.outside import finite, read_json
 from siamtrack.system import make_folder, write_whole
 from siamtrack.video.names import printable
-from siamtrack.video.results import DONE
+from siamtrack.video.rows import DONE
 
 FAILED = "error.json"
 FILES = (DONE, FAILED, "run.json", "boxes.txt")

@@ -16,7 +16,8 @@ from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.follow import FinishedTrack, Follow, Step
-from siamtrack.video.results import DONE, Recorder, conditions, read_rows
+from siamtrack.video.recorder import Recorder, conditions
+from siamtrack.video.rows import DONE, read_rows
 from siamtrack.video.source import Frame, Source, open_source
 
 

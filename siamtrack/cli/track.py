@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from siamtrack.frames import Image
     from siamtrack.video.follow import Span
     from siamtrack.video.outputs import Outputs, Progress
-    from siamtrack.video.results import RunSummary
+    from siamtrack.video.recorder import RunSummary
     from siamtrack.video.run import GivenBox
     from siamtrack.video.source import Source
 

@@ -18,7 +18,7 @@ from siamtrack.outside import SMALL, parse_json, read_json
 from siamtrack.system import natural, natural_path, open_text, read_file
 from siamtrack.tracking.result import State
 from siamtrack.video.names import stem_of
-from siamtrack.video.results import COLUMNS, PARTIAL
+from siamtrack.video.rows import COLUMNS, PARTIAL
 
 FAILED = ("error.json", "error.txt")
 """Files that say why a run failed."""

@@ -21,9 +21,10 @@ from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import Tracker
+from siamtrack.video.frame_times import timed_update
 from siamtrack.video.outputs import OVERLAY
 from siamtrack.video.overlay import SeenTarget, draw_targets
-from siamtrack.video.results import Recorder, RunSummary, conditions, timed_update
+from siamtrack.video.recorder import Recorder, RunSummary, conditions
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Frame
 

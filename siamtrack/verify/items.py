@@ -20,7 +20,7 @@ from siamtrack.frames import as_bgr
 from siamtrack.system import read_file
 from siamtrack.verify.header import TowerSpec
 from siamtrack.video import quiet_opencv
-from siamtrack.video.results import COLUMNS
+from siamtrack.video.rows import COLUMNS
 
 VerifierItem = str | Path | NDArray[Any]
 """A file, or an array: a picture (H, W, 3) as OpenCV reads it, or a sequence (T, F)."""

@@ -12,7 +12,7 @@ from siamtrack.errors import DataError
 from siamtrack.outside import read_json
 from siamtrack.tracking.result import State
 from siamtrack.verify.verifier import Verdict, Verifier
-from siamtrack.video.results import read_rows
+from siamtrack.video.rows import read_rows
 from siamtrack.video.source import open_again, open_source
 
 CROPS = 8
@@ -59,14 +59,12 @@ def track_crops(verifier: Verifier, run: Path, source: str | None = None) -> tup
         rows = list(read_rows(boxes))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{boxes}: not the boxes.csv of a run ({error})") from error
-    sure = [(frame, seen) for frame, seen in rows if seen.state is not State.LOST and min(seen.box.size_wh) >= 1]
+    sure = [row for row in rows if row.result.state is not State.LOST and min(row.result.box.size_wh) >= 1]
     if not sure:
         raise DataError(f"{boxes}: holds no frame in which the target was seen")
     stretches = np.array_split(np.arange(len(sure)), min(CROPS, len(sure)))
-    chosen = {sure[0][0]: sure[0][1].box}
-    for stretch in stretches[1:]:
-        frame_index, best = max((sure[k] for k in stretch), key=lambda row: row[1].score)
-        chosen[frame_index] = best.box
+    best = [sure[0], *(max((sure[k] for k in stretch), key=lambda row: row.result.score) for stretch in stretches[1:])]
+    chosen = {row.index: row.result.box for row in best}
     crops: dict[int, NDArray[np.uint8]] = {}
     with open_source(source) if source else open_again(_source_of(run)) as frames:
         for frame in frames.read(min(chosen)):

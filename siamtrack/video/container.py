@@ -6,16 +6,22 @@ without re-encoding leaves all frames in the file, and an edit list that skips t
 
 from __future__ import annotations
 
+import math
 import re
 import struct
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
+
+import av
 
 from siamtrack.video.frame_source import FOLDER_FPS
+from siamtrack.video.packets import Decoded
 
-if TYPE_CHECKING:
-    import av
+_TAIL_BYTES, _TAIL_SHARE = 4096, 0.1
+"""An index and tags behind the last packet are smaller. Behind a hole, from which no demuxer found back, lies more."""
 
 _MAX_BOXES = 10_000  # a hostile file could hold millions of empty ones
 _ASF_HEAD = bytes.fromhex("3026b2758e66cf11")
@@ -24,8 +30,75 @@ _MATROSKA_HEAD = b"\x1a\x45\xdf\xa3"
 _MATROSKA_SEGMENT = b"\x18\x53\x80\x67"
 
 
+@dataclass
+class Reading:
+    """How far a file was read.
+
+    Attributes:
+        until: the first byte behind its packets.
+        stamps: of the last two packets of the video, as they are decoded.
+        last: the picture with the highest number.
+    """
+
+    until: int = 0
+    stamps: deque[int] = field(default_factory=lambda: deque(maxlen=2))
+    last: Decoded | None = None
+
+    @property
+    def frames(self) -> int:
+        """How many there were, those included that could not be decoded."""
+        return self.last.index + 1 if self.last else 0
+
+
+def breaks_off(path: Path, container: Any, stream: av.VideoStream, count: int | None, read: Reading) -> bool:
+    """Whether a file that was read to its end promises more: each container says it in a way of its own.
+
+    Args:
+        count: of frames, as `frame_count` gave it before anything was read.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if count is not None and read.frames == count:
+        return False
+    # By its own account it ends here: what is cut off holds no frames.
+    ended = count is None and _is_at_end(container, stream, read)
+    if "mov" in container.format.name:
+        return _mov_breaks_off(path, stream, read, ended)
+    if ended:
+        return False
+    size = path.stat().st_size
+    if size - read.until > max(_TAIL_BYTES, _TAIL_SHARE * size):
+        return True
+    if container.format.name == "avi" and read.stamps and stream.frames:
+        return _avi_breaks_off(stream, read)
+    return is_cut(path)
+
+
+def _is_at_end(container: Any, stream: av.VideoStream, read: Reading) -> bool:
+    """Whether the last frame lies where the container says that it ends."""
+    if read.last is None or container.duration is None:
+        return False
+    return bool(read.last.time_s + 2 / frame_rate(stream) >= 0.98 * container.duration / av.time_base)
+
+
+def _mov_breaks_off(path: Path, stream: av.VideoStream, read: Reading, ended: bool) -> bool:
+    """MP4 and MOV: of a recording in pieces, count and length are those of the pieces that were found."""
+    if has_piece(path, read.until):
+        return True
+    size = path.stat().st_size
+    # The index names every frame's bytes; an edit list may leave some out.
+    return not ended and (is_cut(path) or any(entry.pos + entry.size > size for entry in stream.index_entries))
+
+
+def _avi_breaks_off(stream: av.VideoStream, read: Reading) -> bool:
+    """AVI: by its last stamps, for frames that are repeated have some, too, and no picture."""
+    step = max(1, read.stamps[-1] - read.stamps[0])
+    return read.stamps[-1] + 3 * step < 0.98 * stream.frames
+
+
 def is_cut(path: str | Path) -> bool:
-    """Look into an MP4, MOV, AVI, Matroska, WebM, WMV or ASF file; of others nothing is known.
+    """Whether a file is shorter than it says at its head: an MP4, MOV, AVI, Matroska, WebM, WMV or ASF; others say nothing.
 
     Raises:
         OSError: the file cannot be read.
@@ -102,6 +175,13 @@ def frame_rate(stream: av.VideoStream) -> float:
     # A guess far above the average is the unit of the time stamps, not a rate.
     rate = average if average and (not guessed or guessed > 4 * average) else guessed
     return float(rate) if rate else FOLDER_FPS
+
+
+def frame_count(container: Any, stream: av.VideoStream) -> int | None:
+    """How many frames a stream is said to hold; None if nothing says it."""
+    # An AVI counts the units of its stamps, of which a frame may last several.
+    share = frame_rate(stream) * float(stream.time_base or 0) if container.format.name == "avi" else 1.0
+    return math.ceil(stream.frames * min(share, 1.0) - 0.01) or None
 
 
 def frames_about(stream: av.VideoStream) -> float:

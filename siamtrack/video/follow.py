@@ -18,7 +18,9 @@ from siamtrack.errors import SourceError
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import FrameDetails, MultiTracker, Tracker
 from siamtrack.video.frame_source import Frame, Moment, Seconds, Source, clock, is_passed, is_reached
-from siamtrack.video.results import FrameTimes, Recorder, timed_update
+from siamtrack.video.frame_times import FrameTimes, timed_update
+from siamtrack.video.recorder import Recorder
+from siamtrack.video.rows import Row
 
 Name = TypeVar("Name", bound=Hashable)
 Direction = Literal["forward", "backward", "both"]
@@ -278,24 +280,24 @@ class FinishedTrack:
         ended: whether there is nothing behind the last frame asked for.
     """
 
-    def __init__(self, rows: Iterator[tuple[int, TrackResult]], start: int) -> None:
+    def __init__(self, rows: Iterator[Row], start: int) -> None:
         self.ended = False
         self._start, self._rows = start, _readable(rows)
-        self._next: tuple[int, TrackResult] | None = None
+        self._next: Row | None = None
 
     def at(self, index: int) -> TrackResult | None:
         """The result of a frame; None where there is none. Frames must be asked for in order."""
         if self.ended or index < self._start:
             return None
         found = None
-        while not self.ended and (self._next is None or self._next[0] <= index):
+        while not self.ended and (self._next is None or self._next.index <= index):
             found = self._next
             self._next = next(self._rows, None)
             self.ended = self._next is None
-        return found[1] if found is not None and found[0] == index else None
+        return found.result if found is not None and found.index == index else None
 
 
-def _readable(rows: Iterator[tuple[int, TrackResult]]) -> Iterator[tuple[int, TrackResult]]:
+def _readable(rows: Iterator[Row]) -> Iterator[Row]:
     """Rows up to where the file is damaged: what is behind is not drawn."""
     try:
         yield from rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from siamtrack.errors import OutputError
 from siamtrack.frames import Image
 from siamtrack.tracking.result import State
 from siamtrack.video.frame_source import clock
+from siamtrack.video.rows import read_rows
 
 SIZE_WH = (1280, 400)
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 1250, 60, 330
@@ -36,17 +36,15 @@ class LostSpan:
 
 
 def lost_spans(path: Path) -> Iterator[LostSpan]:
-    """Where a target was LOST, by its boxes.csv; errors as for `results.read_rows`."""
+    """Where a target was LOST, by its boxes.csv; errors as for `rows.read_rows`."""
     begun: LostSpan | None = None
-    with path.open(newline="", encoding="utf-8") as rows:
-        for row in csv.DictReader(rows):
-            index, time_s = int(row["frame"]), float(row["time_s"])
-            if row["state"] == State.LOST:
-                first, from_s = (begun.first, begun.from_s) if begun else (index, time_s)
-                begun = LostSpan(first, index, from_s, time_s)
-            elif begun is not None:
-                yield begun
-                begun = None
+    for row in read_rows(path):
+        if row.result.state is State.LOST:
+            first, from_s = (begun.first, begun.from_s) if begun else (row.index, row.time_s)
+            begun = LostSpan(first, row.index, from_s, row.time_s)
+        elif begun is not None:
+            yield begun
+            begun = None
     if begun is not None:
         yield begun
 
@@ -66,7 +64,7 @@ def draw_plot(boxes: Path) -> bytes:
     try:
         begin_s, end_s, count = _extent(boxes)
         scores, states = _columns(boxes, begin_s, end_s)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(f"{boxes} cannot be drawn ({error})") from error
     canvas: Image = np.full((SIZE_WH[1], SIZE_WH[0], 3), 255, np.uint8)
     _draw_states(canvas, states)
@@ -83,10 +81,9 @@ def _extent(boxes: Path) -> tuple[float, float, int]:
     """The first and the last time, and the number of rows."""
     begin_s = end_s = 0.0
     count = 0
-    with boxes.open(newline="", encoding="utf-8") as rows:
-        for count, row in enumerate(csv.DictReader(rows), 1):
-            end_s = float(row["time_s"])
-            begin_s = end_s if count == 1 else begin_s
+    for count, row in enumerate(read_rows(boxes), 1):
+        end_s = row.time_s
+        begin_s = end_s if count == 1 else begin_s
     return begin_s, end_s, count
 
 
@@ -95,15 +92,14 @@ def _columns(boxes: Path, begin_s: float, end_s: float) -> tuple[NDArray[np.floa
     width = _RIGHT - _LEFT
     scores, states = np.full((width, 2), np.nan), np.full(width, -1)
     last = -1
-    with boxes.open(newline="", encoding="utf-8") as rows:
-        for row in csv.DictReader(rows):
-            at = round((float(row["time_s"]) - begin_s) / max(end_s - begin_s, 1e-9) * (width - 1))
-            score, state = float(row["score"]), _STATES.index(State(row["state"]))
-            scores[at] = np.fmin(scores[at, 0], score), np.fmax(scores[at, 1], score)
-            # A frame lasts until the next one.
-            states[last + 1 : at] = states[last] if last >= 0 else state
-            states[at] = max(states[at], state)
-            last = at
+    for row in read_rows(boxes):
+        at = round((row.time_s - begin_s) / max(end_s - begin_s, 1e-9) * (width - 1))
+        score, state = row.result.score, _STATES.index(row.result.state)
+        scores[at] = np.fmin(scores[at, 0], score), np.fmax(scores[at, 1], score)
+        # A frame lasts until the next one.
+        states[last + 1 : at] = states[last] if last >= 0 else state
+        states[at] = max(states[at], state)
+        last = at
     return scores, states
 
 

@@ -10,75 +10,21 @@ from __future__ import annotations
 import csv
 import json
 import os
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-import numpy as np
-
-from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
-from siamtrack.frames import Image
 from siamtrack.system import network_threads, replace_file, versions, write_whole
-from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
+from siamtrack.tracking.tracker import MultiTracker, Tracker
 from siamtrack.video.frame_source import Frame, FrameCounts
-
-Found = TypeVar("Found", covariant=True)
-
-DONE = "boxes.csv"
-PARTIAL = "boxes.partial.csv"
-STOPPED = "boxes.stopped.csv"
-COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score", "state")
-FIGURES = ("network", "tracker", "end_to_end")
-
-
-class FrameTimes:
-    """Frame rates of a run, N / sum(t), with the median and the 95th percentile, in memory that does not grow.
-
-    Args:
-        warm_up: this many first frames are left out: they pay for lazy initialisation.
-        recent: percentiles are taken over so many of the latest frames.
-    """
-
-    def __init__(self, warm_up: int = 3, recent: int = 4096) -> None:
-        self._skip = warm_up
-        self._recent: deque[tuple[float, float, float]] = deque(maxlen=recent)
-        self._total_s = np.zeros(len(FIGURES))
-        self._frames = 0
-
-    def add(self, network_s: float, tracker_s: float, end_to_end_s: float) -> None:
-        """Count one frame: seconds of the network, of the tracker with the network, and of everything."""
-        if self._skip:
-            self._skip -= 1
-            return
-        self._frames += 1
-        self._recent.append((network_s, tracker_s, end_to_end_s))
-        self._total_s += self._recent[-1]
-
-    @property
-    def fps(self) -> float:
-        """Frames per second, everything included; 0 before the first counted frame."""
-        return self._frames / float(self._total_s[2]) if self._total_s[2] else 0.0
-
-    def summary(self) -> dict[str, dict[str, float]]:
-        """Plain data, for each of `FIGURES`: fps, p50_ms, p95_ms, frames."""
-        percentiles = np.percentile(self._recent, [50, 95], axis=0) * 1e3 if self._recent else np.zeros((2, len(FIGURES)))
-        return {
-            name: {
-                "fps": round(self._frames / total_s, 2) if total_s else 0.0,
-                "p50_ms": round(p50, 3),
-                "p95_ms": round(p95, 3),
-                "frames": self._frames,
-            }
-            for name, total_s, p50, p95 in zip(FIGURES, self._total_s.tolist(), *percentiles.tolist(), strict=True)
-        }
+from siamtrack.video.frame_times import FrameTimes
+from siamtrack.video.rows import COLUMNS, DONE, PARTIAL, STOPPED, Row, lines_backward, read_rows, read_rows_backward
 
 
 @dataclass(frozen=True)
@@ -152,9 +98,8 @@ class Recorder:
         if self.last_index < 0:
             first = {"start": frame.index, "box": list(result.box), "frame_wh": list(frame.image.shape[1::-1])}
             self._about = {**first, **self._about}
-        box = [f"{value:.3f}" for value in result.box]
         try:
-            self._rows.writerow([frame.index, f"{frame.time_s:.6f}", *box, f"{result.score:.4f}", str(result.state)])
+            self._rows.writerow(Row(frame.index, frame.time_s, result).cells())
             self._file.flush()
         except OSError as error:
             raise OutputError(
@@ -188,17 +133,16 @@ class Recorder:
         counted = {"frames": self.frames, "lost_frames": self.lost, "ended": ended, "fps": self.times.summary()}
         return {**self._about, **counted}
 
-    def rows(self) -> Iterator[tuple[int, TrackResult]]:
+    def rows(self) -> Iterator[Row]:
         """The rows that came backward, in the order of their frames; once the files are finished, all rows.
 
         Raises:
             OSError: they cannot be read.
         """
-        if not self._partial.is_file():
+        if self._partial.is_file():
+            yield from read_rows_backward(self._partial, self._head, self._turn)
+        else:
             yield from read_rows(self.out / DONE)
-            return
-        lines = (line.decode() for line in lines_backward(self._partial, self._head, self._turn))
-        yield from map(read_result, csv.DictReader(lines, COLUMNS))
 
     def finish(self, ended: str, counts: FrameCounts | None = None, notes: Sequence[str] = ()) -> RunSummary:
         """Close the rows and write boxes.csv, boxes.txt (GOT-10k form: x,y,w,h lines) and run.json.
@@ -270,25 +214,7 @@ class Recorder:
         return int(frame)
 
 
-class _Tracking(Protocol[Found]):
-    """A `Tracker` or a `MultiTracker`."""
-
-    @property
-    def backend(self) -> Network: ...
-    @property
-    def config(self) -> TrackerConfig: ...
-
-    def update(self, frame: Any, /) -> Found: ...
-
-
-def timed_update(tracker: _Tracking[Found], image: Image) -> tuple[Found, tuple[float, float]]:
-    """A tracker's `update`, and the seconds that its network took, and all of it: for `FrameTimes.add`."""
-    network_s, began = tracker.backend.network_s, time.perf_counter()
-    found = tracker.update(image)
-    return found, (tracker.backend.network_s - network_s, time.perf_counter() - began)
-
-
-def conditions(tracker: _Tracking[Any]) -> dict[str, Any]:
+def conditions(tracker: Tracker | MultiTracker[Any]) -> dict[str, Any]:
     """What run.json tells of how a result came about: device, precision, backend, threads, constants, versions."""
     backend = tracker.backend
     return {
@@ -299,34 +225,3 @@ def conditions(tracker: _Tracking[Any]) -> dict[str, Any]:
         "tracker": asdict(tracker.config),
         "versions": versions(),
     }
-
-
-def lines_backward(path: Path, begin: int, end: int, block: int = 2**16) -> Iterator[bytes]:
-    """Lines of a part of a file, the last one first; a block of them is in memory."""
-    with path.open("rb") as file:
-        rest = b""
-        while end > begin:
-            size = min(block, end - begin)
-            end -= size
-            file.seek(end)
-            first, *lines = (file.read(size) + rest).splitlines(keepends=True)
-            yield from reversed(lines)
-            rest = first
-        if rest:
-            yield rest
-
-
-def read_rows(path: Path) -> Iterator[tuple[int, TrackResult]]:
-    """Frame numbers and results of a boxes.csv, in order; the file is open as long as it is being read.
-
-    Raises:
-        OSError, KeyError, TypeError, ValueError: it cannot be read, or is no boxes.csv.
-    """
-    with path.open(newline="", encoding="utf-8") as rows:
-        yield from map(read_result, csv.DictReader(rows))
-
-
-def read_result(row: Mapping[str, str]) -> tuple[int, TrackResult]:
-    """Frame number and result of a row by its columns; errors as for `read_rows`."""
-    box = Box(*(float(row[key]) for key in "xywh"))
-    return int(row["frame"]), TrackResult(box, float(row["score"]), State(row["state"]))

@@ -22,7 +22,8 @@ from siamtrack.video.names import make_next, name_problem, stem_of, usable_name
 from siamtrack.video.outputs import FILES, PLOT, OutputFiles, Outputs, Progress
 from siamtrack.video.overlay import SeenTarget
 from siamtrack.video.plot import draw_plot
-from siamtrack.video.results import DONE, PARTIAL, Recorder, RunSummary, conditions
+from siamtrack.video.recorder import Recorder, RunSummary, conditions
+from siamtrack.video.rows import DONE, PARTIAL
 
 RESULTS = (DONE, "boxes.txt", "run.json")
 RUNS = Path("runs")

@@ -5,9 +5,7 @@ PyAV takes 50 ms to import, so this module is imported where a video is opened, 
 
 from __future__ import annotations
 
-import math
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -21,15 +19,13 @@ from siamtrack.errors import SourceError
 from siamtrack.system import usable_cores
 from siamtrack.video.backward import CONTEXT, pictures_backward
 from siamtrack.video.colour import Converter, turns_sideways
-from siamtrack.video.container import frame_rate, frames_about, has_piece, is_cut, whole_boxes
+from siamtrack.video.container import Reading, breaks_off, frame_count, frame_rate, frames_about, is_cut, whole_boxes
 from siamtrack.video.frame_source import Audio, Frame, FrameCounts, Moment, Seconds, Source, asked_for, is_reached
 from siamtrack.video.names import printable, source_name
 from siamtrack.video.packets import Decoded, PacketDecoder, deinterlaced
 
 _MOST_FAULTS = 16
 """Reads of a damaged file that may fail one after the other; then nothing more comes."""
-_TAIL_BYTES, _TAIL_SHARE = 4096, 0.1
-"""An index and tags behind the last packet are smaller. Behind a hole, from which no demuxer found back, lies more."""
 _LIVE_THREADS = 4
 """Each thread more holds a frame back: with one for each of 16 cores a camera would be shown half a second late."""
 
@@ -69,10 +65,8 @@ class MediaSource(Source):
             raise ValueError(f"hwaccel is {hwaccel!r}; this PyAV has {', '.join(hwdevices_available())}")
         self._hwaccel = hwaccel
         self._decoder: PacketDecoder | None = None
-        self._last: Decoded | None = None
+        self._reading = Reading()
         self._broken: av.FFmpegError | None = None
-        self._read_until = 0
-        self._dts: deque[int] = deque(maxlen=2)
         self._container = self._open()
         try:
             self._stream = self._choose()
@@ -80,9 +74,7 @@ class MediaSource(Source):
             self._container.close()
             raise
         self.fps = frame_rate(self._stream)
-        # An AVI counts the units of its stamps, of which a frame may last several.
-        share = self.fps * float(self._stream.time_base or 0) if self._container.format.name == "avi" else 1.0
-        self.frame_count = math.ceil(self._stream.frames * min(share, 1.0) - 0.01) or None
+        self.frame_count = frame_count(self._container, self._stream)
         self.sample_aspect = self._stream.sample_aspect_ratio or Fraction(1)
 
     @property
@@ -172,19 +164,18 @@ class MediaSource(Source):
         """All pictures, decoded side by side; where that may have lost some at the end, once more without."""
         if self._decoder is not None and not self._reopen():
             raise SourceError(f"{self.name} can be read once; its frames are gone")
-        self._last = None
+        read = self._reading = Reading()
         for threads in (True, False):
             if self.live:
                 self._stream.codec_context.thread_count = min(_LIVE_THREADS, usable_cores())
-            self._dts.clear()
             decoder = self._decoder = PacketDecoder(self._stream, self.counts, self.fps, threads)
             for decoded in decoder.pictures(self._packets()):
-                if self._last is None:
+                if read.last is None:
                     self._see_first(decoded)
-                if self._last is None or decoded.index > self._last.index:
-                    self._last = decoded
+                if read.last is None or decoded.index > read.last.index:
+                    read.last = decoded
                     yield decoded
-            if self._last is None and decoder.hidden:
+            if read.last is None and decoder.hidden:
                 # An edit list that cuts everything away: too short for the unit in which it is counted.
                 self._options["ignore_editlist"] = "1"
             elif not decoder.incomplete:
@@ -198,10 +189,10 @@ class MediaSource(Source):
             try:
                 for packet in self._container.demux():  # all streams, to know how far the file was read
                     faults = 0
-                    self._read_until = max(self._read_until, (packet.pos or 0) + packet.size)
+                    self._reading.until = max(self._reading.until, (packet.pos or 0) + packet.size)
                     if packet.stream_index == self._stream.index:
                         if packet.dts is not None:
-                            self._dts.append(packet.dts)
+                            self._reading.stamps.append(packet.dts)
                         yield packet
                 return
             except av.FFmpegError as error:
@@ -225,24 +216,24 @@ class MediaSource(Source):
 
     def _check_end(self, start: Moment) -> None:
         """Say what was wrong, now that all frames were given."""
-        count = self._last.index + 1 if self._last else 0
+        count, last = self._reading.frames, self._reading.last
         if not count and self._decoder is not None and self._decoder.starved:
             raise MemoryError("FFmpeg gets no memory, or no threads, to decode with")
         if self._broken and (self.live or not count):
             raise SourceError(f"{self.name} cannot be read any further ({self._broken.strerror})")
-        if not count and not self._is_cut(0):
+        if not count and not self._breaks_off():
             raise SourceError(f"{self.name} holds no frame that can be decoded; it is empty or damaged")
-        if self._last and not is_reached(start, self._last.index, self._last.time_s):
+        if last and not is_reached(start, last.index, last.time_s):
             raise SourceError(f"{self.name} ended after {count} frames; {asked_for(start)}")
         lost = self._decoder.lost_at_end if self._decoder and not self.live else 0
         # What lies behind the last frame may be anything; but an MP4 does not count those of its pieces.
         whole = self.frame_count is not None and count >= self.frame_count and "mov" not in self._container.format.name
-        if not whole and (self._broken or lost or self._is_cut(count)):
+        if not whole and (self._broken or lost or self._breaks_off()):
             of = f" of {self.frame_count}" if self.frame_count and self.frame_count >= count else ""
             raise SourceError(f"{self.name} breaks off after {count}{of} frames; the file is cut or damaged")
 
-    def _is_cut(self, count: int) -> bool:
-        """Whether the container promises more than these frames."""
+    def _breaks_off(self) -> bool:
+        """Whether the container promises more frames than were read."""
         return False
 
     def _tell(self, note: str) -> None:
@@ -305,31 +296,8 @@ class VideoSource(MediaSource):
         self._stream = self._choose()
         return True
 
-    def _is_cut(self, count: int) -> bool:
-        if self._is_piece:
-            return True
-        if self.frame_count is not None and count == self.frame_count:
-            return False
-        size = self._path.stat().st_size
-        form = self._container.format.name
-        # Of a recording in pieces, count and length are those of pieces that were found.
-        behind = "mov" in form and has_piece(self._path, self._read_until)
-        if self.frame_count is None and self._is_at_end():
-            return behind
-        if "mov" in form:  # its index names every frame's bytes; an edit list may leave some out
-            return behind or is_cut(self._path) or any(entry.pos + entry.size > size for entry in self._stream.index_entries)
-        if size - self._read_until > max(_TAIL_BYTES, _TAIL_SHARE * size):
-            return True
-        if form == "avi" and self._dts and self._stream.frames:  # repeats have stamps, too, and no picture
-            step = max(1, self._dts[-1] - self._dts[0])
-            return self._dts[-1] + 3 * step < 0.98 * self._stream.frames
-        return is_cut(self._path)
-
-    def _is_at_end(self) -> bool:
-        """Whether the last frame lies where the container ends by its own account; what is cut off holds no frames."""
-        if self._last is None or self._container.duration is None:
-            return False
-        return bool(self._last.time_s + 2 / self.fps >= 0.98 * self._container.duration / av.time_base)
+    def _breaks_off(self) -> bool:
+        return self._is_piece or breaks_off(self._path, self._container, self._stream, self.frame_count, self._reading)
 
 
 class StreamSource(MediaSource):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from siamtrack.tracking.result import State
-from siamtrack.video.results import COLUMNS
+from siamtrack.video.rows import COLUMNS
 
 Row = tuple[int, tuple[float, float, float, float], float, State]
 WriteRun = Callable[..., Path]

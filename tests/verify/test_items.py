@@ -18,7 +18,7 @@ from siamtrack.errors import DataError
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.verify.header import TowerSpec
 from siamtrack.verify.items import MAX_BYTES, picture_input, read_picture, read_sequence, sequence_input, tower_input
-from siamtrack.video.results import Recorder
+from siamtrack.video.recorder import Recorder
 from siamtrack.video.source import Frame
 
 FINITE = st.floats(-(2.0**100), 2.0**100, width=32)

@@ -15,7 +15,7 @@ from siamtrack.errors import SourceError
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.follow import Follow, Span
 from siamtrack.video.frame_source import Moment, Seconds
-from siamtrack.video.results import Recorder
+from siamtrack.video.recorder import Recorder
 from siamtrack.video.source import Frame, Source
 
 FRAMES = 12

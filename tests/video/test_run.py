@@ -17,7 +17,7 @@ from rendered import rendered_frame
 from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.encode import EncodedFile
-from siamtrack.video.results import RunSummary
+from siamtrack.video.recorder import RunSummary
 from siamtrack.video.run import run
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Frame, Source, open_source

@@ -19,7 +19,7 @@ from siamtrack.labels.label_forms import export
 from siamtrack.labels.label_selection import TARGET, LabelOptions
 from siamtrack.labels.tracks import load_tracks
 from siamtrack.system import open_text
-from siamtrack.video.results import PARTIAL
+from siamtrack.video.rows import PARTIAL
 
 CHUNK = 2**18
 """Bytes of a download that are read and packed at a time."""
