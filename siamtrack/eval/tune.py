@@ -165,32 +165,9 @@ def tune(
         "seed": seed,
     }
     states = library.trial.TrialState
-    first_check = max(2, math.ceil(MIN_SHARE * len(ordered)))
-
-    def run(trial: optuna.Trial, number: int) -> None:
-        constants = {
-            key: trial.suggest_float(key, *values) if is_range(key, values) else trial.suggest_categorical(key, values)
-            for key, values in space.items()
-        }
-        is_present = bool(trial.user_attrs.get("present"))
-        complete = study.get_trials(deepcopy=False, states=(states.COMPLETE,))
-        runs: list[tuple[float, int]] = []
-        tracker = make_tracker(replace(present, "tuned constants", **constants))
-        for sequence in ordered:
-            done = run_sequence(tracker, sequence, limit)
-            runs.append((float(done.overlaps.sum()), done.overlaps.size))
-            count, now = len(runs), _trial(number, constants, runs, False, is_present)
-            trial.report(now.ao, count)
-            others = [other.intermediate_values[count] for other in complete]
-            behind = first_check <= count < len(ordered) and not is_present and falls_behind(now.ao, others)
-            watch(dataclasses.replace(now, pruned=behind))
-            if behind:
-                break
-        trial.set_user_attr("runs", runs)
-        study.tell(trial, None if behind else now.ao, states.PRUNED if behind else states.COMPLETE)
-
     with locked(study_path):
         study = open_study(study_path, identity)
+        search = _Search(study, make_tracker, present, space, ordered, limit, watch)
         for left in study.get_trials(deepcopy=False, states=(states.RUNNING,)):
             study.tell(left.number, state=states.FAIL)
         while len(done := _finished(study, space)) < trials:
@@ -202,11 +179,49 @@ def tune(
                 study.enqueue_trial({key: getattr(present, key) for key in space}, user_attrs={"present": True})
             trial = study.ask()
             try:
-                run(trial, len(done) + 1)
+                search.run(trial, len(done) + 1)
             except BaseException:
                 study.tell(trial, state=states.FAIL)
                 raise
         return done
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Runs one trial after the other; see `tune`. The sequences are in the study's order."""
+
+    study: optuna.Study
+    make_tracker: Callable[[TrackerConfig], BoxTracker]
+    present: TrackerConfig
+    space: Space
+    sequences: list[Sequence]
+    limit: int | None
+    watch: Callable[[Trial], None]
+
+    def run(self, trial: optuna.Trial, number: int) -> None:
+        """Track with the constants that a trial suggests, and tell the study how that went."""
+        constants = {
+            key: trial.suggest_float(key, *values) if is_range(key, values) else trial.suggest_categorical(key, values)
+            for key, values in self.space.items()
+        }
+        states, is_present = import_optuna().trial.TrialState, bool(trial.user_attrs.get("present"))
+        complete = self.study.get_trials(deepcopy=False, states=(states.COMPLETE,))
+        total = len(self.sequences)
+        first_check = max(2, math.ceil(MIN_SHARE * total))
+        runs: list[tuple[float, int]] = []
+        tracker = self.make_tracker(replace(self.present, "tuned constants", **constants))
+        for sequence in self.sequences:
+            done = run_sequence(tracker, sequence, self.limit)
+            runs.append((float(done.overlaps.sum()), done.overlaps.size))
+            count, now = len(runs), _trial(number, constants, runs, False, is_present)
+            trial.report(now.ao, count)
+            others = [other.intermediate_values[count] for other in complete]
+            behind = first_check <= count < total and not is_present and falls_behind(now.ao, others)
+            self.watch(dataclasses.replace(now, pruned=behind))
+            if behind:
+                break
+        trial.set_user_attr("runs", runs)
+        self.study.tell(trial, None if behind else now.ao, states.PRUNED if behind else states.COMPLETE)
 
 
 def falls_behind(running: float, others: list[float]) -> bool:
