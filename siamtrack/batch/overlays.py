@@ -15,6 +15,7 @@ from siamtrack.frames import Image
 from siamtrack.system import write_whole
 from siamtrack.tracking.result import TrackResult
 from siamtrack.video.overlay import SeenTarget, contact_sheet, draw_targets
+from siamtrack.video.rows import rounded
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Frame, Source
 
@@ -62,7 +63,8 @@ class Pictures:
         seen = []
         if self._sink is not None or self._sheet.wanted:
             seen = [
-                SeenTarget(self._names[number], number, as_written(result), label=self._names[number])
+                # Pictures are the same whether a result was just found or read back.
+                SeenTarget(self._names[number], number, rounded(result), label=self._names[number])
                 for number, result in results
             ]
         if results:
@@ -125,11 +127,6 @@ def remove_pictures(folder: Path) -> None:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{error.filename} cannot be removed ({error.strerror})") from error
-
-
-def as_written(result: TrackResult) -> TrackResult:
-    """A result with the figures of its line in boxes.csv: pictures are the same whether it was just found or read back."""
-    return TrackResult(Box(*(float(f"{value:.3f}") for value in result.box)), float(f"{result.score:.4f}"), result.state)
 
 
 class _Sheet:

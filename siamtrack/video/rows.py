@@ -28,8 +28,17 @@ class Row:
 
     def cells(self) -> list[str]:
         """As text, by `COLUMNS`."""
-        box, score, state = self.result.box, self.result.score, self.result.state
-        return [str(self.index), f"{self.time_s:.6f}", *(f"{value:.3f}" for value in box), f"{score:.4f}", str(state)]
+        return [str(self.index), f"{self.time_s:.6f}", *_figures(self.result), str(self.result.state)]
+
+
+def rounded(result: TrackResult) -> TrackResult:
+    """A result as it is read back from its row."""
+    *box, score = map(float, _figures(result))
+    return TrackResult(Box(*box), score, result.state)
+
+
+def _figures(result: TrackResult) -> list[str]:
+    return [*(f"{value:.3f}" for value in result.box), f"{result.score:.4f}"]
 
 
 def read_rows(path: Path) -> Iterator[Row]:
