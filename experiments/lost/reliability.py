@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.verify.metrics import roc
+
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -28,13 +30,7 @@ def auroc(scores: Floats, good: Flags) -> float:
 
     Source: Hanley and McNeil, Radiology 143 (1982): the area under the receiver operating characteristic.
     """
-    positives = int(good.sum())
-    negatives = len(good) - positives
-    if not positives or not negatives:
-        return float("nan")
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    return float((ranks[good].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    return roc(-scores, good).auc if good.any() and not good.all() else float("nan")
 
 
 def reliability(scores: Floats, good: Flags, bins: int = 10) -> list[Bin]:
