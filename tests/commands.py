@@ -1,13 +1,19 @@
-"""The command line as tests call it: in a process of its own (`siam`), and what its answers are held to."""
+"""The command line as tests call it, in a process of its own or in this one, and what its answers are held to."""
 
 from __future__ import annotations
 
 import csv
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+
+import pytest
+
+from siamtrack.cli import main
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -20,6 +26,16 @@ def environment() -> dict[str, str]:
 def siam(*arguments: object, **kwargs: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "siamtrack", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment(), **kwargs)  # type: ignore[call-overload]
+
+
+def called(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """As `siam` in this process, which has torch already: for fixtures of a module. Tests have `here`."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["siamtrack", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+    return subprocess.CompletedProcess(arguments, int(end.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

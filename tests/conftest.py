@@ -81,7 +81,7 @@ def import_tool() -> Callable[[str], ModuleType]:
 
 @pytest.fixture
 def here(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`siamtrack` in this process, up to its end; one of its own, as `test_cli.siam` starts, takes seconds to import torch.
+    """`siamtrack` in this process, up to its end; one of its own, as `commands.siam` starts, takes seconds to import torch.
 
     What libraries write past Python is caught too, and no screen is there, as for `siam`.
     """

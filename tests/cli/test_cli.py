@@ -211,8 +211,11 @@ def test_an_interrupted_run_finishes_its_files(long_run: tuple[subprocess.Popen[
 
 
 @pytest.mark.slow
-def test_the_demo_loses_a_cyclist_behind_cars_and_finds_him_again(here: Command, tmp_path: Path) -> None:
-    result = siam("demo", cwd=tmp_path)
+def test_the_demo_loses_a_cyclist_behind_cars_and_finds_him_again(
+    here: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = here("demo")
     assert result.returncode == 0, result.stderr
     for name in ("overlay.mp4", "contact_sheet.png"):
         assert name in result.stdout
@@ -234,8 +237,8 @@ def test_the_demo_follows_a_talking_head(here: Command, tmp_path: Path) -> None:
     assert iou([float(rows[-1][key]) for key in "xywh"], (41, 9, 58, 92)) > 0.6
 
 
-def test_doctor_names_what_there_is() -> None:
-    result = siam("doctor")
+def test_doctor_names_what_there_is(here: Command) -> None:
+    result = here("doctor")
     assert result.returncode == 0, result.stdout
     for word in ("torch", "weights", "siamfc", "device", "backend", "float32", "display"):
         assert word in result.stdout

@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from commands import Command, refused, siam
+from commands import Command, refused
 from rendered import rendered_frame
 
 from siamtrack.eval import runner
@@ -71,7 +71,7 @@ def contents(out: Path) -> dict[Path, bytes]:
 def test_a_folder_ends_in_a_report(here: Command, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = ("eval", "folder", folder, "--out", out, "--tracker", "siamfc", "--tracker", "identity", "--jobs", 1)
-    first = siam(*command)
+    first = here(*command)
     assert first.returncode == 0, first.stderr
     lines = first.stdout.splitlines()
     for name, line in zip(("siamfc", "identity"), lines, strict=False):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import Command, siam
+from commands import Command, called
 
 import siamtrack
 from siamtrack.errors import ConfigError, WeightsError
@@ -25,7 +25,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(weights: Path) -> Path:
     out = weights.parent / "exported"
-    done = siam("export", weights, "--out", out)
+    done = called("export", weights, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "embed.embedding" in done.stdout
     return out

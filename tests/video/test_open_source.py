@@ -235,6 +235,11 @@ def test_a_pipe_is_no_picture(here: Command, tmp_path: Path, name: str) -> None:
     refused(here("track", tmp_path / name, "--box", "2,2,9,9", "--out", tmp_path / "o"), "give a file")
 
 
+def holds(pid: int, path: Path) -> bool:
+    """Whether a process has a file open."""
+    return any(os.path.realpath(one) == str(path) for one in Path(f"/proc/{pid}/fd").iterdir())
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_signal_ends_the_wait_for_a_pipe(fifo: Path, clip: Path, tmp_path: Path, number: signal.Signals, begun: bool) -> None:
@@ -250,7 +255,8 @@ def test_a_signal_ends_the_wait_for_a_pipe(fifo: Path, clip: Path, tmp_path: Pat
             time.sleep(0.05)
         time.sleep(0.5)  # what has come is tracked, and nothing more does
     else:
-        time.sleep(3)
+        while process.poll() is None and not holds(process.pid, fifo):
+            time.sleep(0.02)
     process.send_signal(number)
     try:
         _, stderr = process.communicate(timeout=20)
