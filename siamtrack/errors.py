@@ -74,6 +74,11 @@ def one_line(text: object, most: int = LONGEST) -> str:
     return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
+def reason(error: BaseException) -> str:
+    """What an error says, on one line; its kind if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def escaped(letter: str) -> str:
     """A letter as in Python's source: `\\xff`, `\\n`."""
     code = ord(letter)

@@ -10,7 +10,8 @@ from siamtrack.data.benchmark_readers import got10k_folder, got10k_items
 from siamtrack.data.benchmarks import BenchmarkEntry, find_problem, load_sequences, read_cover, resolve
 from siamtrack.data.label_files import folders
 from siamtrack.data.pictures import Picture
-from siamtrack.data.sequence import BAD_INPUT, Bad, Item, Sequence, reason
+from siamtrack.data.sequence import BAD_INPUT, Bad, Item, Sequence
+from siamtrack.errors import reason
 
 
 @dataclass

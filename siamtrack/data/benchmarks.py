@@ -15,9 +15,9 @@ from siamtrack.config import nearest
 from siamtrack.data import benchmark_readers as readers
 from siamtrack.data import layout, otb
 from siamtrack.data.label_files import read_flags
-from siamtrack.data.sequence import BAD_INPUT, Item, Sequence, reason
+from siamtrack.data.sequence import BAD_INPUT, Item, Sequence
 from siamtrack.data.sequence_folders import GOT10K, LASOT
-from siamtrack.errors import DataError, shown
+from siamtrack.errors import DataError, reason, shown
 
 SHOWN = 3
 """How many bad sequences an error names; `benchmark_check.check_benchmark` names all."""

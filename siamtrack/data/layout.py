@@ -8,11 +8,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from siamtrack.config import nearest
-from siamtrack.data.sequence import BAD_INPUT, Bad, Item, Layout, Sequence, loaded, reason
+from siamtrack.data.sequence import BAD_INPUT, Bad, Item, Layout, Sequence, loaded
 from siamtrack.data.sequence_folders import GOT10K, LASOT, TRACKINGNET, VIDEOS
 from siamtrack.data.stills import COCO, TAR
 from siamtrack.data.voc import IMAGENET_VID, VOC
-from siamtrack.errors import DataError, SiamtrackError
+from siamtrack.errors import DataError, SiamtrackError, reason
 
 LAYOUTS = (TAR, COCO, VOC, IMAGENET_VID, TRACKINGNET, LASOT, VIDEOS, GOT10K)
 """Asked in this order: what can be told by the name of a folder comes before what any folder may hold."""

@@ -186,10 +186,5 @@ def loaded(item: Item) -> list[Sequence | Still]:
     return parts
 
 
-def reason(error: Exception) -> str:
-    """An error as one line of a report."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def _refuse(text: str) -> NoReturn:
     raise DataError(text)

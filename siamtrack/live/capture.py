@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
-from siamtrack.errors import SourceError
+from siamtrack.errors import SourceError, reason
 from siamtrack.live.mailbox import Mailbox
 from siamtrack.video.source import Frame, Source
 
@@ -240,7 +240,7 @@ class Capture:
             if self._frames > before:  # an opening that gives no frame is no success: the pauses go on growing
                 attempt, delay_s = 0, self._delays_s[0]
             if attempt == self._attempts:
-                raise SourceError(f"{self.name} was given up after {attempt} attempts to reconnect: {_line(gone)}") from gone
+                raise SourceError(f"{self.name} was given up after {attempt} attempts to reconnect: {reason(gone)}") from gone
             self._note("reconnecting", gone)
             if not self._sleep(delay_s):
                 return
@@ -259,7 +259,7 @@ class Capture:
         with self._wake:
             if not self._closing:  # after `close` it has ended, whatever the last read said
                 self._state = state
-                self._problem = _line(problem) if problem is not None else self._problem
+                self._problem = reason(problem) if problem is not None else self._problem
 
     def _sleep(self, seconds: float) -> bool:
         """Wait; False as soon as it is closed."""
@@ -293,8 +293,3 @@ class _Pace:
         if self._began_at is None or now - self._began_at - time_s > _LATE_S:
             self._began_at = now - time_s
         return self._began_at + time_s - now
-
-
-def _line(error: BaseException) -> str:
-    """An error in one line."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from siamtrack.boxes import Box
+from siamtrack.errors import OutputError
 from siamtrack.live.capture import Captured
 from siamtrack.live.frame_store import FrameStore
-from siamtrack.live.scene import MAX_TARGETS, TRAIL, Marked, Scene, free_name, upright, write_screenshot
+from siamtrack.live.scene import TRAIL, Marked, Scene, ShownTargets, free_name, upright
+from siamtrack.system import reason_of
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
@@ -24,7 +24,7 @@ from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.frame_times import timed_update
 from siamtrack.video.outputs import OVERLAY
 from siamtrack.video.overlay import SeenTarget, draw_targets
-from siamtrack.video.recorder import Recorder, RunSummary, conditions
+from siamtrack.video.recorder import Recorder, conditions
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Frame
 
@@ -47,7 +47,7 @@ class _FilmTarget(Marked):
     cursor: _Cursor | None = None
 
 
-class Film:
+class Film(ShownTargets[_FilmTarget]):
     """Tracks targets in the frames of a video, in any order that a user likes. Methods may be called from several threads.
 
     A target is followed from the frame in which it was drawn, as far as one goes; where it was drawn again, that is what
@@ -56,29 +56,22 @@ class Film:
 
     Args:
         backend, config: of the tracker.
-        frames: of the video; closed here.
+        frames: of the video; the caller's to close.
         out: folder of the results: `out/target-N` with boxes.csv, boxes.txt and run.json, written by `write`.
         about: more plain data for run.json.
 
     Attributes:
-        scene: what the present frame shows; None before the first `show`.
         changes: counts what was found, drawn, renamed and removed.
-        finished: targets whose files were written last.
     """
 
     def __init__(
         self, backend: Network, config: TrackerConfig, frames: FrameStore, out: Path, about: dict[str, Any] | None = None
     ) -> None:
-        self.out, self.frames = out, frames
-        self.scene: Scene | None = None
-        self.finished: list[RunSummary] = []
+        super().__init__(out)
+        self.frames = frames
         self._backend, self._config = backend, config
         self._about = {"source": frames.name, **conditions(Tracker(backend, config)), **(about or {})}
-        self._targets: dict[str, _FilmTarget] = {}
-        self._made = 0
-        self._steps: deque[float] = deque(maxlen=30)
-        self.changes = self._written = 0
-        self._lock = threading.RLock()
+        self.changes = self._written = self._made = 0
 
     def show(self, index: int) -> Scene:
         """Go to a frame, and show what is known of it.
@@ -109,21 +102,20 @@ class Film:
         """Begin to follow a target; as `Session.add`."""
         with self._lock:
             frame = frame or self._present()
-            if len(self._targets) >= MAX_TARGETS:
-                raise ValueError(f"{MAX_TARGETS} targets are followed already; remove one first")
-            name = free_name(f"target-{self._made + 1}", self._targets.__contains__)  # another may have been called so
+            self._check_room()
+            name = free_name(f"target-{self._made + 1}", self._is_taken)  # another may have been called so
             target = _FilmTarget(name, self._made + 1)
             self._draw(target, box, frame)
             self._made += 1
             self._targets[target.name] = target
-            self._look_again()
+            self._show_again()
             return target.name
 
     def reselect(self, name: str, box: Sequence[float], frame: Captured | None = None) -> None:
         """Correct a target in a frame; as `Session.reselect`. It is followed anew from there."""
         with self._lock:
             self._draw(self._targets[name], box, frame or self._present())
-            self._look_again()
+            self._show_again()
 
     def remove(self, name: str) -> None:
         """Forget a target and its results.
@@ -133,27 +125,7 @@ class Film:
         """
         with self._lock:
             del self._targets[name]
-            self.changes += 1
-            self._look_again()
-
-    def rename(self, name: str, to: str, color: int = 0) -> str:
-        """Give a target another name and colour; as `Session.rename`."""
-        with self._lock:
-            target = self._targets[name]
-            if to:
-                target.name = free_name(to, lambda other: other != name and other in self._targets)
-                self._targets = {one.name: one for one in self._targets.values()}
-            target.color = color or target.color
-            self.changes += 1
-            self._look_again()
-            return target.name
-
-    def screenshot(self) -> Path:
-        """Write the present scene as a PNG; as `Session.screenshot`."""
-        with self._lock:
-            self._present()
-            assert self.scene is not None
-            return write_screenshot(self.out, self.scene)
+            self._show_again()
 
     def clip(self, stopped: Callable[[], bool]) -> Path | None:
         """Write the frames from the first result to the last with their boxes as `out/overlay.mp4`.
@@ -208,7 +180,7 @@ class Film:
         """Write all targets' files in place of those that were written before, if anything has changed since.
 
         Raises:
-            OutputError: a file cannot be written.
+            OutputError: a file cannot be written, or an older one not removed.
         """
         with self._lock:
             if self.changes == self._written:
@@ -216,7 +188,10 @@ class Film:
             for done in self.finished:
                 if done.folder.name not in self._targets:  # removed, or renamed
                     shutil.rmtree(done.folder, ignore_errors=True)
-            (self.out / OVERLAY).unlink(missing_ok=True)  # it was of what there was before
+            try:
+                (self.out / OVERLAY).unlink(missing_ok=True)  # it was of what there was before
+            except OSError as error:
+                raise OutputError(f"{self.out / OVERLAY} cannot be removed ({reason_of(error)})") from error
             self.finished = []
             for target in self._targets.values():
                 with Recorder(self.out / target.name, {**self._about, "drawn": sorted(target.drawn)}) as recorder:
@@ -233,12 +208,6 @@ class Film:
         """Nothing: `write` writes whole files."""
         return {}
 
-    @property
-    def names(self) -> list[str]:
-        """The targets that there are."""
-        with self._lock:
-            return list(self._targets)
-
     def _draw(self, target: _FilmTarget, box: Sequence[float], frame: Captured) -> None:
         """The user says where a target is: a tracker that learns it must accept that, and what was found behind it goes."""
         tracker = Tracker(self._backend, self._config)
@@ -249,7 +218,6 @@ class Film:
         target.results[frame.index] = first
         target.drawn.add(frame.index)
         target.cursor = _Cursor(tracker, frame.index, 1)
-        self.changes += 1
 
     def _follow(self, target: _FilmTarget, before: int, frame: Frame) -> float:
         """Find a target in a frame if that is to be done; the seconds that it took."""
@@ -271,25 +239,23 @@ class Film:
 
     def _look(self, frame: Frame, tracking_s: float) -> Scene:
         captured = Captured(frame.index, frame.time_s, frame.image, time.perf_counter())
-        span = self._steps[-1] - self._steps[0] if len(self._steps) > 1 else 0.0
-        self.scene = Scene(
-            captured, self._seen(frame.index), (len(self._steps) - 1) / span if span else 0.0, tracking_s, False, ""
-        )
+        self.scene = Scene(captured, self._seen(frame.index), self._fps, tracking_s, False, "")
         return self.scene
 
     def _seen(self, index: int) -> tuple[SeenTarget, ...]:
         found = ((target, target.results.get(index)) for target in self._targets.values())
         return tuple(target.seen(result, _trail(target, index)) for target, result in found if result is not None)
 
-    def _look_again(self) -> None:
+    def _show_again(self) -> None:
+        self.changes += 1
         if self.scene is not None:
-            captured = self.scene.frame
-            self._look(captured, 0.0)
+            self._look(self.scene.frame, 0.0)
 
-    def _present(self) -> Captured:
-        if self.scene is None:
-            raise ValueError("there is no frame yet; wait for the first one")
-        return self.scene.frame
+    def _is_taken(self, name: str) -> bool:
+        return name in self._targets
+
+    def _move(self, target: _FilmTarget, new: str) -> None:
+        pass  # `write` removes its old folder
 
     @property
     def _size(self) -> Any:

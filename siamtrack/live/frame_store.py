@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from siamtrack.errors import SiamtrackError, SourceError
+from siamtrack.errors import SiamtrackError, SourceError, reason
 from siamtrack.frames import Image
 from siamtrack.system import make_folder
 from siamtrack.video.source import Frame, Source
@@ -120,7 +120,7 @@ class FrameStore:
                     self._check_room(frame)
                     self._keep(frame)
         except (SiamtrackError, OSError, ValueError) as error:
-            self.problem = " ".join(str(error).split())
+            self.problem = reason(error)
         finally:
             self._on_close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from siamtrack.errors import OutputError
 from siamtrack.frames import Image
 from siamtrack.live.capture import Captured
 from siamtrack.live.recording import Recording
-from siamtrack.live.scene import MAX_TARGETS, TRAIL, Marked, Scene, free_name, upright, write_screenshot
+from siamtrack.live.scene import TRAIL, Marked, Scene, ShownTargets, upright
 from siamtrack.system import make_folder
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.network import Network
@@ -22,7 +21,7 @@ from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import MultiTracker
 from siamtrack.video.frame_times import timed_update
 from siamtrack.video.overlay import draw_targets
-from siamtrack.video.recorder import Recorder, RunSummary, conditions
+from siamtrack.video.recorder import Recorder, conditions
 
 
 @dataclass
@@ -42,7 +41,7 @@ class _LiveTarget(Marked):
             self.recorder.add(frame, result)
 
 
-class Session:
+class Session(ShownTargets[_LiveTarget]):
     """Tracks targets in the frames it is given. Its methods may be called from several threads.
 
     Each target's results are a folder `OUT/target-N` with boxes.csv, boxes.txt and run.json, finished when the target
@@ -54,10 +53,6 @@ class Session:
         source: name of the source, for run.json.
         fps: frame rate of recordings.
         about: more plain data for run.json (model, weights' sha256).
-
-    Attributes:
-        scene: what the newest frame showed; None before the first.
-        finished: targets whose files are written, in the order of their ends.
     """
 
     def __init__(
@@ -69,16 +64,11 @@ class Session:
         fps: float = 30.0,
         about: dict[str, Any] | None = None,
     ) -> None:
-        self.out = out
-        self.scene: Scene | None = None
-        self.finished: list[RunSummary] = []
+        super().__init__(out)
         self._group: MultiTracker[int] = MultiTracker(backend, config)
-        self._tracks: dict[str, _LiveTarget] = {}
         self._about = {"source": source, **conditions(self._group), **(about or {})}
-        self._fps = fps
-        self._lock = threading.RLock()
+        self._recorded_fps = fps
         self._recording: Recording | None = None
-        self._steps: deque[float] = deque(maxlen=30)
         self._notice = ""
         self._drawn = self._recorded = 0
 
@@ -93,7 +83,7 @@ class Session:
             before = self._steps[-1] if self._steps else time.perf_counter()
             results, (network_s, tracker_s) = timed_update(self._group, frame.image)
             self._steps.append(time.perf_counter())
-            for track in self._tracks.values():
+            for track in self._targets.values():
                 track.take(frame, results[track.number])
                 track.recorder.times.add(network_s, tracker_s, self._steps[-1] - before)
             self.scene = self._scene(frame, tracker_s if results else 0.0)
@@ -117,19 +107,18 @@ class Session:
             OutputError: its folder cannot be made.
         """
         with self._lock:
-            frame = self._frame(frame)
-            if len(self._group) >= MAX_TARGETS:
-                raise ValueError(f"{MAX_TARGETS} targets are followed already; remove one first")
+            frame = frame or self._present()
+            self._check_room()
             name, number = self._free_name()
             first = self._group.add(number, frame.image, upright(box))
             try:
-                self._tracks[name] = _LiveTarget(name, number, Recorder(self.out / name, self._about), first)
+                self._targets[name] = _LiveTarget(name, number, Recorder(self.out / name, self._about), first)
             except OutputError:
                 self._group.remove(number)
                 raise
             self._drawn = number
-            self._tracks[name].take(frame, first)
-            self._show_again(frame)
+            self._targets[name].take(frame, first)
+            self._show_again()
             return name
 
     def reselect(self, name: str, box: Sequence[float], frame: Captured | None = None) -> None:
@@ -139,45 +128,18 @@ class Session:
             KeyError: no such target. ValueError: a box that cannot be used; the target is followed as before.
         """
         with self._lock:
-            frame = self._frame(frame)
-            track = self._tracks[name]
+            frame = frame or self._present()
+            track = self._targets[name]
             first = self._group.add(track.number, frame.image, upright(box))
             track.result = first
             track.trail.clear()
             track.trail.append(first.box.center_xy)
-            self._show_again(frame)
-
-    def rename(self, name: str, to: str, color: int = 0) -> str:
-        """Give a target another name, of its folder and so of its category in labels, and another colour.
-
-        Args:
-            name: that it has. to: letters, digits, - and _ are kept; "" for the one that it has.
-            color: number whose colour it gets; 0 for the one that it has.
-
-        Returns:
-            The new name: with a number, if another target has it.
-
-        Raises:
-            KeyError: no such target. ValueError: nothing of the new name can be kept.
-            OutputError: its folder cannot be renamed.
-        """
-        with self._lock:
-            track = self._tracks[name]
-            if to:
-                new = free_name(to, lambda other: other != name and (self.out / other).exists())
-                if new != name:
-                    track.recorder.move(self.out / new)
-                track.name = new
-                self._tracks = {one.name: one for one in self._tracks.values()}
-            track.color = color or track.color
-            if self.scene is not None:
-                self._show_again(self.scene.frame)
-            return track.name
+            self._show_again()
 
     def running(self) -> dict[str, dict[str, Any]]:
         """What run.json would say now, for each target that is followed."""
         with self._lock:
-            return {name: track.recorder.about("still followed") for name, track in self._tracks.items()}
+            return {name: track.recorder.about("still followed") for name, track in self._targets.items()}
 
     def remove(self, name: str, ended: str = "removed") -> None:
         """Stop following a target and finish its files.
@@ -186,10 +148,9 @@ class Session:
             KeyError: no such target. OutputError: its files cannot be written.
         """
         with self._lock:
-            track = self._tracks.pop(name)
+            track = self._targets.pop(name)
             self._group.remove(track.number)
-            if self.scene is not None:
-                self._show_again(self.scene.frame)
+            self._show_again()
             self.finished.append(track.recorder.finish(ended))
 
     def record(self, on: bool) -> Path | None:
@@ -214,17 +175,6 @@ class Session:
         self._tell(recording)
         return recording.path if recording.frames else None
 
-    def screenshot(self) -> Path:
-        """Write the newest scene as a PNG.
-
-        Raises:
-            ValueError: no frame yet. OutputError: it cannot be written.
-        """
-        with self._lock:
-            self._frame(None)
-            assert self.scene is not None
-            return write_screenshot(self.out, self.scene)
-
     def close(self, ended: str = "done") -> None:
         """Finish all files. May be called twice.
 
@@ -233,7 +183,7 @@ class Session:
         """
         with self._lock:
             problem: OutputError | None = None
-            for name in list(self._tracks):
+            for name in list(self._targets):
                 try:
                     self.remove(name, ended)
                 except OutputError as error:
@@ -243,12 +193,6 @@ class Session:
                 raise problem
 
     @property
-    def names(self) -> list[str]:
-        """The targets that are followed now."""
-        with self._lock:
-            return list(self._tracks)
-
-    @property
     def recording(self) -> bool:
         """Whether frames are being recorded."""
         return self._recording is not None
@@ -256,9 +200,9 @@ class Session:
     def _check_size(self, frame: Captured) -> None:
         """End all targets if frames have another size: a turned phone, or a camera that came back in another mode."""
         (height, width), (h, w) = frame.image.shape[:2], (self.scene.frame if self.scene else frame).image.shape[:2]
-        if self._tracks and (h, w) != (height, width):
+        if self._targets and (h, w) != (height, width):
             self._notice = f"the picture went from {w}x{h} to {width}x{height}: draw the targets again"
-            for name in list(self._tracks):
+            for name in list(self._targets):
                 self.remove(name, self._notice)
 
     def _record(self, image: Image, time_s: float) -> None:
@@ -281,24 +225,21 @@ class Session:
         self._recorded += 1
         while list(self.out.glob(f"recording-{self._recorded}.*")):
             self._recorded += 1
-        return Recording(self.out / f"recording-{self._recorded}.mp4", self._fps)
+        return Recording(self.out / f"recording-{self._recorded}.mp4", self._recorded_fps)
 
     def _scene(self, frame: Captured, tracking_s: float) -> Scene:
-        targets = tuple(track.seen(track.result, track.trail) for track in self._tracks.values())
-        span = self._steps[-1] - self._steps[0] if len(self._steps) > 1 else 0.0
-        fps = (len(self._steps) - 1) / span if span else 0.0
-        return Scene(frame, targets, fps, tracking_s, self._recording is not None, self._notice)
+        targets = tuple(track.seen(track.result, track.trail) for track in self._targets.values())
+        return Scene(frame, targets, self._fps, tracking_s, self._recording is not None, self._notice)
 
-    def _show_again(self, frame: Captured) -> None:
-        """The scene after a target came or went between two frames."""
-        self.scene = self._scene(self.scene.frame if self.scene is not None else frame, 0.0)
+    def _show_again(self) -> None:
+        if self.scene is not None:
+            self.scene = self._scene(self.scene.frame, 0.0)
 
-    def _frame(self, frame: Captured | None) -> Captured:
-        if frame is not None:
-            return frame
-        if self.scene is None:
-            raise ValueError("there is no frame yet; wait for the first one")
-        return self.scene.frame
+    def _is_taken(self, name: str) -> bool:
+        return (self.out / name).exists()
+
+    def _move(self, target: _LiveTarget, new: str) -> None:
+        target.recorder.move(self.out / new)
 
     def _free_name(self) -> tuple[str, int]:
         """The next number that neither this session nor an earlier one in the folder has used."""

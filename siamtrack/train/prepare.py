@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from siamtrack.data.layout import Dataset, find_kind, open_dataset
-from siamtrack.data.sequence import BAD_INPUT, Bad, Item, Sequence, Still, loaded, reason
-from siamtrack.errors import DataError, OutputError, SiamtrackError
+from siamtrack.data.sequence import BAD_INPUT, Bad, Item, Sequence, Still, loaded
+from siamtrack.errors import DataError, OutputError, SiamtrackError, reason
 from siamtrack.frames import Image
 from siamtrack.models import EXEMPLAR_SIZE
 from siamtrack.system import leave_with_parent, replace_file

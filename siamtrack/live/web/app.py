@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from siamtrack import __version__
 from siamtrack.demo import CLIPS, clip_path
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import SiamtrackError, reason
 from siamtrack.labels.label_forms import FORMS
 from siamtrack.live.web.access import OFFENCE, Access, Addresses, Allowance, Guard, address_of, share_of
 from siamtrack.live.web.archive import Content, label_zip, result_files, zip_stream
@@ -86,7 +86,7 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
     @app.exception_handler(SiamtrackError)
     @app.exception_handler(ValueError)
     async def refuse(_: Request, error: Exception) -> Response:
-        return PlainTextResponse(" ".join(str(error).split()), 400)
+        return PlainTextResponse(reason(error), 400)
 
     @app.post("/videos")
     async def begin_video(title: str, size: int) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import WebSocket, WebSocketDisconnect
 
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import SiamtrackError, reason
 from siamtrack.live.web import protocol
 from siamtrack.live.web.access import Allowance, address_of
 from siamtrack.live.web.camera_session import CameraSession
@@ -134,7 +134,7 @@ class Connection:
         except ProtocolError:
             raise
         except (SiamtrackError, ValueError) as error:
-            self._client.tell("error", message=" ".join(str(error).split()), about=about)
+            self._client.tell("error", message=reason(error), about=about)
         except KeyError:
             self._client.tell("error", message="there is no such target any more", about=about)
         else:

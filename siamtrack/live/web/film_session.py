@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import SiamtrackError, reason
 from siamtrack.live.film import Film
 from siamtrack.live.scene import Scene
 from siamtrack.live.web.client import Client
@@ -106,10 +106,12 @@ class FilmSession(OwnSession):
         """Whether a clip is being written."""
         return self._clip is not None
 
-    def close(self, ended: str) -> None:
-        """Write all results and let go of the video; raises as `ServedSession.close`."""
-        super().close(ended)
-        self.session.frames.close()
+    def end(self, ended: str) -> None:
+        """Write all results and let go of the video, of which a full disk has more need than anybody; raises OutputError."""
+        try:
+            super().end(ended)
+        finally:
+            self.session.frames.close()
 
     async def _write_clip(self) -> None:
         try:
@@ -118,7 +120,7 @@ class FilmSession(OwnSession):
             path = await loop.run_in_executor(_CLIPS, self._while_open, self.session.clip, self._clip_stopped.is_set)
             self.tell_all("done", about="record", on=False, file=path.name if path is not None else "")
         except (SiamtrackError, ValueError, OSError) as error:
-            self.tell_all("error", message=" ".join(str(error).split()), about="record")
+            self.tell_all("error", message=reason(error), about="record")
         finally:
             self._clip = None
             self.show_status()

@@ -159,9 +159,13 @@ class ServedSession:
         Raises:
             OutputError: a file cannot be written; the others were.
         """
-        self.closed = self.closed or "this session has ended"
         # In its turn, behind what clients asked for before.
-        self.turns.submit(self, self.session.close, ended).result()
+        self.turns.submit(self, self.end, ended).result()
+
+    def end(self, ended: str) -> None:
+        """As `close`, in the network's thread."""
+        self.closed = self.closed or "this session has ended"
+        self.session.close(ended)
 
     async def _in_turn(self, work: Callable[..., T], *arguments: Any) -> T:
         return await self.turns.run(self, self._while_open, work, *arguments)

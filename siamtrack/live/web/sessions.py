@@ -160,22 +160,24 @@ class Sessions:
     def folder(self, name: str) -> Path | None:
         """Where the results of a session are, which may have ended, in an earlier start of the server too; None if it had
         none. Reads files."""
-        if self._source is not None and name == self._source.name:
-            return self._source.session.out
-        if name in self._own:
-            return self._own[name].session.out
+        if (session := self._open(name)) is not None:
+            return session.session.out
         files = self._out.glob(f"*/{SEAL}") if self._out.is_dir() else ()
         return next((file.parent for file in files if read_text(file, SMALL) == sealed(name)), None)
 
     async def prepare(self, name: str) -> None:
         """Have a session's results in its files; raises OutputError."""
-        if name in self._own:
-            await self._own[name].prepare()
+        if (session := self._open(name)) is not None:
+            await session.prepare()
 
     def running(self, name: str) -> dict[str, dict[str, Any]]:
         """What run.json would say of the targets that a session follows now; nothing of one that has ended."""
-        session = self._own.get(name) or (self._source if name == "server" else None)
+        session = self._open(name)
         return session.session.running() if session is not None else {}
+
+    def _open(self, name: str) -> ServedSession | None:
+        """A session that has not ended."""
+        return self._source if self._source is not None and name == self._source.name else self._own.get(name)
 
     def _make_room(self, address: str) -> None:
         """End a session that nobody would miss, if there are as many as there may be, of an address or of all: its client has
@@ -210,10 +212,7 @@ class Sessions:
             self._turns.submit(session, self._finish, session)
 
     def _finish(self, session: OwnSession) -> None:
-        session.closed = "this session has ended"
         try:
-            session.session.close(f"the browser was gone for {session.grace_s:g} s")
-            if isinstance(session, FilmSession):
-                session.session.frames.close()
+            session.end(f"the browser was gone for {session.grace_s:g} s")
         except SiamtrackError as error:  # its client has gone; only the log is left
             _log.error("%s", error)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import SiamtrackError, reason
 from siamtrack.live.capture import SILENT_S, Capture, Captured
 from siamtrack.live.session import Session
 from siamtrack.live.web.protocol import Message, Pause, Step
@@ -98,10 +98,10 @@ class SourceSession(ServedSession):
                 await self._play()
                 self._end = "the video has ended; its results are finished"
             except SiamtrackError as error:
-                self._end = _line(error)
+                self._end = reason(error)
             # Any error: else the page would stand still without a reason.
             except Exception as error:
-                self._end = f"tracking broke off: {type(error).__name__}: {_line(error)}"
+                self._end = f"tracking broke off: {type(error).__name__}: {reason(error)}"
             await asyncio.to_thread(self._capture.close)
             await self._finish()
             await self._open_again()
@@ -162,13 +162,9 @@ class SourceSession(ServedSession):
             try:
                 self._capture = await asyncio.to_thread(self._open_capture)
             except (SiamtrackError, OSError) as error:
-                self._end = _line(error)
+                self._end = reason(error)
+                self.show_status()
                 continue
             self._end = self.closed = ""
             self.show_status()
             return
-
-
-def _line(error: Exception) -> str:
-    """An error in one line."""
-    return " ".join(str(error).split())

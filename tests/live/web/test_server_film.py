@@ -14,9 +14,15 @@ from typing import Any
 import pytest
 from webclient import Served, WebClient, box, closed, get, overlap
 
+from siamtrack.errors import OutputError
 from siamtrack.labels.tracks import load_tracks
+from siamtrack.live.film import Film
+from siamtrack.live.frame_store import FrameStore
 from siamtrack.live.web import uploads
+from siamtrack.live.web.film_session import FilmSession
+from siamtrack.live.web.turns import Turns
 from siamtrack.live.web.uploads import MAX_VIDEO, Uploads
+from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.source import open_source
 
 Serve = Callable[..., Served]
@@ -125,6 +131,19 @@ def test_a_reload_finds_the_film_as_it_was_and_its_end_removes_it(serve_live: Se
         assert (refusal["gone"], "not here any more" in refusal["message"]) == (True, True)
         assert closed(late) == 4002
     assert list(served.out.glob(".videos/*")) == []
+
+
+def test_a_full_disk_gets_back_what_a_film_took(tracker: Tracker, clip: Path, tmp_path: Path) -> None:
+    film = Film(tracker.backend, tracker.config, FrameStore(lambda: open_source(clip), tmp_path), tmp_path / "out")
+    (tmp_path / "out").write_text("no folder can be made here")
+    while not film.frames.filled:
+        time.sleep(0.01)
+    film.show(0)
+    film.add(box(0))
+    with pytest.raises(OutputError):
+        FilmSession("name", film, Turns(), 60.0, lambda _: None).close("stopped")
+    with pytest.raises(ValueError, match="closed file"):
+        film.frames.read(1)
 
 
 @pytest.mark.parametrize(

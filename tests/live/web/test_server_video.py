@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import threading
 import time
 import zipfile
@@ -54,8 +55,9 @@ def test_a_file_is_followed_from_its_first_frame_to_its_last(serve_live: Serve, 
     assert (run["ended"], run["frames"], run["source"]) == ("done", 20, str(clip))
 
 
-def test_a_file_can_be_stepped_and_played_again_in_the_same_memory(serve_live: Serve, clip: Path) -> None:
-    served = serve_live(source=clip)
+def test_a_file_can_be_stepped_and_played_again_in_the_same_memory(serve_live: Serve, clip: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copy(clip, tmp_path))
+    served = serve_live(source=source)
     with WebClient(served.url, "source") as client, uncollected(Captured, av.VideoFrame) as alive:
         client.picture()
         for index in (1, 2):
@@ -76,6 +78,11 @@ def test_a_file_can_be_stepped_and_played_again_in_the_same_memory(serve_live: S
             assert client.ask("add", box=box(0))["name"] == f"target-{number}"
             frames.append(alive())
         assert frames[-1] < frames[0] + 10, "each playing has 20 of its own"
+        client.say("pause", on=False)
+        client.wait("status", lambda message: message["state"] == "ended")
+        source.unlink()
+        client.say("pause", on=False)
+        assert client.wait("status", lambda message: "clip.mp4 not found" in message["problem"])["state"] == "ended"
 
 
 def test_targets_are_drawn_again_removed_recorded_and_downloaded(serve_live: Serve, clip: Path) -> None:
