@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import platform
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from rendered import rendered_frame
 
 from siamtrack.errors import SourceError
 from siamtrack.live.capture import Capture, Captured, _Pace
+from siamtrack.system import give_memory_back, resident_mb
 from siamtrack.video.source import Frame, Source, open_source
 from siamtrack.video.stream import StreamSource
 
@@ -486,3 +488,14 @@ def test_a_stream_that_falls_silent_counts_as_gone() -> None:
             wait_until(lambda: capture.status.state == "reconnecting")
     finally:
         server.kill()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries give memory back by themselves, or not at all")
+def test_memory_that_is_free_again_is_the_system_s() -> None:
+    frames = [np.ones(100_000, np.uint8) for _ in range(1000)]
+    last = frames[-1]
+    del frames
+    before = resident_mb()
+    give_memory_back()
+    assert last.all()
+    assert before - resident_mb() > 50

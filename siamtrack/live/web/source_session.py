@@ -14,6 +14,7 @@ from siamtrack.live.session import Session
 from siamtrack.live.web.protocol import Message, Pause, Step
 from siamtrack.live.web.served_session import ServedSession
 from siamtrack.live.web.turns import Turns
+from siamtrack.system import give_memory_back
 
 _POLL_S = 0.25
 _MAX_STEPS = 100
@@ -104,6 +105,7 @@ class SourceSession(ServedSession):
                 self._end = f"tracking broke off: {type(error).__name__}: {reason(error)}"
             await asyncio.to_thread(self._capture.close)
             await self._finish()
+            await asyncio.to_thread(give_memory_back)
             await self._open_again()
 
     async def _play(self) -> None:
