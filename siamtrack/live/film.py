@@ -15,7 +15,7 @@ from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
 from siamtrack.live.capture import Captured
 from siamtrack.live.frame_store import FrameStore
-from siamtrack.live.scene import TRAIL, Marked, Scene, ShownTargets, free_name, upright
+from siamtrack.live.scene import TRAIL, Marked, Scene, ShownTargets, free_name, rate, upright
 from siamtrack.system import reason_of
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.network import Network
@@ -239,7 +239,7 @@ class Film(ShownTargets[_FilmTarget]):
 
     def _look(self, frame: Frame, tracking_s: float) -> Scene:
         captured = Captured(frame.index, frame.time_s, frame.image, time.perf_counter())
-        self.scene = Scene(captured, self._seen(frame.index), self._fps, tracking_s, False, "")
+        self.scene = Scene(captured, self._seen(frame.index), rate(self._steps), tracking_s, False, "")
         return self.scene
 
     def _seen(self, index: int) -> tuple[SeenTarget, ...]:

@@ -14,9 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from siamtrack.errors import SiamtrackError, SourceError, reason
+from siamtrack.errors import OutputError, SiamtrackError, SourceError, reason
 from siamtrack.frames import Image
-from siamtrack.system import make_folder
+from siamtrack.system import make_folder, reason_of
 from siamtrack.video.source import Frame, Source
 
 JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
@@ -58,7 +58,11 @@ class FrameStore:
             raise SourceError(f"{self._source.name} is a camera or stream; only a file can be gone through")
         self.name, self.fps = self._source.name, self._source.fps
         self.problem, self._folder = "", folder
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by `close`)
+        try:
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by `close`)
+        except OSError as error:
+            self._source.close()
+            raise OutputError(f"{folder} cannot be written ({reason_of(error)})") from error
         self._ends = array("q", [0])
         self._times = array("d")
         self._cached: OrderedDict[int, Frame] = OrderedDict()

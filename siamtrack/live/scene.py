@@ -120,7 +120,7 @@ class ShownTargets(ABC, Generic[T]):
         with self._lock:
             frame, targets = self._present(), self.scene.targets if self.scene else ()
             make_folder(self.out)
-            path = next(path for i in count(1) if not (path := self.out / f"screenshot-{i}.png").exists())
+            path = self.out / f"screenshot-{free_number(0, lambda i: (self.out / f'screenshot-{i}.png').exists())}.png"
             ok, data = cv2.imencode(".png", draw_targets(frame.image, targets))
             if not ok:
                 raise OutputError(f"{path} cannot be written: the picture could not be encoded")
@@ -156,10 +156,11 @@ class ShownTargets(ABC, Generic[T]):
         if len(self._targets) >= MAX_TARGETS:
             raise ValueError(f"{MAX_TARGETS} targets are followed already; remove one first")
 
-    @property
-    def _fps(self) -> float:
-        span = self._steps[-1] - self._steps[0] if len(self._steps) > 1 else 0.0
-        return (len(self._steps) - 1) / span if span else 0.0
+
+def rate(times: Sequence[float]) -> float:
+    """How often a second something happened, by the times of the last ones; 0 while that is unknown."""
+    span = times[-1] - times[0] if len(times) > 1 else 0.0
+    return (len(times) - 1) / span if span else 0.0
 
 
 def upright(box: Sequence[float]) -> Box:
@@ -179,3 +180,8 @@ def free_name(wanted: str, is_taken: Callable[[str], bool]) -> str:
         raise ValueError("a name needs letters or digits, such as car")
     names = (plain if i == 1 else f"{plain}-{i}" for i in count(1))
     return next(name for name in names if not is_taken(name))
+
+
+def free_number(last: int, is_taken: Callable[[int], bool]) -> int:
+    """The next number for a file or folder: an earlier session, which may have been killed, can have used some."""
+    return next(number for number in count(last + 1) if not is_taken(number))

@@ -13,7 +13,7 @@ from siamtrack.errors import OutputError
 from siamtrack.frames import Image
 from siamtrack.live.capture import Captured
 from siamtrack.live.recording import Recording
-from siamtrack.live.scene import TRAIL, Marked, Scene, ShownTargets, upright
+from siamtrack.live.scene import TRAIL, Marked, Scene, ShownTargets, free_number, rate, upright
 from siamtrack.system import make_folder
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.network import Network
@@ -109,7 +109,8 @@ class Session(ShownTargets[_LiveTarget]):
         with self._lock:
             frame = frame or self._present()
             self._check_room()
-            name, number = self._free_name()
+            number = free_number(self._drawn, lambda number: self._is_taken(f"target-{number}"))
+            name = f"target-{number}"
             first = self._group.add(number, frame.image, upright(box))
             try:
                 self._targets[name] = _LiveTarget(name, number, Recorder(self.out / name, self._about), first)
@@ -221,15 +222,12 @@ class Session(ShownTargets[_LiveTarget]):
         self._notice = self._notice or "; ".join(finished.notes)
 
     def _next_recording(self) -> Recording:
-        """One with a number that neither this session nor an earlier one, which may have been killed, has used."""
-        self._recorded += 1
-        while list(self.out.glob(f"recording-{self._recorded}.*")):
-            self._recorded += 1
+        self._recorded = free_number(self._recorded, lambda number: any(self.out.glob(f"recording-{number}.*")))
         return Recording(self.out / f"recording-{self._recorded}.mp4", self._recorded_fps)
 
     def _scene(self, frame: Captured, tracking_s: float) -> Scene:
         targets = tuple(track.seen(track.result, track.trail) for track in self._targets.values())
-        return Scene(frame, targets, self._fps, tracking_s, self._recording is not None, self._notice)
+        return Scene(frame, targets, rate(self._steps), tracking_s, self._recording is not None, self._notice)
 
     def _show_again(self) -> None:
         if self.scene is not None:
@@ -240,10 +238,3 @@ class Session(ShownTargets[_LiveTarget]):
 
     def _move(self, target: _LiveTarget, new: str) -> None:
         target.recorder.move(self.out / new)
-
-    def _free_name(self) -> tuple[str, int]:
-        """The next number that neither this session nor an earlier one in the folder has used."""
-        number = self._drawn + 1
-        while (self.out / f"target-{number}").exists():
-            number += 1
-        return f"target-{number}", number

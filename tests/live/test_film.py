@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 from rendered import rendered_frame
 
 from siamtrack.boxes import iou
-from siamtrack.errors import SourceError
+from siamtrack.errors import OutputError, SourceError
 from siamtrack.live import frame_store
 from siamtrack.live.film import Film
 from siamtrack.live.frame_store import FrameStore
@@ -86,6 +87,13 @@ def test_a_full_disk_leaves_the_frames_that_are_there(clip: Path, tmp_path: Path
     assert "too long" in frames.problem
     monkeypatch.setattr(frame_store, "LEAST_FREE", 2**60)
     assert "disk is full" in stored(clip, tmp_path).problem
+    monkeypatch.setattr(frame_store.tempfile, "TemporaryFile", no_space)
+    with pytest.raises(OutputError, match="No space left"):
+        FrameStore(lambda: open_source(clip), tmp_path)
+
+
+def no_space(**_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_target_is_followed_forward_and_backward_and_is_known_then(film: Film) -> None:

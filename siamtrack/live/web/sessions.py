@@ -12,6 +12,7 @@ from typing import Any
 from siamtrack.errors import OutputError, SiamtrackError
 from siamtrack.live.capture import Capture
 from siamtrack.live.film import Film
+from siamtrack.live.scene import free_number
 from siamtrack.live.session import Session
 from siamtrack.live.web.access import share_of
 from siamtrack.live.web.camera_session import CameraSession
@@ -200,9 +201,7 @@ class Sessions:
         return session
 
     def _free_folder(self) -> Path:
-        self._made += 1
-        while (self._out / f"browser-{self._made}").exists():
-            self._made += 1
+        self._made = free_number(self._made, lambda number: (self._out / f"browser-{number}").exists())
         return self._out / f"browser-{self._made}"
 
     def _end(self, session: OwnSession) -> None:

@@ -10,6 +10,7 @@ from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
 from siamtrack.frames import Image
 from siamtrack.live.capture import SILENT_S, Capture, Captured
+from siamtrack.live.scene import rate
 from siamtrack.live.session import Session
 from siamtrack.live.window.controls import Controls
 from siamtrack.live.window.hud import Status, draw_help, layout
@@ -203,8 +204,7 @@ class Meter:
     @property
     def fps(self) -> float:
         """Pictures per second; 0 while it is unknown."""
-        span = self._shown[-1] - self._shown[0] if len(self._shown) > 1 else 0.0
-        return (len(self._shown) - 1) / span if span else 0.0
+        return rate(self._shown)
 
     @property
     def latency_ms(self) -> float | None:

@@ -31,6 +31,7 @@ LEAST_PX = 2.0
 _LEAST_SIDE_PX = 32  # a smaller one shows nothing
 
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+_RIMMED = ((_BLACK, 3), (_WHITE, 1))  # colours and widths of a line that is seen on any ground
 
 
 @dataclass(frozen=True)
@@ -131,19 +132,17 @@ def draw_box(canvas: Image, box: Box) -> None:
         box: window pixels.
     """
     corners = (round(box.x), round(box.y)), (round(box.x + box.w) - 1, round(box.y + box.h) - 1)
-    for color, line in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+    for color, line in _RIMMED:
         cv2.rectangle(canvas, *corners, color, line)
-
-
-def draw_aim(canvas: Image, pointer_xy: tuple[int, int]) -> None:
-    """A cross at the pointer, in place, for finding the corner to begin at."""
-    draw_cross(canvas, pointer_xy, arm=24)
 
 
 def target_at(targets: Sequence[SeenTarget], point_xy: tuple[float, float]) -> SeenTarget | None:
     """The target whose box holds a frame point; of several the smallest, which else could not be reached."""
-    x, y = point_xy
-    held = [seen for seen in targets if _holds(seen.result.box, x, y)]
+
+    def holds(box: Box) -> bool:
+        return box.x <= point_xy[0] < box.x + box.w and box.y <= point_xy[1] < box.y + box.h
+
+    held = [seen for seen in targets if holds(seen.result.box)]
     return min(held, key=lambda seen: seen.result.box.w * seen.result.box.h, default=None)
 
 
@@ -209,11 +208,11 @@ class Magnifier:
         if box is not None:
             ax, ay = self.from_frame(box.x, box.y)
             bx, by = self.from_frame(box.x + box.w, box.y + box.h)
-            for color, line in ((_BLACK, 3), (_WHITE, 1)):
+            for color, line in _RIMMED:
                 cv2.rectangle(patch, (round(ax), round(ay)), (round(bx), round(by)), color, line)
         draw_cross(patch, (side // 2, side // 2), arm=side // 12)
-        cv2.rectangle(patch, (0, 0), (side - 1, side - 1), _BLACK, 3)
-        cv2.rectangle(patch, (0, 0), (side - 1, side - 1), _WHITE, 1)
+        for color, line in _RIMMED:
+            cv2.rectangle(patch, (0, 0), (side - 1, side - 1), color, line)
         square = canvas[self.y : self.y + side, self.x : self.x + side]
         square[:] = patch[: square.shape[0], : square.shape[1]]
 
@@ -221,7 +220,7 @@ class Magnifier:
 def draw_cross(canvas: Image, xy: tuple[int, int], arm: int) -> None:
     """A cross that is seen on any ground and leaves its middle free, in place."""
     x, y = xy
-    for color, line in ((_BLACK, 3), (_WHITE, 1)):
+    for color, line in _RIMMED:
         for sign in (-1, 1):
             cv2.line(canvas, (x + sign * 4, y), (x + sign * arm, y), color, line)
             cv2.line(canvas, (x, y + sign * 4), (x, y + sign * arm), color, line)
@@ -232,14 +231,10 @@ def _draw_corners(canvas: Image, box: Box) -> None:
     unit = max(1.0, min(canvas.shape[:2]) / 480)  # as `draw_targets` has its lines
     gap, arm = round(4 * unit), round(max(6.0, min(12 * unit, min(box.size_wh) / 4)))
     left, top, right, bottom = box.x - gap, box.y - gap, box.x + box.w + gap, box.y + box.h + gap
-    for color, line in (((0, 0, 0), round(unit) + 3), ((255, 255, 255), round(unit) + 1)):
+    for color, line in ((_BLACK, round(unit) + 3), (_WHITE, round(unit) + 1)):
         for x, inward in ((round(left), arm), (round(right), -arm)):
             for y, down in ((round(top), arm), (round(bottom), -arm)):
                 cv2.polylines(canvas, [np.array([(x + inward, y), (x, y), (x, y + down)])], False, color, line)
-
-
-def _holds(box: Box, x: float, y: float) -> bool:
-    return box.x <= x < box.x + box.w and box.y <= y < box.y + box.h
 
 
 def _in_window(targets: Sequence[SeenTarget], view: View, trails: bool) -> list[SeenTarget]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from siamtrack.boxes import MIN_SIDE_PX, Box, clip_box
 from siamtrack.frames import Image
 from siamtrack.live.window.hud import Label, draw_hud, margins
-from siamtrack.live.window.picture import Magnifier, View, draw_aim, draw_box
+from siamtrack.live.window.picture import Magnifier, View, draw_box, draw_cross
 from siamtrack.live.window.screen import Pointer
 
 CLICK_PX = 4
@@ -142,5 +142,5 @@ class Selection:
         draw_hud(canvas, labels)
         if pointer_xy is not None:
             if box is None:
-                draw_aim(canvas, pointer_xy)
+                draw_cross(canvas, pointer_xy, arm=24)  # to find the corner to begin at
             Magnifier.place(view, pointer_xy, margins(labels, view.window_wh)).draw(canvas, frame, box)

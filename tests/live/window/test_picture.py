@@ -16,8 +16,8 @@ from siamtrack.live.window.picture import (
     ZOOM,
     Magnifier,
     View,
-    draw_aim,
     draw_box,
+    draw_cross,
     draw_scene,
     opening_size,
     target_at,
@@ -125,7 +125,7 @@ def test_a_box_being_drawn_is_seen_on_black_and_on_white() -> None:
     for ground in (0, 255):
         canvas = np.full((100, 100, 3), ground, np.uint8)
         draw_box(canvas, Box(20, 30, 41, 31))
-        draw_aim(canvas, (50, 50))
+        draw_cross(canvas, (50, 50), arm=24)
         assert {0, 255} <= set(np.unique(canvas))
         # The line lies on the box's own outermost pixels.
         assert all((canvas[y, x] == 255).all() for y, x in ((30, 40), (60, 40), (45, 20), (45, 60)))
