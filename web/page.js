@@ -2,7 +2,7 @@
 
 import { Follower } from "./follower.js";
 import { Camera, cameraErrorWords } from "./live-camera.js";
-import { listenForControls } from "./live-keys.js";
+import { listenForControls, listenForFiles } from "./live-keys.js";
 import { Figures, TargetList } from "./live-panel.js";
 import { Picture } from "./live-picture.js";
 import { Plot } from "./live-plot.js";
@@ -215,8 +215,7 @@ async function startCamera() {
   } catch (error) {
     return noVideo(cameraErrorWords(error));
   }
-  const cameras = await camera.list();
-  byId("camera").replaceChildren(...cameras.map(({ id, label, used }) => new Option(label, id, used, used)));
+  byId("camera").replaceChildren(...(await camera.options()));
   refresh();
 }
 
@@ -248,12 +247,7 @@ const controls = { pause, draw: () => targets.drawByKeys(), download: () => resu
 byId("camera-switch").onclick = () => (camera.on ? noVideo("The camera is off.") : startCamera());
 byId("camera").onchange = startCamera;
 byId("open").onclick = () => byId("file").click();
-byId("file").onchange = ({ target }) => target.files[0] && openFile(target.files[0]);
-document.addEventListener("dragover", (event) => event.preventDefault());
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  if (event.dataTransfer.files[0]) openFile(event.dataTransfer.files[0]);
-});
+listenForFiles(openFile);
 document.addEventListener("visibilitychange", () => figures.restart());
 listenForControls(targets, controls);
 

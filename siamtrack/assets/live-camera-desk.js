@@ -47,8 +47,7 @@ export class CameraDesk {
       return;
     }
     this.keep({ cameraOn: true });
-    const cameras = await this.camera.list();
-    byId("camera").replaceChildren(...cameras.map(({ id, label, used }) => new Option(label, id, used, used)));
+    byId("camera").replaceChildren(...(await this.camera.options()));
     if (!this.link.wanted) this.link.open("camera", this.on.before);
     this.on.changed();
   }

@@ -65,13 +65,12 @@ export class Camera {
     this.video.srcObject = null;
   }
 
-  /** Cameras to choose from, and the one in use. */
-  async list() {
+  /** Cameras to choose from, as options of a select; the one in use is selected. */
+  async options() {
     const devices = await navigator.mediaDevices.enumerateDevices();
-    const used = this.stream?.getVideoTracks()[0]?.getSettings().deviceId ?? "";
-    return devices
-      .filter((device) => device.kind === "videoinput")
-      .map((device, i) => ({ id: device.deviceId, label: device.label || `Camera ${i + 1}`, used: device.deviceId === used }));
+    const used = this.stream?.getVideoTracks()[0]?.getSettings().deviceId;
+    const cameras = devices.filter(({ kind }) => kind === "videoinput");
+    return cameras.map(({ deviceId, label }, i) => new Option(label || `Camera ${i + 1}`, deviceId, false, deviceId === used));
   }
 
   /** The present picture on a canvas, which `giveBack` takes when it is not needed any more; null if there is none. */

@@ -1,5 +1,6 @@
 // A video file of this device: opened or dropped, sent, gone through on its timeline.
 
+import { listenForFiles } from "./live-keys.js";
 import { Timeline } from "./live-timeline.js";
 import { sendVideo, takeSample } from "./live-upload.js";
 import { byId, cover, say, sentence } from "./live-words.js";
@@ -16,16 +17,7 @@ export class FilmDesk {
     this.on = on;
     this.timeline = new Timeline((index) => this.link.send("seek", { index }));
     byId("file-open").onclick = () => byId("file").click();
-    byId("file").onchange = (event) => {
-      if (event.target.files.length) this.open(event.target.files[0]);
-      event.target.value = "";
-    };
-    document.ondragover = (event) => event.preventDefault();
-    document.ondrop = (event) => {
-      event.preventDefault();
-      const [file] = event.dataTransfer.files;
-      if (file) this.open(file);
-    };
+    listenForFiles((file) => this.open(file));
   }
 
   /** What can be done to have a video file, for `cover`. */

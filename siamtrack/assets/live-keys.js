@@ -1,4 +1,4 @@
-// The controls: each has a button and a key, and a box can be drawn without a pointer.
+// The controls: each has a button and a key, and a box can be drawn without a pointer. Files are chosen or dropped.
 
 import { byId } from "./live-words.js";
 
@@ -21,6 +21,19 @@ export function listenForControls(targets, controls) {
   document.addEventListener("keyup", (event) => {
     if (event.key === " " && event.target.closest("button") && !document.querySelector("dialog[open]")) event.preventDefault();
   });
+}
+
+/** Call `open(file)` for a video file that is chosen or dropped. */
+export function listenForFiles(open) {
+  byId("file").onchange = ({ target }) => {
+    if (target.files.length) open(target.files[0]);
+    target.value = ""; // the same one may be chosen again
+  };
+  document.ondragover = (event) => event.preventDefault();
+  document.ondrop = (event) => {
+    event.preventDefault();
+    if (event.dataTransfer.files.length) open(event.dataTransfer.files[0]);
+  };
 }
 
 function press(event, controls, targets) {

@@ -1,7 +1,7 @@
-// The list of targets, and the figures.
+// The list of targets, what one is called, and the figures.
 
-import { colourOf, titleOf } from "./live-picture.js";
-import { byId } from "./live-words.js";
+import { COLOURS, PALETTE, colourOf, titleOf } from "./live-picture.js";
+import { button, byId, make } from "./live-words.js";
 
 const RECENT_MS = 2000;
 const FIGURES_MS = 300; // figures that change faster cannot be read
@@ -37,24 +37,14 @@ export class TargetList {
 
   #add(target, place) {
     const { name } = target;
-    const item = make("li", "target");
+    const title = titleOf(target);
+    const [state, score] = [make("span", { className: "state" }), make("span", { className: "score" })];
+    const pick = button("", "pick", () => this.on.select(name));
+    pick.append(make("span", { className: "name", textContent: title }), state, score);
+    const acts = [["Draw again", this.on.again], ["Name", this.on.rename], ["Remove", this.on.remove]].filter(([, act]) => act);
+    const buttons = acts.map(([words, act]) => Object.assign(button(words, "", () => act(name)), { ariaLabel: `${words}: ${title}` }));
+    const item = make("li", { className: "target" }, pick, make("div", { className: "row" }, ...buttons));
     item.dataset.name = name;
-    const pick = make("button", "pick");
-    const [label, state, score] = [make("span", "name"), make("span", "state"), make("span", "score")];
-    label.textContent = titleOf(target);
-    pick.append(label, state, score);
-    pick.onclick = () => this.on.select(name);
-    const buttons = make("div", "row");
-    const acts = [["Draw again", this.on.again], ["Remove", this.on.remove]];
-    if (this.on.rename) acts.splice(1, 0, ["Name", this.on.rename]);
-    for (const [words, does] of acts) {
-      const button = make("button", "");
-      button.textContent = words;
-      button.setAttribute("aria-label", `${words}: ${titleOf(target)}`);
-      button.onclick = () => does(name);
-      buttons.append(button);
-    }
-    item.append(pick, buttons);
     this.list.insertBefore(item, this.list.children[place] ?? null);
     const row = { item, pick, state, score };
     this.rows.set(name, row);
@@ -62,11 +52,23 @@ export class TargetList {
   }
 }
 
-function make(tag, className) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (tag === "button") element.type = "button";
-  return element;
+/** Ask for a target's name and colour; `give(name, color)` gets them, "" and 0 for those that it has. */
+export function askName(target, give) {
+  const { name } = target;
+  byId("rename-to").value = /^target-\d+$/.test(name) ? "" : name;
+  const colours = COLOURS.map((title, i) => {
+    const checked = PALETTE[i] === colourOf(target);
+    const radio = make("input", { type: "radio", name: "colour", value: i + 1, ariaLabel: title, checked });
+    const label = make("label", { title }, radio);
+    label.style.setProperty("--mine", PALETTE[i]);
+    return label;
+  });
+  byId("rename-colours").replaceChildren(...colours);
+  byId("rename-do").onclick = () => {
+    give(byId("rename-to").value.trim(), Number(byId("rename-colours").querySelector(":checked")?.value ?? 0));
+    byId("rename").close();
+  };
+  byId("rename").showModal();
 }
 
 /** What is measured: frame rates, latency, and what was left out. */

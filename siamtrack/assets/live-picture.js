@@ -12,6 +12,25 @@ export const colourOf = ({ color, number }) => PALETTE[((color || number) - 1) %
 /** What a target is called: by its number until somebody gives it a name. */
 export const titleOf = ({ name, number }) => (/^target-\d+$/.test(name) ? `Target ${number}` : name);
 
+/** A small canvas, cleared, as sharp as the screen: its context in pixels of the page, its size, and `colour(name)` of the page's style. */
+export function cleared(canvas) {
+  const unit = devicePixelRatio || 1;
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  if (canvas.width !== Math.round(width * unit)) canvas.width = Math.round(width * unit);
+  if (canvas.height !== Math.round(height * unit)) canvas.height = Math.round(height * unit);
+  const context = canvas.getContext("2d");
+  context.setTransform(unit, 0, 0, unit, 0, 0);
+  context.clearRect(0, 0, width, height);
+  const style = getComputedStyle(document.documentElement);
+  return { context, width, height, colour: (name) => style.getPropertyValue(name) };
+}
+
+/** Call `draw()` whenever such a canvas gets another size or the page other colours. */
+export function redrawn(canvas, draw) {
+  new ResizeObserver(draw).observe(canvas);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+}
+
 const LENS = 7; // a lens is so many times smaller than the picture is wide, and enlarges three times
 
 /** A picture to show: {image, width, height, scene, ...}. `scene` is null for a picture without one. */

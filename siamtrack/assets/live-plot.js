@@ -1,6 +1,6 @@
 // The scores of the last seconds, a line a target; of more than two each has a lane of its own, which else nobody could read.
 
-import { colourOf } from "./live-picture.js";
+import { cleared, colourOf, redrawn } from "./live-picture.js";
 
 const SPAN_MS = 20000;
 const MOST_LANES = 8;
@@ -11,8 +11,7 @@ export class Plot {
     this.canvas = canvas;
     this.lines = new Map(); // name -> {number, color, points: [[t, score], ...]}
     this.drawnAt = 0;
-    new ResizeObserver(() => this.draw(performance.now())).observe(canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw(performance.now()));
+    redrawn(canvas, () => this.draw(performance.now()));
   }
 
   add(targets, now) {
@@ -35,17 +34,8 @@ export class Plot {
 
   draw(now) {
     this.drawnAt = now;
-    const { canvas } = this;
-    const unit = devicePixelRatio || 1;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    const { context, width, height, colour } = cleared(this.canvas);
     if (!width) return;
-    if (canvas.width !== Math.round(width * unit)) canvas.width = Math.round(width * unit);
-    if (canvas.height !== Math.round(height * unit)) canvas.height = Math.round(height * unit);
-    const context = canvas.getContext("2d");
-    const style = getComputedStyle(document.documentElement);
-    const colour = (name) => style.getPropertyValue(name);
-    context.setTransform(unit, 0, 0, unit, 0, 0);
-    context.clearRect(0, 0, width, height);
     const area = { left: 28, right: width - 4, top: 8, bottom: height - 18 };
     const x = (t) => area.right - ((now - t) / SPAN_MS) * (area.right - area.left);
     const lines = [...this.lines.values()].slice(0, MOST_LANES);

@@ -36,12 +36,12 @@ export class Targets {
   set(all) {
     const targets = all.filter(({ name }) => !this.leaving.has(name));
     const changed = targets.length !== this.all.length;
-    const before = this.#named(this.selected);
+    const before = this.named(this.selected);
     this.all = targets;
     this.#announceLost(performance.now());
     // A target that got another name keeps its number.
-    if (this.selected && !this.#named(this.selected)) this.select(targets.find(({ number }) => number === before?.number)?.name ?? "");
-    if (this.again && !this.#named(this.again)) this.again = "";
+    if (this.selected && !this.named(this.selected)) this.select(targets.find(({ number }) => number === before?.number)?.name ?? "");
+    if (this.again && !this.named(this.again)) this.again = "";
     this.list.show(targets, this.selected);
     if (changed) hint();
   }
@@ -72,13 +72,13 @@ export class Targets {
   }
 
   drawByKeys() {
-    this.pencil.beginByKeys(this.#named(this.again)?.box);
+    this.pencil.beginByKeys(this.named(this.again)?.box);
     hint(true);
   }
 
   /** Remove a target: at once for the eye, on the server when nobody has taken it back. */
   remove(name = this.selected) {
-    const target = this.#named(name);
+    const target = this.named(name);
     if (!target) {
       say(SELECT_FIRST, "error");
       return;
@@ -119,7 +119,7 @@ export class Targets {
 
   /** What a target is called, for people. */
   titleOf(name) {
-    const target = this.#named(name);
+    const target = this.named(name);
     return target ? titleOf(target) : titleOf({ name, number: name.split("-").pop() });
   }
 
@@ -163,7 +163,7 @@ export class Targets {
 
   /** Tell those who do not see the picture that a target is lost, or is there again. */
   #announceLost(now) {
-    for (const name of this.told.keys()) if (!this.#named(name)) this.told.delete(name);
+    for (const name of this.told.keys()) if (!this.named(name)) this.told.delete(name);
     for (const { name, number, state } of this.all) {
       const lost = state === "LOST";
       const { lost: before, at } = this.told.get(name) ?? { lost: false, at: -Infinity };
@@ -173,7 +173,8 @@ export class Targets {
     }
   }
 
-  #named(name) {
+  /** A target that there is. */
+  named(name) {
     return this.all.find((target) => target.name === name);
   }
 }

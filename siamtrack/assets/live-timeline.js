@@ -1,6 +1,6 @@
 // The timeline of a video file: where each target was tracked, where it is lost, and where it was drawn. Click to go there.
 
-import { colourOf } from "./live-picture.js";
+import { cleared, colourOf, redrawn } from "./live-picture.js";
 import { byId } from "./live-words.js";
 
 const ROW = 9; // height of a target's row, pixels of the page
@@ -26,8 +26,7 @@ export class Timeline {
       this.#point(event);
     };
     this.canvas.onpointermove = (event) => event.buttons && this.#point(event);
-    new ResizeObserver(() => this.#draw()).observe(this.canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
+    redrawn(this.canvas, () => this.#draw());
   }
 
   /** There are so many frames; `filled`: no more come. */
@@ -97,18 +96,13 @@ export class Timeline {
   }
 
   #draw() {
-    const { canvas, count } = this;
-    const unit = devicePixelRatio || 1;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    const { count } = this;
+    const { context, width, height, colour } = cleared(this.canvas);
     if (!width) return;
-    Object.assign(canvas, { width: Math.round(width * unit), height: Math.round(height * unit) });
-    const context = canvas.getContext("2d");
-    const style = getComputedStyle(document.documentElement);
-    context.setTransform(unit, 0, 0, unit, 0, 0);
     const x = (index) => (count > 1 ? (index / (count - 1)) * (width - 2) + 1 : 1);
     this.tracks.slice(0, MOST_ROWS).forEach(({ number, runs, drawn }, row) => {
       const middle = 2 + (row + 0.5) * ROW;
-      context.fillStyle = style.getPropertyValue("--grid");
+      context.fillStyle = colour("--grid");
       context.fillRect(0, middle - 1, width, 2);
       for (const [first, last, state] of runs) {
         // As the boxes: solid, dashed and dotted, so that nobody needs to tell the colours.
@@ -121,7 +115,7 @@ export class Timeline {
         context.stroke();
       }
       context.setLineDash([]);
-      context.fillStyle = style.getPropertyValue("--text");
+      context.fillStyle = colour("--text");
       for (const index of drawn) {
         context.beginPath();
         context.moveTo(x(index), middle - 4.5);
@@ -131,7 +125,7 @@ export class Timeline {
         context.fill();
       }
     });
-    context.fillStyle = style.getPropertyValue("--link");
+    context.fillStyle = colour("--link");
     context.fillRect(x(this.index) - 1, 0, 2, height);
   }
 }

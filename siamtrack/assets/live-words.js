@@ -17,8 +17,7 @@ let timer = 0;
 export function say(words, kind = "note", { file = null, act = null } = {}) {
   write(words, kind);
   if (file) {
-    const anchor = Object.assign(document.createElement("a"), { href: file.href, download: file.name, textContent: `Get ${file.name}` });
-    byId("say").append(" ", anchor);
+    byId("say").append(" ", make("a", { href: file.href, download: file.name, textContent: `Get ${file.name}` }));
     if (file.name.endsWith(".mp4")) act = ["Play it", () => playFile(file)];
   }
   if (act) byId("say").append(" ", button(act[0], "inline", act[1]));
@@ -89,8 +88,11 @@ function fill(id, words, acts) {
   if (!words && row.contains(document.activeElement)) byId("picture").focus({ preventScroll: true }); // else it falls to nothing
 }
 
-function button(label, className, act) {
-  const made = Object.assign(document.createElement("button"), { type: "button", className, textContent: label });
-  made.onclick = act;
+export const button = (label, className, act) => make("button", { type: "button", className, textContent: label, onclick: act });
+
+/** An element with these values and children. */
+export function make(tag, values = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), values);
+  made.append(...children);
   return made;
 }

@@ -6,12 +6,12 @@ import { FilmDesk } from "./live-film.js";
 import { Flight } from "./live-flight.js";
 import { listenForControls } from "./live-keys.js";
 import { Link, about } from "./live-link.js";
-import { Figures, TargetList } from "./live-panel.js";
-import { COLOURS, PALETTE, Picture, colourOf } from "./live-picture.js";
+import { Figures, TargetList, askName } from "./live-panel.js";
+import { Picture } from "./live-picture.js";
 import { Plot } from "./live-plot.js";
 import { Show } from "./live-show.js";
 import { Targets } from "./live-targets.js";
-import { banner, byId, cover, hint, hintBy, say, sentence } from "./live-words.js";
+import { banner, byId, cover, hint, hintBy, make, say, sentence } from "./live-words.js";
 
 const BUTTONS = [
   ...["pause", "step", "draw", "record", "shot", "download", "finish"],
@@ -41,12 +41,14 @@ const figures = new Figures();
 const list = new TargetList({
   select: (name) => targets.toggle(name),
   again: (name) => targets.drawAgain(name),
-  rename: (name) => askName(targets.all.find((target) => target.name === name)),
+  rename: (name) => targets.named(name) && askName(targets.named(name), (to, color) => link.send("rename", { name, to, color })),
   remove: (name) => targets.remove(name),
 });
 const link = new Link({ text: heard, picture: arrived, state: linkState });
 const desk = new CameraDesk({ link, kept, keep, shows: () => Boolean(picture.item) }, {
-  filmed,
+  filmed: (presented) => {
+    if (flight.filmed(presented)) stepAsked = false;
+  },
   wanted: () => mode === "camera",
   changed: () => refresh(),
   before: () => before(),
@@ -169,16 +171,15 @@ function heard(message) {
 function welcome(message) {
   const restarted = kept.server && kept.server !== message.server;
   const over = before() && !message.resumed;
-  if (restarted || over) offerEarlier(before());
-  keep({ server: message.server, sessions: { ...kept.sessions, [mode]: message.session } });
-  session = message.session;
-  byId("folder").textContent = `Results: ${message.folder}`;
-  if (restarted) say("The server was restarted: draw the targets again.", "error");
-  else if (over) say("Your session had ended: draw the targets again.", "error");
   if (restarted || over) {
+    offerEarlier(before());
+    say(`${restarted ? "The server was restarted" : "Your session had ended"}: draw the targets again.`, "error");
     plot.clear();
     figures.clear();
   }
+  keep({ server: message.server, sessions: { ...kept.sessions, [mode]: message.session } });
+  session = message.session;
+  byId("folder").textContent = `Results: ${message.folder}`;
   targets.set(message.scene?.targets ?? []);
   if (!picture.item) cover("Waiting for the first picture …");
   refresh();
@@ -228,10 +229,6 @@ async function arrived(header, blob) {
   show.offer({ image, seq, scene, latency: (now) => age_ms + link.roundTripMs / 2 + now - heardAt, release: () => image.close() });
 }
 
-function filmed(presented) {
-  if (flight.filmed(presented)) stepAsked = false;
-}
-
 function tracked({ seq, scene, worked_ms, waited_ms }) {
   const sent = flight.back(seq, worked_ms, waited_ms);
   if (!sent) return;
@@ -271,7 +268,7 @@ async function download() {
   const answer = await fetch(`sessions/${session}/results.zip`, { method: "HEAD" }).catch(() => null);
   if (!answer?.ok) return say(answer ? "There are no results yet: draw a target first." : "The server does not answer.", "error");
   const href = form ? `sessions/${session}/labels/${form}.zip` : `sessions/${session}/results.zip`;
-  Object.assign(document.createElement("a"), { href, download: "" }).click();
+  make("a", { href, download: "" }).click();
   say(status.recording ? "Downloading the results up to now, without the recording that still runs." : "Downloading the results up to now.");
 }
 
@@ -308,28 +305,6 @@ function seen() {
     if (seconds >= 1) say(`This page was hidden for ${seconds} s, in which nothing was tracked: browsers give hidden pages no camera.`, "error");
   }
   refresh();
-}
-
-/** Ask for a target's name and colour. */
-function askName(target) {
-  if (!target) return;
-  const { name } = target;
-  byId("rename-to").value = /^target-\d+$/.test(name) ? "" : name;
-  const colours = COLOURS.map((title, i) => {
-    const label = Object.assign(document.createElement("label"), { title });
-    const radio = Object.assign(document.createElement("input"), { type: "radio", name: "colour", value: i + 1, ariaLabel: title });
-    radio.checked = PALETTE[i] === colourOf(target);
-    label.style.setProperty("--mine", PALETTE[i]);
-    label.append(radio);
-    return label;
-  });
-  byId("rename-colours").replaceChildren(...colours);
-  byId("rename-do").onclick = () => {
-    const color = Number(byId("rename-colours").querySelector(":checked")?.value ?? 0);
-    link.send("rename", { name, to: byId("rename-to").value.trim(), color });
-    byId("rename").close();
-  };
-  byId("rename").showModal();
 }
 
 // Beginning, and changing from one video to the other.
