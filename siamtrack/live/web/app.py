@@ -35,6 +35,9 @@ PIECE_S = 60.0
 STOP_S = 3
 """Seconds that connections get to end when the server is stopped."""
 
+KEPT_FILMS = 32
+"""Videos whose last piece may be sent again, because its answer was lost: the newest ones."""
+
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 
 
@@ -51,6 +54,7 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
     clients: dict[WebSocket, str] = {}
     addresses, uploads = Addresses(), Uploads(folder)
     common = Allowance(COMMON_PER_S, COMMON)
+    films: dict[str, asyncio.Task[str]] = {}  # sessions of videos that are here, by the names that these had on their way
 
     def is_full(address: str) -> bool:
         mine = sum(other == address for other in clients.values())
@@ -94,18 +98,19 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
 
     @app.put("/videos/{name}")
     async def add_piece(request: Request, name: str, at: int) -> dict[str, str]:
-        upload = uploads.named(name)
         piece = await read_piece(request)
-        await asyncio.to_thread(uploads.add, upload, at, piece)
-        if not upload.whole:
-            return {}
-        uploads.take(upload)
-        path = upload.path
-        return {
-            "session": await sessions.add_film(
-                address_of(request.scope), lambda: open_source(path), lambda: uploads.remove(path)
-            )
-        }
+        if name not in films:
+            upload = uploads.named(name)
+            await asyncio.to_thread(uploads.add, upload, at, piece)
+            if not upload.whole:
+                return {}
+            uploads.take(upload)
+            path, address = upload.path, address_of(request.scope)
+            opened = sessions.add_film(address, lambda: open_source(path), lambda: uploads.remove(path))
+            films[name] = asyncio.create_task(opened)
+            if len(films) > KEPT_FILMS:
+                del films[next(iter(films))]
+        return {"session": await asyncio.shield(films[name])}
 
     @app.post("/sample")
     async def sample(request: Request) -> dict[str, str]:

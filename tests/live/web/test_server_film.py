@@ -41,12 +41,14 @@ def send(served: Served, path: Path, piece: int = 20_000) -> str:
     """Send a file; the name of its session."""
     data = path.read_bytes()
     upload = ask(served, "POST", f"/videos?title={path.name}&size={len(data)}")[1]["upload"]
-    answer: dict[str, str] = {}
+    answers: list[dict[str, str]] = []
     for at in range(0, len(data), piece):
-        for _ in range(2 if at == piece else 1):  # a piece whose answer was lost comes again
+        for _ in range(2 if at == piece or at + piece >= len(data) else 1):  # a piece whose answer was lost comes again
             status, answer = ask(served, "PUT", f"/videos/{upload}?at={at}", data[at : at + piece])
             assert status == 200, answer
-    return answer["session"]
+            answers.append(answer)
+    assert answers[-1] == answers[-2], "the same session"
+    return answers[-1]["session"]
 
 
 def walk(client: WebClient, kind: str, to: int, **values: Any) -> dict[str, Any]:
