@@ -81,7 +81,7 @@ class Film(ShownTargets[_FilmTarget]):
         """
         with self._lock:
             self._steps.clear()
-            return self._look(self.frames.read(index), 0.0)
+            return self._show(self.frames.read(index), 0.0)
 
     def track(self, index: int) -> Scene:
         """Go one frame forward or backward, and follow there what is not known yet.
@@ -96,13 +96,13 @@ class Film(ShownTargets[_FilmTarget]):
             frame = self.frames.read(index)
             self._steps.append(time.perf_counter())
             spent = [self._follow(target, before, frame) for target in self._targets.values()]
-            return self._look(frame, sum(spent))
+            return self._show(frame, sum(spent))
 
     def add(self, box: Sequence[float], frame: Captured | None = None) -> str:
         """Begin to follow a target; as `Session.add`."""
         with self._lock:
             frame = frame or self._present()
-            self._check_room()
+            self._check_limit()
             name = free_name(f"target-{self._made + 1}", self._is_taken)  # another may have been called so
             target = _FilmTarget(name, self._made + 1)
             self._draw(target, box, frame)
@@ -237,7 +237,7 @@ class Film(ShownTargets[_FilmTarget]):
         self.changes += 1
         return tracker_s
 
-    def _look(self, frame: Frame, tracking_s: float) -> Scene:
+    def _show(self, frame: Frame, tracking_s: float) -> Scene:
         captured = Captured(frame.index, frame.time_s, frame.image, time.perf_counter())
         self.scene = Scene(captured, self._seen(frame.index), rate(self._steps), tracking_s, False, "")
         return self.scene
@@ -249,7 +249,7 @@ class Film(ShownTargets[_FilmTarget]):
     def _show_again(self) -> None:
         self.changes += 1
         if self.scene is not None:
-            self._look(self.scene.frame, 0.0)
+            self._show(self.scene.frame, 0.0)
 
     def _is_taken(self, name: str) -> bool:
         return name in self._targets

@@ -151,7 +151,7 @@ class ShownTargets(ABC, Generic[T]):
             raise ValueError("there is no frame yet; wait for the first one")
         return self.scene.frame
 
-    def _check_room(self) -> None:
+    def _check_limit(self) -> None:
         """ValueError if there are as many targets as there may be."""
         if len(self._targets) >= MAX_TARGETS:
             raise ValueError(f"{MAX_TARGETS} targets are followed already; remove one first")

@@ -108,7 +108,7 @@ class Session(ShownTargets[_LiveTarget]):
         """
         with self._lock:
             frame = frame or self._present()
-            self._check_room()
+            self._check_limit()
             number = free_number(self._drawn, lambda number: self._is_taken(f"target-{number}"))
             name = f"target-{number}"
             first = self._group.add(number, frame.image, upright(box))

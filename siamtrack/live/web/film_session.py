@@ -40,7 +40,8 @@ class FilmSession(OwnSession):
         self._step = 0  # 1 forward, -1 backward, 0 stands still
         self._once = False
         self._seek: int | None = 0
-        self._told: tuple[Any, ...] = ()
+        self._told: tuple[Any, ...] = ()  # what clients know by now
+        self._told_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._clip: asyncio.Task[None] | None = None
         self._clip_stopped = threading.Event()
@@ -182,9 +183,9 @@ class FilmSession(OwnSession):
         frames = self.session.frames
         now = time.monotonic()
         news = (len(frames), frames.filled, self.session.changes, bool(self._step))
-        if self._told[:4] == news or (self._told and self._step and now - self._told[4] < _POLL_S):
+        if self._told == news or (self._told and self._step and now - self._told_at < _POLL_S):
             return
-        self._told = (*news, now)
+        self._told, self._told_at = news, now
         self.show_status()
         self._show_tracks()
 

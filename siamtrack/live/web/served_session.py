@@ -113,8 +113,9 @@ class ServedSession:
         """
 
         def header() -> dict[str, Any]:
-            newest = self.session.scene  # a target may have come while the picture waited
-            same = newest is not None and newest.frame.index == scene.frame.index and not self.closed  # then all have gone
+            # A target may have come while the picture waited; of a session that has ended, the targets are gone.
+            newest = self.session.scene
+            same = newest is not None and newest.frame.index == scene.frame.index and not self.closed
             age_ms = round(1000 * (time.perf_counter() - since), 1)
             return {**counts(), "scene": scene_data(newest if same else scene), "age_ms": age_ms}
 
@@ -186,7 +187,12 @@ class OwnSession(ServedSession):
         name, session, turns: as for `ServedSession`.
         grace_s: seconds that it may be without a client.
         on_empty: called with the session when they are over.
+
+    Attributes:
+        address: of the client that it was made for.
     """
+
+    address = ""
 
     def __init__(
         self, name: str, session: Session | Film, turns: Turns, grace_s: float, on_empty: Callable[[OwnSession], None]

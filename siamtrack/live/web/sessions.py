@@ -73,7 +73,6 @@ class Sessions:
         self._made = 0
         self._own: dict[str, OwnSession] = {}
         self._opening: list[str] = []  # addresses of clients whose video is being opened
-        self._address_of: dict[str, str] = {}
         self._source: SourceSession | None = None
         self.source_name = ""
         if open_capture is not None:
@@ -187,7 +186,7 @@ class Sessions:
         Raises:
             ValueError: there is none such.
         """
-        mine = [one for name, one in self._own.items() if self._address_of[name] == address]
+        mine = [one for one in self._own.values() if one.address == address]
         full = len(mine) + self._opening.count(address) >= share_of(address, self._max_sessions)
         if full or len(self._own) + len(self._opening) >= self._max_sessions:
             of = mine if full else self._own.values()
@@ -197,7 +196,7 @@ class Sessions:
             self._end(session)
 
     def _keep(self, session: OwnSession, address: str) -> OwnSession:
-        self._own[session.name], self._address_of[session.name] = session, address
+        self._own[session.name], session.address = session, address
         return session
 
     def _free_folder(self) -> Path:
@@ -207,7 +206,6 @@ class Sessions:
     def _end(self, session: OwnSession) -> None:
         """The client of a session did not come back."""
         if self._own.pop(session.name, None) is not None:
-            del self._address_of[session.name]
             self._turns.submit(session, self._finish, session)
 
     def _finish(self, session: OwnSession) -> None:

@@ -111,8 +111,8 @@ class SourceSession(ServedSession):
     async def _play(self) -> None:
         """Track frames until the video ends."""
         while True:
-            if self._state() != self._told:
-                self._told = self._state()
+            if (state := self._state()) != self._told:
+                self._told = state
                 self.show_status()
             if self._paused and not self._steps:
                 self._steered.clear()

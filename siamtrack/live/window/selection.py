@@ -98,26 +98,13 @@ class Selection:
         """The mouse did something, in a view; the stroke, if it has ended with that."""
         at = (event.x, event.y)
         if event.kind == "press":
-            self.press(view, at)
-        elif event.kind == "move":
-            self.move(at)
-        elif event.kind == "release":
-            return self.release(at)
-        return None
+            self.drag = Drag(view, at, at)
+        elif event.kind != "zoom" and self.drag is not None:
+            self.drag = replace(self.drag, end_xy=at)
+        return self.release() if event.kind == "release" else None
 
-    def press(self, view: View, xy: tuple[int, int]) -> None:
-        """The button went down."""
-        self.drag = Drag(view, xy, xy)
-
-    def move(self, xy: tuple[int, int]) -> None:
-        """The mouse went on, its button up or down."""
-        if self.drag is not None:
-            self.drag = replace(self.drag, end_xy=xy)
-
-    def release(self, xy: tuple[int, int] | None = None) -> Drag | None:
-        """The button went up, or the stroke is taken as it is if no point is given; None if there was none."""
-        if xy is not None:
-            self.move(xy)
+    def release(self) -> Drag | None:
+        """Take the stroke as it is; None if there is none."""
         drag, self.drag = self.drag, None
         return drag
 

@@ -6,17 +6,22 @@ from hypothesis import strategies as st
 
 from siamtrack.boxes import MIN_SIDE_PX
 from siamtrack.live.window.picture import View
+from siamtrack.live.window.screen import Pointer
 from siamtrack.live.window.selection import CLICK_PX, Drag, Selection
 
 VIEW = View.fit((320, 240), (960, 720))
 """Three window pixels to a frame pixel."""
 
 
+def do(selection: Selection, kind: str, at: tuple[int, int], view: View = VIEW) -> Drag | None:
+    return selection.handle(Pointer(kind, *at), view)  # type: ignore[arg-type]
+
+
 def stroke(selection: Selection, *points: tuple[int, int], view: View = VIEW) -> Drag:
-    selection.press(view, points[0])
+    do(selection, "press", points[0], view)
     for point in points[1:]:
-        selection.move(point)
-    drag = selection.release(points[-1])
+        do(selection, "move", point, view)
+    drag = do(selection, "release", points[-1], view)
     assert drag is not None
     return drag
 
@@ -80,25 +85,25 @@ def test_waiting_ends_only_when_it_is_given_up() -> None:
 
 def test_enter_takes_what_is_drawn_so_far_and_the_button_goes_up_for_nothing() -> None:
     selection = Selection()
-    selection.press(VIEW, A)
-    selection.move(B)
+    do(selection, "press", A)
+    do(selection, "move", B)
     drag = selection.release()
     assert drag is not None
     assert drag.box == (10, 20, 30, 50)
-    selection.move((400, 400))
-    assert selection.release((400, 400)) is None
+    do(selection, "move", (400, 400))
+    assert do(selection, "release", (400, 400)) is None
 
 
 def test_a_cancelled_stroke_gives_nothing() -> None:
     selection = Selection()
-    selection.press(VIEW, A)
-    selection.move(B)
+    do(selection, "press", A)
+    do(selection, "move", B)
     assert selection.cancel()
-    assert selection.release(B) is None
+    assert do(selection, "release", B) is None
 
 
 def test_moving_without_a_press_draws_nothing() -> None:
     selection = Selection()
-    selection.move(A)
+    do(selection, "move", A)
     assert selection.drag is None
-    assert selection.release(B) is None
+    assert do(selection, "release", B) is None
