@@ -12,7 +12,7 @@ from typing import Any
 
 from siamtrack.batch.engine import BatchEngine, OnEvent, Planned, RunSettings, settings_for, share_machine
 from siamtrack.batch.jobs import JobList, VideoJob, checked
-from siamtrack.batch.overlays import pictures_missing
+from siamtrack.batch.pictures import pictures_missing
 from siamtrack.batch.sequences import open_jobs
 from siamtrack.batch.target_folder import TargetFolder, TargetResult, write_summary
 from siamtrack.config import nearest

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from siamtrack.batch.engine import RunSettings, VideoProgress
 from siamtrack.batch.jobs import VideoJob
-from siamtrack.batch.overlays import Pictures, pictures_missing, remove_pictures
+from siamtrack.batch.pictures import Pictures, pictures_missing, remove_pictures
 from siamtrack.batch.target_folder import TargetFolder, TargetResult
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError, SourceError

@@ -143,7 +143,7 @@ def _report(results: Sequence[TargetResult], out: Path, problem: str | None, sto
 
 def _tell_overlays(results: Sequence[TargetResult]) -> None:
     """One line about overlays that this run could not write, or not with all of their sound."""
-    from siamtrack.batch.overlays import NO_OVERLAY, OVERLAY_NOTES
+    from siamtrack.batch.pictures import NO_OVERLAY, OVERLAY_NOTES
 
     folders = {result.folder.parent for result in results if result.folder is not None and not result.earlier}
     told = sorted(path for folder in folders for name in (NO_OVERLAY, OVERLAY_NOTES) if (path := folder / name).is_file())

@@ -75,6 +75,14 @@ def breaks_off(path: Path, container: Any, stream: av.VideoStream, count: int | 
     return is_cut(path)
 
 
+def is_whole(container: Any, count: int | None, read: Reading) -> bool:
+    """Whether all frames that a container counts were given: what lies behind them may be anything.
+
+    A fragmented MP4 does not count those of its fragments.
+    """
+    return count is not None and read.frames >= count and "mov" not in container.format.name
+
+
 def _is_at_end(container: Any, stream: av.VideoStream, read: Reading) -> bool:
     """Whether the last frame lies where the container says that it ends."""
     if read.last is None or container.duration is None:
@@ -83,8 +91,8 @@ def _is_at_end(container: Any, stream: av.VideoStream, read: Reading) -> bool:
 
 
 def _mov_breaks_off(path: Path, stream: av.VideoStream, read: Reading, ended: bool) -> bool:
-    """MP4 and MOV: of a recording in pieces, count and length are those of the pieces that were found."""
-    if has_piece(path, read.until):
+    """MP4 and MOV: count and length of a fragmented one are those of the fragments that were found."""
+    if has_fragment(path, read.until):
         return True
     size = path.stat().st_size
     # The index names every frame's bytes; an edit list may leave some out.
@@ -127,8 +135,8 @@ def whole_boxes(path: str | Path) -> int:
         return max((end for end in _box_ends(stream, size) if end <= size), default=0)
 
 
-def has_piece(path: str | Path, begin: int) -> bool:
-    """Whether a piece of an MP4 that is in pieces begins behind a byte, as behind a hole."""
+def has_fragment(path: str | Path, begin: int) -> bool:
+    """Whether a fragment of an MP4 begins behind a byte, as behind a hole."""
     with Path(path).open("rb") as stream:
         stream.seek(begin)
         before = b""

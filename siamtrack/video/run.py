@@ -16,7 +16,7 @@ from siamtrack.lock import FolderLock
 from siamtrack.outside import read_json
 from siamtrack.system import write_whole
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.follow import Follow, Span
+from siamtrack.video.follow import Follow, Span, Step
 from siamtrack.video.frame_source import Frame, Source
 from siamtrack.video.names import make_next, name_problem, stem_of, usable_name
 from siamtrack.video.outputs import FILES, PLOT, OutputFiles, Outputs, Progress
@@ -117,15 +117,9 @@ def run_targets(
         try:
             for step in stack.enter_context(closing(follow.steps(outputs.in_order))):
                 endings |= _endings(follow)
-                seen = tuple(
-                    SeenTarget(name, number, step.results[name], label=name)
-                    for number, name in enumerate(boxes, 1)
-                    if name in step.results
-                )
-                if not seen:
+                if not step.results:
                     continue
-                details = {target.name: follow.details(target.name) for target in seen} if outputs.debug else {}
-                progress = Progress(step.frame, seen, follow.times.fps, len(boxes) > 1, details, step.backward)
+                progress = _progress(step, follow, list(boxes), outputs.debug)
                 place.files.add(progress)
                 if not watch(progress):
                     ended = "interrupted"
@@ -144,6 +138,14 @@ def run_targets(
             recorder.finish(endings.get(name, ended), source.counts, notes) for name, recorder in follow.recorders.items()
         ]
         return [_plotted(summary) for summary in summaries] if outputs.plot else summaries
+
+
+def _progress(step: Step[str], follow: Follow[str], names: Sequence[str], debug: bool) -> Progress:
+    """What is told of a step with results."""
+    numbered = enumerate(names, 1)
+    seen = tuple(SeenTarget(name, i, step.results[name], label=name) for i, name in numbered if name in step.results)
+    details = {target.name: follow.details(target.name) for target in seen} if debug else {}
+    return Progress(step.frame, seen, follow.times.fps, len(names) > 1, details, step.backward)
 
 
 def _endings(follow: Follow[str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from siamtrack.errors import SourceError
 from siamtrack.system import usable_cores
 from siamtrack.video.backward import CONTEXT, pictures_backward
 from siamtrack.video.colour import Converter, turns_sideways
-from siamtrack.video.container import Reading, breaks_off, frame_count, frame_rate, frames_about, is_cut, whole_boxes
+from siamtrack.video.container import Reading, breaks_off, frame_count, frame_rate, frames_about, is_cut, is_whole, whole_boxes
 from siamtrack.video.frame_source import Audio, Frame, FrameCounts, Moment, Seconds, Source, asked_for, is_reached
 from siamtrack.video.names import printable, source_name
 from siamtrack.video.packets import Decoded, PacketDecoder, deinterlaced
@@ -226,8 +226,7 @@ class MediaSource(Source):
         if last and not is_reached(start, last.index, last.time_s):
             raise SourceError(f"{self.name} ended after {count} frames; {asked_for(start)}")
         lost = self._decoder.lost_at_end if self._decoder and not self.live else 0
-        # What lies behind the last frame may be anything; but an MP4 does not count those of its pieces.
-        whole = self.frame_count is not None and count >= self.frame_count and "mov" not in self._container.format.name
+        whole = is_whole(self._container, self.frame_count, self._reading)
         if not whole and (self._broken or lost or self._breaks_off()):
             of = f" of {self.frame_count}" if self.frame_count and self.frame_count >= count else ""
             raise SourceError(f"{self.name} breaks off after {count}{of} frames; the file is cut or damaged")
@@ -245,7 +244,7 @@ class VideoSource(MediaSource):
     """A video file. See `MediaSource` for `hwaccel`."""
 
     def __init__(self, path: Path, hwaccel: str | None = None) -> None:
-        self._path, self._is_piece = path, False
+        self._path, self._cut_short = path, False
         if path.is_file() and path.stat().st_size == 0:
             raise SourceError(f"{printable(str(path))} is empty (0 bytes); get the file again")
         problem = "cannot be opened as a video; it is damaged, cut off, or of an unknown format"
@@ -264,11 +263,11 @@ class VideoSource(MediaSource):
         try:
             return super()._open()
         except SourceError:
-            # Of a recording in pieces that was cut within the head of one, the pieces before can be read.
+            # Of a fragmented MP4 that was cut within the head of a fragment, those before can be read.
             end = whole_boxes(self._path)
-            if self._is_piece or not 0 < end < self._path.stat().st_size:
+            if self._cut_short or not 0 < end < self._path.stat().st_size:
                 raise
-            self._is_piece, self._address = True, f"subfile,,start,0,end,{end},,:{self._address}"
+            self._cut_short, self._address = True, f"subfile,,start,0,end,{end},,:{self._address}"
             return super()._open()
 
     def read_backward(self, start: Moment) -> Iterator[Frame]:
@@ -297,7 +296,7 @@ class VideoSource(MediaSource):
         return True
 
     def _breaks_off(self) -> bool:
-        return self._is_piece or breaks_off(self._path, self._container, self._stream, self.frame_count, self._reading)
+        return self._cut_short or breaks_off(self._path, self._container, self._stream, self.frame_count, self._reading)
 
 
 class StreamSource(MediaSource):

@@ -14,7 +14,7 @@ import pytest
 from beeps import heard, write_beeps
 from rendered import rendered_frame
 
-from siamtrack.batch import overlays, video_run
+from siamtrack.batch import pictures, video_run
 from siamtrack.batch.engine import RunSettings, VideoProgress
 from siamtrack.batch.jobs import TargetJob, VideoJob, checked
 from siamtrack.batch.target_folder import TargetFolder, TargetResult
@@ -156,7 +156,7 @@ def test_targets_go_backward_and_both_ways_and_are_drawn_in_order(
 ) -> None:
     drawn: list[tuple[int, list[int]]] = []
     monkeypatch.setattr(
-        overlays.Pictures, "add", lambda _, frame, results: drawn.append((frame.index, [number for number, _ in results]))
+        pictures.Pictures, "add", lambda _, frame, results: drawn.append((frame.index, [number for number, _ in results]))
     )
     targets = [
         TargetJob("back", A, 6, 3, "backward"),
@@ -328,7 +328,7 @@ def test_an_overlay_that_cannot_be_made_costs_no_results(
     video, settings = job(clips / "a.mp4", TargetJob("one", A)), settings_in(tmp_path, video=True)
     assert by_name(run_video(video, settings, tracker))["one"].frames == 12
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"one", "contact_sheet.jpg", "overlay.error.txt"}
-    assert not overlays.pictures_missing(tmp_path / "a", True)
+    assert not pictures.pictures_missing(tmp_path / "a", True)
 
 
 @pytest.mark.usefixtures("still")
@@ -343,13 +343,13 @@ def test_the_contact_sheet_of_a_long_video_keeps_a_dozen_frames(
                 yield Frame(i, i / 25, np.full((60, 80, 3), i // 4, np.uint8))
 
     kept: list[int] = []
-    tile = overlays._tile
+    tile = pictures._tile
 
     def counting(*arguments: Any) -> Any:
         kept.append(1)
         return tile(*arguments)
 
-    monkeypatch.setattr(overlays, "_tile", counting)
+    monkeypatch.setattr(pictures, "_tile", counting)
     monkeypatch.setattr(video_run, "open_source", lambda _: LongSource())
     video = job(tmp_path / "long.mp4", TargetJob("one", (10, 10, 20, 20)))
     assert [result.frames for result in run_video(video, settings_in(tmp_path), tracker)] == [1000]
