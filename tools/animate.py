@@ -18,6 +18,9 @@ from siamtrack.errors import SiamtrackError
 from siamtrack.frames import Image
 from siamtrack.video.source import open_source
 
+QUALITY = 60
+"""Of the pictures, 1 to 100."""
+
 
 def main() -> None:
     """Write the animation, and say how large it is."""
@@ -26,19 +29,18 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="a .webp")
     parser.add_argument("--frames", type=int, default=60, help="how many, from the first on (60)")
     parser.add_argument("--fps", type=float, default=12, help="frames a second (12)")
-    parser.add_argument("--quality", type=int, default=60, help="of the pictures, 1 to 100 (60)")
     args = parser.parse_args()
     try:
         with open_source(args.video) as source:
             pictures = [frame.image for frame in islice(source.read(), args.frames)]
-        animate(pictures, args.out, args.fps, args.quality)
+        animate(pictures, args.out, args.fps)
     except (OSError, ValueError, SiamtrackError) as error:
         print(f"animate: error: {error}", file=sys.stderr)
         sys.exit(2)
     print(f"{args.out}: {len(pictures)} frames, {args.out.stat().st_size / 1e6:.2f} MB")
 
 
-def animate(pictures: list[Image], out: Path, fps: float, quality: int) -> None:
+def animate(pictures: list[Image], out: Path, fps: float) -> None:
     """Write pictures as a WebP that begins again after a pause of a second and a half.
 
     Raises:
@@ -50,7 +52,7 @@ def animate(pictures: list[Image], out: Path, fps: float, quality: int) -> None:
     animation = cv2.Animation()
     animation.frames = pictures
     animation.durations = [round(1000 / fps)] * (len(pictures) - 1) + [1500]
-    if not cv2.imwriteanimation(str(out), animation, [cv2.IMWRITE_WEBP_QUALITY, quality]):
+    if not cv2.imwriteanimation(str(out), animation, [cv2.IMWRITE_WEBP_QUALITY, QUALITY]):
         raise OSError(f"cannot write {out}; give a .webp in a folder that exists")
 
 

@@ -21,6 +21,8 @@ from siamtrack.model.weights import load_weights
 from siamtrack.system import write_whole
 
 MARK = "<!-- measured -->"
+WORST = 3
+"""Sequences in the picture."""
 
 
 def main() -> None:
@@ -30,13 +32,12 @@ def main() -> None:
     parser.add_argument("scores", type=Path, help="what tools/score_sequences.py wrote with --json")
     parser.add_argument("--tracker", default=None, help="name in that file; default: MODEL")
     parser.add_argument("--card", type=Path, required=True)
-    parser.add_argument("--worst", type=int, default=3)
     args = parser.parse_args()
 
     rows = json.loads(args.scores.read_text())[args.tracker or args.model]
     overlaps = {name: np.array(values) for name, values in rows["overlaps"].items()}
     picture = args.card.with_suffix(".png")
-    draw(overlaps, args.worst, picture)
+    draw(overlaps, picture)
     before, _, after = args.card.read_text(encoding="utf-8").split(MARK)
     text = f"{MARK}\n{header(args.model)}\n{table(overlaps)}\n![Overlap of the worst sequences]({picture.name})\n\n{MARK}"
     write_whole(args.card, before + text + after)
@@ -85,15 +86,15 @@ def lost_from(overlaps: np.ndarray) -> int | None:
     return int(after) if after < len(overlaps) - 1 else None
 
 
-def draw(overlaps: dict[str, np.ndarray], count: int, path: Path) -> None:
+def draw(overlaps: dict[str, np.ndarray], path: Path) -> None:
     """Overlap against frame number for the worst sequences."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    worst = sorted(overlaps, key=lambda name: overlaps[name].mean())[:count]
-    figure, axes = plt.subplots(count, 1, figsize=(8, 1.6 * count), sharey=True, layout="constrained", squeeze=False)
+    worst = sorted(overlaps, key=lambda name: overlaps[name].mean())[:WORST]
+    figure, axes = plt.subplots(len(worst), 1, figsize=(8, 1.6 * len(worst)), sharey=True, layout="constrained", squeeze=False)
     for axis, name in zip(axes[:, 0], worst, strict=True):
         axis.fill_between(np.arange(1, len(overlaps[name]) + 1), overlaps[name], color="#0072b2", alpha=0.8, linewidth=0)
         axis.axhline(0.5, color="#666666", linewidth=0.8, linestyle="--")
