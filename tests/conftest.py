@@ -31,6 +31,12 @@ hypothesis.settings.register_profile("siamtrack", deadline=None)
 hypothesis.settings.load_profile("siamtrack")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: begun last, one of them would keep one process busy while the others wait."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def tracker() -> Tracker:
     """The default tracker on the CPU in float32. Every test calls `init` first, so sharing is safe."""
