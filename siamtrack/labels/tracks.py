@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,21 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.errors import DataError, one_line, shown
+from siamtrack.errors import DataError
 from siamtrack.labels.files import clean_label
 from siamtrack.outside import SMALL, parse_json, read_json
-from siamtrack.system import natural, natural_path, open_text, read_file
-from siamtrack.tracking.result import State
+from siamtrack.system import MAX_TEXT, natural, natural_path, read_file
 from siamtrack.video.names import stem_of
-from siamtrack.video.rows import COLUMNS, PARTIAL
+from siamtrack.video.rows import DONE, PARTIAL, read_rows
 
 FAILED = ("error.json", "error.txt")
 """Files that say why a run failed."""
 
 DEPTH = 2
 """Runs lie at most so many folders deep: OUT/VIDEO/TARGET."""
-
-_STATES = frozenset(state.value for state in State)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +163,7 @@ def load_tracks(folder: str | Path) -> Results:
 
 def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
     """Folders of runs, finished or not, in natural order."""
-    if (folder / "boxes.csv").is_file() or (folder / PARTIAL).is_file():
+    if (folder / DONE).is_file() or (folder / PARTIAL).is_file():
         yield folder
         return
     if any((folder / name).is_file() for name in FAILED):
@@ -233,66 +228,8 @@ def _video(root: Path, kind: str, name: str, members: list[tuple[Track, dict[str
 
 
 def read_track(folder: Path, target: str) -> Track:
-    """The track in a run's folder.
-
-    Raises:
-        DataError: boxes.csv is empty, cut off or no boxes.csv of a run; the message names the line.
-    """
-    path = folder / "boxes.csv"
-    frames: list[int] = []
-    numbers: list[list[float]] = []
-    states: list[str] = []
-    line = 1
-    try:
-        with open_text(path) as text:
-            reader = csv.reader(text)
-            places = _places(next(reader, []))
-            for row in reader:
-                line = reader.line_num
-                if not row:
-                    continue
-                frame, values, state = _parse(row, places)
-                if frames and frame <= frames[-1]:
-                    raise ValueError(f"frame {frame} comes after frame {frames[-1]}; frames must ascend")
-                frames.append(frame)
-                numbers.append(values)
-                states.append(state)
-        if not frames:
-            line += 1
-            raise ValueError("there is no row; a run has at least one frame")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from error
-    except DataError:
-        raise
-    except (ValueError, csv.Error) as error:
-        raise DataError(f"{path}, line {line}: {error}; track that video again") from error
-    table = np.asarray(numbers, np.float64)
-    return Track(target, folder, np.asarray(frames, np.int64), table[:, 0], table[:, 1:5], table[:, 5], np.asarray(states))
-
-
-def _places(header: list[str]) -> list[int]:
-    """Where each column is."""
-    missing = [name for name in COLUMNS if name not in header]
-    if missing:
-        seen = one_line(",".join(header), 80) or "nothing"
-        raise ValueError(f"the header is {seen}, without {','.join(missing)}; wanted {','.join(COLUMNS)}")
-    return [header.index(name) for name in COLUMNS]
-
-
-def _parse(row: list[str], places: list[int]) -> tuple[int, list[float], str]:
-    if len(row) <= max(places):
-        raise ValueError(f"the row has {len(row)} of {len(places)} values; the file is cut off")
-    cells = [row[place] for place in places]
-    try:
-        frame, values, state = int(cells[0][:30]), [float(cell) for cell in cells[1:-1]], cells[-1]
-    except ValueError as error:
-        raise ValueError(f"{one_line(','.join(cells), 80)} is not a row of numbers and a state") from error
-    if not 0 <= frame < 2**53:
-        raise ValueError(f"frame {frame} is no frame number; they count from 0")
-    if not all(math.isfinite(value) for value in values):
-        raise ValueError("a number is not finite")
-    if values[3] < 0 or values[4] < 0:
-        raise ValueError(f"the box has a negative size, {values[3]:g}x{values[4]:g}")
-    if state not in _STATES:
-        raise ValueError(f"the state is {shown(state)}; known: {', '.join(sorted(_STATES))}")
-    return frame, values, state
+    """The track in a run's folder; errors as of `rows.read_rows`."""
+    rows = list(read_rows(folder / DONE, MAX_TEXT))
+    boxes, scores = (np.array([getattr(row.result, key) for row in rows], np.float64) for key in ("box", "score"))
+    frames, times_s = np.array([row.index for row in rows], np.int64), np.array([row.time_s for row in rows])
+    return Track(target, folder, frames, times_s, boxes, scores, np.array([row.result.state.value for row in rows]))

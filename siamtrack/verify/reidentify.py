@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from siamtrack.errors import DataError
 from siamtrack.outside import read_json
+from siamtrack.system import MAX_TEXT
 from siamtrack.tracking.result import State
 from siamtrack.verify.verifier import Verdict, Verifier
 from siamtrack.video.rows import read_rows
@@ -56,8 +57,8 @@ def track_crops(verifier: Verifier, run: Path, source: str | None = None) -> tup
     if not boxes.is_file():
         raise FileNotFoundError(f"{boxes} not found; give a folder that siamtrack track wrote")
     try:
-        rows = list(read_rows(boxes))
-    except (KeyError, TypeError, ValueError) as error:
+        rows = list(read_rows(boxes, MAX_TEXT))
+    except DataError as error:
         raise DataError(f"{boxes}: not the boxes.csv of a run ({error})") from error
     sure = [row for row in rows if row.result.state is not State.LOST and min(row.result.box.size_wh) >= 1]
     if not sure:

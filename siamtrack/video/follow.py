@@ -301,5 +301,5 @@ def _readable(rows: Iterator[Row]) -> Iterator[Row]:
     """Rows up to where the file is damaged: what is behind is not drawn."""
     try:
         yield from rows
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
         return

@@ -64,7 +64,7 @@ def draw_plot(boxes: Path) -> bytes:
     try:
         begin_s, end_s, count = _extent(boxes)
         scores, states = _columns(boxes, begin_s, end_s)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise OutputError(f"{boxes} cannot be drawn ({error})") from error
     canvas: Image = np.full((SIZE_WH[1], SIZE_WH[0], 3), 255, np.uint8)
     _draw_states(canvas, states)
