@@ -167,10 +167,12 @@ def track(
         raise
     if save is None:
         return Steps(tracker, frames, given, first)
-    from siamtrack.video.run import run  # what writes videos takes a while to import
+    from siamtrack.video.follow import Span  # what writes videos takes a while to import
+    from siamtrack.video.outputs import Outputs
+    from siamtrack.video.run import run
 
     with frames:
-        summary = run(tracker, frames, save, given, first, video=overlay, about=about)
+        summary = run(tracker, frames, save, given, Span(first), Outputs(video=overlay), about=about)
     if summary.ended != "done":
         message = f"{frames.name}: {summary.ended}; the results of the {summary.frames} frames before are in {summary.folder}"
         warnings.warn(message, stacklevel=2)

@@ -14,7 +14,8 @@ from siamtrack.boxes import Box
 from siamtrack.errors import needs
 from siamtrack.frames import Image
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.outputs import Progress
+from siamtrack.video.follow import Span
+from siamtrack.video.outputs import Outputs, Progress
 from siamtrack.video.overlay import contact_sheet
 from siamtrack.video.recorder import RunSummary
 from siamtrack.video.run import run
@@ -75,6 +76,6 @@ def run_demo(
         return watch(progress)
 
     with open_source(clip_path(clip.file)) as source:
-        summary = run(tracker, source, out, clip.box, clip.start, clip.stop, video=True, watch=keep)
+        summary = run(tracker, source, out, clip.box, Span(clip.start, clip.stop - 1), Outputs(video=True), keep)
     cv2.imwrite(str(Path(out) / "contact_sheet.png"), contact_sheet(tiles))
     return summary

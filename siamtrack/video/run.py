@@ -40,24 +40,12 @@ def run(
     source: Source,
     out: str | Path,
     box: GivenBox,
-    start: int = 0,
-    stop: int | None = None,
-    video: bool = False,
-    audio: bool = True,
-    debug: bool = False,
+    span: Span = WHOLE,
+    outputs: Outputs = BOXES_ONLY,
     watch: Callable[[Progress], bool] = lambda _: True,
     about: Mapping[str, Any] | None = None,
 ) -> RunSummary:
-    """Track one target through a source and write boxes.csv, boxes.txt, run.json and, if asked, overlay.mp4.
-
-    Args:
-        start, stop: first frame, and the first one not to track; 0-based.
-        video, audio, debug: as in `Outputs`.
-
-    The others, and errors, as for `run_targets`.
-    """
-    span = Span(start, None if stop is None else stop - 1)
-    outputs = Outputs(video=video, audio=audio, debug=debug)
+    """`run_targets` of one target: its files lie in `out` itself."""
     return run_targets(tracker, source, out, {"": box}, span, outputs, watch, about)[0]
 
 

@@ -26,6 +26,7 @@ from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import FrameDetails, Tracker
 from siamtrack.video import follow
+from siamtrack.video.follow import Span
 from siamtrack.video.run import run
 from siamtrack.video.source import Frame, Source, open_source
 from siamtrack.video.stream import VideoSource
@@ -103,7 +104,7 @@ def test_each_target_is_tracked_as_siamtrack_track_does_byte_by_byte(
     assert [found[name].outcome for name in ("one", "two")] == ["done", "done"]
     for name, box, start in (("one", A, 0), ("two", B, 4)):
         with open_source(clips / "a.mp4") as source:
-            run(tracker, source, tmp_path / name, box, start)
+            run(tracker, source, tmp_path / name, box, Span(start))
         for file in ("boxes.csv", "boxes.txt"):
             assert (tmp_path / "out/a" / name / file).read_bytes() == (tmp_path / name / file).read_bytes()
     told = json.loads((tmp_path / "out/a/two/run.json").read_text())

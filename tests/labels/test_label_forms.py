@@ -17,6 +17,7 @@ from siamtrack.cli.labels import export_labels
 from siamtrack.errors import DataError, OutputError, SiamtrackError
 from siamtrack.labels import FORMS, LabelOptions, export, footage, load_tracks
 from siamtrack.tracking.tracker import Tracker
+from siamtrack.video.follow import Span
 from siamtrack.video.run import run
 from siamtrack.video.source import Source, open_again, open_source
 
@@ -45,7 +46,7 @@ def tracked(tracker: Tracker, clip: Path, tmp_path_factory: pytest.TempPathFacto
     for name, start in (("patch", 0), ("later", 5)):
         box = (60.0 + 2.5 * start, 80 + 18 * np.sin(start / 9), 40.0, 50.0)
         with open_source(clip) as frames:
-            run(tracker, frames, out / name, siamtrack.Box(*box), start, stop=15)
+            run(tracker, frames, out / name, siamtrack.Box(*box), Span(start, 14))
     return out
 
 

@@ -13,6 +13,7 @@ from siamtrack.errors import DataError
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.verify.reidentify import CROPS, compare_tracks, track_crops
 from siamtrack.verify.verifier import Verifier
+from siamtrack.video.follow import Span
 from siamtrack.video.run import run
 from siamtrack.video.source import open_source
 
@@ -21,12 +22,12 @@ from siamtrack.video.source import open_source
 def runs(tracker: Tracker, clip: Path, carphone: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two runs on the rendered patch, one on the head in the real clip."""
     out = tmp_path_factory.mktemp("runs")
-    for name, source, box, start, stop in (
-        ("patch", clip, (60.0, 80.0, 40.0, 50.0), 0, None),
-        ("head", carphone, (60.0, 30.0, 50.0, 60.0), 80, 90),
+    for name, source, box, span in (
+        ("patch", clip, (60.0, 80.0, 40.0, 50.0), Span()),
+        ("head", carphone, (60.0, 30.0, 50.0, 60.0), Span(80, 89)),
     ):
         with open_source(source) as frames:
-            run(tracker, frames, out / name, siamtrack.Box(*box), start, stop)
+            run(tracker, frames, out / name, siamtrack.Box(*box), span)
     shutil.copytree(out / "patch", out / "again")
     return {name: out / name for name in ("patch", "again", "head")}
 

@@ -17,6 +17,8 @@ from rendered import rendered_frame
 from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.encode import EncodedFile
+from siamtrack.video.follow import Span
+from siamtrack.video.outputs import Outputs
 from siamtrack.video.recorder import RunSummary
 from siamtrack.video.run import run
 from siamtrack.video.sink import VideoSink
@@ -47,7 +49,7 @@ class Rendered(Source):
 
 
 def followed(tracker: Tracker, out: Path, times: list[float], broken: bool = False) -> RunSummary:
-    return run(tracker, Rendered(times, broken), out, BOX, video=True)
+    return run(tracker, Rendered(times, broken), out, BOX, outputs=Outputs(video=True))
 
 
 def test_the_overlay_has_the_sources_times_and_pixels(tracker: Tracker, tmp_path: Path) -> None:
@@ -61,13 +63,13 @@ def test_the_overlay_has_the_sources_times_and_pixels(tracker: Tracker, tmp_path
 
 def test_the_overlay_has_the_sources_sound(tracker: Tracker, tmp_path: Path) -> None:
     path = write_beeps(tmp_path / "a.mkv", "pcm_s16le", 44_100, "mono")
-    for name, options, beeps in (
-        ("whole", {}, [0, 0.5, 1, 1.5]),
-        ("part", {"start": 16, "stop": 33}, [0.36]),
-        ("mute", {"audio": False}, None),
+    for name, span, audio, beeps in (
+        ("whole", Span(), True, [0, 0.5, 1, 1.5]),
+        ("part", Span(16, 32), True, [0.36]),
+        ("mute", Span(), False, None),
     ):
         with open_source(path) as source:
-            summary = run(tracker, source, tmp_path / name, (40, 30, 60, 50), video=True, **options)
+            summary = run(tracker, source, tmp_path / name, (40, 30, 60, 50), span, Outputs(video=True, audio=audio))
         assert summary.notes == ()
         sound = heard(tmp_path / name / "overlay.mp4")
         assert (sound and sound.beeps_s) == (beeps and pytest.approx(beeps, abs=0.012))
@@ -79,7 +81,7 @@ def test_the_overlay_lasts_as_long_as_its_source(tracker: Tracker, tmp_path: Pat
         for index in range(6):
             sink.write(rendered_frame(index)[0], 20.0 * index, 3.0)
     with open_source(path) as source:
-        run(tracker, source, tmp_path, BOX, video=True)
+        run(tracker, source, tmp_path, BOX, outputs=Outputs(video=True))
     with av.open(str(tmp_path / "overlay.mp4")) as container:
         assert container.duration == 103_000_000
 

@@ -17,6 +17,8 @@ from rendered import rendered_frame
 from siamtrack.live.capture import Captured
 from siamtrack.live.session import Session
 from siamtrack.tracking.tracker import Tracker
+from siamtrack.video.follow import Span
+from siamtrack.video.outputs import Outputs
 from siamtrack.video.run import run
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import open_source
@@ -97,7 +99,7 @@ def test_an_overlay_plays_with_its_sound(
 ) -> None:
     source = write_beeps(tmp_path / name, codec, rate, layout, video="mpeg4" if name.endswith("avi") else "libx264")
     with open_source(source) as frames:
-        summary = run(tracker, frames, tmp_path / "out", (40, 30, 60, 50), start, video=True)
+        summary = run(tracker, frames, tmp_path / "out", (40, 30, 60, 50), Span(start), Outputs(video=True))
     found = play(page, tmp_path / "out/overlay.mp4")
     assert found["duration"] == pytest.approx(seconds(source) - start / 25, rel=0.02, abs=0.06)
     assert found["played"] == pytest.approx(found["duration"], abs=0.1)
