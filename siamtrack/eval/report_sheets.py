@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,11 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.boxes import Box
 from siamtrack.data.sequence import Sequence
+from siamtrack.drawing import draw_outline
 from siamtrack.errors import SiamtrackError
 from siamtrack.eval.evaluation import TrackerRuns
 from siamtrack.eval.sequence_run import SequenceRun
 from siamtrack.frames import Image
+from siamtrack.tracking.result import State
 
 FRAMES = 6
 SHEETS = 5
@@ -23,8 +25,6 @@ SHEET_BYTES = 60_000
 """Of the JPEGs of one sheet together: a page with five of them still goes into a mail."""
 FRAME_PIXELS = 400 * 300
 """Of a picture, upright or not; more would leave each too few bytes."""
-_SHIFT = 3  # fractional bits of OpenCV's drawing calls
-_DASH_PX = 6
 
 
 @dataclass(frozen=True)
@@ -74,37 +74,22 @@ def make_sheet(run: SequenceRun, sequence: Sequence, colour: str) -> tuple[list[
 
 
 def _drawn(image: Image, box: NDArray[np.float64], truth: NDArray[np.float64], colour: str) -> NDArray[np.uint8]:
-    """The frame, shrunk, with the true box dashed white on black and the tracker's on top."""
+    """The frame, shrunk, with the true box dashed white and the tracker's on top."""
     scale = min(1.0, math.sqrt(FRAME_PIXELS / (image.shape[0] * image.shape[1])))
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     canvas = np.ascontiguousarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    bgr = tuple(int(colour[place : place + 2], 16) for place in (5, 3, 1))
+    blue, green, red = (int(colour[place : place + 2], 16) for place in (5, 3, 1))
     if (truth[2:] > 0).all():
-        left, top, right, bottom = _corners(truth * scale)
-        corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)])
-        cv2.polylines(canvas, [_fixed(corners)], True, (0, 0, 0), 2, cv2.LINE_AA, _SHIFT)
-        for start, end in itertools.pairwise(corners):
-            steps = max(1, round(float(np.abs(end - start).sum()) / _DASH_PX / 2))
-            for step in range(steps):
-                ends = np.array([start + (end - start) * (step + part) / steps for part in (0.0, 0.5)])
-                cv2.polylines(canvas, [_fixed(ends)], False, (255, 255, 255), 2, cv2.LINE_AA, _SHIFT)
+        draw_outline(canvas, _near(truth * scale), State.UNCERTAIN, (255, 255, 255), 2)
     if np.isfinite(box).all():
-        left, top, right, bottom = _corners(box * scale)
-        corners = _fixed(np.array([(left, top), (right, top), (right, bottom), (left, bottom)]))
-        # A dark rim keeps the line visible on any background.
-        cv2.polylines(canvas, [corners], True, (0, 0, 0), 3, cv2.LINE_AA, _SHIFT)
-        cv2.polylines(canvas, [corners], True, bgr, 2, cv2.LINE_AA, _SHIFT)
+        draw_outline(canvas, _near(box * scale), State.TRACKING, (blue, green, red), 2)
     return canvas
 
 
-def _corners(box_xywh: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    # Far outside nothing is seen, and OpenCV's fixed point numbers would overflow.
+def _near(box_xywh: NDArray[np.float64]) -> Box:
+    """What can be seen of a box: far outside OpenCV's fixed point numbers would overflow."""
     left, top, right, bottom = np.clip([*box_xywh[:2], *(box_xywh[:2] + box_xywh[2:])], -10_000, 10_000).tolist()
-    return left, top, right, bottom
-
-
-def _fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:
-    return np.round(points * 2**_SHIFT).astype(np.int32)
+    return Box(left, top, right - left, bottom - top)
 
 
 def _jpeg(canvas: NDArray[np.uint8], most_bytes: int) -> bytes:
