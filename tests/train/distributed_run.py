@@ -6,15 +6,31 @@ import sys
 from pathlib import Path
 
 import torch
-from distributed_recipe import RECIPE
 
 from siamtrack.train.distributed import joined
 from siamtrack.train.loop import train
 from siamtrack.train.prepare import open_store
+from siamtrack.train.recipe import Recipe, SourceConfig
 from siamtrack.train.tracker_task import tracker_task
 
-torch.set_num_threads(1)
-sources, cache, out = sys.argv[1].split(","), sys.argv[2], sys.argv[3]
-with joined(torch.device("cpu"), timeout_s=60) as group:
-    stores = [open_store(Path(source), cache) for source in sources]
-    train(tracker_task(RECIPE, stores, group=group), out, workers=0, group=group)
+# Plain SGD: Adam divides by the gradient's size, which turns rounding of a gradient near zero into a whole step.
+RECIPE = Recipe(
+    sources=(SourceConfig("videos", 2), SourceConfig("stills", 1)),
+    model="siamfc-box",
+    steps=4,
+    epoch_steps=2,
+    batch_size=8,
+    search_size=159,
+    search_size_start=159,
+    lr=1e-3,
+    ema=0.9,
+    precision="float32",  # in which the order of sums matters least
+    softmax_weight=1.0,
+)
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    sources, cache, out = sys.argv[1].split(","), sys.argv[2], sys.argv[3]
+    with joined(torch.device("cpu"), timeout_s=300) as group:
+        stores = [open_store(Path(source), cache) for source in sources]
+        train(tracker_task(RECIPE, stores, group=group), out, workers=0, group=group)
