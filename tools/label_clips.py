@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Label people's own clips by a tracker that serves as teacher, where it agrees with itself.
 
-    tools/label_clips.py CLIPS --nano-dir DIR
+    tools/label_clips.py CLIPS --onnx-dir DIR
     tools/label_clips.py CLIPS/cat.mp4 --box 120,80,64,48 --tracker siamfc
-    tools/label_clips.py TRAIN --only 'AUTO_*' --tracker onnx:fear_xs onnx:nanotrackv3 cv2:nano --nano-dir PEERS --out LABELS
+    tools/label_clips.py TRAIN --only 'AUTO_*' --tracker onnx:fear_xs onnx:nanotrackv3 cv2:nano --onnx-dir PEERS --out LABELS
 
 CLIPS holds NAME.mp4 (or .avi .mkv .mov .webm) with NAME.txt, one `x,y,w,h` line: the target in the first frame,
 0-based pixels. The tracker runs forward, then backward from the last frame; a frame is labelled where both passes
@@ -51,26 +51,17 @@ def main() -> int:
     parser.add_argument("--box", type=parse_box, default=None, help="first box X,Y,W,H of one video, instead of NAME.txt")
     parser.add_argument("--only", default="*", help="pattern of the names of clips in a folder")
     parser.add_argument("--tracker", nargs="+", default=["cv2:nano"], help="as for siamtrack eval; several vote")
-    parser.add_argument("--nano-dir", type=Path, default=None, help="folder of the trackers' ONNX files, or the one above")
+    parser.add_argument(
+        "--onnx-dir", "--nano-dir", type=Path, default=None, help="folder of the trackers' ONNX files, or the one above"
+    )
     parser.add_argument("--out", type=Path, default=None, help="folder for the labels; default: beside the clips")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="tracker constants")
     parser.add_argument("--iou", type=float, default=0.5, help="overlap of both passes above which a frame is labelled")
     parser.add_argument("--temp", type=Path, default=None, help="where the temporary folder goes; default: the system's")
     parser.add_argument("--again", action="store_true", help="also label clips that have labels; they are replaced")
     args = parser.parse_args()
-    if not 0 <= args.iou < 1:
-        parser.error(f"--iou is {args.iou}; it must lie in 0..1")
-    clips = [clip for clip in find_clips(args.clips) if fnmatchcase(clip.stem, args.only)]
-    stems = [clip.stem for clip in clips]
-    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
-    if twice is not None:
-        parser.error(f"{args.clips} holds {twice} with two endings, which would share {twice}.labels.txt; rename one")
-    if not clips:
-        parser.error(f"{args.clips} holds no video; known endings: {', '.join(VIDEO_SUFFIXES)}")
-    if args.box is not None and len(clips) > 1:
-        parser.error(f"--box is for one video, and {args.clips} holds {len(clips)}; write NAME.txt for each")
-
-    trackers = [TrackerSpec(name, tuple(args.set), args.nano_dir).make() for name in args.tracker]
+    clips = chosen_clips(parser, args)
+    trackers = [TrackerSpec(name, tuple(args.set), args.onnx_dir).make() for name in args.tracker]
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
     kept = frames = failed = 0
@@ -97,6 +88,22 @@ def main() -> int:
     by = ", ".join(args.tracker)
     print(f"{kept} of {frames} frames labelled ({kept / max(frames, 1):.1%}) by {by}, {failed} clips failed")
     return 1 if failed else 0
+
+
+def chosen_clips(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[Path]:
+    """The clips to label; arguments that cannot be meant so end the tool."""
+    if not 0 <= args.iou < 1:
+        parser.error(f"--iou is {args.iou}; it must lie in 0..1")
+    clips = [clip for clip in find_clips(args.clips) if fnmatchcase(clip.stem, args.only)]
+    stems = [clip.stem for clip in clips]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice is not None:
+        parser.error(f"{args.clips} holds {twice} with two endings, which would share {twice}.labels.txt; rename one")
+    if not clips:
+        parser.error(f"{args.clips} holds no video; known endings: {', '.join(VIDEO_SUFFIXES)}")
+    if args.box is not None and len(clips) > 1:
+        parser.error(f"--box is for one video, and {args.clips} holds {len(clips)}; write NAME.txt for each")
+    return clips
 
 
 def find_clips(path: Path) -> list[Path]:

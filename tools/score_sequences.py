@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Score trackers on a folder of labelled sequences, all in one run.
 
-    tools/score_sequences.py ROOT siamfc cv2:csrt cv2:kcf cv2:nano --nano-dir DIR
+    tools/score_sequences.py ROOT siamfc cv2:csrt cv2:kcf cv2:nano --onnx-dir DIR
     tools/score_sequences.py ROOT runs/siamfc/checkpoint.pt --limit 100 --set window_influence=0.25 scale_count=5
 
 ROOT holds NAME.mp4 with NAME.txt, or the GOT-10k layout; ROOT@LIST means those that a file names, one a line. One pass, no
@@ -33,14 +33,14 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=None, help="first N frames of each sequence only")
     parser.add_argument("--only", default="", help="comma-separated names of sequences")
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="tracker constants")
-    parser.add_argument("--nano-dir", type=Path, default=None)
+    parser.add_argument("--onnx-dir", "--nano-dir", type=Path, default=None)
     parser.add_argument("--threads", type=int, default=None, help="of torch and OpenCV alike")
     parser.add_argument("--redetect", action="store_true", help="our trackers look for a LOST target in the whole frame")
     parser.add_argument("--json", type=Path, default=None, help="write scores and every overlap here")
     args = parser.parse_args()
 
     with computing_with(args.threads):
-        specs = [TrackerSpec(name, tuple(args.set), args.nano_dir, redetect=args.redetect) for name in args.trackers]
+        specs = [TrackerSpec(name, tuple(args.set), args.onnx_dir, redetect=args.redetect) for name in args.trackers]
         trackers = {spec.name: spec.make() for spec in specs}
         sequences = chosen_sequences(args.root, args.only)
         runs: dict[str, list[SequenceRun]] = {name: [] for name in trackers}
