@@ -37,11 +37,10 @@ _QUICK: Mapping[str, Mapping[str, str]] = {
 def picture(number: int, size_wh: tuple[int, int] = SIZE_WH) -> Image:
     """A frame that shows its number, as bright and dark blocks above a ground that moves."""
     width, height = size_wh
-    x, y = np.meshgrid(np.arange(width), np.arange(height))
-    ground = np.stack(
-        [80 + 60 * np.sin((x + 3 * number) / 13), 110 + 40 * np.cos(y / 9), 100 + 50 * np.sin((x + y) / 17)], axis=2
-    )
-    image = ground.astype(np.uint8)
+    x, y = np.arange(width), np.arange(height)[:, None]
+    across, down = 80 + 60 * np.sin((x + 3 * number) / 13), 110 + 40 * np.cos(y / 9)
+    slanted = (100 + 50 * np.sin(np.arange(width + height) / 17))[x + y]
+    image = np.stack(np.broadcast_arrays(across, down, slanted), axis=2).astype(np.uint8)
     for bit in range(_BITS):
         image[: height // 2, bit * width // _BITS : (bit + 1) * width // _BITS] = 235 if number >> bit & 1 else 20
     return image

@@ -76,7 +76,7 @@ def assert_as_the_reference(path: Path, size_wh: tuple[int, int], count: int) ->
         assert [frame.time_s for frame in frames] == pytest.approx(times, abs=2e-5)
     for frame, image in zip(frames, images, strict=True):
         assert frame.image.shape == image.shape
-        assert np.abs(frame.image.astype(int) - image).mean() < 1.5
+        assert np.abs(frame.image.astype(np.int16) - image).mean() < 1.5
     assert (counts.decoded, counts.skipped, counts.duplicated, counts.damaged, notes) == (count, 0, 0, 0, [])
 
 
