@@ -21,10 +21,9 @@ from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.frame_times import timed_update
 from siamtrack.video.outputs import OVERLAY
 from siamtrack.video.overlay import SeenTarget, draw_targets
-from siamtrack.video.recorder import Recorder, conditions
+from siamtrack.video.recorder import Recorder, conditions, timed_update
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Frame
 

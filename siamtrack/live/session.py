@@ -19,9 +19,8 @@ from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import MultiTracker
-from siamtrack.video.frame_times import timed_update
 from siamtrack.video.overlay import draw_targets
-from siamtrack.video.recorder import Recorder, conditions
+from siamtrack.video.recorder import Recorder, conditions, timed_update
 
 
 @dataclass

@@ -18,8 +18,7 @@ from siamtrack.errors import SourceError
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import FrameDetails, MultiTracker, Tracker
 from siamtrack.video.frame_source import Frame, Moment, Seconds, Source, clock, is_passed, is_reached
-from siamtrack.video.frame_times import FrameTimes, timed_update
-from siamtrack.video.recorder import Recorder
+from siamtrack.video.recorder import FrameTimes, Recorder, timed_update
 from siamtrack.video.rows import Row
 
 Name = TypeVar("Name", bound=Hashable)

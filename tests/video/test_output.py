@@ -16,9 +16,8 @@ from siamtrack.system import display_problem, require_display
 from siamtrack.tracking.decode import Candidate
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import FrameDetails
-from siamtrack.video.frame_times import FrameTimes
 from siamtrack.video.overlay import contact_sheet, draw
-from siamtrack.video.recorder import Recorder, RunSummary
+from siamtrack.video.recorder import FrameTimes, Recorder, RunSummary
 from siamtrack.video.source import Frame
 
 RESULT = TrackResult(Box(10.25, 20.5, 30, 40), 0.75, State.TRACKING)
