@@ -49,6 +49,8 @@ def main() -> None:
     last, header = args.sources[-1], weights[-1].header
     training = of_checkpoint(last) if last.endswith((".pt", ".pth")) else dict(header.training)
     training |= {key: text for key in ("data", "val", "note") if (text := getattr(args, key)) is not None}
+    if "recipe" in training:  # where its start lay says nothing to others
+        training["recipe"] = {**training["recipe"], "init": Path(training["recipe"].get("init", "")).name}
     state = weights[-1].state
     if len(weights) > 1:
         try:
@@ -93,7 +95,7 @@ def of_checkpoint(path: str) -> dict[str, Any]:
         "seed": recipe["seed"],
         "steps": load_weights(path).header.training["steps"],
         "targets_a_step": recipe["batch_size"] // 2,
-        "recipe": {**recipe, "init": Path(recipe.get("init", "")).name},  # where it lay says nothing to others
+        "recipe": recipe,
         "commit": commit,
         "note": "",
     }
