@@ -113,7 +113,9 @@ class FrameStore:
         self._closing.set()
         self._source.interrupt()
         self._thread.join(CLOSE_S)
-        self._file.close()
+        with self._lock:
+            self._file.close()
+            self._cached.clear()
 
     def _fill(self) -> None:
         try:

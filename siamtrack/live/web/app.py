@@ -110,7 +110,11 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
             films[name] = asyncio.create_task(opened)
             if len(films) > KEPT_FILMS:
                 del films[next(iter(films))]
-        return {"session": await asyncio.shield(films[name])}
+        try:
+            return {"session": await asyncio.shield(films[name])}
+        except (SiamtrackError, ValueError, FileNotFoundError):
+            films.pop(name, None)  # an error holds what it came by
+            raise
 
     @app.post("/sample")
     async def sample(request: Request) -> dict[str, str]:

@@ -95,7 +95,7 @@ class CameraSession(OwnSession):
 
     async def _track(self, arrived: _Arrived) -> None:
         taken_at = time.perf_counter()
-        image = await self._decoding.run(self, decode_jpeg, arrived.jpeg, self._size_wh)
+        image = await self._decoding.run(self.name, decode_jpeg, arrived.jpeg, self._size_wh)
         frame = Captured(arrived.index, arrived.at - self._began_at, image, arrived.at)
         scene = await self._in_turn(self.session.step, frame)
         arrived.client.keep(arrived.seq, frame)

@@ -161,15 +161,16 @@ class ServedSession:
             OutputError: a file cannot be written; the others were.
         """
         # In its turn, behind what clients asked for before.
-        self.turns.submit(self, self.end, ended).result()
+        self.turns.submit(self.name, self.end, ended).result()
 
     def end(self, ended: str) -> None:
         """As `close`, in the network's thread."""
         self.closed = self.closed or "this session has ended"
+        self._picture = None  # it asks this session for its header: neither would be freed
         self.session.close(ended)
 
     async def _in_turn(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await self.turns.run(self, self._while_open, work, *arguments)
+        return await self.turns.run(self.name, self._while_open, work, *arguments)
 
     def _while_open(self, work: Callable[..., T], *arguments: Any) -> T:
         # Checked in the network's thread: a target that is added after the end would never be finished.
@@ -220,7 +221,11 @@ class OwnSession(ServedSession):
 
     def await_client(self) -> None:
         """End the session if no client comes."""
-        self._end = asyncio.get_running_loop().call_later(self.grace_s, self._on_empty, self)
+        self._end = asyncio.get_running_loop().call_later(self.grace_s, self._give_up)
+
+    def _give_up(self) -> None:
+        self._end = None  # it holds this session
+        self._on_empty(self)
 
     def _while_open(self, work: Callable[..., T], *arguments: Any) -> T:
         done = super()._while_open(work, *arguments)

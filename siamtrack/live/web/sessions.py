@@ -206,7 +206,7 @@ class Sessions:
     def _end(self, session: OwnSession) -> None:
         """The client of a session did not come back."""
         if self._own.pop(session.name, None) is not None:
-            self._turns.submit(session, self._finish, session)
+            self._turns.submit(session.name, self._finish, session)
 
     def _finish(self, session: OwnSession) -> None:
         try:

@@ -149,7 +149,7 @@ class SourceSession(ServedSession):
     async def _finish(self) -> None:
         self.closed = self._end if self._capture.live else f"{self._end}; play it again to draw targets"
         try:
-            await self.turns.run(self, self.session.close, "done")
+            await self.turns.run(self.name, self.session.close, "done")
         except SiamtrackError as error:
             self.complain(str(error))
         self.show_status()

@@ -73,7 +73,7 @@ class Turns:
         """Have a job done in its turn.
 
         Args:
-            owner: on whose time; jobs of one owner are done in the order of the calls.
+            owner: on whose time; jobs of one owner are done in the order of the calls. Kept for a minute: no large object.
             work, arguments: what to call.
 
         Raises:
@@ -104,22 +104,25 @@ class Turns:
 
     def _run(self, takes: Callable[[bool], bool]) -> None:
         while (owner := self._next(takes)) is not None:
-            future, work = owner.jobs[0]
-            if future.set_running_or_notify_cancel():
-                before, result, problem = self._worked(), None, None
-                try:
-                    result = work()
-                except BaseException as error:  # whatever it was goes to the one who waits for it
-                    problem = error
-                self._account(owner, self._worked() - before)
-                if problem is None:
-                    future.set_result(result)
-                else:
-                    future.set_exception(problem)
+            self._do(owner, *owner.jobs[0])  # what it worked with is not kept while the thread waits
             with self._changed:
                 owner.jobs.popleft()
                 owner.busy = False
                 self._changed.notify_all()
+
+    def _do(self, owner: _Owner, future: Future[Any], work: Callable[[], Any]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        before, result, problem = self._worked(), None, None
+        try:
+            result = work()
+        except BaseException as error:  # whatever it was goes to the one who waits for it
+            problem = error
+        self._account(owner, self._worked() - before)
+        if problem is None:
+            future.set_result(result)
+        else:
+            future.set_exception(problem)
 
     def _account(self, owner: _Owner, took_s: float) -> None:
         with self._changed:

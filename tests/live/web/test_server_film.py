@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from webclient import Served, WebClient, box, closed, get, overlap
+from made_videos import uncollected
+from webclient import Served, WebClient, box, closed, frame, get, overlap
 
 from siamtrack.errors import OutputError
 from siamtrack.labels.tracks import load_tracks
+from siamtrack.live.capture import Captured
 from siamtrack.live.film import Film
 from siamtrack.live.frame_store import FrameStore
 from siamtrack.live.web import uploads
+from siamtrack.live.web.camera_session import CameraSession
+from siamtrack.live.web.client import Client
 from siamtrack.live.web.film_session import FilmSession
 from siamtrack.live.web.turns import Turns
 from siamtrack.live.web.uploads import MAX_VIDEO, Uploads
@@ -133,6 +137,25 @@ def test_a_reload_finds_the_film_as_it_was_and_its_end_removes_it(serve_live: Se
         assert (refusal["gone"], "not here any more" in refusal["message"]) == (True, True)
         assert closed(late) == 4002
     assert list(served.out.glob(".videos/*")) == []
+
+
+def test_of_sessions_that_have_ended_nothing_is_kept(serve_live: Serve, clip: Path) -> None:
+    served = serve_live(grace_s=0.05)
+    with uncollected(CameraSession, FilmSession, Film, FrameStore, Client, Captured) as alive:
+        before = alive()  # of other tests
+        with WebClient(served.url, "camera") as client:
+            client.track(frame(0))
+            client.ask("add", box=box(0))
+        with WebClient(served.url, "film", send(served, clip)) as client:
+            client.wait("status", lambda message: message["filled"])
+            walk(client, "seek", 3, index=3)
+            client.ask("add", box=box(3))
+            assert alive() >= before + 5
+        served.sessions.clear()
+        until = time.monotonic() + 20
+        while alive() > before:
+            assert time.monotonic() < until
+            time.sleep(0.05)
 
 
 def test_a_full_disk_gets_back_what_a_film_took(tracker: Tracker, clip: Path, tmp_path: Path) -> None:
