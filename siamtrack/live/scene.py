@@ -120,7 +120,8 @@ class ShownTargets(ABC, Generic[T]):
         with self._lock:
             frame, targets = self._present(), self.scene.targets if self.scene else ()
             make_folder(self.out)
-            path = self.out / f"screenshot-{free_number(0, lambda i: (self.out / f'screenshot-{i}.png').exists())}.png"
+            number = free_number(0, lambda number: (self.out / f"screenshot-{number}.png").exists())
+            path = self.out / f"screenshot-{number}.png"
             ok, data = cv2.imencode(".png", draw_targets(frame.image, targets))
             if not ok:
                 raise OutputError(f"{path} cannot be written: the picture could not be encoded")

@@ -118,7 +118,7 @@ class Session(ShownTargets[_LiveTarget]):
                 raise
             self._drawn = number
             self._targets[name].take(frame, first)
-            self._show_again()
+            self.scene = self._scene(self.scene.frame if self.scene is not None else frame, 0.0)
             return name
 
     def reselect(self, name: str, box: Sequence[float], frame: Captured | None = None) -> None:

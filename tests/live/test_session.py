@@ -64,6 +64,7 @@ def test_targets_are_followed_and_written_as_everywhere(session: Session) -> Non
 
 def test_a_target_may_be_drawn_in_a_frame_that_was_never_stepped_through(session: Session) -> None:
     name = session.add(box(0), captured(0))
+    assert session.scene is not None
     assert [seen.name for seen in session.step(captured(1)).targets] == [name]
     session.close()
     assert [row["frame"] for row in rows(session.out / name)] == ["0", "1"]

@@ -98,12 +98,13 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
 
     @app.put("/videos/{name}")
     async def add_piece(request: Request, name: str, at: int) -> dict[str, str]:
+        upload = None if name in films else uploads.named(name)
         piece = await read_piece(request)
-        if name not in films:
-            upload = uploads.named(name)
+        if upload is not None:
             await asyncio.to_thread(uploads.add, upload, at, piece)
             if not upload.whole:
                 return {}
+        if upload is not None and name not in films:
             uploads.take(upload)
             path, address = upload.path, address_of(request.scope)
             opened = sessions.add_film(address, lambda: open_source(path), lambda: uploads.remove(path))

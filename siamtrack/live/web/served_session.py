@@ -200,7 +200,7 @@ class OwnSession(ServedSession):
     ) -> None:
         super().__init__(name, session, turns)
         self.grace_s, self._on_empty = grace_s, on_empty
-        self._end: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._is_sealed = False
 
     def enter(self, client: Client) -> None:
@@ -208,8 +208,8 @@ class OwnSession(ServedSession):
         for other in list(self.clients):
             other.end(CLOSE_TAKEN_OVER, "this session goes on in another tab")
             self.clients.discard(other)
-        if self._end is not None:
-            self._end.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         super().enter(client)
 
     def leave(self, client: Client) -> None:
@@ -221,10 +221,10 @@ class OwnSession(ServedSession):
 
     def await_client(self) -> None:
         """End the session if no client comes."""
-        self._end = asyncio.get_running_loop().call_later(self.grace_s, self._give_up)
+        self._timer = asyncio.get_running_loop().call_later(self.grace_s, self._give_up)
 
     def _give_up(self) -> None:
-        self._end = None  # it holds this session
+        self._timer = None  # it holds this session
         self._on_empty(self)
 
     def _while_open(self, work: Callable[..., T], *arguments: Any) -> T:

@@ -123,6 +123,7 @@ class Turns:
             future.set_result(result)
         else:
             future.set_exception(problem)
+        del future, work, problem  # an error holds this call, which must not hold it
 
     def _account(self, owner: _Owner, took_s: float) -> None:
         with self._changed:

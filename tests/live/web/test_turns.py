@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from made_videos import uncollected
 
 from siamtrack.live.web.turns import LONG_PARTS, LONGEST_S, Turns
 
@@ -131,3 +132,17 @@ def test_short_jobs_wait_for_no_long_one_that_is_done_aside() -> None:
     hold.set()
     turns.shutdown()
     assert long.result() is True
+
+
+def test_of_a_job_that_failed_nothing_is_kept() -> None:
+    class Large:
+        """What a job works with."""
+
+    def fail(_: Large) -> None:
+        raise ValueError("no")
+
+    turns = Turns()
+    with uncollected(Large) as alive:
+        assert isinstance(turns.submit("owner", fail, Large()).exception(), ValueError)
+        turns.shutdown()
+        assert alive() == 0
