@@ -21,6 +21,7 @@ class AugmentConfig:
         shift_px: largest shift of the target from the crop's centre, pixels, each axis.
         scale: largest change of scale, as a fraction: 0.1 draws from 1/1.1 to 1.1, log-uniform.
         aspect: largest change of the ratio of width to height, the same way.
+        rotate_deg: largest turn in the image plane, degrees, either way, of each view by itself.
         flip: probability that both views of a pair are mirrored.
         brightness: largest offset, grey levels of 255.
         contrast: largest change of gain, fraction.
@@ -36,6 +37,7 @@ class AugmentConfig:
     shift_px: float = 16.0
     scale: float = 0.08
     aspect: float = 0.05
+    rotate_deg: float = 0.0
     flip: float = 0.5
     brightness: float = 20.0
     contrast: float = 0.2
@@ -54,7 +56,7 @@ class AugmentConfig:
         for name in ("flip", "gray", "blur", "motion_blur", "jpeg", "occlusion", "occlusion_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
-        for name in ("shift_px", "scale", "aspect", "brightness", "contrast", "color", "blur_sigma_px"):
+        for name in ("shift_px", "scale", "aspect", "rotate_deg", "brightness", "contrast", "color", "blur_sigma_px"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         if not 1 <= self.jpeg_quality <= 100:
@@ -106,13 +108,12 @@ def view(
     scale = np.exp(rng.uniform(-1, 1) * np.log1p(config.scale))
     stretch = np.exp(rng.uniform(-1, 1) * np.log1p(config.aspect) / 2)
     step_x, step_y = (-1.0 if choice.flip else 1.0) * scale * stretch, scale / stretch
-    middle = crop.shape[0] / 2
-    matrix = np.array(
-        [
-            [step_x, 0, middle - 0.5 - step_x * (center[0] - 0.5)],
-            [0, step_y, middle - 0.5 - step_y * (center[1] - 0.5)],
-        ]
-    )
+    turn = np.deg2rad(rng.uniform(-1, 1) * config.rotate_deg) if config.rotate_deg else 0.0
+    cos, sin = np.cos(turn), np.sin(turn)
+    steps = np.array([[cos, -sin], [sin, cos]]) @ np.diag([step_x, step_y])  # pixels of the crop for one of the view
+    matrix = np.column_stack([steps, crop.shape[0] / 2 - 0.5 - steps @ (center - 0.5)])
+    if turn:  # the box of a turned ellipse: that of a turned rectangle would be loose around most things
+        target_wh = np.hypot(target_wh * cos, target_wh[::-1] * sin).astype(np.float32)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     image: Image = cv2.warpAffine(
         crop, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=pad_color

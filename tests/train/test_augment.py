@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -35,10 +36,26 @@ def test_a_shifted_view_says_where_the_target_went(stores: list[CropStore]) -> N
         assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx(center, abs=0.7)
 
 
+def test_a_turned_view_bounds_a_turned_ellipse() -> None:
+    crop = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    middle = CROP_SIZE / 2 - 0.5
+    cv2.ellipse(crop, ((middle, middle), (90.0, 30.0), 0.0), (255, 255, 255), -1, cv2.LINE_AA)
+    heights = set()
+    for seed in range(10):
+        config = replace(STILL, rotate_deg=45.0, scale=0.2, aspect=0.2, shift_px=10.0)
+        choice = PairChoice(bool(seed % 2), False)
+        image, center, size = view(crop, np.array([90, 30], np.float32), 223, config, choice, np.random.default_rng(seed))
+        rows, columns = np.nonzero(image[..., 0] > 127)
+        assert (np.ptp(columns) + 1, np.ptp(rows) + 1) == pytest.approx(size, abs=2.5)
+        assert ((columns.min() + columns.max() + 1) / 2, (rows.min() + rows.max() + 1) / 2) == pytest.approx(center, abs=1.2)
+        heights.add(round(size[1]))
+    assert max(heights) > 1.5 * min(heights)  # it does turn
+
+
 def test_every_augmentation_changes_the_picture(stores: list[CropStore]) -> None:
     plain, *_ = view(stores[0].crop(0), stores[0].target_wh(0), 223, STILL, PairChoice(False, False), np.random.default_rng(0))
-    names = ["brightness", "contrast", "color", "blur", "motion_blur", "jpeg", "occlusion", "scale", "aspect", "shift_px"]
-    strengths = {"brightness": 30.0, "contrast": 0.3, "color": 0.2, "shift_px": 20.0}
+    names = ["brightness", "contrast", "color", "blur", "motion_blur", "jpeg", "occlusion", "scale", "aspect", "rotate_deg", "shift_px"]
+    strengths = {"brightness": 30.0, "contrast": 0.3, "color": 0.2, "rotate_deg": 20.0, "shift_px": 20.0}
     for name in names:
         config = replace(STILL, **{name: strengths.get(name, 1.0)})
         image, _, _ = view(
