@@ -94,7 +94,7 @@ def train_from_config(recipe_path: Path, session: TrainSession, watcher: Watcher
                 tracker=shipped_settings(recipe.model),
                 training={
                     "data": [f"{source.path} x{source.weight:g}" for source in recipe.sources],
-                    "recipe": to_plain(recipe),
+                    "recipe": {**to_plain(recipe), "init": Path(recipe.init).name},  # where it lay says nothing to others
                     "steps": min(recipe.steps, session.stop_after or recipe.steps),
                     "torch": torch.__version__,
                 },

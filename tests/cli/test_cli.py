@@ -24,6 +24,7 @@ from rendered import rendered_frame
 import siamtrack
 from siamtrack.boxes import iou
 from siamtrack.cli import _chosen, app
+from siamtrack.model.weights import ASSETS, load_weights
 
 BOX = "60,80,40,50"
 
@@ -305,12 +306,13 @@ def test_train_and_use_what_came_out(here: Command, tmp_path: Path, write_clip: 
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
         "sources: [{path: videos}]\nsteps: 2\nbatch_size: 4\noptimizer: adamw\nlr: 1e-4\n"
-        "search_size: 159\nsearch_size_start: 159\nedge_filters: 0.0\n"
+        f"search_size: 159\nsearch_size_start: 159\nedge_filters: 0.0\ninit: {ASSETS / 'siamfc.safetensors'}\n"
     )
     out = tmp_path / "out"
     result = here("train", recipe, "--data", tmp_path / "data", "--out", out, "--workers", 0)
     assert result.returncode == 0, result.stderr
     assert (out / "checkpoint.pt").is_file()
+    assert load_weights(out / "model.safetensors").header.training["recipe"]["init"] == "siamfc.safetensors"  # and no folders
     assert f"siamtrack: note: {recipe}: 'edge_filters' is no key any more" in result.stderr
     tracked = here("track", clip, "--box", BOX, "--model", out / "model.safetensors", "--out", tmp_path / "run")
     assert tracked.returncode == 0, tracked.stderr
