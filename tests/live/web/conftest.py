@@ -139,10 +139,17 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def browser(chromium: str, camera_clip: CameraClip) -> Iterator[Any]:
-    """A browser without a screen; its camera plays `camera_clip`, and pages may use it unasked."""
+def playwright() -> Iterator[Any]:
+    """What drives browsers: a process can have one."""
     from playwright.sync_api import sync_playwright
 
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str, playwright: Any, camera_clip: CameraClip) -> Iterator[Any]:
+    """A browser without a screen; its camera plays `camera_clip`, and pages may use it unasked."""
     arguments = [
         "--no-sandbox",
         "--use-fake-device-for-media-stream",
@@ -151,7 +158,6 @@ def browser(chromium: str, camera_clip: CameraClip) -> Iterator[Any]:
         "--host-resolver-rules=MAP tracker.test 127.0.0.1",
         f"--use-file-for-fake-video-capture={camera_clip.path}",
     ]
-    with sync_playwright() as playwright:
-        chosen = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield chosen
-        chosen.close()
+    chosen = playwright.chromium.launch(executable_path=chromium, args=arguments)
+    yield chosen
+    chosen.close()

@@ -56,15 +56,12 @@ COLOR = """async (at) => {
 
 
 @pytest.fixture(scope="module")
-def page(chromium: str) -> Iterator[Any]:
+def page(chromium: str, playwright: Any) -> Iterator[Any]:
     """A page of a folder of files."""
-    from playwright.sync_api import sync_playwright
-
     arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--allow-file-access-from-files"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield browser.new_page()
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+    yield browser.new_page()
+    browser.close()
 
 
 def play(page: Any, path: Path) -> dict[str, Any]:
