@@ -17,6 +17,9 @@ awaited where it was last surely seen. Given up at once, targets that had only c
 NEAR_TILES = 8
 """Tiles around the one where the target was last seen, in which most targets come back: every other turn is theirs."""
 
+DISTANCE_PARTS = 1000.0
+"""Squared distances of tiles are compared in so many parts of a tile's squared side; those equally far go row by row."""
+
 ODDS = 10.0
 """How much likelier (as a ratio of odds) the target must be in a tile than where it was lost, to be gone to."""
 
@@ -89,8 +92,12 @@ class Tiles:
     def __init__(self, last_xy: Pair, frame_wh: tuple[int, int], reach: float) -> None:
         columns, rows = (_centers(at, length, reach) for at, length in zip(last_xy, frame_wh, strict=True))
         last_x, last_y = last_xy
-        tiles = [(x, y) for y in rows for x in columns]
-        self.centers = sorted(tiles, key=lambda xy: (xy[0] - last_x) ** 2 + (xy[1] - last_y) ** 2)
+
+        def distance(xy: Pair) -> int:
+            # Whole parts: else rounding would say which of two tiles equally far away comes first, on each machine another.
+            return math.floor(((xy[0] - last_x) ** 2 + (xy[1] - last_y) ** 2) / reach**2 * DISTANCE_PARTS + 0.5)
+
+        self.centers = sorted(((x, y) for y in rows for x in columns), key=distance)
         self._near, self._far = self.centers[1 : NEAR_TILES + 1] or self.centers, self.centers[NEAR_TILES + 1 :]
 
     def at(self, turn: int) -> Pair:

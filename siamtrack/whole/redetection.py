@@ -7,7 +7,7 @@ import math
 from siamtrack.models import EXEMPLAR_SIZE
 from siamtrack.tracking.confidence import log_odds
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.redetection import NEAR_TILES, PATIENCE
+from siamtrack.tracking.redetection import DISTANCE_PARTS, NEAR_TILES, PATIENCE
 from siamtrack.whole.decode import square
 from siamtrack.whole.graph import Value, join, where
 from siamtrack.whole.state import LOST, TRACKING, Memory
@@ -40,7 +40,7 @@ def tile_center(memory: Memory, frame_wh: Value, turn: Value, config: TrackerCon
     columns, rows = lines[0].reshape(1, -1), lines[1].reshape(-1, 1)
     x, y = ((each + other * 0).reshape(-1) for each, other in ((columns, rows), (rows, columns)))
     away_x, away_y = (each - at for each, at in zip((x, y), last_xy.split([1, 1]), strict=True))
-    away = away_x * away_x + away_y * away_y
+    away = ((away_x * away_x + away_y * away_y) / (reach * reach) * DISTANCE_PARTS + 0.5).op("Floor")
     tiles = away.op("Shape", dtype="int64")
     _, nearest = graph.node("TopK", [away, tiles], ["real", "int64"], axis=0, largest=0)
 

@@ -35,6 +35,16 @@ def test_the_tiles_around_take_turns_with_the_others_from_near_to_far() -> None:
     assert all(math.dist(xy, last_xy) < 60 * 1.5 for xy in turns[::2])
 
 
+def test_tiles_equally_far_away_go_row_by_row_whatever_rounding_says() -> None:
+    def steps(x: float) -> list[tuple[int, int]]:
+        tiles = Tiles((x, 119.4219), (640, 360), 54.217)
+        return [(round((tx - x) / 54.217), round((ty - 119.4219) / 54.217)) for tx, ty in tiles.centers]
+
+    expected = steps(398.0917)
+    assert expected[1:9] == [(0, -1), (-1, 0), (1, 0), (0, 1), (-1, -1), (1, -1), (-1, 1), (1, 1)]
+    assert all(steps(398.0917 + k * 2**-44) == expected for k in range(-20, 21))
+
+
 def test_small_frames_have_few_tiles() -> None:
     alone = Tiles((20.0, 20.0), (40, 40), 100.0)
     assert [alone.at(turn) for turn in range(3)] == [(20.0, 20.0)] * 3
