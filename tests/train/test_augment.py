@@ -54,7 +54,19 @@ def test_a_turned_view_bounds_a_turned_ellipse() -> None:
 
 def test_every_augmentation_changes_the_picture(stores: list[CropStore]) -> None:
     plain, *_ = view(stores[0].crop(0), stores[0].target_wh(0), 223, STILL, PairChoice(False, False), np.random.default_rng(0))
-    names = ["brightness", "contrast", "color", "blur", "motion_blur", "jpeg", "occlusion", "scale", "aspect", "rotate_deg", "shift_px"]
+    names = [
+        "brightness",
+        "contrast",
+        "color",
+        "blur",
+        "motion_blur",
+        "jpeg",
+        "occlusion",
+        "scale",
+        "aspect",
+        "rotate_deg",
+        "shift_px",
+    ]
     strengths = {"brightness": 30.0, "contrast": 0.3, "color": 0.2, "rotate_deg": 20.0, "shift_px": 20.0}
     for name in names:
         config = replace(STILL, **{name: strengths.get(name, 1.0)})
