@@ -98,21 +98,23 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
 
     @app.put("/videos/{name}")
     async def add_piece(request: Request, name: str, at: int) -> dict[str, str]:
-        upload = None if name in films else uploads.named(name)
+        film = films.get(name)  # while the piece comes, its opening may fail, and others may take its place
+        upload = uploads.named(name) if film is None else None
         piece = await read_piece(request)
         if upload is not None:
             await asyncio.to_thread(uploads.add, upload, at, piece)
             if not upload.whole:
                 return {}
-        if upload is not None and name not in films:
+            film = films.get(name)
+        if upload is not None and film is None:
             uploads.take(upload)
             path, address = upload.path, address_of(request.scope)
             opened = sessions.add_film(address, lambda: open_source(path), lambda: uploads.remove(path))
-            films[name] = asyncio.create_task(opened)
+            film = films[name] = asyncio.create_task(opened)
             if len(films) > KEPT_FILMS:
                 del films[next(iter(films))]
         try:
-            return {"session": await asyncio.shield(films[name])}
+            return {"session": await asyncio.shield(film)}
         except (SiamtrackError, ValueError, FileNotFoundError):
             films.pop(name, None)  # an error holds what it came by
             raise

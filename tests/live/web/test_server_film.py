@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -15,12 +16,12 @@ import pytest
 from made_videos import uncollected
 from webclient import Served, WebClient, box, closed, frame, get, overlap
 
-from siamtrack.errors import OutputError
+from siamtrack.errors import OutputError, SourceError
 from siamtrack.labels.tracks import load_tracks
 from siamtrack.live.capture import Captured
 from siamtrack.live.film import Film
 from siamtrack.live.frame_store import FrameStore
-from siamtrack.live.web import uploads
+from siamtrack.live.web import app, uploads
 from siamtrack.live.web.camera_session import CameraSession
 from siamtrack.live.web.client import Client
 from siamtrack.live.web.film_session import FilmSession
@@ -187,6 +188,43 @@ def test_what_is_no_video_is_refused_and_removed(serve_live: Serve, head: bytes,
     assert "\n" not in text
     assert words in text
     assert list(served.out.glob(".videos/*")) == []
+
+
+def test_the_last_piece_sent_again_hears_why_its_video_was_refused(serve_live: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_piece, reads = app.read_piece, threading.Semaphore(0)
+    opened, refused = threading.Event(), threading.Event()
+
+    async def reading(request: Any) -> bytes:
+        reads.release()
+        return await read_piece(request)
+
+    def refuse(_: Path) -> Any:
+        opened.set()
+        refused.wait(20)
+        raise SourceError("it holds no frame")
+
+    monkeypatch.setattr(app, "read_piece", reading)
+    monkeypatch.setattr(app, "open_source", refuse)
+    served = serve_live()
+    piece = b"\0\0\0\x18ftypmp42" + bytes(100)
+    upload = ask(served, "POST", f"/videos?title=a.mp4&size={len(piece)}")[1]["upload"]
+    path, answers = f"/videos/{upload}?at=0", []
+    first = threading.Thread(target=lambda: answers.append(ask(served, "PUT", path, piece)))
+    first.start()
+    assert opened.wait(20)
+    assert reads.acquire(timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+    connection.putrequest("PUT", path)
+    connection.putheader("Origin", served.url.rstrip("/"))
+    connection.putheader("Content-Length", str(len(piece)))
+    connection.endheaders(piece[:50])
+    assert reads.acquire(timeout=20)
+    refused.set()
+    first.join()
+    connection.send(piece[50:])
+    answer = connection.getresponse()
+    assert [*answers, (answer.status, answer.read().decode())] == [(400, "it holds no frame")] * 2
+    connection.close()
 
 
 def test_pieces_must_fit_and_files_be_of_a_size(serve_live: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
