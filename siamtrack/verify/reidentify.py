@@ -56,10 +56,7 @@ def track_crops(verifier: Verifier, run: Path, source: str | None = None) -> tup
     boxes = run / "boxes.csv"
     if not boxes.is_file():
         raise FileNotFoundError(f"{boxes} not found; give a folder that siamtrack track wrote")
-    try:
-        rows = list(read_rows(boxes, MAX_TEXT))
-    except DataError as error:
-        raise DataError(f"{boxes}: not the boxes.csv of a run ({error})") from error
+    rows = list(read_rows(boxes, MAX_TEXT))
     sure = [row for row in rows if row.result.state is not State.LOST and min(row.result.box.size_wh) >= 1]
     if not sure:
         raise DataError(f"{boxes}: holds no frame in which the target was seen")

@@ -68,7 +68,7 @@ def test_folders_that_are_no_runs_are_refused(verifier: Verifier, runs: dict[str
     with pytest.raises(FileNotFoundError, match=r"boxes\.csv not found; give a folder that siamtrack track wrote"):
         compare_tracks(verifier, runs["patch"], tmp_path)
     (tmp_path / "boxes.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match=r"not the boxes\.csv of a run"):
+    with pytest.raises(DataError, match=r"boxes\.csv, line 1: the header is a,b, without frame,"):
         compare_tracks(verifier, runs["patch"], tmp_path)
     (tmp_path / "boxes.csv").write_text("frame,time_s,x,y,w,h,score,state\n0,0,1,1,5,5,0.1,LOST\n")
     with pytest.raises(DataError, match="no frame in which the target was seen"):
