@@ -21,7 +21,7 @@ from rich.progress import track
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.scores import pooled
-from siamtrack.eval.sequence_run import SequenceRun, chosen_sequences, run_sequence
+from siamtrack.eval.sequence_run import SequenceRun, chosen_sequences, label_of, run_sequence
 from siamtrack.system import write_whole
 
 
@@ -49,7 +49,7 @@ def main() -> None:
                 runs[name].append(run_sequence(tracker, sequence, args.limit))
 
     for name, done in runs.items():
-        print(f"{name:40s} {args.root.name}: {pooled(run.overlaps for run in done)}  {fps(done):.1f} fps")
+        print(f"{name:40s} {label_of(args.root)}: {pooled(run.overlaps for run in done)}  {fps(done):.1f} fps")
     print(f"Re-detection of our trackers: {'on' if args.redetect else 'off'}, where settings do not say otherwise.")
     if args.json:
         rows = {

@@ -37,7 +37,7 @@ from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import BoxTracker, box_of
 from siamtrack.eval.runner import shared
 from siamtrack.eval.scores import bootstrap_gain, overlaps
-from siamtrack.eval.sequence_run import MIN_FRAMES, STARTS, chosen_sequences, many_starts, root_and_list
+from siamtrack.eval.sequence_run import MIN_FRAMES, STARTS, chosen_sequences, label_of, many_starts, root_and_list
 from siamtrack.frames import Image
 from siamtrack.model.weights import load_weights
 from siamtrack.system import write_whole
@@ -62,9 +62,7 @@ def main() -> None:
         parser.error(f"--jitter is {args.jitter}; it must be 0 or more and below 0.5")
     parts = {}
     for word in args.on:
-        root, listing = root_and_list(word)
-        label = f"{root.name} ({listing.stem})" if listing else root.name
-        parts[label] = found_on(root, [one.name for one in chosen_sequences(word)], args)
+        parts[label_of(word)] = found_on(root_and_list(word)[0], [one.name for one in chosen_sequences(word)], args)
     if not any(found for part in parts.values() for found in part.values()):
         parser.error(f"{', '.join(args.on)}: no sequence is long enough")
     if len(parts) > 1:

@@ -42,7 +42,7 @@ from siamtrack.data.layout import find_sequences
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import box_of
 from siamtrack.eval.runner import shared
-from siamtrack.eval.sequence_run import chosen_sequences
+from siamtrack.eval.sequence_run import chosen_sequences, root_and_list
 from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.result import State
 
@@ -117,7 +117,7 @@ class Figures:
 def main() -> None:
     """Run what was not run before, print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("root", type=Path, help="folder of labelled sequences")
+    parser.add_argument("root", metavar="ROOT[@LIST]", help="sequences; LIST is a file with some of the names, one a line")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tracker", action="append", required=True, help="as for siamtrack eval; repeatable")
     parser.add_argument("--onnx-dir", type=Path, help="of cv2:nano")
@@ -137,7 +137,7 @@ def main() -> None:
     todo = {
         name: [one for one in args.tracker if not any((r.tracker, _source(r)) == (one, name) for r in runs)] for name in names
     }
-    calls = [(args.root, name, args.seed, todo[name], onnx_dir) for name in names]
+    calls = [(root_and_list(args.root)[0], name, args.seed, todo[name], onnx_dir) for name in names]
     for found in track(shared(run_sequence, calls, args.jobs), "sequences", total=len(calls)):
         runs += [replace(run, made_by=prints[run.tracker]) for run in found]
         write_whole(kept, json.dumps([asdict(run) for run in runs]))

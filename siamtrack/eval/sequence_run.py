@@ -175,6 +175,12 @@ def root_and_list(place: str | Path) -> tuple[Path, Path | None]:
     return (Path(root), Path(listing)) if at and not Path(place).exists() else (Path(place), None)
 
 
+def label_of(place: str | Path) -> str:
+    """What such a set is called beside its figures: `ROOT (LIST)`."""
+    root, listing = root_and_list(place)
+    return f"{root.name} ({listing.stem})" if listing else root.name
+
+
 def read_names(path: Path) -> list[str]:
     """Names of sequences in a file, one a line; what follows a # is a comment.
 

@@ -15,7 +15,7 @@ from siamtrack.boxes import Box, clip_box, iou
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
 from siamtrack.eval.scores import pooled
-from siamtrack.eval.sequence_run import chosen_sequences, many_starts, run_sequence, subset
+from siamtrack.eval.sequence_run import chosen_sequences, label_of, many_starts, run_sequence, subset
 from siamtrack.frames import Image
 from siamtrack.model.siamese import Siamese
 from siamtrack.tracking.config import TrackerConfig
@@ -149,6 +149,7 @@ def test_a_folder_a_list_and_names_choose_sequences(tmp_path: Path) -> None:
     assert names(root, "c,a") == ["a", "c"]
     assert names(f"{root}@{tmp_path / 'some.txt'}") == ["a", "b"]
     assert names(f"{root}@{tmp_path / 'some.txt'}", "b") == ["b"]
+    assert [label_of(place) for place in (root, f"{root}@{tmp_path / 'some.txt'}")] == ["clips@home", "clips@home (some)"]
     with pytest.raises(DataError, match="no sequence 'c'"):
         names(f"{root}@{tmp_path / 'some.txt'}", "c")
     with pytest.raises(FileNotFoundError, match=r"none\.txt not found; it names one sequence a line"):

@@ -5,6 +5,7 @@ import json
 import math
 import sys
 from collections.abc import Callable
+from itertools import starmap
 from pathlib import Path
 from types import ModuleType
 
@@ -111,3 +112,19 @@ def test_runs_of_other_weights_or_settings_are_not_taken_for_these(
     assert (
         tool.fingerprint("siamfc", None) == tool.fingerprint("siamfc", None) != tool.fingerprint("siamfc,redetect=false", None)
     )
+
+
+def test_a_list_says_which_sequences_are_measured(
+    tool: ModuleType, tmp_path: Path, write_clip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("a", "b"):
+        write_clip(tmp_path / f"data/{name}.mp4", 4)
+        (tmp_path / f"data/{name}.txt").write_text("10,10,20,20\n" * 4)
+    (tmp_path / "dev.txt").write_text("b\n")
+    words = [f"{tmp_path / 'data'}@{tmp_path / 'dev.txt'}", "--tracker", "identity", "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["measure_lost.py", *words])
+    monkeypatch.setattr(tool, "shared", lambda work, calls, _: starmap(work, calls))  # no other process can import the tool
+    tool.main()
+    rows = json.loads((tmp_path / "out/frames-0.json").read_text())
+    assert {row["clip"].split("_")[-1] for row in rows} == {"b"}

@@ -23,13 +23,17 @@ def test_it_prints_and_writes(
     write_clip(tmp_path / "data/clip.mp4", 6)
     lines = [",".join(map(str, rendered_frame(i)[1])) for i in range(6)]
     (tmp_path / "data/clip.txt").write_text("\n".join([*lines[:3], "0,0,0,0", *lines[4:]]) + "\n")
-    arguments = [tmp_path / "data", "siamfc", "siamfc,window_influence=0.4", "--json", tmp_path / "s.json"]
+    (tmp_path / "dev.txt").write_text("clip\n")
+    place = f"{tmp_path / 'data'}@{tmp_path / 'dev.txt'}"
+    arguments = [place, "siamfc", "siamfc,window_influence=0.4", "--json", tmp_path / "s.json"]
     arguments += ["--set", "scale_count=1", "--limit", "5", "--threads", "1"]
     before = torch.get_num_threads(), cv2.getNumThreads()
     monkeypatch.setattr(sys, "argv", ["score_sequences.py", *map(str, arguments)])
     import_tool("tools/score_sequences").main()
     assert (torch.get_num_threads(), cv2.getNumThreads()) == before
-    assert "(1 sequences, 3 frames)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "data (dev): " in out
+    assert "(1 sequences, 3 frames)" in out
     rows = json.loads((tmp_path / "s.json").read_text())
     assert list(rows) == ["siamfc", "siamfc,window_influence=0.4"]
     for row in rows.values():
