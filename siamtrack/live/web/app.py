@@ -99,15 +99,16 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
     @app.put("/videos/{name}")
     async def add_piece(request: Request, name: str, at: int) -> dict[str, str]:
         film = films.get(name)  # while the piece comes, its opening may fail, and others may take its place
-        upload = uploads.named(name) if film is None else None
-        piece = await read_piece(request)
-        if upload is not None:
-            await asyncio.to_thread(uploads.add, upload, at, piece)
+        if film is not None:
+            await read_piece(request)
+        else:
+            upload = uploads.named(name)
+            await asyncio.to_thread(uploads.add, upload, at, await read_piece(request))
             if not upload.whole:
                 return {}
             film = films.get(name)
-        if upload is not None and film is None:
-            uploads.take(upload)
+        if film is None:
+            uploads.take(uploads.named(name))
             path, address = upload.path, address_of(request.scope)
             opened = sessions.add_film(address, lambda: open_source(path), lambda: uploads.remove(path))
             film = films[name] = asyncio.create_task(opened)

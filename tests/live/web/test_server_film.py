@@ -16,7 +16,7 @@ import pytest
 from made_videos import uncollected
 from webclient import Served, WebClient, box, closed, frame, get, overlap
 
-from siamtrack.errors import OutputError, SourceError
+from siamtrack.errors import OutputError
 from siamtrack.labels.tracks import load_tracks
 from siamtrack.live.capture import Captured
 from siamtrack.live.film import Film
@@ -28,7 +28,7 @@ from siamtrack.live.web.film_session import FilmSession
 from siamtrack.live.web.turns import Turns
 from siamtrack.live.web.uploads import MAX_VIDEO, Uploads
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.source import open_source
+from siamtrack.video.source import Source, open_source
 
 Serve = Callable[..., Served]
 
@@ -190,7 +190,10 @@ def test_what_is_no_video_is_refused_and_removed(serve_live: Serve, head: bytes,
     assert list(served.out.glob(".videos/*")) == []
 
 
-def test_the_last_piece_sent_again_hears_why_its_video_was_refused(serve_live: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("early", [False, True])
+def test_the_last_piece_sent_again_hears_why_its_video_was_refused(
+    serve_live: Serve, monkeypatch: pytest.MonkeyPatch, early: bool
+) -> None:
     read_piece, reads = app.read_piece, threading.Semaphore(0)
     opened, refused = threading.Event(), threading.Event()
 
@@ -198,33 +201,41 @@ def test_the_last_piece_sent_again_hears_why_its_video_was_refused(serve_live: S
         reads.release()
         return await read_piece(request)
 
-    def refuse(_: Path) -> Any:
+    def opening(path: Path) -> Source:
         opened.set()
         refused.wait(20)
-        raise SourceError("it holds no frame")
+        return open_source(path)
 
     monkeypatch.setattr(app, "read_piece", reading)
-    monkeypatch.setattr(app, "open_source", refuse)
+    monkeypatch.setattr(app, "open_source", opening)
     served = serve_live()
     piece = b"\0\0\0\x18ftypmp42" + bytes(100)
     upload = ask(served, "POST", f"/videos?title=a.mp4&size={len(piece)}")[1]["upload"]
     path, answers = f"/videos/{upload}?at=0", []
     first = threading.Thread(target=lambda: answers.append(ask(served, "PUT", path, piece)))
+    again = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
+
+    def begin_again() -> None:
+        again.putrequest("PUT", path)
+        again.putheader("Origin", served.url.rstrip("/"))
+        again.putheader("Content-Length", str(len(piece)))
+        again.endheaders(piece[:50])
+        assert reads.acquire(timeout=20)
+
+    if early:
+        begin_again()
     first.start()
     assert opened.wait(20)
     assert reads.acquire(timeout=20)
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=20)
-    connection.putrequest("PUT", path)
-    connection.putheader("Origin", served.url.rstrip("/"))
-    connection.putheader("Content-Length", str(len(piece)))
-    connection.endheaders(piece[:50])
-    assert reads.acquire(timeout=20)
+    if not early:
+        begin_again()
     refused.set()
     first.join()
-    connection.send(piece[50:])
-    answer = connection.getresponse()
-    assert [*answers, (answer.status, answer.read().decode())] == [(400, "it holds no frame")] * 2
-    connection.close()
+    again.send(piece[50:])
+    answer = again.getresponse()
+    assert [answers[0][0], answer.status] == [400, 400]
+    assert ("not on its way any more" if early else answers[0][1]) in answer.read().decode()
+    again.close()
 
 
 def test_pieces_must_fit_and_files_be_of_a_size(serve_live: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
