@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ class Upload:
 
     Attributes:
         name: secret; whoever knows it may send pieces. title: what the client calls the file. size: of the whole file.
-        path: of what has come. received: bytes of it.
+        path: of what has come. received: bytes of it. lock: held while a piece is written, which may come twice at once.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Upload:
     path: Path
     received: int = 0
     touched_at: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def whole(self) -> bool:
@@ -104,6 +106,10 @@ class Uploads:
             ValueError: it is no next piece, or the file is no video of a known kind; then it is dropped.
             OutputError: it cannot be written.
         """
+        with upload.lock:
+            self._add(upload, at, piece)
+
+    def _add(self, upload: Upload, at: int, piece: bytes) -> None:
         if at + len(piece) == upload.received and piece:
             return  # its answer was lost on the way
         if at != upload.received or not piece or at + len(piece) > upload.size:

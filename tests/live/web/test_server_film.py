@@ -238,6 +238,29 @@ def test_the_last_piece_sent_again_hears_why_its_video_was_refused(
     again.close()
 
 
+def test_a_piece_that_comes_twice_at_once_is_kept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, piece = Uploads(tmp_path / "videos"), b"\0\0\0\x18ftypmp42"
+    upload = kept.begin("a", len(piece))
+    writes, goes_on = threading.Semaphore(0), threading.Event()
+
+    def slowly(_: Path) -> None:
+        writes.release()
+        goes_on.wait(20)
+
+    monkeypatch.setattr(uploads, "make_folder", slowly)
+    both = [threading.Thread(target=kept.add, args=(upload, 0, piece)) for _ in range(2)]
+    for one in both:
+        one.start()
+    assert writes.acquire(timeout=20)
+    writes.acquire(timeout=0.5)  # the other one's turn comes only later
+    goes_on.set()
+    for one in both:
+        one.join()
+    assert upload.path.read_bytes() == piece
+    assert upload.whole
+    kept.close()
+
+
 def test_pieces_must_fit_and_files_be_of_a_size(serve_live: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     served = serve_live()
     for size in (0, MAX_VIDEO + 1):
