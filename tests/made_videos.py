@@ -123,10 +123,12 @@ def damage(path: Path, number: int) -> Path:
 
 @contextmanager
 def uncollected(*kinds: type) -> Iterator[Callable[[], int]]:
-    """Without the garbage collector, which comes too rarely for frames; gives a function that counts objects of these kinds."""
+    """Without the garbage collector, which comes too rarely for frames; gives what counts new objects of these kinds."""
     gc.collect()
     gc.disable()
+    earlier = [one for one in gc.get_objects() if type(one) in kinds]  # of other tests, kept, so that no new one has their ids
+    ids = {id(one) for one in earlier}
     try:
-        yield lambda: sum(type(one) in kinds for one in gc.get_objects())
+        yield lambda: sum(type(one) in kinds and id(one) not in ids for one in gc.get_objects())
     finally:
         gc.enable()

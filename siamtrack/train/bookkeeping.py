@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from siamtrack.config import present_keys, to_plain
+from siamtrack.config import build, to_plain
 from siamtrack.errors import ConfigError, SiamtrackError, WeightsError
 from siamtrack.model.weights import load_pickled
 from siamtrack.system import MIB, open_text, read_file
@@ -58,8 +58,8 @@ def load_checkpoint(path: Path, recipe: Schedule) -> dict[str, Any] | None:
     state = load_pickled(path, read_file(path, MAX_CHECKPOINT, WeightsError))
     if not isinstance(state, dict) or not isinstance(state.get("recipe"), dict):
         raise WeightsError(f"{path} is no checkpoint of siamtrack train; give another --out, or remove it to begin anew")
-    was, now = present_keys(type(recipe), state["recipe"], warn=False), to_plain(recipe)
-    changed = sorted(key for key in now if now[key] != was.get(key))
+    was, now = to_plain(build(type(recipe), state["recipe"], str(path), warn=False)), to_plain(recipe)
+    changed = sorted(key for key in now if now[key] != was[key])
     if changed:
         raise ConfigError(f"{path} was made with other values of {', '.join(changed)}; give another --out, or the old recipe")
     return state

@@ -16,7 +16,7 @@ from torch.amp.grad_scaler import GradScaler
 from siamtrack.errors import ConfigError, SiamtrackError
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import load_weights
-from siamtrack.train.bookkeeping import StepReport
+from siamtrack.train.bookkeeping import StepReport, load_checkpoint
 from siamtrack.train.crops import CropStore
 from siamtrack.train.loop import _accumulate, _load, _update, train
 from siamtrack.train.objective import Objective
@@ -124,6 +124,17 @@ def test_a_run_that_was_stopped_and_broken_off_equals_an_uninterrupted_one(
 def test_a_run_does_not_resume_under_another_recipe(stores: list[CropStore], whole: Run) -> None:
     with pytest.raises(ConfigError, match="other values of lr, seed"):
         run(replace(RECIPE, lr=5e-4, seed=9), stores, whole.out)
+
+
+def test_a_run_resumes_that_was_begun_before_its_recipe_had_a_key(whole: Run, tmp_path: Path) -> None:
+    state = torch.load(whole.out / "checkpoint.pt", weights_only=True)
+    del state["recipe"]["augment"]["rotate_deg"], state["recipe"]["ema"]
+    torch.save(state, tmp_path / "checkpoint.pt")
+    resumed = load_checkpoint(tmp_path / "checkpoint.pt", RECIPE)
+    assert resumed is not None
+    assert resumed["step"] == state["step"]
+    with pytest.raises(ConfigError, match="other values of augment;"):
+        load_checkpoint(tmp_path / "checkpoint.pt", replace(RECIPE, augment=replace(RECIPE.augment, rotate_deg=5.0)))
 
 
 def test_a_checkpoint_is_a_model_that_loads(whole: Run) -> None:
