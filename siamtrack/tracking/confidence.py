@@ -46,8 +46,15 @@ class Confidence:
         self._score_logit += (logit - self._score_logit) * (1 if afresh else SCORE_WEIGHT)
         return sigmoid(self._score_logit)
 
-    def is_missing(self, logit: float) -> bool:
-        """Whether the target is not seen in this frame: it scores low, and far below its mean."""
+    def is_missing(self, logit: float, cut: bool = False) -> bool:
+        """Whether the target is not seen in this frame: it scores low, and far below its mean.
+
+        Args:
+            logit: of the candidate. cut: whether a new shot began with this frame. Few targets are in both, so one that is seen
+                no better than where a lost one is awaited is gone; a black frame may score as high.
+        """
+        if cut:
+            return logit < self.stay_logit
         return sigmoid(logit) < self._config.lost_score and logit < self.mean_logit - SCORE_DROP
 
     def note(self, logit: float) -> None:

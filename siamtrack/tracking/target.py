@@ -136,7 +136,8 @@ class Target:
         confirms = logit >= (confidence.redetect_logit if left else confidence.stay_logit)
         in_place = redetection is None or redetection.in_place
         score = confidence.score(logit, afresh=cut or was is State.LOST)
-        self._phase = next_phase(self._phase, score, self._config, confidence.is_missing(logit), cut, confirms, in_place)
+        missing = confidence.is_missing(logit, cut)
+        self._phase = next_phase(self._phase, score, self._config, missing, cut, confirms, in_place)
         if not (self._config.redetect and State.LOST in (was, self._phase.state)):
             self._resize(candidate.scale_wh)
         self._remember(was, logit, cut)

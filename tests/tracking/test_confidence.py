@@ -38,3 +38,12 @@ def test_a_target_is_missing_where_it_scores_low_and_far_below_its_mean() -> Non
     assert not confidence.is_missing(1.0 - SCORE_DROP + 0.01), "it always looked like that"
     confidence.note(50.0)
     assert not confidence.is_missing(0.1), "far below its mean, and still likelier than not"
+
+
+def test_over_a_cut_a_target_is_kept_only_if_it_is_seen_as_well_as_a_lost_one_must_be() -> None:
+    confidence = Confidence(TrackerConfig(tracking_score=0.85, doubt_score=0.8, lost_score=0.42))
+    black = 0.0  # log-odds that a black frame was seen to have
+    assert not confidence.is_missing(black)
+    assert confidence.is_missing(black, cut=True)
+    assert confidence.is_missing(confidence.stay_logit - 0.01, cut=True)
+    assert not confidence.is_missing(confidence.stay_logit, cut=True)
