@@ -34,7 +34,7 @@ from rich.progress import Progress
 
 from siamtrack.boxes import Box, iou, parse_box
 from siamtrack.data.sequence_folders import VIDEO_SUFFIXES
-from siamtrack.errors import DataError, OutputError
+from siamtrack.errors import DataError, OutputError, reason
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import BoxTracker
 from siamtrack.frames import Image
@@ -79,7 +79,7 @@ def main() -> int:
             write_whole(target, text(labels))
         except (OSError, ValueError, cv2.error) as error:
             failed += 1
-            print(f"{clip.name}: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"{clip.name}: {reason(error)}", file=sys.stderr)
             continue
         count = len(labels.boxes_xywh)
         kept, frames = kept + labels.kept, frames + count

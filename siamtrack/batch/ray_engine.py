@@ -18,7 +18,7 @@ from siamtrack.batch.engine import WORKERS_A_GPU, Ended, OnEvent, Retried, RunSe
 from siamtrack.batch.jobs import VideoJob
 from siamtrack.batch.target_folder import TargetResult, give_up
 from siamtrack.batch.video_run import run_video
-from siamtrack.errors import OutputError, SiamtrackError
+from siamtrack.errors import OutputError, SiamtrackError, reason
 
 TELL_S = 0.5
 """Seconds between two reports of progress, and between two questions to the cluster."""
@@ -120,13 +120,13 @@ class _Run:
                 raise OutputError(str(error.cause)) from None
             raise SiamtrackError(f"a worker cannot go on: {error.cause}") from None
         except errors.RayError as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            died = reason(error)[:200]
             deaths = task.deaths + 1
             if deaths <= self._settings.retries:
-                self._on_event(Retried(name, reason))
+                self._on_event(Retried(name, died))
                 self._start(replace(task, deaths=deaths))
                 return
-            yield from give_up(self._settings.out, task.part, self._settings.identity, f"{reason}, {deaths} times")
+            yield from give_up(self._settings.out, task.part, self._settings.identity, f"{died}, {deaths} times")
         self._parts_left[name] -= 1
         if self._parts_left[name] == 0 and not task.pictures:
             # All parts are tracked: once more through the video, for the pictures that show all targets.
@@ -192,9 +192,7 @@ def _connect(ray: Any, address: str | None, settings: RunSettings) -> None:
         # "local" would otherwise mean whatever cluster the environment names.
         ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **local)
     except Exception as error:  # Ray raises whatever its transport does
-        raise SiamtrackError(
-            f"no Ray cluster at {address}: {' '.join(str(error).split())[:200]}; start one with ray start --head"
-        ) from error
+        raise SiamtrackError(f"no Ray cluster at {address}: {reason(error)[:200]}; start one with ray start --head") from error
 
 
 def _import_ray() -> Any:

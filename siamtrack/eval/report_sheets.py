@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from siamtrack.boxes import Box
 from siamtrack.data.sequence import Sequence
 from siamtrack.drawing import draw_outline
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import SiamtrackError, reason
 from siamtrack.eval.evaluation import TrackerRuns
 from siamtrack.eval.sequence_run import SequenceRun
 from siamtrack.frames import Image
@@ -67,7 +67,7 @@ def make_sheet(run: SequenceRun, sequence: Sequence, colour: str) -> tuple[list[
             jpeg = _jpeg(canvas, SHEET_BYTES // FRAMES)
             frames.append(SheetFrame(index, float(overlap[index]), jpeg, canvas.shape[1], canvas.shape[0]))
     except (SiamtrackError, OSError, cv2.error) as error:  # a page without this picture is better than no page
-        return [], " ".join(str(error).split())
+        return [], reason(error)
     if len(frames) < len(wanted):
         return [], f"{len(frames)} of the {len(wanted)} wanted frames found; {count} were tracked"
     return frames, ""

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from siamtrack.errors import SiamtrackError, import_extra
+from siamtrack.errors import SiamtrackError, import_extra, reason
 from siamtrack.lock import lock_file
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def open_study(path: Path, identity: Mapping[str, Any]) -> optuna.Study:
     try:
         study: optuna.Study = library.load_study(study_name=NAME, storage=f"sqlite:///{path}")
     except RuntimeError as error:
-        raise SiamtrackError(f"{path} was made by another version of Optuna ({' '.join(str(error).split())})") from error
+        raise SiamtrackError(f"{path} was made by another version of Optuna ({reason(error)})") from error
     changed = _differences(study.user_attrs.get("identity", {}), now)
     if changed:
         listed = "; ".join([*changed[:4], f"and {len(changed) - 4} more"] if len(changed) > 5 else changed)

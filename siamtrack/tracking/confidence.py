@@ -50,8 +50,8 @@ class Confidence:
         """Whether the target is not seen in this frame: it scores low, and far below its mean.
 
         Args:
-            logit: of the candidate. cut: whether a new shot began with this frame. Few targets are in both, so one that is seen
-                no better than where a lost one is awaited is gone; a black frame may score as high.
+            logit: of the candidate. cut: whether a new shot began with this frame. Few targets are in both shots, so it must be
+                seen as well as a lost one in its place; a black frame may score above `lost_score`.
         """
         if cut:
             return logit < self.stay_logit

@@ -25,7 +25,7 @@ LIMITS = {
     "redetect_score": (0, 1),
     "redetect_slack": (0, LARGEST),
 }
-"""Least and largest value of constants that are fractions."""
+"""Least and largest value of constants that need not be whole."""
 
 
 @dataclass(frozen=True)
