@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from siamtrack.data.subset import chosen_sequences
 from siamtrack.eval.onnx_peers import PEER_NETWORKS, stretched_crop
-from siamtrack.eval.sequence_run import chosen_sequences
 from siamtrack.frames import Image
 from siamtrack.model.weights import load_weights
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color

@@ -26,8 +26,8 @@ from siamtrack.api import config_of, tracker_from
 from siamtrack.backends.onnx import open_graph
 from siamtrack.boxes import Box, iou
 from siamtrack.data.sequence import Sequence
+from siamtrack.data.subset import chosen_sequences
 from siamtrack.eval.runner import computing_with
-from siamtrack.eval.sequence_run import chosen_sequences
 from siamtrack.frames import Image
 from siamtrack.model.weights import load_weights
 from siamtrack.system import network_threads

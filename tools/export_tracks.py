@@ -18,7 +18,7 @@ import numpy as np
 from rich.progress import track
 
 from siamtrack.data.sequence import Sequence
-from siamtrack.eval.sequence_run import chosen_sequences
+from siamtrack.data.subset import chosen_sequences
 from siamtrack.models import EXEMPLAR_SIZE
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 

@@ -18,10 +18,11 @@ from pathlib import Path
 
 from rich.progress import track
 
+from siamtrack.data.subset import chosen_sequences, label_of
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.scores import pooled
-from siamtrack.eval.sequence_run import SequenceRun, chosen_sequences, label_of, run_sequence
+from siamtrack.eval.sequence_run import SequenceRun, run_sequence
 from siamtrack.system import write_whole
 
 

@@ -33,11 +33,12 @@ from rich.table import Table
 
 from siamtrack.boxes import Box
 from siamtrack.data.layout import find_sequences
+from siamtrack.data.subset import chosen_sequences, label_of, root_and_list
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import BoxTracker, box_of
 from siamtrack.eval.runner import shared
 from siamtrack.eval.scores import bootstrap_gain, overlaps
-from siamtrack.eval.sequence_run import MIN_FRAMES, STARTS, chosen_sequences, label_of, many_starts, root_and_list
+from siamtrack.eval.sequence_run import MIN_FRAMES, STARTS, many_starts
 from siamtrack.frames import Image
 from siamtrack.model.weights import load_weights
 from siamtrack.system import write_whole

@@ -35,8 +35,8 @@ from playwright.sync_api import sync_playwright
 
 from siamtrack.api import tracker_from
 from siamtrack.data.sequence import Sequence
+from siamtrack.data.subset import chosen_sequences
 from siamtrack.eval.runner import computing_with
-from siamtrack.eval.sequence_run import chosen_sequences
 from siamtrack.model.weights import load_weights
 
 HERE = Path(__file__).resolve().parent

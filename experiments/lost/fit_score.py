@@ -29,8 +29,9 @@ from siamtrack.api import load
 from siamtrack.boxes import iou
 from siamtrack.config import load_yaml
 from siamtrack.data.layout import find_sequences
+from siamtrack.data.subset import chosen_sequences, root_and_list
 from siamtrack.eval.runner import shared
-from siamtrack.eval.sequence_run import chosen_sequences, many_starts, root_and_list
+from siamtrack.eval.sequence_run import many_starts
 from siamtrack.tracking.crop import mean_color
 from siamtrack.tracking.template import embed
 from siamtrack.tracking.tracker import Tracker
@@ -116,7 +117,8 @@ def collect(args: argparse.Namespace) -> Frames:
     names = [one.name for one in chosen_sequences(args.root)]
     rows: list[Row] = []
     settings = {**(load_yaml(args.config) if args.config else {}), "redetect": False}
-    calls = [(root_and_list(args.root)[0], name, args.model, settings) for name in names]
+    root, _ = root_and_list(args.root)
+    calls = [(root, name, args.model, settings) for name in names]
     for found in track(shared(observe, calls, args.jobs), "sequences", total=len(calls)):
         rows += found
     rows_seen, overlaps, sequences = zip(*rows, strict=True)

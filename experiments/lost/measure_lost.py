@@ -39,10 +39,10 @@ from rich.table import Table
 
 from siamtrack.boxes import iou
 from siamtrack.data.layout import find_sequences
+from siamtrack.data.subset import chosen_sequences, root_and_list
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import box_of
 from siamtrack.eval.runner import shared
-from siamtrack.eval.sequence_run import chosen_sequences, root_and_list
 from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.result import State
 
@@ -137,7 +137,8 @@ def main() -> None:
     todo = {
         name: [one for one in args.tracker if not any((r.tracker, _source(r)) == (one, name) for r in runs)] for name in names
     }
-    calls = [(root_and_list(args.root)[0], name, args.seed, todo[name], onnx_dir) for name in names]
+    root, _ = root_and_list(args.root)
+    calls = [(root, name, args.seed, todo[name], onnx_dir) for name in names]
     for found in track(shared(run_sequence, calls, args.jobs), "sequences", total=len(calls)):
         runs += [replace(run, made_by=prints[run.tracker]) for run in found]
         write_whole(kept, json.dumps([asdict(run) for run in runs]))

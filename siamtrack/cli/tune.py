@@ -42,10 +42,10 @@ def tune(
     Example: siamtrack tune data/val --model siamfc --study runs/tune.sqlite --trials 40 --limit 100
     """
     from siamtrack.data.layout import find_sequences
+    from siamtrack.data.subset import read_names
+    from siamtrack.data.subset import subset as chosen
     from siamtrack.eval import tune as search
     from siamtrack.eval.named import read_settings
-    from siamtrack.eval.sequence_run import read_names
-    from siamtrack.eval.sequence_run import subset as chosen
     from siamtrack.eval.store import write_folder
     from siamtrack.eval.tune_report import TuneReport, plain_report
     from siamtrack.eval.tune_study import import_optuna

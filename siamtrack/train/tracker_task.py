@@ -13,8 +13,9 @@ from siamtrack.backends.select import native_bfloat16, pick_device
 from siamtrack.backends.torch import TorchBackend
 from siamtrack.config import build
 from siamtrack.data.layout import find_sequences
+from siamtrack.data.subset import subset
 from siamtrack.errors import ConfigError, needs
-from siamtrack.eval.sequence_run import run_sequence, subset
+from siamtrack.eval.sequence_run import run_sequence
 from siamtrack.model.lite import LiteNet
 from siamtrack.model.siamese import Siamese
 from siamtrack.model.weights import load_weights, shipped_settings
