@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -11,14 +12,16 @@ import numpy as np
 import pytest
 from rendered import rendered_frame
 
-from siamtrack.boxes import iou
-from siamtrack.errors import OutputError
-from siamtrack.live.capture import Captured
-from siamtrack.live.scene import MAX_TARGETS
-from siamtrack.live.session import Session
+from siamtrack.boxes import Box, iou
+from siamtrack.errors import OutputError, SourceError
+from siamtrack.live.capture import Capture, Captured
+from siamtrack.live.scene import MAX_TARGETS, Scene
+from siamtrack.live.session import Session, follow
 from siamtrack.tracking.tracker import Tracker
+from siamtrack.video.source import Frame, Source
 
 CORNER = (2.0, 3.0, 50.0, 40.0)
+BOX = Box(*rendered_frame(0)[1])
 
 
 def captured(index: int) -> Captured:
@@ -304,3 +307,49 @@ def test_a_target_gets_a_name_and_a_colour_while_it_is_followed(session: Session
     assert [row["frame"] for row in rows(session.out / "car-2")] == ["0", "1", "2", "3"]
     assert sorted(path.name for path in session.out.iterdir()) == ["car", "car-2", "target-2"]
     assert session.finished[0].folder == session.out / "car-2"
+
+
+# Without a window.
+
+
+class Rendered(Source):
+    """The rendered clip as a file that breaks off after so many frames, if it is told to."""
+
+    def __init__(self, frames: int, breaks: bool = False) -> None:
+        self.name, self.fps, self.frame_count, self._breaks = "rendered", 100.0, frames, breaks
+
+    def read(self, start: int = 0) -> Iterator[Frame]:
+        for index in range(start, self.frame_count or 0):
+            yield Frame(index, index / self.fps, rendered_frame(index)[0])
+        if self._breaks:
+            raise SourceError("rendered breaks off")
+
+
+def test_targets_are_followed_to_the_end_of_a_file(session: Session) -> None:
+    scenes: list[Scene] = []
+    with Capture(lambda: Rendered(5)) as capture:
+        assert follow(capture, session, [BOX, Box(*CORNER)], scenes.append, lambda: False) == "done"
+    session.close()
+    assert [scene.frame.index for scene in scenes] == [0, 1, 2, 3, 4]
+    assert [done.frames for done in session.finished] == [5, 5]
+
+
+def test_it_stops_when_it_is_told_to(session: Session) -> None:
+    scenes: list[Scene] = []
+    with Capture(lambda: Rendered(1000)) as capture:
+        assert follow(capture, session, [BOX], scenes.append, lambda: len(scenes) == 3) == "interrupted"
+    assert len(scenes) == 3
+
+
+def test_a_source_that_breaks_off_keeps_what_was_followed(session: Session) -> None:
+    with Capture(lambda: Rendered(4, breaks=True)) as capture:
+        assert follow(capture, session, [BOX], lambda _: None, lambda: False) == "rendered breaks off"
+    session.close("rendered breaks off")
+    assert session.finished[0].frames == 4
+
+
+def test_what_cannot_begin_is_an_error(session: Session) -> None:
+    with Capture(lambda: Rendered(0, breaks=True)) as capture, pytest.raises(SourceError):
+        follow(capture, session, [BOX], lambda _: None, lambda: False)
+    with Capture(lambda: Rendered(4)) as capture, pytest.raises(ValueError, match="outside"):
+        follow(capture, session, [Box(900, 900, 5, 5)], lambda _: None, lambda: False)
