@@ -68,7 +68,7 @@ class CaptureStatus:
 class Capture:
     """A thread that reads a source, and the newest frame that it read.
 
-    - A camera or stream (`Source.live`): the newest frame wins. When it goes away it is opened again, with growing
+    - A camera or stream (`Source.live`): the newest frame wins. When it goes away it is opened again and again, with growing
       pauses. One that never gave a frame is not tried again: nobody knows that it would.
     - A file or image folder: every frame is given, at the speed of its own time stamps, or slower if frames are taken
       more slowly.
@@ -77,8 +77,6 @@ class Capture:
 
     Args:
         open_source: opens the source; called here once, and from the thread for every attempt to reconnect.
-        pace: give a file's frames no faster than they were filmed; False gives them as fast as they are taken.
-        attempts: attempts to reconnect, without a frame in between, before giving up; None never gives up.
         first_delay_s, longest_delay_s: seconds before the first attempt; each later one waits for twice as long as the
             one before it, up to the longest.
         clock: monotonic seconds.
@@ -87,7 +85,6 @@ class Capture:
         name, fps, live: of the source as it was first opened.
 
     Raises:
-        ValueError: delays or attempts that make no sense.
         FileNotFoundError, SourceError: the source cannot be opened.
     """
 
@@ -95,19 +92,13 @@ class Capture:
         self,
         open_source: Callable[[], Source],
         *,
-        pace: bool = True,
-        attempts: int | None = None,
         first_delay_s: float = 0.5,
         longest_delay_s: float = 8.0,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        if not 0 < first_delay_s <= longest_delay_s:
-            raise ValueError(f"delays are {first_delay_s} s to {longest_delay_s} s; give 0 < first_delay_s <= longest_delay_s")
-        if attempts is not None and attempts < 0:
-            raise ValueError(f"attempts is {attempts}; give 0 or more, or None to never give up")
         self._open, self._clock = open_source, clock
-        self._pace = _Pace() if pace else None
-        self._attempts, self._delays_s = attempts, (first_delay_s, longest_delay_s)
+        self._pace = _Pace()
+        self._delays_s = first_delay_s, longest_delay_s
         self._mailbox: Mailbox[Captured] = Mailbox()
         # Guards what follows, and wakes the thread from every sleep of its own.
         self._wake = threading.Condition()
@@ -132,7 +123,7 @@ class Capture:
 
         Raises:
             TimeoutError: no frame came in time.
-            SourceError: the source broke off, or was given up; all frames before were given.
+            SourceError: the source broke off; all frames before were given.
             BaseException: whatever else went wrong in the thread.
         """
         return self._mailbox.take(timeout_s)
@@ -217,7 +208,7 @@ class Capture:
     def _read_live(self, opened: Source) -> None:
         source: Source | None = opened
         began_at: float | None = None
-        attempt, delay_s = 0, self._delays_s[0]
+        delay_s = self._delays_s[0]
         while True:
             before = self._frames
             gone: SourceError | OSError
@@ -238,13 +229,11 @@ class Capture:
             if self._frames == 0:
                 raise gone
             if self._frames > before:  # an opening that gives no frame is no success: the pauses go on growing
-                attempt, delay_s = 0, self._delays_s[0]
-            if attempt == self._attempts:
-                raise SourceError(f"{self.name} was given up after {attempt} attempts to reconnect: {reason(gone)}") from gone
+                delay_s = self._delays_s[0]
             self._note("reconnecting", gone)
             if not self._sleep(delay_s):
                 return
-            attempt, delay_s = attempt + 1, min(2 * delay_s, self._delays_s[1])
+            delay_s = min(2 * delay_s, self._delays_s[1])
 
     def _count(self) -> int:
         """Note that a frame arrived, and give its index."""
@@ -273,7 +262,7 @@ class Capture:
                 if self._paused:
                     self._wake.wait()
                     continue
-                wait_s = self._pace.wait_s(time_s, self._clock()) if self._pace else 0.0
+                wait_s = self._pace.wait_s(time_s, self._clock())
                 if wait_s <= 0:
                     return True
                 self._wake.wait(wait_s)

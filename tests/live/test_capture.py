@@ -141,7 +141,7 @@ def test_a_slow_consumer_gets_new_frames_and_the_others_are_counted() -> None:
 
 def test_captured_at_is_the_clock_that_was_given() -> None:
     ticks = count(1000)
-    with Capture(lambda: Camera(3, fps=200), attempts=0, clock=lambda: float(next(ticks))) as capture:
+    with Capture(lambda: Camera(3, fps=200), clock=lambda: float(next(ticks))) as capture:
         first = capture.take(LONG_S)
     assert first is not None
     assert first.captured_at == 1000 + first.index
@@ -187,38 +187,31 @@ def test_a_camera_that_was_unplugged_comes_back() -> None:
     assert second.closed.is_set()
 
 
-def test_pauses_between_attempts_grow_up_to_the_longest() -> None:
-    shelf = Shelf(Camera(1), SourceError("still away"))
-    with Capture(shelf, attempts=9, first_delay_s=0.02, longest_delay_s=0.1) as capture:
-        assert [captured.index for captured in islice(capture, 1)] == [0]
-        with pytest.raises(SourceError, match="camera 0 was given up after 9 attempts to reconnect: still away"):
-            capture.take(LONG_S)
-    assert capture.status.state == "failed"
-    assert "given up" in (capture.status.problem or "")
-    gaps = np.diff(shelf.opened_at)
-    assert len(gaps) == 9
-    assert (gaps > np.multiply(0.9, [0.02, 0.04, 0.08] + 6 * [0.1])).all()
-    assert sum(gaps) < 8  # 0.74 s of pauses; doubled on and on it would be 10.2 s
+@pytest.mark.parametrize(
+    ("row", "pauses_s", "frames", "reconnects"),
+    [
+        ([Camera(1), SourceError("still away")], [0.5, 1, 2, 4, 8, 8, 8], 1, 0),
+        ([Camera(1), SourceError("away"), OSError("away"), Camera(2), SourceError("away")], [0.5, 1, 2, 0.5, 1], 3, 1),
+        # To open it without a frame is no success.
+        ([Camera(2), Camera(0)], [0.5, 1, 2, 4], 2, 0),
+    ],
+)
+def test_pauses_between_attempts_grow_up_to_the_longest_and_a_frame_makes_them_short_again(
+    row: list[Source | Exception], pauses_s: list[float], frames: int, reconnects: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused_s: list[float] = []
 
+    def pause(_: Capture, seconds: float) -> bool:
+        paused_s.append(seconds)
+        return len(paused_s) < len(pauses_s)
 
-def test_a_frame_in_between_starts_the_attempts_anew() -> None:
-    # Two failures after each frame, and three would be too many.
-    away = SourceError("away")
-    shelf = Shelf(Camera(1), away, away, Camera(1), away, away, Camera(2), away)
-    with Capture(shelf, attempts=3, first_delay_s=0.001) as capture:
-        with pytest.raises(SourceError, match="given up after 3 attempts"):
-            list(capture)
-        assert capture.status.reconnects == 2
-        assert capture.status.frames == 4
-
-
-def test_opening_without_a_frame_is_no_success() -> None:
-    shelf = Shelf(Camera(2), Camera(0))
-    with Capture(shelf, attempts=4, first_delay_s=0.001) as capture:
-        with pytest.raises(SourceError, match="given up after 4 attempts to reconnect: camera 0 gives no more frames"):
-            list(capture)
-        assert capture.status.reconnects == 0
-    assert len(shelf.opened_at) == 5
+    monkeypatch.setattr(Capture, "_sleep", pause)
+    shelf = Shelf(*row)
+    with Capture(shelf) as capture:
+        list(capture)
+        assert (capture.status.frames, capture.status.reconnects) == (frames, reconnects)
+    assert paused_s == pauses_s
+    assert len(shelf.opened_at) == len(pauses_s)
 
 
 def test_what_never_worked_fails_at_once() -> None:
@@ -239,19 +232,6 @@ def test_a_fault_of_the_program_is_not_taken_for_a_lost_camera() -> None:
         assert capture.status.state == "failed"
         assert capture.status.problem == "a bug"
     assert len(shelf.opened_at) == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"first_delay_s": 0.0}, "give 0 < first_delay_s"),
-        ({"longest_delay_s": 0.1}, "delays are 0.5 s to 0.1 s"),
-        ({"attempts": -1}, "attempts is -1; give 0 or more"),
-    ],
-)
-def test_arguments_that_make_no_sense(arguments: dict[str, float], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Capture(Camera, **arguments)  # type: ignore[arg-type]
 
 
 # Files.
@@ -280,13 +260,6 @@ def test_a_file_is_paced_by_its_own_times(clip: Path) -> None:
     assert all(c.captured_at - taken[0].captured_at >= c.time_s - 0.002 for c in taken)
 
 
-def test_without_pacing_a_file_goes_as_fast_as_it_is_taken() -> None:
-    with Capture(lambda: Recording(4, fps=0.01), pace=False) as capture:
-        taken = list(capture)
-    assert [captured.index for captured in taken] == list(range(4))
-    assert taken[-1].captured_at - taken[0].captured_at < taken[-1].time_s == 300
-
-
 def test_little_lateness_is_made_up_and_much_is_forgiven() -> None:
     pace = _Pace()
     assert pace.wait_s(0.0, 100.0) == 0  # the first is due at once
@@ -297,9 +270,8 @@ def test_little_lateness_is_made_up_and_much_is_forgiven() -> None:
     assert pace.wait_s(0.2, 100.5) == pytest.approx(0.04)
 
 
-@pytest.mark.parametrize("pace", [True, False])
-def test_a_file_waits_while_paused_and_loses_nothing(pace: bool) -> None:
-    with Capture(lambda: Recording(30, fps=500), pace=pace) as capture:
+def test_a_file_waits_while_paused_and_loses_nothing() -> None:
+    with Capture(lambda: Recording(30, fps=500)) as capture:
         head = list(islice(capture, 5))
         capture.pause()
         waiting = take_until_quiet(capture)
@@ -333,8 +305,8 @@ def test_a_file_that_is_not_there_fails_at_once(tmp_path: Path) -> None:
 
 
 def test_close_while_a_file_waits_for_its_consumer() -> None:
-    source = Recording(5)
-    capture = Capture(lambda: source, pace=False)
+    source = Recording(5, fps=1000)
+    capture = Capture(lambda: source)
     wait_until(lambda: capture.status.frames == 2)
     assert ends_by_closing(capture)
     assert source.closed.is_set()

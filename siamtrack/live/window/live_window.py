@@ -36,7 +36,6 @@ class LiveWindow:
         capture, session: where frames come from, and what follows targets in them. Both are the caller's to close.
         boxes: first targets, in the first frame, `(x, y, w, h)` in frame pixels.
         hold: leave the last frame of a file on the screen until the user closes it.
-        clock: the capture's clock.
         open_screen: opens a window of a title and a size.
 
     Examples:
@@ -54,11 +53,10 @@ class LiveWindow:
         boxes: Sequence[Box] = (),
         *,
         hold: bool = True,
-        clock: Callable[[], float] = time.perf_counter,
         open_screen: Callable[[str, tuple[int, int]], Screen] = Screen,
     ) -> None:
         self._capture, self._session, self._boxes = capture, session, boxes
-        self._hold, self._clock, self._open_screen = hold, clock, open_screen
+        self._hold, self._open_screen = hold, open_screen
         self._meter = Meter()
         self._arrived_at = 0.0
         self._shown: tuple[Status, tuple[int, int]] | None = None
@@ -84,7 +82,7 @@ class LiveWindow:
             first = self._capture.take()
             if first is None:
                 return "done"
-            self._arrived_at = self._clock()
+            self._arrived_at = time.perf_counter()
             self._session.step(first)
             for box in self._boxes:
                 self._session.add(box)
@@ -92,7 +90,7 @@ class LiveWindow:
             screen = self._open_screen("siamtrack live", opening_size((width, height), screen_wh=screen_size()))
             try:
                 waiting = not self._boxes and not self._capture.live
-                controls = Controls(self._session, self._clock, screen.toggle_full_screen, waiting)
+                controls = Controls(self._session, time.perf_counter, screen.toggle_full_screen, waiting)
                 while not controls.quit:
                     self._turn(screen, controls)
             finally:
@@ -114,7 +112,7 @@ class LiveWindow:
             self._shown = status, view.window_wh
         events = screen.events(_WAIT_S if controls.held else 0.0)
         if frame is not None:
-            self._meter.add(self._arrived_at, self._clock())
+            self._meter.add(self._arrived_at, time.perf_counter())
         for event in events:
             self._shown = None
             controls.handle(event, view)
@@ -137,7 +135,7 @@ class LiveWindow:
             controls.ended, controls.quit = True, not self._hold
             return None
         # A file's frames wait to be taken; that is no latency.
-        self._arrived_at = frame.captured_at if self._capture.live else self._clock()
+        self._arrived_at = frame.captured_at if self._capture.live else time.perf_counter()
         scene = self._session.step(frame)
         if scene.notice:
             controls.say(scene.notice)
@@ -150,14 +148,14 @@ class LiveWindow:
             self._dropped_before_pause = dropped
         else:
             self._capture.resume()
-            self._arrived_at = self._clock()
+            self._arrived_at = time.perf_counter()
             self._dropped_in_pauses += dropped - self._dropped_before_pause
-        self._meter.restart(self._clock())
+        self._meter.restart(time.perf_counter())
 
     def _status(self, controls: Controls) -> Status:
         capture = self._capture.status
         dropped = self._dropped_before_pause if self._capture.paused else capture.dropped
-        silent_s = self._clock() - self._arrived_at if self._capture.live and not controls.held else 0.0
+        silent_s = time.perf_counter() - self._arrived_at if self._capture.live and not controls.held else 0.0
         problem = f"no picture has come for {silent_s:.0f} s" if silent_s > SILENT_S else ""
         return Status(
             fps=self._meter.fps,

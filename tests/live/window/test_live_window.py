@@ -303,21 +303,6 @@ def test_a_camera_that_says_nothing_is_told_of(session: Session, said: list[Stat
     assert run(session, film, user()) == CLOSED
 
 
-def test_a_camera_given_up_ends_it_and_results_are_whole(session: Session) -> None:
-    films = [Film(8, live=True)]
-
-    def opened() -> Film:
-        if not films:
-            raise SourceError("film cannot be opened")
-        return films.pop()
-
-    with Capture(opened, attempts=1, first_delay_s=0.01) as capture:
-        ended = LiveWindow(capture, session, (FIRST,), open_screen=FakeScreen(for_ever())).run()
-    session.close(ended)
-    assert ended.startswith("film was given up after 1 attempts to reconnect")
-    assert rows(session)[-1] == 7
-
-
 def test_another_picture_size_is_told_and_shown(session: Session, said: list[Status], monkeypatch: pytest.MonkeyPatch) -> None:
     small = np.ascontiguousarray(IMAGES[0][:120, :160])
     monkeypatch.setattr(f"{__name__}.IMAGES", [*IMAGES[:3], *[small] * 3])
