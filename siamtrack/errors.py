@@ -75,8 +75,13 @@ def one_line(text: object, most: int = LONGEST) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, on one line; its kind if it says nothing."""
+    """All that an error says, on one line; its kind if it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def system_reason(error: BaseException) -> str:
+    """What the system or a library says of an error, in a few words: for a message that names the file itself."""
+    return one_line(getattr(error, "strerror", None) or reason(error))  # FFmpeg's errors have it, too
 
 
 def escaped(letter: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from siamtrack.errors import DataError, DisplayError, OutputError, SiamtrackError, one_line
+from siamtrack.errors import DataError, DisplayError, OutputError, SiamtrackError, one_line, system_reason
 
 MIB = 2**20
 
@@ -49,7 +49,7 @@ def open_file(path: Path, most: int, error: type[SiamtrackError] = DataError) ->
     except SiamtrackError:
         raise
     except (OSError, ValueError) as problem:  # ValueError: a NUL in its name
-        raise error(f"{one_line(path)} cannot be read ({reason_of(problem)}); mend that, or give another file") from problem
+        raise error(f"{one_line(path)} cannot be read ({system_reason(problem)}); mend that, or give another file") from problem
 
 
 def read_file(path: Path, most: int, error: type[SiamtrackError] = DataError) -> bytes:
@@ -62,7 +62,7 @@ def read_file(path: Path, most: int, error: type[SiamtrackError] = DataError) ->
     except (SiamtrackError, FileNotFoundError):
         raise
     except OSError as problem:
-        raise error(f"{one_line(path)} cannot be read ({reason_of(problem)})") from problem
+        raise error(f"{one_line(path)} cannot be read ({system_reason(problem)})") from problem
     if len(data) > most:
         raise error(f"{one_line(path)} has more than {most} bytes; such a file has less")
     return data
@@ -83,11 +83,6 @@ def open_text(path: Path, most: int = MAX_TEXT, error: type[SiamtrackError] = Da
     `open_file`. What is not UTF-8 raises `UnicodeDecodeError` when it is reached.
     """
     return io.TextIOWrapper(open_file(path, most, error), encoding="utf-8-sig", newline="")
-
-
-def reason_of(problem: Exception) -> str:
-    """What the system says of a problem, in a few words."""
-    return one_line(getattr(problem, "strerror", None) or problem or type(problem).__name__)  # FFmpeg's errors have it, too
 
 
 _KINDS = (

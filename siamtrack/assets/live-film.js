@@ -2,10 +2,12 @@
 
 import { listenForFiles } from "./live-keys.js";
 import { Timeline } from "./live-timeline.js";
-import { sendVideo, takeSample } from "./live-upload.js";
 import { byId, cover, say, sentence } from "./live-words.js";
 
 const LIMITS = "Drop a video here, or open one: it is sent to your server, tracked there, and removed when you are done.";
+const PIECE = 2 ** 21;
+const TRIES = 4;
+const WAIT_MS = 700;
 
 /**
  * `parts`: {link, targets, server}. `on` is told: begin() when a file was chosen, opened(session) when the server has it;
@@ -60,5 +62,33 @@ export class FilmDesk {
       "place-next": () => timeline.next(1) || say("There is no place behind this one."),
     };
     return Object.fromEntries(Object.entries(acts).map(([id, act]) => [id, () => active() && act()]));
+  }
+}
+
+/** Send a file in pieces, of which one that got lost is sent again; `progress(share)` is told. Resolves to the session's name, rejects with words for the user. */
+async function sendVideo(file, progress) {
+  const query = new URLSearchParams({ title: file.name, size: file.size });
+  const { upload } = await ask("POST", `videos?${query}`);
+  let answer = {};
+  for (let at = 0; at < file.size; at += PIECE) {
+    progress(at / file.size);
+    answer = await ask("PUT", `videos/${upload}?at=${at}`, file.slice(at, at + PIECE));
+  }
+  progress(1);
+  return answer.session;
+}
+
+/** Have the server's sample; resolves and rejects as `sendVideo`. */
+async function takeSample() {
+  return (await ask("POST", "sample")).session;
+}
+
+async function ask(method, path, body) {
+  for (let tried = 1; ; tried++) {
+    const answer = await fetch(path, { method, body }).catch(() => null);
+    if (answer?.ok) return answer.json();
+    if (answer) throw new Error((await answer.text()).trim().slice(0, 300));
+    if (tried === TRIES) throw new Error("the server does not answer");
+    await new Promise((resolve) => setTimeout(resolve, WAIT_MS * tried));
   }
 }

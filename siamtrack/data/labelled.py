@@ -95,24 +95,6 @@ def kind_of(path: Path) -> Kind | None:
     return "sequence" if suffix in SEQUENCES else None
 
 
-def check_size(path: Path, max_bytes: int) -> None:
-    """Refuse what is too large before it is read.
-
-    Raises:
-        FileNotFoundError: nothing is there. DataError: not a file, or larger than `max_bytes`.
-    """
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{path} not found; was it moved or renamed?") from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise DataError(f"{path} cannot be read ({error})") from error
-    if not path.is_file():
-        raise DataError(f"{path} is not a file; give a file")
-    if size > max_bytes:
-        raise DataError(f"{path} has {size / 2**20:.1f} MiB; at most {max_bytes // 2**20} MiB are read, make it smaller")
-
-
 def open_labelled(path: Path) -> Classes | Pairs:
     """Labelled data of either form: a folder as `open_classes`, a `.csv` as `open_pairs` reads it; errors as of these."""
     if path.is_dir():
@@ -190,7 +172,6 @@ def open_pairs(path: Path) -> Pairs:
         DataError: not such a table; a path that leads out of the folder (also by a link), or names no item; a label that is no
             number in 0..1; the message names the line. Also where all pairs are similar, or all dissimilar.
     """
-    check_size(path, MAX_CSV_BYTES)
     root = path.parent.resolve()
     items: dict[Path, int] = {}  # resolved paths, in the order in which they came
     named: dict[str, Path] = {}  # an item is in many pairs, and to resolve a path is slow

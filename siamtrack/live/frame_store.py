@@ -14,9 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from siamtrack.errors import OutputError, SiamtrackError, SourceError, reason
+from siamtrack.errors import OutputError, SiamtrackError, SourceError, reason, system_reason
 from siamtrack.frames import Image
-from siamtrack.system import make_folder, reason_of
+from siamtrack.system import make_folder
 from siamtrack.video.source import Frame, Source
 
 JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
@@ -62,7 +62,7 @@ class FrameStore:
             self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by `close`)
         except OSError as error:
             self._source.close()
-            raise OutputError(f"{folder} cannot be written ({reason_of(error)})") from error
+            raise OutputError(f"{folder} cannot be written ({system_reason(error)})") from error
         self._ends = array("q", [0])
         self._times = array("d")
         self._cached: OrderedDict[int, Frame] = OrderedDict()

@@ -12,12 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siamtrack.data.label_files import read_text
-from siamtrack.data.labelled import check_size
 from siamtrack.data.pictures import Picture
 from siamtrack.errors import DataError, one_line
 from siamtrack.frames import as_bgr
-from siamtrack.system import read_file
+from siamtrack.system import read_file, read_text
 from siamtrack.verify.header import TowerSpec
 from siamtrack.video import quiet_opencv
 from siamtrack.video.rows import COLUMNS
@@ -91,7 +89,6 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         FileNotFoundError: nothing is there.
         DataError: larger than `MAX_BYTES`, cut off, not an image, or of samples that are neither 8 nor 16 bits.
     """
-    check_size(path, MAX_BYTES)
     data = read_file(path, MAX_BYTES)
     if data[:2] == b"\xff\xd8":
         return Picture(path).read()  # type: ignore[return-value]  # a JPEG has no alpha, but may be cut off unnoticed
@@ -122,15 +119,13 @@ def read_sequence(path: Path) -> NDArray[np.float32]:
         FileNotFoundError: nothing is there.
         DataError: larger than `MAX_BYTES`, not to be read, or not such rows; the message names the line (of a `.npy` the row).
     """
-    check_size(path, MAX_BYTES)
     return _read_array(path) if path.suffix.lower() == ".npy" else _read_rows(path)
 
 
 def _read_array(path: Path) -> NDArray[np.float32]:
+    data = read_file(path, MAX_BYTES)
     try:
-        array = np.load(io.BytesIO(read_file(path, MAX_BYTES)), allow_pickle=False)
-    except DataError:
-        raise
+        array = np.load(io.BytesIO(data), allow_pickle=False)
     except (OSError, ValueError, TypeError, EOFError, MemoryError, OverflowError, SyntaxError, BadZipFile, TokenError) as error:
         raise DataError(f"{path} cannot be read as .npy ({one_line(error)})") from error
     if not isinstance(array, np.ndarray):
@@ -149,7 +144,7 @@ def _read_array(path: Path) -> NDArray[np.float32]:
 
 
 def _read_rows(path: Path) -> NDArray[np.float32]:
-    lines = read_text(path).rstrip().splitlines()
+    lines = read_text(path, MAX_BYTES).rstrip().splitlines()
     header = _cells(lines[0]) if lines else []
     named = bool(header) and not any(map(_is_number, header))
     track = tuple(header) == COLUMNS

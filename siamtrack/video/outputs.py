@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 
 from siamtrack.boxes import clip_box
-from siamtrack.errors import OutputError
+from siamtrack.errors import OutputError, system_reason
 from siamtrack.frames import Image
-from siamtrack.system import make_folder, reason_of, write_whole
+from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.crop import SearchRegion, context_side
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import FrameDetails
@@ -217,7 +217,7 @@ class _Crops:
             data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
             write_whole(self._folder / f"{frame.index:06}.jpg", data.tobytes())
         except (OutputError, cv2.error) as error:
-            self.notes.append(f"crops end before frame {frame.index}: {reason_of(error)}")
+            self.notes.append(f"crops end before frame {frame.index}: {system_reason(error)}")
 
 
 class _SteadyView:

@@ -59,13 +59,10 @@ def draw_plot(boxes: Path) -> bytes:
         A PNG.
 
     Raises:
-        OutputError: the file cannot be read, or the picture not be encoded.
+        DataError, FileNotFoundError: as of `rows.read_rows`. OutputError: the picture cannot be encoded.
     """
-    try:
-        begin_s, end_s, count = _extent(boxes)
-        scores, states = _columns(boxes, begin_s, end_s)
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{boxes} cannot be drawn ({error})") from error
+    begin_s, end_s, count = _extent(boxes)
+    scores, states = _columns(boxes, begin_s, end_s)
     canvas: Image = np.full((SIZE_WH[1], SIZE_WH[0], 3), 255, np.uint8)
     _draw_states(canvas, states)
     _draw_axes(canvas, begin_s, end_s)

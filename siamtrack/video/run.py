@@ -230,6 +230,6 @@ def _plotted(summary: RunSummary) -> RunSummary:
     """A summary, with its plot drawn, or a note why there is none."""
     try:
         write_whole(summary.folder / PLOT, draw_plot(summary.folder / DONE))
-    except OutputError as error:
+    except (OutputError, DataError, FileNotFoundError) as error:
         return replace(summary, notes=(*summary.notes, f"there is no {PLOT}: {error}"))
     return summary

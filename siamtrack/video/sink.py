@@ -21,9 +21,8 @@ import av
 from av.packet import Packet
 from av.video import VideoStream
 
-from siamtrack.errors import OutputError
+from siamtrack.errors import OutputError, system_reason
 from siamtrack.frames import Image
-from siamtrack.system import reason_of
 from siamtrack.video.encode import MAX_SIDE, EncodedFile
 from siamtrack.video.frame_source import Audio
 from siamtrack.video.sound import Sound
@@ -136,7 +135,7 @@ class VideoSink:
         self.close()
 
     def _failed(self, error: Exception) -> OutputError:
-        self._error = OutputError(f"{self.path} cannot be written ({reason_of(error)})")
+        self._error = OutputError(f"{self.path} cannot be written ({system_reason(error)})")
         if self._encoded is not None:
             with suppress(av.FFmpegError, OSError, ValueError):
                 self._encoded.close()
@@ -167,7 +166,7 @@ class VideoSink:
                 whole.unlink()
                 raise OSError(errno.ENOSPC, f"the last {self._frames - joined} frames are missing; is the disk full?")
             if sound is None and problem is not None:
-                self.notes.append(f"{name} has no sound: the source's cannot be read ({reason_of(problem)})")
+                self.notes.append(f"{name} has no sound: the source's cannot be read ({system_reason(problem)})")
             elif sound is not None and sound.gaps:
                 self.notes.append(f"{name} is silent where {sound.gaps} packets of the source's sound cannot be decoded")
             os.replace(whole, self.path)
@@ -176,7 +175,7 @@ class VideoSink:
         assert problem is not None
         if shutil.disk_usage(self.partial.parent).free < _ROOM:
             raise problem
-        told = f"{name} could not be finished ({reason_of(problem)}): it has no sound, and players may not know its length"
+        told = f"{name} could not be finished ({system_reason(problem)}): it has no sound, and players may not know its length"
         self.notes.append(told)
         os.replace(self.partial, self.path)
 

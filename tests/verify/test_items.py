@@ -80,11 +80,11 @@ def test_what_is_missing_too_large_or_no_file_is_named(read: Callable, name: str
         read(path)
     path.touch()
     os.truncate(path, MAX_BYTES + 1)
-    with pytest.raises(DataError, match=rf"{name} has 64.0 MiB; at most 64 MiB"):
+    with pytest.raises(DataError, match=rf"{name} has 67108865 bytes; .* at most 67108864"):
         read(path)
     path.unlink()
     path.mkdir()
-    with pytest.raises(DataError, match=rf"{name} is not a file"):
+    with pytest.raises(DataError, match=rf"{name} is a folder"):
         read(path)
     with pytest.raises(DataError, match="cannot be read"):
         read(tmp_path / "a\0b")

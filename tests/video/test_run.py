@@ -20,7 +20,7 @@ from siamtrack.video.encode import EncodedFile
 from siamtrack.video.follow import Span
 from siamtrack.video.outputs import Outputs
 from siamtrack.video.recorder import RunSummary
-from siamtrack.video.run import run
+from siamtrack.video.run import _plotted, run
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Frame, Source, open_source
 
@@ -73,6 +73,13 @@ def test_the_overlay_has_the_sources_sound(tracker: Tracker, tmp_path: Path) -> 
         assert summary.notes == ()
         sound = heard(tmp_path / name / "overlay.mp4")
         assert (sound and sound.beeps_s) == (beeps and pytest.approx(beeps, abs=0.012))
+
+
+def test_a_plot_that_cannot_be_drawn_is_told_of_and_names_the_file_once(tmp_path: Path) -> None:
+    (tmp_path / "boxes.csv").write_text("frame\n")
+    (note,) = _plotted(RunSummary(tmp_path, 1, 0, "done", {}, None)).notes
+    assert note.startswith(f"there is no plot.png: {tmp_path / 'boxes.csv'}, line 1: ")
+    assert note.count("boxes.csv") == 1
 
 
 def test_the_overlay_lasts_as_long_as_its_source(tracker: Tracker, tmp_path: Path) -> None:
