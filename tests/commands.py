@@ -1,4 +1,4 @@
-"""The command line as tests call it, in a process of its own or in this one, and what its answers are held to."""
+"""The command line as tests call it, in a process of its own or in this one, and what it leaves."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,8 +41,21 @@ def called(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open() as lines:
+    with path.open(newline="", encoding="utf-8") as lines:
         return list(csv.DictReader(lines))
+
+
+def frames_of(folder: Path) -> list[int]:
+    """The numbers of the frames in a folder's boxes.csv."""
+    return [int(row["frame"]) for row in rows_of(folder / "boxes.csv")]
+
+
+def wait_until(true: Callable[[], object], process: subprocess.Popen[Any] | None = None, within_s: float = 60.0) -> None:
+    """Wait for what another thread or process does; no longer, if that process has ended."""
+    deadline = time.monotonic() + within_s
+    while not true() and (process is None or process.poll() is None):
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.01)
 
 
 def refused(result: subprocess.CompletedProcess[str], *words: str) -> None:

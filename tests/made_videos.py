@@ -53,10 +53,10 @@ def number_in(image: Image) -> int:
     return sum(bright << bit for bit, bright in enumerate(blocks))
 
 
-def ffmpeg(*arguments: object) -> None:
-    """Run the program that imageio-ffmpeg carries; it may not fail."""
+def ffmpeg(*arguments: object) -> bytes:
+    """Run the program that imageio-ffmpeg carries; it may not fail. What it writes to standard output."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *map(str, arguments)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
 
 
 def write(

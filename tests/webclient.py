@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import http.client
 import json
 import struct
@@ -194,11 +193,6 @@ def frame(index: int) -> np.ndarray:
 
 def overlap(target: dict[str, Any], index: int) -> float:
     return float(iou(np.array(target["box"]), np.array(box(index))))
-
-
-def rows(folder: Path, name: str = "boxes.csv") -> list[dict[str, str]]:
-    with (folder / name).open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
 
 
 def get(served: Served, path: str = "/", method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import random
@@ -18,7 +17,7 @@ from typing import Any
 
 import pytest
 from beeps import damage_sound, write_beeps
-from commands import Command, environment, refused
+from commands import Command, environment, refused, rows_of, wait_until
 from rendered import rendered_frame
 
 from siamtrack.batch import driver
@@ -59,11 +58,7 @@ def begin(manifest: Path, out: Path, *more: object, **options: Any) -> subproces
 
 def wait_for_rows(path: Path, rows: int, process: subprocess.Popen[str]) -> None:
     """Until so many lines are in a file, or the process has ended."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if path.exists() and path.read_text().count("\n") > rows:
-            return
-        time.sleep(0.02)
+    wait_until(lambda: path.exists() and path.read_text().count("\n") > rows, process, within_s=120)
 
 
 def files_of(out: Path) -> dict[str, bytes]:
@@ -201,8 +196,7 @@ def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(
     assert error.startswith(f"siamtrack: error: {out}/long/all/boxes.partial.csv cannot be written (File too large); ")
     assert error.endswith("what is done is kept, and the same command goes on once it can")
     assert not list(out.rglob("error.json"))
-    with (out / "summary.csv").open() as rows:
-        assert [row["outcome"] for row in csv.DictReader(rows)] == ["unfinished", "done", "unfinished"]
+    assert [row["outcome"] for row in rows_of(out / "summary.csv")] == ["unfinished", "done", "unfinished"]
     last = batch(manifest, "--out", out, "--jobs", 1, *OPTIONS)
     assert last.returncode == 0, last.stderr
     assert files_of(out) == files_of(whole)

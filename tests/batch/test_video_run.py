@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from beeps import heard, write_beeps
+from commands import frames_of
 from rendered import rendered_frame
 
 from siamtrack.batch import pictures, video_run
@@ -80,11 +80,6 @@ def job(path: Path, *targets: TargetJob) -> VideoJob:
 
 def by_name(results: Iterator[TargetResult]) -> dict[str, TargetResult]:
     return {result.target: result for result in results}
-
-
-def frames_of(folder: Path) -> list[int]:
-    with (folder / "boxes.csv").open() as rows:
-        return [int(row["frame"]) for row in csv.DictReader(rows)]
 
 
 def files_of(out: Path) -> dict[str, bytes]:

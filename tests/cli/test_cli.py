@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import cv2
 import numpy as np
 import pytest
 import typer
-from commands import Command, environment, refused, rows_of, siam
+from commands import Command, environment, refused, rows_of, siam, wait_until
 from rendered import rendered_frame
 
 import siamtrack
@@ -173,9 +172,8 @@ def long_run(long_clip: Path, tmp_path: Path) -> tuple[subprocess.Popen[str], Pa
     out = tmp_path / "run"
     command = [sys.executable, "-m", "siamtrack", "track", str(long_clip), "--box", BOX, "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
-    partial, deadline = out / "boxes.partial.csv", time.monotonic() + 60
-    while time.monotonic() < deadline and not (partial.exists() and partial.read_text().count("\n") > 5):
-        time.sleep(0.05)
+    partial = out / "boxes.partial.csv"
+    wait_until(lambda: partial.exists() and partial.read_text().count("\n") > 5)
     return process, out
 
 

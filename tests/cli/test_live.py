@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Command, environment, refused, rows_of
+from commands import Command, environment, frames_of, refused, rows_of, wait_until
 from webclient import WebClient, box, frame
 
 from siamtrack.boxes import Box
@@ -47,20 +46,13 @@ def running(*arguments: object) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def wait_for(condition: Callable[[], bool], within_s: float = 60.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
 def test_a_file_is_followed_without_a_screen(here: Command, clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "live"
     result = here("live", "--source", clip, "--box", BOX, "--box", "2,3,50,40", "--out", out, "--record")
     assert result.returncode == 0, result.stderr
     for name in ("target-1", "target-2"):
         assert re.search(rf"^20 frames.*{re.escape(str(out / name / 'boxes.csv'))}$", result.stdout, re.MULTILINE)
-        assert [int(row["frame"]) for row in rows_of(out / name / "boxes.csv")] == list(range(20))
+        assert frames_of(out / name) == list(range(20))
     assert (out / "recording-1.mp4").stat().st_size > 1000
 
 
@@ -69,7 +61,7 @@ def test_a_signal_ends_it_with_whole_results(long_clip: Path, tmp_path: Path) ->
     out = tmp_path / "live"
     partial = out / "target-1" / "boxes.partial.csv"
     with running("--source", long_clip, "--box", BOX, "--out", out) as process:
-        wait_for(lambda: partial.is_file() and len(partial.read_text().splitlines()) > 3)
+        wait_until(lambda: partial.is_file() and len(partial.read_text().splitlines()) > 3)
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors

@@ -1,4 +1,3 @@
-import csv
 import dataclasses
 import itertools
 import json
@@ -10,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from commands import rows_of
 
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import OutputError
@@ -168,8 +168,7 @@ def test_json_and_csv_equal_the_figures(tmp_path: Path) -> None:
     assert plain["trackers"]["ours"]["sequences"]["s3"] == pytest.approx(
         {"ao": 1.0, "sr50": 1.0, "sr75": 1.0, "frames": 10, "fps": 50.0}
     )
-    with (tmp_path / "scores.csv").open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = rows_of(tmp_path / "scores.csv")
     assert [(row["tracker"], row["sequence"]) for row in rows[:2]] == [("ours", "all"), ("ours", "s0")]
     assert len(rows) == 2 * 7
     assert float(rows[0]["ao"]) == made.trackers[0].scores.ao

@@ -8,13 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from commands import wait_until
 from rendered import rendered_frame
 
 from siamtrack.data.benchmarks import open_benchmark
@@ -109,9 +109,7 @@ def test_a_killed_evaluation_goes_on_and_loses_nothing(got10k: Path, whole: Path
     command += ["--out", str(tmp_path / "killed"), "--tracker", "siamfc", "--jobs", "1", "--precision", "float32"]
     store = ResultStore(tmp_path / "killed", "siamfc")
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 90
-    while not list(store.folder.glob("*/*_001.txt")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: list(store.folder.glob("*/*_001.txt")), process, within_s=90)
     os.killpg(process.pid, signal.SIGKILL)  # the driver and its worker at once, as a machine does
     process.wait()
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in store.folder.glob("*/*_001.txt")}
@@ -132,17 +130,12 @@ def test_no_process_outlives_a_killed_driver(got10k: Path, tmp_path: Path) -> No
     ]  # seconds of work after the first
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 90
-        while not list(tmp_path.rglob("*_001.txt")) and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: list(tmp_path.rglob("*_001.txt")), process, within_s=90)
         workers = members(process.pid) - {process.pid}
         assert len(workers) >= 2
         os.kill(process.pid, signal.SIGKILL)  # the driver alone: as out of memory does
         assert process.wait() == -signal.SIGKILL
-        deadline = time.monotonic() + 30
-        while members(process.pid) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not members(process.pid)
+        wait_until(lambda: not members(process.pid), within_s=30)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

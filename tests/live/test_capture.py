@@ -3,7 +3,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count, islice, pairwise
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from commands import wait_until
 from rendered import rendered_frame
 
 from siamtrack.errors import SourceError
@@ -86,13 +87,6 @@ class Shelf:
         if isinstance(item, Exception):
             raise item
         return item
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG_S
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.005)
 
 
 def take_until_quiet(capture: Capture) -> list[Captured]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import errno
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import frames_of, wait_until
 from rendered import rendered_frame
 
 from siamtrack.boxes import iou
@@ -25,10 +24,7 @@ from siamtrack.video.source import open_source
 
 def stored(path: Path, folder: Path, **settings: object) -> FrameStore:
     frames = FrameStore(lambda: open_source(path), folder, **settings)  # type: ignore[arg-type]
-    until = time.monotonic() + 20
-    while not frames.filled:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_until(lambda: frames.filled)
     return frames
 
 
@@ -155,8 +151,7 @@ def test_results_are_those_of_every_other_run_and_follow_each_change(film: Film)
     film.remove("target-3-2")
     assert film.rename("target-3", "car 1") == "car-1-2"
     film.write()
-    with (film.out / "car-1/boxes.csv").open() as rows:
-        assert [int(row["frame"]) for row in csv.DictReader(rows)] == [2, 3, 4, 5]
+    assert frames_of(film.out / "car-1") == [2, 3, 4, 5]
     about = json.loads((film.out / "car-1/run.json").read_text())
     assert (about["drawn"], about["frame_wh"], about["frames"]) == ([3], [320, 240], 4)
     assert film.clip(lambda: True) is None, "given up"

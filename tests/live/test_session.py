@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import json
 import threading
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from commands import frames_of, rows_of
 from rendered import rendered_frame
 
 from siamtrack.boxes import Box, iou
@@ -37,11 +37,6 @@ def session(tracker: Tracker, tmp_path: Path) -> Session:
     return Session(tracker.backend, tracker.config, tmp_path / "out", "a camera", 25.0, {"model": "test"})
 
 
-def rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "boxes.csv").open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
 def test_targets_are_followed_and_written_as_everywhere(session: Session) -> None:
     session.step(captured(0))
     name = session.add(box(0))
@@ -50,7 +45,7 @@ def test_targets_are_followed_and_written_as_everywhere(session: Session) -> Non
     assert [seen.name for seen in scenes[-1].targets] == [name] == ["target-1"]
     assert iou(np.array(scenes[-1].targets[0].result.box), np.array(box(5))) > 0.6
     assert len(scenes[-1].targets[0].trail) == 6
-    written = rows(session.out / name)
+    written = rows_of(session.out / name / "boxes.csv")
     assert [row["frame"] for row in written] == ["0", "1", "2", "3", "4", "5"]
     assert [float(row["time_s"]) for row in written] == pytest.approx([index / 25 for index in range(6)])
     assert float(written[-1]["x"]) == pytest.approx(scenes[-1].targets[0].result.box.x, abs=1e-3)
@@ -70,7 +65,7 @@ def test_a_target_may_be_drawn_in_a_frame_that_was_never_stepped_through(session
     assert session.scene is not None
     assert [seen.name for seen in session.step(captured(1)).targets] == [name]
     session.close()
-    assert [row["frame"] for row in rows(session.out / name)] == ["0", "1"]
+    assert frames_of(session.out / name) == [0, 1]
 
 
 def test_nothing_is_written_before_there_is_a_target(session: Session) -> None:
@@ -98,7 +93,7 @@ def test_a_target_drawn_on_a_held_frame_is_learned_from_that_frame(session: Sess
     scene = session.step(captured(4))
     session.close()
     assert iou(np.array(scene.targets[0].result.box), np.array(box(4))) > 0.6
-    assert [row["frame"] for row in rows(session.out / name)] == ["0", "4"]
+    assert frames_of(session.out / name) == [0, 4]
 
 
 def test_a_target_drawn_again_goes_on_in_its_files(session: Session) -> None:
@@ -111,7 +106,7 @@ def test_a_target_drawn_again_goes_on_in_its_files(session: Session) -> None:
     scene = session.step(captured(2))
     session.close()
     assert iou(np.array(scene.targets[0].result.box), np.array(box(2))) > 0.6
-    assert [row["frame"] for row in rows(session.out / name)] == ["0", "1", "2"]
+    assert frames_of(session.out / name) == [0, 1, 2]
 
 
 def test_a_removed_target_is_finished_at_once_and_its_name_not_given_again(session: Session) -> None:
@@ -304,7 +299,7 @@ def test_a_target_gets_a_name_and_a_colour_while_it_is_followed(session: Session
     assert session.step(captured(3)).targets[0].color == 3, "what is refused changes nothing"
     session.remove("car-2")
     session.close()
-    assert [row["frame"] for row in rows(session.out / "car-2")] == ["0", "1", "2", "3"]
+    assert frames_of(session.out / "car-2") == [0, 1, 2, 3]
     assert sorted(path.name for path in session.out.iterdir()) == ["car", "car-2", "target-2"]
     assert session.finished[0].folder == session.out / "car-2"
 

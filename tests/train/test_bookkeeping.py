@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 
 import pytest
 import torch
+from commands import rows_of
 from torch import nn
 
 from siamtrack.errors import SiamtrackError
@@ -69,26 +69,21 @@ def test_the_cause_is_named(tmp_path: Path) -> None:
         check_health(report(8, math.nan, math.nan, logistic=math.nan), net, Recipe(), checkpoint)
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as lines:
-        return list(csv.DictReader(lines))
-
-
 def test_rows_after_the_checkpoint_are_dropped_on_resume(tmp_path: Path) -> None:
     log = Log(tmp_path, 0, (*PARTS, "gone"))  # of a version whose loss had a part more
     for step in range(4):
         log.add(report(step))
-    assert rows(tmp_path / "log.csv") == []  # nothing is written before the checkpoint that knows it
+    assert rows_of(tmp_path / "log.csv") == []  # nothing is written before the checkpoint that knows it
     log.flush()
     log.add_validation(2, {"ao": 0.5, "sr50": 0.6})
     log.add_validation(4, {"ao": 0.4, "sr50": 0.5})
     again = Log(tmp_path, 2, PARTS)
     again.add(report(2))
     again.flush()
-    assert [int(row["step"]) for row in rows(tmp_path / "log.csv")] == [0, 1, 2]
-    assert "gone" not in rows(tmp_path / "log.csv")[0]
+    assert [int(row["step"]) for row in rows_of(tmp_path / "log.csv")] == [0, 1, 2]
+    assert "gone" not in rows_of(tmp_path / "log.csv")[0]
     again.add_validation(4, {"ao": 0.7, "sr50": 0.5})
-    assert [(row["step"], row["ao"]) for row in rows(tmp_path / "val.csv")] == [("2", "0.5000"), ("4", "0.7000")]
+    assert [(row["step"], row["ao"]) for row in rows_of(tmp_path / "val.csv")] == [("2", "0.5000"), ("4", "0.7000")]
 
 
 def test_only_one_process_writes(tmp_path: Path) -> None:

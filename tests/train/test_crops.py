@@ -9,13 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from commands import wait_until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rendered import rendered_frame
@@ -237,9 +237,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(many: Path, whole: di
     command = [sys.executable, "-m", "siamtrack", "data", "prepare", str(many), "--cache", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     first = store_path(many, tmp_path, "got10k") / "shard-00000.safetensors"
-    deadline = time.monotonic() + 60
-    while not first.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_until(first.exists, process)
     os.killpg(process.pid, signal.SIGKILL)  # its workers, too: one of them would still leave a part behind
     assert process.wait() == -signal.SIGKILL
     assert first.exists()

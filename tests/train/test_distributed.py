@@ -4,11 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from commands import wait_until
 from torch import nn
 
 from siamtrack.train.bookkeeping import CHECKPOINT
@@ -69,9 +69,7 @@ def test_two_processes_one_of_them_killed_and_started_again_reach_the_weights_of
     got10k_root: Path, stills: Path, cache: Path, whole: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:
     process = torchrun([got10k_root, stills], cache, tmp_path, "--max-restarts", "2")
-    deadline = time.monotonic() + 600
-    while not (tmp_path / CHECKPOINT).exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until((tmp_path / CHECKPOINT).exists, process, within_s=600)
     workers = children(process.pid)
     assert len(workers) == 2, workers
     os.kill(workers[1], signal.SIGKILL)

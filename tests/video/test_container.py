@@ -1,19 +1,13 @@
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
-import imageio_ffmpeg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made_videos import ffmpeg
 
 from siamtrack.video.container import is_cut
-
-
-def ffmpeg(*arguments: object) -> bytes:
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import rows_of
+from commands import frames_of, rows_of
 from rendered import rendered_frame
 
 from siamtrack.boxes import Box, iou
@@ -66,10 +66,6 @@ def follow(
     for recorder in run.recorders.values():
         recorder.finish("done")
     return run, source.passes, steps
-
-
-def frames_of(folder: Path) -> list[int]:
-    return [int(row["frame"]) for row in rows_of(folder / "boxes.csv")]
 
 
 def test_one_pass_each_way_for_all_targets(tracker: Tracker, tmp_path: Path) -> None:

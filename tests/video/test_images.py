@@ -71,6 +71,17 @@ def stack(path: Path, pictures: Sequence[np.ndarray], kinds: Sequence[int] = (),
     return path
 
 
+def test_image_folders_and_globs_come_in_natural_order(tmp_path: Path) -> None:
+    for i in (10, 9, 1):
+        cv2.imwrite(str(tmp_path / f"frame{i}.png"), np.full((20, 30, 4 if i == 9 else 3), i, np.uint8))
+    (tmp_path / "notes.txt").write_text("not a frame")
+    for source in (tmp_path, tmp_path / "*.png"):
+        frames = frames_of(source)
+        assert [frame.image[5, 5].tolist() for frame in frames] == [[1] * 3, [9] * 3, [10] * 3]
+        assert [frame.time_s for frame in frames] == pytest.approx([0, 1 / 30, 2 / 30])
+    assert levels(tmp_path / "frame9.png") == [9]
+
+
 # ---- Files of several pictures
 
 

@@ -14,10 +14,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
-import imageio_ffmpeg
 import numpy as np
 import pytest
-from commands import Command, environment, refused, rows_of
+from commands import Command, environment, refused, rows_of, wait_until
+from made_videos import ffmpeg
 
 from siamtrack.errors import SourceError
 from siamtrack.video import camera, pipe
@@ -28,11 +28,6 @@ from siamtrack.video.stream import StreamSource, VideoSource
 
 BOX = "60,80,40,50"
 posix = pytest.mark.skipif(os.name == "nt", reason="named pipes and names that are not text")
-
-
-def ffmpeg(*arguments: object) -> bytes:
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True).stdout
 
 
 def write_images(folder: Path, count: int = 3) -> Path:
@@ -134,6 +129,7 @@ def test_hidden_files_and_folders_are_no_frames(tmp_path: Path) -> None:
         ("clip.mp4/x.mp4", "not found"),
         ("9999999999999999999999", "camera 99999999999999999999 cannot be opened"),
         ("4294967296", "camera 4294967296 cannot be opened"),
+        ("97", "camera 97 cannot be opened"),
         ("", "'' not found"),
         ("frames/%04d.png", "as a glob: 'frames/\\*.png'"),
         ("htp://admin:S3cret@cam/live", "htp://\\*\\*\\*@cam/live not found"),
@@ -253,13 +249,10 @@ def test_a_signal_ends_the_wait_for_a_pipe(fifo: Path, clip: Path, tmp_path: Pat
         data = ffmpeg("-stream_loop", 9, "-i", clip, "-c:v", "libx264", "-f", "mpegts", "-")
         feed(fifo, data[: len(data) * 3 // 4], hold)
         partial_rows = tmp_path / "o/boxes.partial.csv"
-        deadline = time.monotonic() + 60
-        while not (partial_rows.is_file() and len(partial_rows.read_bytes()) > 2000) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: partial_rows.is_file() and len(partial_rows.read_bytes()) > 2000)
         time.sleep(0.5)  # what has come is tracked, and nothing more does
     else:
-        while process.poll() is None and not holds(process.pid, fifo):
-            time.sleep(0.02)
+        wait_until(lambda: holds(process.pid, fifo), process)
     process.send_signal(number)
     try:
         _, stderr = process.communicate(timeout=20)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import errno
 import random
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -414,6 +416,30 @@ def test_a_hole_behind_which_nothing_is_found_is_named(tmp_path: Path, name: str
     assert "breaks off after" in found.error
 
 
+def test_a_hole_from_a_third_on_is_named(tmp_path: Path, write_clip: Callable[..., Path]) -> None:
+    # Whole in length, but from a third on nothing can be decoded.
+    path = write_clip(tmp_path / "whole.mp4", frames=60)
+    data = bytearray(path.read_bytes())
+    begin, end = data.index(b"mdat") + 4, data.index(b"moov") - 4
+    hole = begin + (end - begin) // 3
+    data[hole:end] = bytes(end - hole)
+    path.write_bytes(bytes(data))
+    with VideoSource(path) as source, pytest.raises(SourceError, match=r"breaks off|damaged"):
+        list(source.read())
+
+
+def test_files_that_are_no_video(clip: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("this is not a video\n" * 50)
+    empty = tmp_path / "empty.mp4"
+    empty.write_bytes(b"")
+    headless = tmp_path / "headless.mp4"  # the index was at the end, and is gone
+    headless.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    for path, message in ((text, "cannot be opened"), (empty, "empty"), (headless, "cannot be opened")):
+        with pytest.raises(SourceError, match=message):
+            VideoSource(path)
+
+
 def test_an_avi_may_count_units_shorter_than_a_frame(tmp_path: Path) -> None:
     path = write(tmp_path / "a.avi", "mpeg4", 40, unit=Fraction(1, 600), stamps=range(0, 960, 24), rate=600)
     with VideoSource(path) as source:
@@ -495,6 +521,8 @@ def test_what_was_trimmed_without_encoding_is_no_cut(tmp_path: Path, name: str) 
     assert found.source.counts.skipped == 0
     assert found.indices == list(range(len(found.frames)))
     assert found.shown == [found.shown[0] + i for i in found.indices]
+    if name == "a.mp4":  # all frames are in the file, an edit list skips the first ones
+        assert (found.source.frame_count or 0) > len(found.frames)
 
 
 @pytest.mark.parametrize("name", ["a.ts", "a.flv", "a.mkv"])
@@ -604,6 +632,17 @@ def test_what_has_no_length_is_live(tmp_path: Path) -> None:
         assert source.frame_count is None
         found = Read(source)
     assert found.shown == list(range(20))
+
+
+def test_a_server_that_is_silent_or_not_there_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/cam.mjpg"
+        began = time.monotonic()
+        with pytest.raises(SourceError, match="cannot be opened; check the address"):
+            StreamSource(url, timeout_s=0.2)
+        assert 0.15 < time.monotonic() - began < 10
+    with pytest.raises(SourceError, match="cannot be opened; check the address"):
+        StreamSource(url)
 
 
 def test_a_device_that_is_missing_is_told_and_the_cpu_decodes(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ import http.client
 import io
 import json
 import threading
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import wait_until
 from made_videos import uncollected
 from webclient import Served, WebClient, box, closed, frame, get, overlap
 
@@ -128,10 +128,7 @@ def test_a_reload_finds_the_film_as_it_was_and_its_end_removes_it(serve_live: Se
         assert status == 200
         status, text = ask(served, "PUT", f"/videos/{text['upload']}?at=0", clip.read_bytes())
         assert (status, "busy" in text) == (400, True)
-    until = time.monotonic() + 20
-    while not (served.out / "browser-1/target-1/boxes.csv").exists():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until((served.out / "browser-1/target-1/boxes.csv").exists)
     with WebClient(served.url, None) as late:
         late.say("hello", version=1, mode="film", session=session)
         refusal = late.wait("refused")
@@ -153,17 +150,13 @@ def test_of_sessions_that_have_ended_nothing_is_kept(serve_live: Serve, clip: Pa
             client.ask("add", box=box(3))
             assert alive() >= before + 5
         served.sessions.clear()
-        until = time.monotonic() + 20
-        while alive() > before:
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_until(lambda: alive() <= before)
 
 
 def test_a_full_disk_gets_back_what_a_film_took(tracker: Tracker, clip: Path, tmp_path: Path) -> None:
     film = Film(tracker.backend, tracker.config, FrameStore(lambda: open_source(clip), tmp_path), tmp_path / "out")
     (tmp_path / "out").write_text("no folder can be made here")
-    while not film.frames.filled:
-        time.sleep(0.01)
+    wait_until(lambda: film.frames.filled)
     film.show(0)
     film.add(box(0))
     with pytest.raises(OutputError):

@@ -17,7 +17,8 @@ from typing import Any
 
 import cv2
 import pytest
-from webclient import Served, WebClient, box, closed, frame, get, knock, overlap, rows
+from commands import frames_of
+from webclient import Served, WebClient, box, closed, frame, get, knock, overlap
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from siamtrack.live.session import Session
@@ -405,4 +406,4 @@ def test_fifty_at_once_of_whom_some_misbehave(serve_live: Serve, write_clip: Cal
         assert all(client.socket.recv(timeout=5) for client in deaf)
         assert len(silent) == 10
     served.stop()
-    assert [int(row["frame"]) for row in rows(served.out / "server" / "target-1")] == list(range(30))
+    assert frames_of(served.out / "server" / "target-1") == list(range(30))

@@ -15,8 +15,9 @@ import av
 import cv2
 import numpy as np
 import pytest
+from commands import frames_of
 from made_videos import uncollected
-from webclient import Served, WebClient, box, frame, get, overlap, rows
+from webclient import Served, WebClient, box, frame, get, overlap
 
 from siamtrack.errors import SourceError
 from siamtrack.live.capture import Captured
@@ -50,7 +51,7 @@ def test_a_file_is_followed_from_its_first_frame_to_its_last(serve_live: Serve, 
     assert all(overlap(header["scene"]["targets"][0], header["scene"]["index"]) > 0.6 for header in seen)
     assert all(0 < header["age_ms"] < 20000 for header in seen)
     folder = served.out / "server" / "target-1"
-    assert [int(row["frame"]) for row in rows(folder)] == list(range(20))
+    assert frames_of(folder) == list(range(20))
     run = json.loads((folder / "run.json").read_text())
     assert (run["ended"], run["frames"], run["source"]) == ("done", 20, str(clip))
 

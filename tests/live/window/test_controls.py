@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import pytest
+from commands import rows_of
 from rendered import rendered_frame
 
 from siamtrack.boxes import Box
@@ -214,8 +214,7 @@ def test_the_selected_target_is_removed_and_its_results_are_there(hand: Hand, ke
     hand.key("1", key)
     assert list(hand.boxes) == ["target-2"]
     assert hand.controls.selected is None
-    with (hand.session.out / "target-1" / "boxes.csv").open(newline="") as rows:
-        assert len(list(csv.DictReader(rows))) == 1
+    assert len(rows_of(hand.session.out / "target-1" / "boxes.csv")) == 1
     hand.key(key)  # the only one needs no selecting
     assert hand.boxes == {}
     hand.key(key)

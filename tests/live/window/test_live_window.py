@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import threading
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import frames_of
 from rendered import rendered_frame
 
 from siamtrack.boxes import Box
@@ -127,11 +127,6 @@ def frame(session: Session) -> int:
     return session.scene.frame.index
 
 
-def rows(session: Session, name: str = "target-1") -> list[int]:
-    with (session.out / name / "boxes.csv").open(newline="", encoding="utf-8") as stream:
-        return [int(row["frame"]) for row in csv.DictReader(stream)]
-
-
 def run(session: Session, film: Film, user: User, boxes: tuple[Box, ...] = (), hold: bool = True) -> str:
     screen = FakeScreen(user)
     with Capture(lambda: film) as capture:
@@ -157,13 +152,13 @@ def test_a_file_stands_at_its_first_frame_then_is_followed_to_its_last_which_sta
         yield keys("q")
 
     assert run(session, Film(), user()) == "done"
-    assert rows(session) == list(range(len(IMAGES)))
+    assert frames_of(session.out / "target-1") == list(range(len(IMAGES)))
     assert json.loads((session.out / "target-1" / "run.json").read_text())["ended"] == "done"
 
 
 def test_with_boxes_and_without_hold_nobody_need_be_there(session: Session) -> None:
     assert run(session, Film(), for_ever(), (FIRST, Box(200, 30, 50, 50)), hold=False) == "done"
-    assert rows(session) == rows(session, "target-2") == list(range(len(IMAGES)))
+    assert frames_of(session.out / "target-1") == frames_of(session.out / "target-2") == list(range(len(IMAGES)))
 
 
 def test_a_closed_window_ends_with_every_frame_that_was_shown(session: Session) -> None:
@@ -172,7 +167,7 @@ def test_a_closed_window_ends_with_every_frame_that_was_shown(session: Session) 
         yield None
 
     assert run(session, Film(), user(), (FIRST,)) == CLOSED
-    assert rows(session) == [0, 1, 2, 3, 4]
+    assert frames_of(session.out / "target-1") == [0, 1, 2, 3, 4]
 
 
 def test_ctrl_c_ends_it_in_order(session: Session) -> None:
@@ -181,12 +176,12 @@ def test_ctrl_c_ends_it_in_order(session: Session) -> None:
         raise KeyboardInterrupt
 
     assert run(session, Film(), user(), (FIRST,)) == "interrupted"
-    assert rows(session) == [0, 1, 2]
+    assert frames_of(session.out / "target-1") == [0, 1, 2]
 
 
 def test_a_source_that_breaks_off_ends_it_with_the_reason(session: Session) -> None:
     assert run(session, Film(5, fails="film tore"), for_ever(), (FIRST,)) == "film tore"
-    assert rows(session) == [0, 1, 2, 3, 4]
+    assert frames_of(session.out / "target-1") == [0, 1, 2, 3, 4]
 
 
 def test_a_source_without_a_frame_opens_no_window(session: Session) -> None:
@@ -218,7 +213,7 @@ def test_paused_it_goes_on_frame_by_frame(session: Session, said: list[Status]) 
         yield keys("q")
 
     assert run(session, Film(), user(), (FIRST,)) == CLOSED
-    assert rows(session) == list(range(9))
+    assert frames_of(session.out / "target-1") == list(range(9))
 
 
 def test_a_still_picture_is_drawn_once_until_something_happens(session: Session) -> None:
@@ -265,7 +260,7 @@ def test_a_camera_runs_while_nothing_is_drawn_and_stands_while_something_is(sess
         yield keys("q")
 
     assert run(session, Film(10_000, live=True), user()) == CLOSED
-    assert len(rows(session)) > 1
+    assert len(frames_of(session.out / "target-1")) > 1
 
 
 def test_a_lost_camera_is_told_and_picked_up_again(session: Session, said: list[Status]) -> None:
@@ -313,7 +308,7 @@ def test_another_picture_size_is_told_and_shown(session: Session, said: list[Sta
         yield keys("q")
 
     assert run(session, Film(6), user(), (FIRST,)) == "done"
-    assert rows(session) == [0, 1, 2]
+    assert frames_of(session.out / "target-1") == [0, 1, 2]
 
 
 def test_rate_and_age() -> None:
