@@ -1,4 +1,4 @@
-"""A virtual screen, a mouse and a keyboard for tests of windows."""
+"""Screens for tests of windows: a virtual one with a mouse and a keyboard, and one that is played."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import ctypes
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
+
+from siamtrack.live.window.screen import KeyPress, Pointer
 
 needs_screen = pytest.mark.skipif(
     not all(map(shutil.which, ("Xvfb", "xdotool"))),
@@ -70,3 +74,42 @@ def close_window(screen: dict[str, str], window: int) -> None:
     event.data[0] = atoms[1]
     x11.XSendEvent(display, ctypes.c_ulong(window), 0, ctypes.c_long(0), ctypes.byref(event))
     x11.XCloseDisplay(display)  # sends what is waiting
+
+
+Events = list[KeyPress | Pointer]
+User = Iterator[Events | None]
+"""What happens while a window waits, round by round; None closes it."""
+
+
+class FakeScreen:
+    """A `Screen` that shows nothing, and is used by a user who is a generator.
+
+    Args:
+        user: see above. size_wh: what a window gets, whatever it asks for; None: what it asks for.
+    """
+
+    def __init__(self, user: User, size_wh: tuple[int, int] | None = None) -> None:
+        self.user, self._given_wh = user, size_wh
+        self.size_wh = (0, 0)
+        self.closed = False
+        self.gone = False
+        self.pictures: list[np.ndarray] = []
+
+    def __call__(self, title: str, size_wh: tuple[int, int]) -> FakeScreen:
+        self.size_wh = self._given_wh or size_wh
+        return self
+
+    def show(self, picture: np.ndarray) -> None:
+        assert not self.closed
+        self.pictures.append(picture)
+
+    def events(self, wait_s: float) -> Events:
+        time.sleep(wait_s / 10)
+        happened = next(self.user)
+        self.closed = happened is None
+        return happened or []
+
+    def toggle_full_screen(self) -> None: ...
+
+    def close(self) -> None:
+        self.gone = True

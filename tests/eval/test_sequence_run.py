@@ -13,6 +13,7 @@ from siamtrack.backends.torch import TorchBackend
 from siamtrack.boxes import Box, clip_box, iou
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
+from siamtrack.eval.peers import IdentityTracker
 from siamtrack.eval.scores import pooled
 from siamtrack.eval.sequence_run import many_starts, run_sequence
 from siamtrack.frames import Image
@@ -58,16 +59,6 @@ class Knowing:
         return Result(Box(*TRUTH[self.index]), 1 - self.index / 10)
 
 
-class Staying:
-    """Never moves, and says a bare box."""
-
-    def init(self, frame: Image, box: Iterable[float]) -> None:
-        self.box = Box(*box)
-
-    def update(self, frame: Image) -> Box:
-        return self.box
-
-
 def test_a_tracker_that_knows_the_truth_scores_one() -> None:
     run = run_sequence(Knowing(), sequence())
     assert run.name == "a"
@@ -81,10 +72,10 @@ def test_a_tracker_that_knows_the_truth_scores_one() -> None:
 def test_a_tracker_that_stays_scores_the_overlap_with_the_first_box() -> None:
     expected = iou(clip_box(TRUTH[0], FRAME_WH), TRUTH[1:])
     assert 0.2 < expected.mean() < 0.9
-    run = run_sequence(Staying(), sequence())
+    run = run_sequence(IdentityTracker(), sequence())
     assert run.overlaps == pytest.approx(expected)
     assert np.isnan(run.scores[1:]).all()
-    scores = pooled(run_sequence(Staying(), each).overlaps for each in (sequence("a"), sequence("b", frames=3)))
+    scores = pooled(run_sequence(IdentityTracker(), each).overlaps for each in (sequence("a"), sequence("b", frames=3)))
     assert scores.ao == pytest.approx(np.concatenate([expected, expected[:2]]).mean())
     assert (scores.frames, scores.sequences) == (9, 2)
 

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from rendered import rendered_frame
 
-from siamtrack.boxes import Box
 from siamtrack.cli import vot
 from siamtrack.cli.vot import main
 from siamtrack.errors import DataError, SiamtrackError
+from siamtrack.eval.peers import IdentityTracker
 from siamtrack.eval.vot import read_image, region_box, serve, trackers_ini
 from siamtrack.tracking.tracker import Tracker
 
@@ -87,16 +87,6 @@ class Server:
         self.answers.append(objects)
 
 
-class Staying:
-    """Has no score and says nothing to the first frame, as OpenCV's."""
-
-    def init(self, frame: np.ndarray, box: Iterable[float]) -> None:
-        self.box = Box(*box)
-
-    def update(self, frame: np.ndarray) -> Box:
-        return self.box
-
-
 def test_the_loop_answers_as_the_tracker_would(tracker: Tracker) -> None:
     expected = [tracker.init(rendered_frame(0)[0], rendered_frame(0)[1])]
     expected += [tracker.update(rendered_frame(i)[0]) for i in (1, 2)]
@@ -110,9 +100,9 @@ def test_the_loop_answers_as_the_tracker_would(tracker: Tracker) -> None:
 
 def test_a_tracker_without_scores_reports_no_confidence() -> None:
     server = Server(start(), frame(1), QUIT)
-    assert serve(server, Staying(), Rectangle) == 2
+    assert serve(server, IdentityTracker(), Rectangle) == 2
     assert [(answer[0][0].box, answer[0][1]) for answer in server.answers] == [(rendered_frame(0)[1], {})] * 2
-    assert serve(Server(QUIT), Staying(), Rectangle) == 0
+    assert serve(Server(QUIT), IdentityTracker(), Rectangle) == 0
 
 
 @pytest.mark.parametrize(
@@ -126,7 +116,7 @@ def test_a_tracker_without_scores_reports_no_confidence() -> None:
 )
 def test_a_client_that_asks_for_something_else_is_told(requests: list[SimpleNamespace], said: str) -> None:
     with pytest.raises(SiamtrackError, match=said):
-        serve(Server(*requests), Staying(), Rectangle)
+        serve(Server(*requests), IdentityTracker(), Rectangle)
 
 
 def test_regions_become_their_bounding_boxes() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from rendered import rendered_frame
 
-from siamtrack.boxes import Box, iou
-from siamtrack.frames import Image
+from siamtrack.boxes import iou
+from siamtrack.eval.peers import IdentityTracker
 from siamtrack.tracking.tracker import Tracker
 
 FRAMES = 6
@@ -21,22 +21,12 @@ def tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
     return import_tool("tools/label_clips")
 
 
-class Staying:
-    """Agrees with itself, at no cost."""
-
-    def init(self, frame: Image, box: Iterable[float]) -> None:
-        self.box = Box(*box)
-
-    def update(self, frame: Image) -> Box:
-        return self.box
-
-
 @pytest.fixture
 def call(tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Runs the tool in this process with a teacher that stays; `teacher` puts another in its place."""
 
     def run(*arguments: object, teacher: object = None) -> int:
-        monkeypatch.setattr(tool.TrackerSpec, "make", lambda _: teacher or Staying())
+        monkeypatch.setattr(tool.TrackerSpec, "make", lambda _: teacher or IdentityTracker())
         monkeypatch.setattr(sys, "argv", ["label_clips.py", *map(str, arguments)])
         return int(tool.main())
 

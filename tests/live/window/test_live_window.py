@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from commands import frames_of
 from rendered import rendered_frame
+from screens import Events, FakeScreen, User
 
 from siamtrack.boxes import Box
 from siamtrack.errors import SourceError
@@ -26,40 +27,6 @@ from siamtrack.video.source import Frame, Source
 
 IMAGES = [rendered_frame(i)[0] for i in range(12)]
 FIRST = Box(*rendered_frame(0)[1])
-
-Events = list[KeyPress | Pointer]
-User = Iterator[Events | None]
-"""What happens while the window waits, round by round; None closes it."""
-
-
-class FakeScreen:
-    """Shows nothing, and is used by a user who is a generator."""
-
-    def __init__(self, user: User) -> None:
-        self.user = user
-        self.size_wh = (0, 0)
-        self.closed = False
-        self.gone = False
-        self.pictures: list[np.ndarray] = []
-
-    def __call__(self, title: str, size_wh: tuple[int, int]) -> FakeScreen:
-        self.size_wh = size_wh
-        return self
-
-    def show(self, picture: np.ndarray) -> None:
-        assert not self.closed
-        self.pictures.append(picture)
-
-    def events(self, wait_s: float) -> Events:
-        time.sleep(wait_s / 10)
-        happened = next(self.user)
-        self.closed = happened is None
-        return happened or []
-
-    def toggle_full_screen(self) -> None: ...
-
-    def close(self) -> None:
-        self.gone = True
 
 
 class Film(Source):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 import pytest
+from screens import FakeScreen
 
 from siamtrack.live.window.screen import KeyPress, Pointer
 from siamtrack.live.window.track_window import TrackWindow
@@ -15,31 +13,9 @@ FRAME = np.full((240, 320, 3), 90, np.uint8)
 ENTER, ESC = 13, 27
 
 
-class FakeScreen:
-    """Shows nothing; its user does what is listed, and then closes it."""
-
-    def __init__(self, *events: KeyPress | Pointer) -> None:
-        self._events: Iterator[KeyPress | Pointer] = iter(events)
-        self.closed = False
-        self.pictures: list[np.ndarray] = []
-        self.size_wh = (0, 0)
-
-    def __call__(self, title: str, size_wh: tuple[int, int]) -> FakeScreen:
-        self.size_wh = (640, 480)  # twice the frame's
-        return self
-
-    def show(self, picture: np.ndarray) -> None:
-        assert not self.closed
-        self.pictures.append(picture)
-
-    def events(self, wait_s: float) -> list[KeyPress | Pointer]:
-        event = next(self._events, None)
-        self.closed = event is None
-        return [] if event is None else [event]
-
-
-def window(*events: Any) -> tuple[TrackWindow, FakeScreen]:
-    screen = FakeScreen(*events)
+def window(*events: KeyPress | Pointer) -> tuple[TrackWindow, FakeScreen]:
+    """A window of twice the frame's size whose user does what is listed, and then closes it."""
+    screen = FakeScreen(iter([*([event] for event in events), None]), (640, 480))
     return TrackWindow(screen), screen  # type: ignore[arg-type]
 
 
