@@ -78,11 +78,11 @@ def read_text(path: Path, most: int = MAX_TEXT, error: type[SiamtrackError] = Da
         ) from problem
 
 
-def open_text(path: Path, most: int = MAX_TEXT, error: type[SiamtrackError] = DataError) -> TextIO:
+def open_text(path: Path, most: int = MAX_TEXT) -> TextIO:
     """Open a UTF-8 text file from outside, to read it line by line, line ends as they are; arguments and errors as for
     `open_file`. What is not UTF-8 raises `UnicodeDecodeError` when it is reached.
     """
-    return io.TextIOWrapper(open_file(path, most, error), encoding="utf-8-sig", newline="")
+    return io.TextIOWrapper(open_file(path, most), encoding="utf-8-sig", newline="")
 
 
 _KINDS = (

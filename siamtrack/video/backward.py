@@ -32,20 +32,18 @@ Decode = Callable[[int | None], Iterator[Decoded]]
 """Decodes from the key frame of a time stamp on, or, without one, from the beginning. Only stamps and pictures count."""
 
 
-def pictures_backward(
-    forward: Iterator[Decoded], again: Decode, start: Moment, keep_bytes: int = KEEP_BYTES
-) -> Iterator[Decoded]:
+def pictures_backward(forward: Iterator[Decoded], again: Decode, start: Moment) -> Iterator[Decoded]:
     """Pictures from the first that is at a moment or behind it, back to the very first; those of interlaced frames whole.
 
     Args:
         forward: all pictures, from the beginning. again: decodes some once more.
-        start: the moment. keep_bytes: of pictures in memory.
+        start: the moment.
 
     Yields:
         The same pictures as `deinterlaced(forward)`; none if the video ends before the moment.
     """
     notes = _Notes()
-    chunk = _Chunk(keep_bytes)
+    chunk = _Chunk()
     newest = -1
     for one in forward:
         notes.add(one)
@@ -62,14 +60,14 @@ def pictures_backward(
         newest -= len(wanted)
         if newest < 0:
             return
-        chunk = notes.decode_again(again, newest, len(chunk), keep_bytes)
+        chunk = notes.decode_again(again, newest, len(chunk))
 
 
 class _Chunk:
     """The last pictures that were added, by place, as many as may be kept."""
 
-    def __init__(self, keep_bytes: int) -> None:
-        self._keep, self._bytes = keep_bytes, 0
+    def __init__(self) -> None:
+        self._bytes = 0
         self._kept: deque[tuple[int, Decoded, int]] = deque()
 
     def __len__(self) -> int:
@@ -80,7 +78,7 @@ class _Chunk:
         self._kept.append((place, one, size))
         self._bytes += size
         # Fewer could not be deinterlaced.
-        while self._bytes > self._keep and len(self._kept) > CONTEXT + 2:
+        while self._bytes > KEEP_BYTES and len(self._kept) > CONTEXT + 2:
             self._bytes -= self._kept.popleft()[2]
 
     def whole(self, newest: int) -> list[Decoded]:
@@ -113,7 +111,7 @@ class _Notes:
         self._times_s.append(one.time_s)
         self._durations_s.append(np.nan if one.duration_s is None else one.duration_s)
 
-    def decode_again(self, again: Decode, newest: int, size: int, keep_bytes: int) -> _Chunk:
+    def decode_again(self, again: Decode, newest: int, size: int) -> _Chunk:
         """About so many pictures up to a place, and the one behind it.
 
         Raises:
@@ -122,7 +120,7 @@ class _Notes:
         stamps = [stamp for stamp, place in self._keys.items() if place <= max(0, newest - size)]
         # Where a container seeks badly, it may do so less badly further ahead.
         for stamp in dict.fromkeys([*stamps[-1:], *stamps[-4:-3], None]):
-            chunk = _Chunk(keep_bytes)
+            chunk = _Chunk()
             if self._fill(again(stamp), chunk, newest, seeking=stamp is not None):
                 return chunk
         raise SourceError(f"frame {self._indices[newest]} cannot be decoded a second time; does the file change?")

@@ -34,18 +34,20 @@ Found = TypeVar("Found", covariant=True)
 
 FIGURES = ("network", "tracker", "end_to_end")
 
+RECENT = 4096
+"""Frames over which percentiles are taken: the latest."""
+
 
 class FrameTimes:
     """Frame rates of a run, N / sum(t), with the median and the 95th percentile, in memory that does not grow.
 
     Args:
         warm_up: this many first frames are left out: they pay for lazy initialisation.
-        recent: percentiles are taken over so many of the latest frames.
     """
 
-    def __init__(self, warm_up: int = 3, recent: int = 4096) -> None:
+    def __init__(self, warm_up: int = 3) -> None:
         self._skip = warm_up
-        self._recent: deque[tuple[float, float, float]] = deque(maxlen=recent)
+        self._recent: deque[tuple[float, float, float]] = deque(maxlen=RECENT)
         self._total_s = np.zeros(len(FIGURES))
         self._frames = 0
 

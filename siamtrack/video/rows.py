@@ -19,6 +19,7 @@ PARTIAL = "boxes.partial.csv"
 """Of a run that goes on, or was killed."""
 STOPPED = "boxes.stopped.csv"
 """Of one that was killed, beside a later run's."""
+_BLOCK = 2**16  # bytes that are read backward at a time
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score", "state")
 
 
@@ -87,12 +88,12 @@ def read_rows_backward(path: Path, begin: int, end: int) -> Iterator[Row]:
     return (_row(cells, range(len(COLUMNS))) for cells in csv.reader(lines))
 
 
-def lines_backward(path: Path, begin: int, end: int, block: int = 2**16) -> Iterator[bytes]:
+def lines_backward(path: Path, begin: int, end: int) -> Iterator[bytes]:
     """Lines between two bytes of a file, the last one first; a block of them is in memory."""
     with path.open("rb") as file:
         rest = b""
         while end > begin:
-            size = min(block, end - begin)
+            size = min(_BLOCK, end - begin)
             end -= size
             file.seek(end)
             first, *lines = (file.read(size) + rest).splitlines(keepends=True)

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import typer
 from commands import Command, environment, refused, rows_of, siam, wait_until
+from made_videos import ffmpeg
 from rendered import rendered_frame
 
 import siamtrack
@@ -159,10 +160,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory, write_clip: Callable[...
     clip, longer = write_clip(folder / "long.mp4", frames=90), folder / "longer.mp4"
     listing = folder / "list.txt"
     listing.write_text(f"file '{clip}'\n" * 40)
-    import imageio_ffmpeg
-
-    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "concat", "-safe", "0", "-i", str(listing), "-c", "copy"]
-    subprocess.run([*ffmpeg, str(longer)], check=True)
+    ffmpeg("-f", "concat", "-safe", 0, "-i", listing, "-c", "copy", longer)
     return longer
 
 

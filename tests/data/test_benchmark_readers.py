@@ -11,21 +11,6 @@ from siamtrack.data.benchmark_readers import find_dtb70, find_nfs, find_tcolor12
 from siamtrack.data.sequence import Sequence
 from siamtrack.errors import DataError
 
-ROW = {"folder_name": "bird1", "start_frame": 3, "end_frame": 5}
-
-
-@pytest.fixture
-def uav(tmp_path: Path) -> Path:
-    frames = tmp_path / "data_seq/UAV123/bird1"
-    frames.mkdir(parents=True)
-    for number in range(1, 8):
-        (frames / f"{number:06d}.jpg").touch()
-    for version in ("UAV123", "UAV20L"):
-        (tmp_path / "anno" / version).mkdir(parents=True)
-    (tmp_path / "anno/UAV123/bird1_2.txt").write_text("11,13,20,16\nNaN,NaN,NaN,NaN\n12,13,20,16\n")
-    (tmp_path / "anno/UAV20L/bird1.txt").write_text("21,13,20,16\n")
-    return tmp_path
-
 
 def test_uav123_the_table_is_the_benchmarks() -> None:
     assert [len(find_uav123(Path("none"), version)) for version in ("UAV123", "UAV20L")] == [123, 20]
@@ -40,38 +25,13 @@ def test_uav123_the_table_is_the_benchmarks() -> None:
         read_toolkit_table("none.json")
 
 
-def test_a_sequence_is_a_stretch_of_a_folder(uav: Path) -> None:
-    (sequence,) = load_uav123(uav, "UAV123", "bird1_2", ROW)
-    assert sequence.name == "bird1_2"
-    assert [path.name for path in sequence.images] == ["000003.jpg", "000004.jpg", "000005.jpg"]
-    assert sequence.boxes_xywh.tolist() == [[10, 12, 20, 16], [0] * 4, [11, 12, 20, 16]]
-
-
-def test_the_versions_have_labels_of_their_own(uav: Path) -> None:
-    (sequence,) = load_uav123(uav, "UAV20L", "bird1", {**ROW, "end_frame": 3})
-    assert sequence.boxes_xywh.tolist() == [[20, 12, 20, 16]]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("11,13,20,16\n11,x,20,16\n", r"bird1_2.txt, line 2: '11,x,20,16'"),
-        ("11,13,20\n", r"bird1_2.txt, line 1"),
-        ("inf,13,20,16\n", r"bird1_2.txt, line 1"),
-        ("\n", r"bird1_2.txt is empty"),
-    ],
-)
-def test_uav123_bad_labels_are_named(text: str, message: str, uav: Path) -> None:
-    (uav / "anno/UAV123/bird1_2.txt").write_text(text)
-    with pytest.raises(DataError, match=message):
-        load_uav123(uav, "UAV123", "bird1_2", ROW)
-
-
-def test_uav123_what_is_missing_is_named(uav: Path) -> None:
-    with pytest.raises(DataError, match=r"data_seq/UAV123/bike1 not found; UAV123 has a sequence bike1"):
-        load_uav123(uav, "UAV123", "bike1", {**ROW, "folder_name": "bike1"})
+def test_uav123_what_is_missing_is_named(tmp_path: Path) -> None:
+    row = {"folder_name": "bird1", "start_frame": 3, "end_frame": 5}
+    with pytest.raises(DataError, match=r"data_seq/UAV123/bird1 not found; UAV123 has a sequence bird1_9"):
+        load_uav123(tmp_path, "UAV123", "bird1_9", row)
+    (tmp_path / "data_seq/UAV123/bird1").mkdir(parents=True)
     with pytest.raises(DataError, match=r"anno/UAV123/bird1_9.txt not found"):
-        load_uav123(uav, "UAV123", "bird1_9", ROW)
+        load_uav123(tmp_path, "UAV123", "bird1_9", row)
 
 
 def put_nfs(root: Path, fps: int, frames: int, labels: int, name: str = "bee") -> None:

@@ -102,7 +102,8 @@ def test_the_folder_of_a_subset_will_do(got10k: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("groundtruth.txt", BOX * 3, "4 frames, 3 labels"),
+        ("groundtruth.txt", BOX * 3, "4 frames, 3 labels; every frame needs one label"),
+        ("groundtruth.txt", BOX * 5, "4 frames, 5 labels; every frame needs one label"),
         ("groundtruth.txt", BOX + "1,2,x,4\n" + BOX * 2, r"groundtruth.txt, line 2: '1,2,x,4'"),
         ("groundtruth.txt", "0,0,0,0\n" + BOX * 3, "the first box is absent or has no area"),
         ("cover.label", "8\n8\n", "2 flags, 4 boxes"),
@@ -131,7 +132,7 @@ def test_a_list_that_does_not_fit_its_folders(got10k: Path, write_images: Callab
     findings, _ = checked("got10k", got10k)
     assert [finding.name for finding in findings] == ["list.txt", "stray"]
     assert "groundtruth.txt not found" in findings[1].reason
-    with pytest.raises(DataError, match=r"val/list.txt not found"):
+    with pytest.raises(DataError, match=r"val/list.txt not found; it says which sequences count"):
         open_benchmark("got10k", got10k)
     (got10k / "val/list.txt").write_text("../../etc\n")
     ((sequence, reason),), _ = checked("got10k", got10k)
@@ -163,8 +164,8 @@ def test_a_sequence_without_frames(got10k: Path) -> None:
         path.unlink()
     ((sequence, reason),), _ = checked("got10k", got10k)
     assert sequence == "a"
-    assert "holds no frames" in reason
-    with pytest.raises(DataError, match="holds no frames"):
+    assert "holds no frames; images are wanted there" in reason
+    with pytest.raises(DataError, match=r"1 of 2 sequences cannot be used: a: .*a holds no frames"):
         open_benchmark("got10k", got10k)
 
 
@@ -211,12 +212,12 @@ def test_uav_sequences(tmp_path: Path, write_images: Callable, monkeypatch: pyte
         benchmark_readers, "read_toolkit_table", lambda name: {"UAV123": {"bike1": row}, "UAV20L": {"bike1": row}}
     )
     write_images(tmp_path / "data_seq/UAV123/bike1", 4, "{:06d}.jpg")
-    for version, title in (("uav123", "UAV123"), ("uav20l", "UAV20L")):
+    for x, version, title in ((11, "uav123", "UAV123"), (21, "uav20l", "UAV20L")):
         (tmp_path / "anno" / title).mkdir(parents=True)
-        (tmp_path / "anno" / title / "bike1.txt").write_text("11,13,20,16\nNaN,NaN,NaN,NaN\n")
+        (tmp_path / "anno" / title / "bike1.txt").write_text(f"{x},13,20,16\nNaN,NaN,NaN,NaN\n")
         benchmark = open_benchmark(version, tmp_path)
-        assert benchmark.name == title
-        assert benchmark.sequences[0].boxes_xywh.tolist() == [[10, 12, 20, 16], [0] * 4]
+        assert (benchmark.name, benchmark.sequences[0].name) == (title, "bike1")
+        assert benchmark.sequences[0].boxes_xywh.tolist() == [[x - 1, 12, 20, 16], [0] * 4]
         assert [path.stem for path in benchmark.sequences[0].images] == ["000002", "000003"]
 
 

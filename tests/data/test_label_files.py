@@ -22,6 +22,10 @@ def test_four_corners_are_their_upright_box(tmp_path: Path) -> None:
     path.write_text("2,3,12,3,12,33,2,33\n7,3 12,10 9,33 2,12\nnan,nan,nan,nan,nan,nan,nan,nan\n1,2,3,4\n")
     assert read_boxes(path, nan_absent=True).tolist() == [[2, 3, 10, 30], [2, 3, 10, 30], [0, 0, 0, 0], [1, 2, 3, 4]]
     assert read_boxes(path, one_based=True, nan_absent=True)[0].tolist() == [1, 2, 10, 30]
+    for bad in ("inf,3,12,3", "nan,inf,nan,nan"):
+        path.write_text(f"1,2,3,4\n{bad}\n")
+        with pytest.raises(DataError, match=f"line 2: '{bad}' is not x,y,w,h in numbers or NaN"):
+            read_boxes(path, nan_absent=True)
 
 
 @pytest.mark.parametrize(

@@ -39,13 +39,6 @@ def test_boxes_become_0_based_whatever_parts_them(mark: str, tmp_path: Path, wri
     assert len(list(sequence.frames())) == 2
 
 
-def test_a_box_without_area_is_absent(tmp_path: Path, write_images: Callable) -> None:
-    folder = put(write_images, tmp_path / "Board", 2, name="{:05d}.jpg")
-    (folder / "groundtruth_rect.txt").write_text("11,13,20,16\n0,0,0,0\n")
-    (sequence,) = load(tmp_path, "Board")
-    assert sequence.boxes_xywh[1].tolist() == [0] * 4
-
-
 @pytest.mark.parametrize(
     ("name", "on_disk", "labels", "wanted"),
     [

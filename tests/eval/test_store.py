@@ -102,7 +102,9 @@ def test_a_file_that_was_cut_is_named_and_left_as_it_is(tmp_path: Path) -> None:
     path = store.boxes_path("a")
     whole = path.read_text()
     path.write_text("".join(whole.splitlines(keepends=True)[:2]))
-    with pytest.raises(DataError, match=r"a_001\.txt holds 2 boxes for 3 frames; .*remove it"):
+    with pytest.raises(
+        DataError, match=r"a_001\.txt holds 2 boxes for 3 frames; it was cut or changed: remove it to run it again"
+    ):
         store.has("a", 3)
     path.write_text(whole[:-12])
     with pytest.raises(DataError, match=r"a_001\.txt, line 3: .* is cut"):

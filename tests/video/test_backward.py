@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -11,7 +10,7 @@ import pytest
 from made_videos import ffmpeg, picture, write
 
 from siamtrack.errors import SourceError
-from siamtrack.video import backward, stream
+from siamtrack.video import backward
 from siamtrack.video.frame_source import Seconds
 from siamtrack.video.source import Frame, Source, open_source
 
@@ -21,8 +20,7 @@ KEPT = 8
 
 @pytest.fixture(autouse=True)
 def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    keep_bytes = KEPT * picture(0).size // 2
-    monkeypatch.setattr(stream, "pictures_backward", partial(backward.pictures_backward, keep_bytes=keep_bytes))
+    monkeypatch.setattr(backward, "KEEP_BYTES", KEPT * picture(0).size // 2)
 
 
 def same(a: Frame, b: Frame) -> bool:

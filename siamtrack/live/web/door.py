@@ -28,14 +28,14 @@ SMALL, SMALL_PER_S, SMALL_FRAMES = 2**10, 1.0, 60.0
 and at once: a page sends hardly any, and each costs as much as a message."""
 
 
-def make_door(most: int, request_s: float = REQUEST_S) -> type[H11Protocol]:
+def make_door(most: int) -> type[H11Protocol]:
     """The HTTP protocol of one server.
 
     A browser sends its request at once. Somebody who opens connections and says nothing, or one byte a second, would
     otherwise use up the server's places for half a minute.
 
     Args:
-        most: connections without a request at a time. request_s: seconds that they may stay so.
+        most: connections without a request at a time; they may stay so for `REQUEST_S`.
     """
     waiting: dict[Door, asyncio.TimerHandle] = {}  # oldest first
 
@@ -65,7 +65,7 @@ def make_door(most: int, request_s: float = REQUEST_S) -> type[H11Protocol]:
         def _wait(self) -> None:
             if self in waiting:
                 return
-            waiting[self] = self.loop.call_later(request_s, self.transport.abort)
+            waiting[self] = self.loop.call_later(REQUEST_S, self.transport.abort)
             if len(waiting) > most:
                 oldest = next(iter(waiting))
                 oldest._done()

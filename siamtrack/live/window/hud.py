@@ -17,6 +17,9 @@ from siamtrack.live.window.keys import help_rows
 WHITE, YELLOW, ORANGE, RED = (255, 255, 255), (66, 228, 240), (60, 180, 255), (60, 60, 240)
 """BGR of what is written: facts, names of keys, problems, and the mark of a recording."""
 
+MOST_LINES = 4
+"""Of one text."""
+
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SHADE = 0.3
 """What is left of the picture's light behind text."""
@@ -81,10 +84,10 @@ class Label:
     dot: bool = False
 
 
-def wrap(text: str, style: Style, width: int, most: int = 4) -> list[str]:
+def wrap(text: str, style: Style, width: int) -> list[str]:
     """A text in lines that are not wider than `width` pixels, broken at blanks where it has some.
 
-    What goes beyond `most` lines is cut, and the last one ends in dots.
+    What goes beyond `MOST_LINES` is cut, and the last one ends in dots.
     """
     lines: list[str] = []
     rest = " ".join(text.split())
@@ -96,8 +99,8 @@ def wrap(text: str, style: Style, width: int, most: int = 4) -> list[str]:
             count = rest.rfind(" ", 1, count + 1) if " " in rest[1 : count + 1] else count
         lines.append(rest[:count].rstrip())
         rest = rest[count:].lstrip()
-    if len(lines) > most:
-        lines = [*lines[: most - 1], lines[most - 1][:-3] + "..."]
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES - 1], lines[MOST_LINES - 1][:-3] + "..."]
     return lines
 
 

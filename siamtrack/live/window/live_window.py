@@ -30,12 +30,11 @@ class LiveWindow:
     """Shows what a capture gives, and lets the user draw, choose and remove targets.
 
     The picture stands still while a box is drawn, and a file waits. A camera cannot: after it, its newest frame comes.
-    A file begins with its first frame, which stands until a target is drawn on it or the user lets it run.
+    A file begins with its first frame, which stands until a target is drawn on it or the user lets it run; its last one stays.
 
     Args:
         capture, session: where frames come from, and what follows targets in them. Both are the caller's to close.
         boxes: first targets, in the first frame, `(x, y, w, h)` in frame pixels.
-        hold: leave the last frame of a file on the screen until the user closes it.
         open_screen: opens a window of a title and a size.
 
     Examples:
@@ -52,11 +51,10 @@ class LiveWindow:
         session: Session,
         boxes: Sequence[Box] = (),
         *,
-        hold: bool = True,
         open_screen: Callable[[str, tuple[int, int]], Screen] = Screen,
     ) -> None:
         self._capture, self._session, self._boxes = capture, session, boxes
-        self._hold, self._open_screen = hold, open_screen
+        self._open_screen = open_screen
         self._meter = Meter()
         self._arrived_at = 0.0
         self._shown: tuple[Status, tuple[int, int]] | None = None
@@ -132,7 +130,7 @@ class LiveWindow:
             return None
         controls.step = False
         if frame is None:
-            controls.ended, controls.quit = True, not self._hold
+            controls.ended = True
             return None
         # A file's frames wait to be taken; that is no latency.
         self._arrived_at = frame.captured_at if self._capture.live else time.perf_counter()

@@ -94,10 +94,10 @@ def frame(session: Session) -> int:
     return session.scene.frame.index
 
 
-def run(session: Session, film: Film, user: User, boxes: tuple[Box, ...] = (), hold: bool = True) -> str:
+def run(session: Session, film: Film, user: User, boxes: tuple[Box, ...] = ()) -> str:
     screen = FakeScreen(user)
     with Capture(lambda: film) as capture:
-        ended = LiveWindow(capture, session, boxes, hold=hold, open_screen=screen).run()
+        ended = LiveWindow(capture, session, boxes, open_screen=screen).run()
     session.close(ended)
     assert screen.gone
     return ended
@@ -123,8 +123,12 @@ def test_a_file_stands_at_its_first_frame_then_is_followed_to_its_last_which_sta
     assert json.loads((session.out / "target-1" / "run.json").read_text())["ended"] == "done"
 
 
-def test_with_boxes_and_without_hold_nobody_need_be_there(session: Session) -> None:
-    assert run(session, Film(), for_ever(), (FIRST, Box(200, 30, 50, 50)), hold=False) == "done"
+def test_with_boxes_nobody_need_draw(session: Session, said: list[Status]) -> None:
+    def user() -> User:
+        yield from until(lambda: said[-1].hint == "end of file; q closes")
+        yield keys("q")
+
+    assert run(session, Film(), user(), (FIRST, Box(200, 30, 50, 50))) == "done"
     assert frames_of(session.out / "target-1") == frames_of(session.out / "target-2") == list(range(len(IMAGES)))
 
 
