@@ -50,6 +50,13 @@ def frames_of(folder: Path) -> list[int]:
     return [int(row["frame"]) for row in rows_of(folder / "boxes.csv")]
 
 
+def files_of(out: Path) -> dict[str, bytes]:
+    """What a batch writes of the same jobs whenever it runs: all but files that hold times."""
+    left_out = ("run.json", "summary.csv", "summary.json", ".siamtrack.lock")
+    files = (path for path in sorted(out.rglob("*")) if path.is_file() and path.name not in left_out)
+    return {str(path.relative_to(out)): path.read_bytes() for path in files}
+
+
 def wait_until(true: Callable[[], object], process: subprocess.Popen[Any] | None = None, within_s: float = 60.0) -> None:
     """Wait for what another thread or process does; no longer, if that process has ended."""
     deadline = time.monotonic() + within_s

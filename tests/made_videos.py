@@ -110,6 +110,19 @@ def _scheduling_kept() -> Iterator[None]:
         os.sched_setscheduler(0, *before)
 
 
+def decoded(path: Path) -> tuple[list[float], list[Image]]:
+    """Times and pictures of a file."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+    return [frame.time for frame in frames], [frame.to_ndarray(format="bgr24") for frame in frames]
+
+
+def seconds(path: Path) -> float:
+    """A file's length."""
+    with av.open(str(path)) as container:
+        return container.duration / 1e6
+
+
 def damage(path: Path, number: int) -> Path:
     """Put zeros over all but the first bytes of a packet, counted as they lie in the file."""
     with av.open(str(path)) as container:

@@ -9,12 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from rendered import rendered_frame
 
 from siamtrack.batch.engine import RunSettings, settings_for
-from siamtrack.video.sink import VideoSink
-
-FRAMES = 12
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,13 +23,11 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a.mp4 and b.mp4."""
+def clips(tmp_path_factory: pytest.TempPathFactory, write_clip: Callable[..., Path]) -> Path:
+    """A folder with a.mp4 and b.mp4, of 12 frames each."""
     folder = tmp_path_factory.mktemp("clips")
     for name in ("a", "b"):
-        with VideoSink(folder / f"{name}.mp4", 25) as sink:
-            for i in range(FRAMES):
-                sink.write(rendered_frame(i)[0])
+        write_clip(folder / f"{name}.mp4", frames=12)
     return folder
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import files_of
 
 import siamtrack
 from siamtrack.batch.engine import Ended, Event, Planned, Retried, RunSettings, VideoProgress
@@ -38,12 +39,6 @@ def children(process: int) -> list[int]:
             if b"siamtrack.batch.worker" in Path(f"/proc/{word}/cmdline").read_bytes():
                 found.append(int(word))
     return found
-
-
-def boxes_of(out: Path) -> dict[str, bytes]:
-    """All files that must not depend on when they were made."""
-    names = ("boxes.csv", "boxes.txt", "error.json", "contact_sheet.jpg")
-    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.name in names}
 
 
 @pytest.fixture
@@ -80,7 +75,7 @@ def test_a_batch_from_beginning_to_end_and_again(jobs: list[VideoJob], tmp_path:
     assert [summary[key] for key in ("targets", "done", "failed", "unfinished")] == [5, 3, 2, 0]
     assert [row["folder"] for row in summary["results"]] == ["a/one", "a/two", "b/one", "b/bad", "none/gone"]
     assert len((out / "summary.csv").read_text().splitlines()) == 6
-    written = boxes_of(out)
+    written = files_of(out)
     assert children(os.getpid()) == []
 
     told.clear()
@@ -88,7 +83,7 @@ def test_a_batch_from_beginning_to_end_and_again(jobs: list[VideoJob], tmp_path:
     assert outcomes(again) == expected
     assert all(result.earlier for result in again)
     assert [(event.videos, event.settled) for event in told if isinstance(event, Planned)] == [(0, 5)]
-    assert boxes_of(out) == written
+    assert files_of(out) == written
 
     # What failed is tried again when asked, what is done is not.
     before = (out / "a/one/run.json").stat().st_mtime_ns
@@ -103,11 +98,11 @@ def test_a_batch_from_beginning_to_end_and_again(jobs: list[VideoJob], tmp_path:
         list(siamtrack.batch(moved, out, **OPTIONS))
     with pytest.raises(DataError, match=r"tracker differ.*\(and 2 more\)"):
         list(siamtrack.batch(jobs, out, window_influence=0.2, **OPTIONS))
-    assert boxes_of(out) == written
+    assert files_of(out) == written
     forced = list(siamtrack.batch(moved, out, force=True, **OPTIONS))
     assert outcomes(forced) == {("a", "one"): "done", ("a", "two"): "done"}
     assert not any(result.earlier for result in forced)
-    changed = boxes_of(out)
+    changed = files_of(out)
     assert changed["a/two/boxes.csv"] == written["a/two/boxes.csv"]
     assert changed["a/one/boxes.csv"] != written["a/one/boxes.csv"]
 
@@ -136,8 +131,8 @@ def test_dead_workers_are_replaced_and_a_video_that_kills_them_fails_alone(
     assert error["kind"] == "worker"
     assert error["error"].endswith(f"a.mp4: {KILLED}, 2 times")
     list(run_video(checked(jobs[1:2]).videos[0], settings_in(tmp_path / "here"), tracker))
-    again = {name: data for name, data in boxes_of(tmp_path / "out").items() if name.startswith("b/")}
-    assert again == boxes_of(tmp_path / "here")
+    again = {name: data for name, data in files_of(tmp_path / "out").items() if name.startswith("b/")}
+    assert again == files_of(tmp_path / "here")
 
 
 @pytest.mark.slow

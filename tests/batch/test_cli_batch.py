@@ -17,8 +17,7 @@ from typing import Any
 
 import pytest
 from beeps import damage_sound, write_beeps
-from commands import Command, environment, refused, rows_of, wait_until
-from rendered import rendered_frame
+from commands import Command, environment, files_of, refused, rows_of, wait_until
 
 from siamtrack.batch import driver
 from siamtrack.batch.engine import RunSettings
@@ -26,7 +25,6 @@ from siamtrack.batch.sequences import open_jobs
 from siamtrack.batch.video_run import run_video
 from siamtrack.lock import FolderLock
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.sink import VideoSink
 
 resource = pytest.importorskip("resource")
 
@@ -36,13 +34,11 @@ LIMIT_BYTES = 2400
 
 
 @pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def manifest(tmp_path_factory: pytest.TempPathFactory, write_clip: Callable[..., Path]) -> Path:
     """A short clip with one target, and one of 60 frames with two; the second one's rows are some 2,900 bytes."""
     folder = tmp_path_factory.mktemp("jobs")
-    for name, frames in (("short", 12), ("long", 60)):
-        with VideoSink(folder / f"{name}.mp4", 25) as sink:
-            for i in range(frames):
-                sink.write(rendered_frame(i)[0])
+    write_clip(folder / "short.mp4", frames=12)
+    write_clip(folder / "long.mp4", frames=60)
     path = folder / "jobs.csv"
     lines = ["video,target,start,x,y,w,h,end", "short.mp4,one,0,60,80,40,50,"]
     lines += ["long.mp4,early,2,140,90,30,60,6", "long.mp4,all,0,60,80,40,50,"]
@@ -59,16 +55,6 @@ def begin(manifest: Path, out: Path, *more: object, **options: Any) -> subproces
 def wait_for_rows(path: Path, rows: int, process: subprocess.Popen[str]) -> None:
     """Until so many lines are in a file, or the process has ended."""
     wait_until(lambda: path.exists() and path.read_text().count("\n") > rows, process, within_s=120)
-
-
-def files_of(out: Path) -> dict[str, bytes]:
-    """What must be the same however often a batch was stopped: all but frame rates and rows of unfinished runs."""
-    left_out = ("run.json", "summary.csv", "summary.json", ".siamtrack.lock")
-    return {
-        str(path.relative_to(out)): path.read_bytes()
-        for path in sorted(out.rglob("*"))
-        if path.is_file() and path.name not in left_out
-    }
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import files_of
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 ray = pytest.importorskip("ray")  # in the extra `cluster`, which `dev` includes
@@ -53,18 +54,12 @@ def videos(write_clip: Callable[..., Path], tmp_path_factory: pytest.TempPathFac
     ]
 
 
-def bytes_of(out: Path) -> dict[str, bytes]:
-    """Everything that must not differ: run.json holds times."""
-    names = ("boxes.csv", "boxes.txt")
-    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.name in names}
-
-
 @pytest.fixture(scope="module")
 def local(videos: list[VideoJob], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What the local engine makes of the same jobs."""
     out = tmp_path_factory.mktemp("local")
     assert [result.outcome for result in batch(videos, out, workers=1, **COMMON)] == ["done"] * 5
-    return bytes_of(out)
+    return files_of(out)
 
 
 def test_it_gives_the_local_engines_results(
@@ -79,7 +74,7 @@ def test_it_gives_the_local_engines_results(
         ("b.mp4", "late", "done"),
         ("c.mp4", "one", "done"),
     ]
-    assert bytes_of(tmp_path) == local
+    assert files_of(tmp_path) == local
     assert {path.parent.name for path in tmp_path.rglob("contact_sheet.jpg")} == {"a", "b", "c"}
     assert not any(isinstance(event, Retried) for event in events)
     again = list(batch(videos, tmp_path, engine="ray", **COMMON))
@@ -106,7 +101,7 @@ def test_a_node_that_dies_loses_nothing(
     assert killed
     assert any(isinstance(event, Retried) for event in seen)
     assert [result.outcome for result in results] == ["done"] * 8
-    found = bytes_of(tmp_path / "out")
+    found = files_of(tmp_path / "out")
     assert {name: data for name, data in found.items() if not name.startswith("long")} == local
     longs = [data for name, data in found.items() if name.startswith("long") and name.endswith(".csv")]
     assert len(set(longs)) == 1  # the same clip three times

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from beeps import heard, write_beeps
-from commands import frames_of
+from commands import files_of, frames_of
 from rendered import rendered_frame
 
 from siamtrack.batch import pictures, video_run
@@ -80,15 +80,6 @@ def job(path: Path, *targets: TargetJob) -> VideoJob:
 
 def by_name(results: Iterator[TargetResult]) -> dict[str, TargetResult]:
     return {result.target: result for result in results}
-
-
-def files_of(out: Path) -> dict[str, bytes]:
-    """Everything but run.json, which holds frame rates."""
-    return {
-        str(path.relative_to(out)): path.read_bytes()
-        for path in sorted(out.rglob("*"))
-        if path.is_file() and path.name != "run.json"
-    }
 
 
 def test_each_target_is_tracked_as_siamtrack_track_does_byte_by_byte(

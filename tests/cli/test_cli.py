@@ -78,55 +78,6 @@ def test_python_and_the_command_line_give_the_same_boxes(here: Command, clip: Pa
         assert step.time_s == pytest.approx(float(row["time_s"]), abs=1e-6)
 
 
-def test_a_folder_of_images_is_a_source(here: Command, tmp_path: Path) -> None:
-    for i in range(3):
-        cv2.imwrite(str(tmp_path / f"{i}.png"), rendered_frame(i)[0])
-    assert here("track", tmp_path, "--box", BOX, "--out", tmp_path / "run").returncode == 0
-    assert len(rows_of(tmp_path / "run/boxes.csv")) == 3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["none.mp4", "--box", BOX], ["none.mp4 not found"]),
-        (["{clip}", "--box", "700,10,20,20"], ["outside the 320x240 frame"]),
-        (["{clip}", "--box", "10,10,0,20"], ["zero or less"]),
-        (["{clip}", "--box=10,10,-4,20"], ["zero or less"]),
-        (["{clip}", "--box", "10,10,3,3"], ["at least 4 px"]),
-        (["{clip}", "--box", "nan,10,20,20"], ["not four finite numbers"]),
-        (["{clip}", "--box", "10,10,20"], ["not four finite numbers"]),
-        (["{clip}"], ["--box", "--select"]),
-        (["{clip}", "--select"], ["no display", "--box"]),
-        (["{clip}", "--box", BOX, "--show"], ["no display"]),
-        (["{clip}", "--box", BOX, "--model", "siamcf"], ["no model 'siamcf'", "siamfc"]),
-        (["{clip}", "--box", BOX, "--device", "gpu"], ["device 'gpu' is unknown"]),
-        (["{clip}", "--box", BOX, "--start", "99"], ["ended after 20 frames"]),
-        (["{clip}", "--box", BOX, "--colour", "red"], ["No such option"]),
-        (["{text}", "--box", BOX], ["cannot be opened as a video"]),
-        (["{empty}", "--box", BOX], ["is empty"]),
-        (
-            ["{clip}", "--box", BOX, "--config", "{badconfig}"],
-            ["unknown key 'window_influense'", "did you mean 'window_influence'"],
-        ),
-        (["{clip}", "--box", BOX, "--preset", "paper"], ["preset 'paper' is for siamfc"]),
-        (["{clip}", "--box", BOX, "--model", "siamfc", "--preset", "papre"], ["no preset 'papre'; did you mean 'paper'"]),
-        (["{clip}", "--box", BOX, "--model", "{badweights}"], ["not a whole safetensors file"]),
-    ],
-)
-def test_mistakes_are_one_line_and_status_2(
-    here: Command, arguments: list[str], words: list[str], clip: Path, tmp_path: Path
-) -> None:
-    files = {"text": "text.mp4", "empty": "empty.mp4", "badconfig": "bad.yaml", "badweights": "bad.safetensors"}
-    paths = {key: tmp_path / name for key, name in files.items()}
-    paths["text"].write_text("this is not a video\n")
-    paths["empty"].write_bytes(b"")
-    paths["badconfig"].write_text("window_influense: 0.3\n")
-    paths["badweights"].write_bytes(b"not weights")
-    filled = [argument.format(clip=clip, **paths) for argument in arguments]
-    refused(here("track", *filled, "--out", tmp_path / "run"), *words)
-    assert not (tmp_path / "run").exists()
-
-
 def test_an_output_folder_that_cannot_be_written(here: Command, clip: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     refused(here("track", clip, "--box", BOX, "--out", tmp_path / "file/run"), "cannot be written")

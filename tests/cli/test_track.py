@@ -6,11 +6,11 @@ import json
 import math
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
 from commands import Command, refused, rows_of
+from made_videos import decoded
 from rendered import rendered_frame
 
 from siamtrack.boxes import iou
@@ -51,14 +51,8 @@ def test_two_targets_both_ways_with_everything_that_can_be_written(here: Command
         x, y, w, h = rendered_frame(9)[1]
         whole = math.ceil(y + h) - math.floor(y), math.ceil(x + w) - math.floor(x)
         assert cv2.imread(str(crops[9])).shape[:2] == whole
-    assert frames_in(out / "overlay.mp4") == [index / 25 for index in range(20)]
-    steady = frames_in(out / "car/follow.mp4")
-    assert len(steady) == 20
-
-
-def frames_in(path: Path) -> list[float]:
-    with av.open(str(path)) as container:
-        return [pytest.approx(frame.time, abs=1e-4) for frame in container.decode(video=0)]
+    assert decoded(out / "overlay.mp4")[0] == pytest.approx([index / 25 for index in range(20)], abs=1e-4)
+    assert len(decoded(out / "car/follow.mp4")[0]) == 20
 
 
 def test_backward_from_the_last_frame_with_two_corners(here: Command, clip: Path, tmp_path: Path) -> None:
@@ -157,6 +151,22 @@ def test_the_numbers_of_a_box_may_be_several_arguments(arguments: list[str], joi
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["none.mp4", "--box", BOX], ["none.mp4 not found"]),
+        (["--box", "700,10,20,20"], ["outside the 320x240 frame"]),
+        (["--box", "10,10,0,20"], ["zero or less"]),
+        (["--box", "10,10,3,3"], ["at least 4 px"]),
+        ([], ["--box", "--select"]),
+        (["--select"], ["no display", "--box"]),
+        (["--box", BOX, "--show"], ["no display"]),
+        (["--box", BOX, "--model", "siamcf"], ["no model 'siamcf'", "siamfc"]),
+        (["--box", BOX, "--device", "gpu"], ["device 'gpu' is unknown"]),
+        (["--box", BOX, "--colour", "red"], ["No such option"]),
+        (["{at}/text.mp4", "--box", BOX], ["cannot be opened as a video"]),
+        (["{at}/empty.mp4", "--box", BOX], ["is empty"]),
+        (["--box", BOX, "--config", "{at}/bad.yaml"], ["unknown key 'window_influense'; did you mean 'window_influence'"]),
+        (["--box", BOX, "--preset", "paper"], ["preset 'paper' is for siamfc"]),
+        (["--box", BOX, "--model", "siamfc", "--preset", "papre"], ["no preset 'papre'; did you mean 'paper'"]),
+        (["--box", BOX, "--model", "{at}/bad.safetensors"], ["not a whole safetensors file"]),
         (["--box", BOX, "--name", "a", "--name", "b"], ["2 --name for 1 targets"]),
         (["--box", BOX, "--box", BOX, "--name", "a", "--name", "A"], ["two targets have one name"]),
         (["--box", BOX, "--box", BOX, "--name", "a", "--name", "b/c"], ["'b/c' cannot name a folder"]),
@@ -173,13 +183,20 @@ def test_the_numbers_of_a_box_may_be_several_arguments(arguments: list[str], joi
         (["--box", BOX, "--start", "5", "--end", "6", "--backward"], ["end 6 comes after start 5"]),
         (["--box", BOX, "--start", "99", "--backward"], ["ended after 20 frames; frame 99 was asked for"]),
         (["b.mp4", "c.mp4", "--box", BOX], ["unexpected extra argument", "quote a name with blanks in it, or a glob"]),
-        (["--box", BOX, "--crops", "{full}"], ["is not empty; give --crops a new folder"]),
-        (["--box", BOX, "--crops", "{full}/1.jpg"], ["is not a folder; give --crops a new folder"]),
+        (["--box", BOX, "--crops", "{at}/full"], ["is not empty; give --crops a new folder"]),
+        (["--box", BOX, "--crops", "{at}/full/1.jpg"], ["is not a folder; give --crops a new folder"]),
     ],
 )
-def test_mistakes_leave_no_folder(here: Command, arguments: list[str], words: list[str], clip: Path, tmp_path: Path) -> None:
+def test_mistakes_are_one_line_and_status_2_and_leave_no_folder(
+    here: Command, arguments: list[str], words: list[str], clip: Path, tmp_path: Path
+) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full/1.jpg").write_bytes(b"of another run")
-    filled = [argument.format(full=tmp_path / "full") for argument in arguments]
-    refused(here("track", clip, *filled, "--out", tmp_path / "run"), *words)
+    files = {"text.mp4": "no video\n", "empty.mp4": "", "bad.yaml": "window_influense: 0.3\n", "bad.safetensors": "no weights"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    filled = [argument.format(at=tmp_path) for argument in arguments]
+    if not filled or filled[0].startswith("--"):  # no source is named
+        filled.insert(0, str(clip))
+    refused(here("track", *filled, "--out", tmp_path / "run"), *words)
     assert not (tmp_path / "run").exists()

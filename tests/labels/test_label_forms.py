@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner
+from commands import Command, refused
 
 import siamtrack
-from siamtrack.cli.labels import export_labels
-from siamtrack.errors import DataError, OutputError, SiamtrackError
+from siamtrack.errors import DataError, OutputError
 from siamtrack.labels import FORMS, LabelOptions, export, footage, load_tracks
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.follow import Span
 from siamtrack.video.run import run
 from siamtrack.video.source import Source, open_again, open_source
 
-app = typer.Typer(rich_markup_mode=None)
-app.command()(export_labels)
 
-
-def labels(*arguments: object) -> Any:
-    """What the command does with some arguments."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def refused(*arguments: object) -> str:
-    """The error of a command that a user can mend."""
-    result = labels(*arguments)
-    if isinstance(result.exception, SystemExit):
-        return result.output
-    assert isinstance(result.exception, (SiamtrackError, ValueError, FileNotFoundError)), result.output
-    return str(result.exception)
+@pytest.fixture
+def labels(here: Command) -> Command:
+    """The command in this process."""
+    return partial(here, "export-labels")
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +51,14 @@ def test_a_video_is_opened_once_for_what_it_says_and_once_for_its_frames(
     assert len(opened) == 2
 
 
-def test_a_real_run_in_every_form(tracked: Path, tmp_path: Path) -> None:
+def test_a_real_run_in_every_form(labels: Command, tracked: Path, tmp_path: Path) -> None:
     track = load_tracks(tracked).videos[0].tracks[1]
     assert track.target == "patch"
     for form in FORMS:
         result = labels(tracked, "--to", form, "--out", tmp_path, "--label", "patch")
-        assert result.exit_code == 0, result.output
-        assert f"{tmp_path}/{'labels/' if form == 'yolo' else ''}clip" in result.output.replace("\\", "/")
-        assert "25 boxes of 2 targets" in result.output
+        assert result.returncode == 0, result.stderr
+        assert f"{tmp_path}/{'labels/' if form == 'yolo' else ''}clip" in result.stdout.replace("\\", "/")
+        assert "25 boxes of 2 targets" in result.stdout
     names = {"clip", "clip.json", "clip.labels", "clip.labelstudio.json", "clip.parquet", "clip.txt", "clip.xml"}
     assert {path.name for path in tmp_path.iterdir()} == names | {"data.yaml", "labels"}
     rows = np.loadtxt(tmp_path / "clip.txt", delimiter=",")
@@ -85,54 +72,54 @@ def test_a_real_run_in_every_form(tracked: Path, tmp_path: Path) -> None:
     shapes = json.loads((tmp_path / "clip/frame_000014.json").read_text())["shapes"]
     assert shapes[1]["points"][0] == pytest.approx(track.boxes_xywh[-1, :2].tolist(), abs=5e-4)
     for form in FORMS:
-        assert "exists; give --force" in refused(tracked, "--to", form, "--out", tmp_path)
-        assert labels(tracked, "--to", form, "--out", tmp_path, "--force").exit_code == 0
+        refused(labels(tracked, "--to", form, "--out", tmp_path), "exists; give --force")
+        assert labels(tracked, "--to", form, "--out", tmp_path, "--force").returncode == 0
 
 
-def test_frames_and_options_reach_the_files(tracked: Path, tmp_path: Path) -> None:
+def test_frames_and_options_reach_the_files(labels: Command, tracked: Path, tmp_path: Path) -> None:
     options = ["--every", 7, "--label", "a {target}", "--frames", "--suffix", "png"]
-    assert labels(tracked, "--to", "labelme", "--out", tmp_path, *options).exit_code == 0
+    assert labels(tracked, "--to", "labelme", "--out", tmp_path, *options).returncode == 0
     names = sorted(path.name for path in (tmp_path / "clip").iterdir())
     assert names == [f"frame_0000{frame}.{ending}" for frame in ("00", "07", "14") for ending in ("json", "png")]
     shapes = json.loads((tmp_path / "clip/frame_000007.json").read_text())["shapes"]
     assert [shape["label"] for shape in shapes] == ["a later", "a patch"]
 
 
-def test_skipped_runs_are_reported_and_cvat_is_explained(write_run, tmp_path: Path) -> None:
+def test_skipped_runs_are_reported_and_cvat_is_explained(labels: Command, write_run, tmp_path: Path) -> None:
     write_run(tmp_path / "batch" / "v" / "car")
     failed = write_run(tmp_path / "batch" / "v" / "dog")
     (failed / "error.json").write_text(json.dumps({"error": "the video is cut"}))
     result = labels(tmp_path / "batch", "--to", "cvat", "--out", tmp_path / "out")
-    assert result.exit_code == 0
-    assert "dog is left out: it failed: the video is cut" in result.output
-    assert "with the label object, then Actions, Upload annotations" in result.output
+    assert result.returncode == 0
+    assert "dog is left out: it failed: the video is cut" in result.stderr
+    assert "with the label object, then Actions, Upload annotations" in result.stdout
     result = labels(tmp_path / "batch", "--to", "mot", "--out", tmp_path / "out", "--min-score", 1, "--every", 9)
-    assert "1 box of 1 target" in result.output
+    assert "1 box of 1 target" in result.stdout
 
 
-def test_a_video_without_a_box_is_pointed_out(write_run, tmp_path: Path) -> None:
+def test_a_video_without_a_box_is_pointed_out(labels: Command, write_run, tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", [(0, (1.0, 2.0, 3.0, 4.0), 0.1, siamtrack.State.LOST)])
     result = labels(folder, "--to", "mot", "--out", tmp_path / "out")
-    assert result.exit_code == 0
-    assert "clip.txt has no box to export" in result.output
+    assert result.returncode == 0
+    assert "clip.txt has no box to export" in result.stderr
 
 
-def test_mistakes_are_one_clear_line(write_run, tmp_path: Path, clip: Path) -> None:
+def test_mistakes_are_one_clear_line(labels: Command, write_run, tmp_path: Path, clip: Path) -> None:
     folder, out = write_run(tmp_path / "run"), tmp_path / "out"
-    assert "no form of labels 'cooc'; did you mean 'coco'?" in refused(folder, "--to", "cooc", "--out", out)
-    assert "--frames goes with coco, yolo, labelme, labelme-xml" in refused(folder, "--to", "mot", "--out", out, "--frames")
-    assert "is the folder of a run" in refused(folder, "--to", "mot", "--out", folder)
-    assert "size '0x9' is not WIDTHxHEIGHT" in refused(folder, "--to", "coco", "--out", out, "--size", "0x9")
-    assert "--size is 9x9, but clip was tracked in 320x240" in refused(folder, "--to", "coco", "--out", out, "--size", "9x9")
-    assert "no frame images end in 'gif'" in refused(folder, "--to", "coco", "--out", out, "--suffix", "gif")
+    refused(labels(folder, "--to", "cooc", "--out", out), "no form of labels 'cooc'; did you mean 'coco'?")
+    refused(labels(folder, "--to", "mot", "--out", out, "--frames"), "--frames goes with coco, yolo, labelme, labelme-xml")
+    refused(labels(folder, "--to", "mot", "--out", folder), "is the folder of a run")
+    refused(labels(folder, "--to", "coco", "--out", out, "--size", "0x9"), "size '0x9' is not WIDTHxHEIGHT")
+    refused(labels(folder, "--to", "coco", "--out", out, "--size", "9x9"), "--size is 9x9, but clip was tracked in 320x240")
+    refused(labels(folder, "--to", "coco", "--out", out, "--suffix", "gif"), "no frame images end in 'gif'")
     for name in ("a", "b"):
         write_run(tmp_path / "two" / name / "t", about={"source": "/nowhere/clip.mp4"})
-    assert "--source names one video" in refused(tmp_path / "two", "--to", "coco", "--out", out, "--source", clip)
-    assert "give --size WxH" in refused(tmp_path / "two", "--to", "coco", "--out", out)
+    refused(labels(tmp_path / "two", "--to", "coco", "--out", out, "--source", clip), "--source names one video")
+    refused(labels(tmp_path / "two", "--to", "coco", "--out", out), "give --size WxH")
     assert not out.exists()
-    assert labels(tmp_path / "two", "--to", "coco", "--out", out, "--size", "64x48").exit_code == 0
+    assert labels(tmp_path / "two", "--to", "coco", "--out", out, "--size", "64x48").returncode == 0
     moved = write_run(tmp_path / "moved", about={"source": "/nowhere/old.mp4"})
-    assert labels(moved, "--to", "labelme", "--out", out, "--source", clip, "--frames").exit_code == 0
+    assert labels(moved, "--to", "labelme", "--out", out, "--source", clip, "--frames").returncode == 0
     assert len(list((out / "old").glob("*.jpg"))) == 4  # the video keeps the name that its runs give it
 
 
@@ -162,7 +149,7 @@ def test_no_name_leads_out_of_the_folder(write_run, tmp_path: Path, form: str) -
     assert all(item.path.exists() for item in written)
 
 
-def test_help_teaches_with_examples() -> None:
-    text = labels("--help").output
+def test_help_teaches_with_examples(labels: Command) -> None:
+    text = labels("--help").stdout
     assert "siamtrack export-labels runs/car --to mot --out labels" in text
     assert "--keep-lost" in text

@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
 from commands import frames_of, rows_of
-from rendered import rendered_frame
+from made_videos import decoded, seconds
+from rendered import Film, rendered_frame
 
 from siamtrack.boxes import Box, iou
 from siamtrack.errors import OutputError, SourceError
@@ -18,7 +17,6 @@ from siamtrack.live.capture import Capture, Captured
 from siamtrack.live.scene import MAX_TARGETS, Scene
 from siamtrack.live.session import Session, follow
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.source import Frame, Source
 
 CORNER = (2.0, 3.0, 50.0, 40.0)
 BOX = Box(*rendered_frame(0)[1])
@@ -144,16 +142,14 @@ def test_a_recording_plays_at_the_speed_at_which_it_happened(session: Session) -
     for index in (0, 1, 5, 6, 10):  # a slow tracker: the others were dropped
         session.step(captured(index))
     assert session.record(False) == path == session.out / "recording-1.mp4"
-    with av.open(str(path)) as video:
-        times = [shown.time for shown in video.decode(video=0)]
-    assert times == pytest.approx([index / 25 for index in (0, 1, 5, 6, 10)], abs=1e-4)
+    assert decoded(path)[0] == pytest.approx([index / 25 for index in (0, 1, 5, 6, 10)], abs=1e-4)
     assert session.record(False) is None
     session.record(True)
     session.step(captured(11))
     session.close()  # finishes the second one
-    with av.open(str(session.out / "recording-2.mp4")) as video:
-        assert len(list(video.decode(video=0))) == 1
-        assert float(video.duration / 1e6) == pytest.approx(1 / 25, abs=1e-3)
+    second = session.out / "recording-2.mp4"
+    assert len(decoded(second)[0]) == 1
+    assert seconds(second) == pytest.approx(1 / 25, abs=1e-3)
 
 
 def test_a_picture_of_another_size_ends_a_recording_and_begins_the_next(session: Session) -> None:
@@ -164,11 +160,8 @@ def test_a_picture_of_another_size_ends_a_recording_and_begins_the_next(session:
     for index in (3, 4):
         session.step(Captured(index, index / 25, turned, float(index)))
     assert session.record(False) == session.out / "recording-2.mp4"
-    found = []
-    for number in (1, 2):
-        with av.open(str(session.out / f"recording-{number}.mp4")) as video:
-            found.append([(shown.width, shown.height) for shown in video.decode(video=0)])
-    assert found == [[(320, 240)] * 3, [(240, 320)] * 2]
+    shapes = [[image.shape for image in decoded(session.out / f"recording-{number}.mp4")[1]] for number in (1, 2)]
+    assert shapes == [[(240, 320, 3)] * 3, [(320, 240, 3)] * 2]
 
 
 def test_a_recording_that_had_to_be_made_smaller_says_so(session: Session) -> None:
@@ -307,22 +300,9 @@ def test_a_target_gets_a_name_and_a_colour_while_it_is_followed(session: Session
 # Without a window.
 
 
-class Rendered(Source):
-    """The rendered clip as a file that breaks off after so many frames, if it is told to."""
-
-    def __init__(self, frames: int, breaks: bool = False) -> None:
-        self.name, self.fps, self.frame_count, self._breaks = "rendered", 100.0, frames, breaks
-
-    def read(self, start: int = 0) -> Iterator[Frame]:
-        for index in range(start, self.frame_count or 0):
-            yield Frame(index, index / self.fps, rendered_frame(index)[0])
-        if self._breaks:
-            raise SourceError("rendered breaks off")
-
-
 def test_targets_are_followed_to_the_end_of_a_file(session: Session) -> None:
     scenes: list[Scene] = []
-    with Capture(lambda: Rendered(5)) as capture:
+    with Capture(lambda: Film(5)) as capture:
         assert follow(capture, session, [BOX, Box(*CORNER)], scenes.append, lambda: False) == "done"
     session.close()
     assert [scene.frame.index for scene in scenes] == [0, 1, 2, 3, 4]
@@ -331,20 +311,20 @@ def test_targets_are_followed_to_the_end_of_a_file(session: Session) -> None:
 
 def test_it_stops_when_it_is_told_to(session: Session) -> None:
     scenes: list[Scene] = []
-    with Capture(lambda: Rendered(1000)) as capture:
+    with Capture(lambda: Film(1000)) as capture:
         assert follow(capture, session, [BOX], scenes.append, lambda: len(scenes) == 3) == "interrupted"
     assert len(scenes) == 3
 
 
 def test_a_source_that_breaks_off_keeps_what_was_followed(session: Session) -> None:
-    with Capture(lambda: Rendered(4, breaks=True)) as capture:
-        assert follow(capture, session, [BOX], lambda _: None, lambda: False) == "rendered breaks off"
-    session.close("rendered breaks off")
+    with Capture(lambda: Film(4, fails="film tore")) as capture:
+        assert follow(capture, session, [BOX], lambda _: None, lambda: False) == "film tore"
+    session.close("film tore")
     assert session.finished[0].frames == 4
 
 
 def test_what_cannot_begin_is_an_error(session: Session) -> None:
-    with Capture(lambda: Rendered(0, breaks=True)) as capture, pytest.raises(SourceError):
+    with Capture(lambda: Film(0, fails="film tore")) as capture, pytest.raises(SourceError):
         follow(capture, session, [BOX], lambda _: None, lambda: False)
-    with Capture(lambda: Rendered(4)) as capture, pytest.raises(ValueError, match="outside"):
+    with Capture(lambda: Film(4)) as capture, pytest.raises(ValueError, match="outside"):
         follow(capture, session, [Box(900, 900, 5, 5)], lambda _: None, lambda: False)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from beeps import heard, write_beeps
 from commands import rows_of, siam
+from made_videos import seconds
 from rendered import rendered_frame
 
 from siamtrack.errors import OutputError, SourceError
@@ -89,8 +90,7 @@ def test_the_overlay_lasts_as_long_as_its_source(tracker: Tracker, tmp_path: Pat
             sink.write(rendered_frame(index)[0], 20.0 * index, 3.0)
     with open_source(path) as source:
         run(tracker, source, tmp_path, BOX, outputs=Outputs(video=True))
-    with av.open(str(tmp_path / "overlay.mp4")) as container:
-        assert container.duration == 103_000_000
+    assert seconds(tmp_path / "overlay.mp4") == 103
 
 
 def test_a_run_tells_what_became_of_the_frames(tracker: Tracker, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from made_videos import decoded, seconds
 from rendered import rendered_frame
 
 from siamtrack.errors import OutputError
@@ -24,19 +25,6 @@ def patches(rows: int = 3, columns: int = 4) -> np.ndarray:
     """Squares of random colours."""
     colors = np.random.default_rng(0).integers(0, 256, (rows, columns, 3), np.uint8)
     return np.repeat(np.repeat(colors, PATCH, axis=0), PATCH, axis=1)
-
-
-def decoded(path: Path) -> tuple[list[float], list[np.ndarray]]:
-    """Times and pictures of a file."""
-    with av.open(str(path)) as container:
-        frames = list(container.decode(video=0))
-    return [frame.time for frame in frames], [frame.to_ndarray(format="bgr24") for frame in frames]
-
-
-def seconds(path: Path) -> float:
-    """A file's length."""
-    with av.open(str(path)) as container:
-        return container.duration / 1e6
 
 
 def test_a_video_plays_everywhere(tmp_path: Path) -> None:
@@ -215,6 +203,7 @@ def test_nothing_is_left_of_a_video_without_frames_or_one_that_is_dropped(tmp_pa
 
 KILLED = """
 import os, signal, sys
+from made_videos import decoded, seconds
 from rendered import rendered_frame
 from siamtrack.video.sink import VideoSink
 sink = VideoSink(sys.argv[1], 25)

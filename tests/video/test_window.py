@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from commands import wait_until
 from screens import close_window, needs_screen, virtual_screen, xdotool
 
 pytestmark = [needs_screen, pytest.mark.slow]
@@ -21,15 +23,22 @@ def screen() -> Iterator[dict[str, str]]:
         yield environment
 
 
-def wait_for_window(screen: dict[str, str], process: subprocess.Popen[str]) -> str:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        found = xdotool(screen, "search", "--name", "^siamtrack track$").splitlines()
-        if found:
-            time.sleep(1.0)  # the window exists before it takes the mouse
-            return found[-1]
-        time.sleep(0.2)
-    raise AssertionError(f"no window came up: {process.communicate(timeout=10)}")
+@contextmanager
+def tracking(screen: dict[str, str], *arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """`siamtrack track` in a process of its own, and its window, which takes the mouse."""
+    command = [sys.executable, "-m", "siamtrack", "track", *map(str, arguments)]
+    process = subprocess.Popen(command, env=screen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def windows() -> list[str]:
+        return xdotool(screen, "search", "--name", "^siamtrack track$").splitlines()
+
+    try:
+        wait_until(windows, process)
+        assert process.poll() is None, f"no window came up: {process.communicate(timeout=10)}"
+        time.sleep(1.0)  # the window exists before it takes the mouse
+        yield process, windows()[-1]
+    finally:
+        process.kill()
 
 
 def size_of(screen: dict[str, str], window: str) -> tuple[int, int]:
@@ -39,10 +48,7 @@ def size_of(screen: dict[str, str], window: str) -> tuple[int, int]:
 
 def test_a_box_drawn_with_the_mouse_is_the_target(screen: dict[str, str], clip: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "siamtrack", "track", str(clip), "--select", "--show", "--out", str(out)]
-    process = subprocess.Popen(command, env=screen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        window = wait_for_window(screen, process)
+    with tracking(screen, clip, "--select", "--show", "--out", out) as (process, window):
         factor = size_of(screen, window)[1] / 240
         corners = [(round(x * factor), round(y * factor)) for x, y in ((60, 80), (80, 100), (100, 130))]
         moves = [("mousemove", "--window", window, x, y) for x, y in corners]
@@ -50,8 +56,6 @@ def test_a_box_drawn_with_the_mouse_is_the_target(screen: dict[str, str], clip: 
             xdotool(screen, *action)
             time.sleep(0.2)
         output, errors = process.communicate(timeout=90)
-    finally:
-        process.kill()
     assert process.returncode == 0, errors
     assert "20 frames" in output
     x, y, w, h = (float(value) for value in (out / "boxes.txt").read_text().splitlines()[0].split(","))
@@ -63,10 +67,7 @@ def test_whoever_draws_nothing_gets_one_line(
     screen: dict[str, str], write_clip: Callable[..., Path], tmp_path: Path, how: str | int, status: int
 ) -> None:
     clip = write_clip(tmp_path / "clip.mp4", 2, (3840, 2160))
-    command = [sys.executable, "-m", "siamtrack", "track", str(clip), "--select", "--out", str(tmp_path / "run")]
-    process = subprocess.Popen(command, env=screen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        window = wait_for_window(screen, process)
+    with tracking(screen, clip, "--select", "--out", tmp_path / "run") as (process, window):
         width, height = size_of(screen, window)
         assert width <= 1280
         assert height <= 800
@@ -75,8 +76,6 @@ def test_whoever_draws_nothing_gets_one_line(
         else:
             process.send_signal(how)
         output, errors = process.communicate(timeout=90)
-    finally:
-        process.kill()
     assert (process.returncode, errors.count("\n"), output) == (status, 1, ""), errors
     assert "no box was drawn" in errors or "stopped before a frame was tracked" in errors
     assert not (tmp_path / "run").exists()
@@ -86,12 +85,8 @@ def test_closing_the_window_ends_the_run_with_its_results(
     screen: dict[str, str], write_clip: Callable[..., Path], tmp_path: Path
 ) -> None:
     clip, out = write_clip(tmp_path / "clip.mp4", frames=300), tmp_path / "run"
-    command = [sys.executable, "-m", "siamtrack", "track", str(clip), "--box", "60,80,40,50", "--show", "--out", str(out)]
-    process = subprocess.Popen(command, env=screen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        close_window(screen, int(wait_for_window(screen, process)))
+    with tracking(screen, clip, "--box", "60,80,40,50", "--show", "--out", out) as (process, window):
+        close_window(screen, int(window))
         output, errors = process.communicate(timeout=90)
-    finally:
-        process.kill()
     assert process.returncode == 0, errors
     assert 1 <= len((out / "boxes.txt").read_text().splitlines()) < 300, output

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from beeps import flash, write_beeps
+from made_videos import seconds
 from rendered import rendered_frame
 
 from siamtrack.live.capture import Captured
@@ -72,11 +73,6 @@ def play(page: Any, path: Path) -> dict[str, Any]:
     assert found["problem"] is None
     assert found["ready"] >= 2
     return found
-
-
-def seconds(path: Path) -> float:
-    with av.open(str(path)) as container:
-        return float(container.duration / 1e6)
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import frames_of
-from rendered import rendered_frame
+from rendered import Film, rendered_frame
 from screens import Events, FakeScreen, User
 
 from siamtrack.boxes import Box
-from siamtrack.errors import SourceError
 from siamtrack.live.capture import Capture
 from siamtrack.live.session import Session
 from siamtrack.live.window import live_window
@@ -23,30 +21,8 @@ from siamtrack.live.window.hud import Label, Status, layout
 from siamtrack.live.window.live_window import CLOSED, RECENT, LiveWindow, Meter
 from siamtrack.live.window.screen import KeyPress, Pointer
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.source import Frame, Source
 
-IMAGES = [rendered_frame(i)[0] for i in range(12)]
 FIRST = Box(*rendered_frame(0)[1])
-
-
-class Film(Source):
-    """Rendered frames as a file, or as a camera that can be unplugged."""
-
-    name, fps, frame_count = "film", 100.0, None
-
-    def __init__(self, frames: int = len(IMAGES), live: bool = False, fails: str = "") -> None:
-        self.live, self.frames, self.fails = live, frames, fails
-        self.unplugged, self.silent = threading.Event(), threading.Event()
-
-    def read(self, start: int = 0) -> Iterator[Frame]:
-        for index in range(start, self.frames):
-            if self.live and self.unplugged.wait(0.01):
-                return
-            while self.silent.is_set():
-                time.sleep(0.01)
-            yield Frame(index, index / self.fps, IMAGES[index % len(IMAGES)])
-        if self.fails:
-            raise SourceError(self.fails)
 
 
 def keys(text: str) -> Events:
@@ -119,7 +95,7 @@ def test_a_file_stands_at_its_first_frame_then_is_followed_to_its_last_which_sta
         yield keys("q")
 
     assert run(session, Film(), user()) == "done"
-    assert frames_of(session.out / "target-1") == list(range(len(IMAGES)))
+    assert frames_of(session.out / "target-1") == list(range(12))
     assert json.loads((session.out / "target-1" / "run.json").read_text())["ended"] == "done"
 
 
@@ -129,7 +105,7 @@ def test_with_boxes_nobody_need_draw(session: Session, said: list[Status]) -> No
         yield keys("q")
 
     assert run(session, Film(), user(), (FIRST, Box(200, 30, 50, 50))) == "done"
-    assert frames_of(session.out / "target-1") == frames_of(session.out / "target-2") == list(range(len(IMAGES)))
+    assert frames_of(session.out / "target-1") == frames_of(session.out / "target-2") == list(range(12))
 
 
 def test_a_closed_window_ends_with_every_frame_that_was_shown(session: Session) -> None:
@@ -269,16 +245,16 @@ def test_a_camera_that_says_nothing_is_told_of(session: Session, said: list[Stat
     assert run(session, film, user()) == CLOSED
 
 
-def test_another_picture_size_is_told_and_shown(session: Session, said: list[Status], monkeypatch: pytest.MonkeyPatch) -> None:
-    small = np.ascontiguousarray(IMAGES[0][:120, :160])
-    monkeypatch.setattr(f"{__name__}.IMAGES", [*IMAGES[:3], *[small] * 3])
+def test_another_picture_size_is_told_and_shown(session: Session, said: list[Status]) -> None:
+    large = [rendered_frame(i)[0] for i in range(3)]
+    small = np.ascontiguousarray(large[0][:120, :160])
 
     def user() -> User:
         yield from until(lambda: said[-1].hint.startswith("end of file"))
         assert "draw the targets again" in said[-1].notice
         yield keys("q")
 
-    assert run(session, Film(6), user(), (FIRST,)) == "done"
+    assert run(session, Film(6, images=[*large, *[small] * 3]), user(), (FIRST,)) == "done"
     assert frames_of(session.out / "target-1") == [0, 1, 2]
 
 
