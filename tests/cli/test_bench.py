@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from commands import Command, refused, siam
 
-from siamtrack.cli import main
 from siamtrack.eval import speed_clip
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+small = speed_clip.render_clip((320, 240))
 
 
 @pytest.fixture
-def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command in this process, whose end is that of a new one."""
-
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["siamtrack", "bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return subprocess.CompletedProcess(arguments, int(end.value.code or 0), *capsys.readouterr())
-
-    return run
+def bench(here: Command) -> Command:
+    """A function that runs `siamtrack bench` with some arguments."""
+    return partial(here, "bench")
 
 
-@pytest.fixture(scope="module")
-def table_tool() -> ModuleType:
-    path = Path(__file__).parents[2] / "tools/speed_table.py"
-    spec = importlib.util.spec_from_file_location("speed_table", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def table_tool(import_tool: Callable[[str], ModuleType]) -> ModuleType:
+    return import_tool("tools/speed_table")
 
 
-def test_the_figures_are_printed_and_written(here: Command, clip: Path, tmp_path: Path, table_tool: ModuleType) -> None:
+def test_the_figures_are_printed_and_written(bench: Command, clip: Path, tmp_path: Path, table_tool: ModuleType) -> None:
     out = tmp_path / "new/bench.json"
-    done = here(
+    done = bench(
         *("--model", "siamfc", "--model", "identity", "--against", "identity", "--backend", "torch"),
         *("--video", clip, "--box", "60,80,40,50", "--frames", 3, "--rounds", 1, "--device", "cpu", "--precision", "float32"),
         *("--threads", 1, "--json", out),
@@ -78,17 +63,17 @@ def test_the_table_tool_refuses_in_one_line(tmp_path: Path, table_tool: ModuleTy
         table_tool.table({"contenders": [{"name": "a", "rounds": []}], "against": "a"}, "x")
 
 
-def test_peers_that_are_missing_are_noted(here: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peers_that_are_missing_are_noted(bench: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("siamtrack.eval.peers.OpenCVTracker.NAMES", ("nano", "vit"))
     monkeypatch.setattr(speed_clip, "render_clip", lambda: small)
-    done = here("--model", "identity", "--peers", "--onnx-dir", tmp_path, "--frames", 2, "--rounds", 1, "--threads", 1)
+    done = bench("--model", "identity", "--peers", "--onnx-dir", tmp_path, "--frames", 2, "--rounds", 1, "--threads", 1)
     assert done.returncode == 0, done.stderr
     assert "320x240, 2 frames, in memory" in done.stdout
     assert "cv2:nano left out:" in done.stderr
     assert "NanoTrackV2 needs its backbone.onnx" in done.stderr
 
 
-def test_mistakes_are_one_line(here: Command, clip: Path, tmp_path: Path) -> None:
+def test_mistakes_are_one_line(bench: Command, clip: Path, tmp_path: Path) -> None:
     for arguments, words in (
         (("--video", clip), "--video and --box go together"),
         (("--box", "1,2,30,40"), "--video and --box go together"),
@@ -100,37 +85,21 @@ def test_mistakes_are_one_line(here: Command, clip: Path, tmp_path: Path) -> Non
         (("--against", "siamf"), "did you mean 'siamfc'"),
         (("--rounds", "0"), "rounds"),
     ):
-        done = here(*arguments)
-        assert done.returncode == 2, arguments
-        assert done.stderr.startswith("siamtrack: error: ")
-        assert done.stderr.count("\n") == 1
-        assert words in done.stderr
+        refused(bench(*arguments), words)
 
 
-small = speed_clip.render_clip((320, 240))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
+def test_trackers_that_cannot_be_loaded(bench: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed_clip, "render_clip", lambda: small)
+    for arguments, words in (
         (("--model", "siamfcc"), "siamfcc"),
         (("--model", "cv2:nanoo"), "did you mean 'nano'"),
         (("--model", "siamfc", "--backend", "onx"), "did you mean 'onnx'"),
         (("--device", "tpu"), "device 'tpu'"),
-    ],
-)
-def test_trackers_that_cannot_be_loaded(
-    here: Command, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
-) -> None:
-    monkeypatch.setattr(speed_clip, "render_clip", lambda: small)
-    done = here(*arguments, "--frames", 2, "--rounds", 1)
-    assert done.returncode == 2
-    assert done.stderr.startswith("siamtrack: error: ")
-    assert done.stderr.count("\n") == 1
-    assert words in done.stderr
+    ):
+        refused(bench(*arguments, "--frames", 2, "--rounds", 1), words)
 
 
 def test_the_help_teaches() -> None:
-    done = subprocess.run([sys.executable, "-m", "siamtrack", "bench", "--help"], capture_output=True, text=True, check=True)
+    done = siam("bench", "--help")
     for words in ("--peers", "siamtrack bench --backend onnx --backend torch --threads 2", "medians"):
         assert words in done.stdout
