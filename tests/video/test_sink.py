@@ -203,7 +203,6 @@ def test_nothing_is_left_of_a_video_without_frames_or_one_that_is_dropped(tmp_pa
 
 KILLED = """
 import os, signal, sys
-from made_videos import decoded, seconds
 from rendered import rendered_frame
 from siamtrack.video.sink import VideoSink
 sink = VideoSink(sys.argv[1], 25)
