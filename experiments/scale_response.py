@@ -117,7 +117,7 @@ def ours(name: str) -> Sides:
             raise SystemExit(f"{name} has no box head")
         scale = 127 / context_side((float(box[2]), float(box[3])))
         size_wh = torch.tensor([[float(box[2]) * scale, float(box[3]) * scale]])
-        response = net.match(exemplar[:, None], search)[:, 0]
+        response = net.match(exemplar, search)
         maps = net.box(net.box.kernel(exemplar), net.box.features(search), response, size_wh)
         cell = response.shape[-1] // 2
         left, top, right, bottom = maps.distances[0, :, cell, cell].tolist()

@@ -76,7 +76,7 @@ def tracker_from(
 
 def config_of(weights: Weights, preset: str | None = None, **overrides: Any) -> TrackerConfig:
     """The tracker's constants that go with weights, some of them changed; arguments and errors as for `load`."""
-    given = {**({"scale_search": "box"} if weights.header.model in BOX_MODELS else {}), **weights.header.tracker}
+    given = dict(weights.header.tracker)
     if preset is not None:
         if not isinstance(preset, str) or preset not in PRESETS:
             raise ConfigError(f"no preset {shown(preset)}; {nearest(str(preset), PRESETS)}")

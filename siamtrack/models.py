@@ -7,9 +7,9 @@ from typing import Literal, get_args
 
 from siamtrack.outside import finite
 
-ModelName = Literal["siamfc", "siamfc-box", "siamfc-lite"]
+ModelName = Literal["siamfc", "siamfc-lite"]
 MODELS: tuple[ModelName, ...] = get_args(ModelName)
-"""Every architecture; `siamfc-box` has no weights in the package."""
+"""Every model; the package has weights of each."""
 
 HeadName = Literal["correlation", "detail"]
 """What a box head reads: the correlation alone, or what the search region shows at each place, too."""
@@ -20,7 +20,7 @@ ARCHITECTURES: dict[str, tuple[ModelName, HeadName]] = {
 }
 """Model and head of every network that there are ONNX graphs for, by the name of its files in `assets/`."""
 
-BOX_MODELS: tuple[ModelName, ...] = ("siamfc-box", "siamfc-lite")
+BOX_MODELS: tuple[ModelName, ...] = ("siamfc-lite",)
 """Models whose sizes come from a box head."""
 
 PADDED_MODELS: tuple[ModelName, ...] = ("siamfc-lite",)

@@ -7,7 +7,7 @@
 ROOT holds NAME.mp4 with NAME.txt, or the GOT-10k layout; ROOT@LIST means those that a file names, one a line. One pass, no
 reset, first frame left out, boxes clipped to the frame, no re-detection without --redetect; AO and SR over all frames, and the
 mean over sequences of AO. Every tracker sees the same decoded frames. A tracker's name may be followed by settings of its own:
-siamfc,scale_search=search
+siamfc,scale_count=5
 """
 
 from __future__ import annotations

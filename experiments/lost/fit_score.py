@@ -149,8 +149,8 @@ def observe(root: Path, name: str, model: str, settings: dict[str, Any]) -> list
 def embedded(tracker: Tracker, frame: NDArray[np.uint8], box: Iterable[float]) -> NDArray[np.float32]:
     """The embedding of an exemplar cut around a box, as a vector of length 1."""
     x, y, w, h = (float(value) for value in box)
-    config, center_xy = tracker.config, (x + w / 2, y + h / 2)
-    vector = embed(tracker.backend, config, frame, center_xy, (w, h), mean_color(frame), config.search_size).embedding.ravel()
+    center_xy, size = (x + w / 2, y + h / 2), tracker.config.search_size
+    vector = embed(tracker.backend, frame, center_xy, (w, h), mean_color(frame), size).embedding.ravel()
     return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 

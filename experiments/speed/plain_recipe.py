@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,8 +30,6 @@ from siamtrack.tracking.tracker import Tracker
 PLAIN = "plain"
 
 PLAIN_MODEL = "siamfc"
-PLAIN_SETTINGS: dict[str, Any] = {"scale_search": "search", "scale_count": 3}
-"""The paper's form: three search crops a frame."""
 
 
 class PlainBackend(Network):
@@ -51,9 +48,9 @@ class PlainBackend(Network):
         self._reverse = net.input_spec.color_order == "rgb"
 
     @torch.inference_mode()
-    def embed_exemplar(self, crops: Sequence[Image]) -> tuple[Floats, None]:
-        """Embeddings (K, C, 6, 6)."""
-        return exemplar_cells(self._net.embed(self._images(crops))).cpu().numpy(), None
+    def embed_exemplar(self, crop: Image) -> tuple[Floats, None]:
+        """The embedding (C, 6, 6)."""
+        return exemplar_cells(self._net.embed(self._images([crop])))[0].cpu().numpy(), None
 
     @torch.inference_mode()
     def respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:
@@ -74,7 +71,7 @@ def make(entry: Entry, device: str = "auto") -> Contender:
     if entry.name != PLAIN:
         return make_contender(entry, device)
     weights = load_weights(PLAIN_MODEL)
-    return Contender(entry.label, Tracker(PlainBackend(weights.net, device), config_of(weights, **PLAIN_SETTINGS)))
+    return Contender(entry.label, Tracker(PlainBackend(weights.net, device), config_of(weights)))
 
 
 def main() -> None:

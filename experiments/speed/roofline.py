@@ -91,19 +91,17 @@ def count_work(net: Siamese, config: TrackerConfig) -> Work:
     """Work of one frame, of the graphs as they run: norms are folded, kernels of the exemplar made before.
 
     Args:
-        net: the network. config: says how many crops a frame has, how large, and with how many exemplars. Of several
-            search sizes it is the smallest: the least that a frame can be, so that no share of a peak is too high.
+        net: the network. config: says how many crops a frame has, and how large. Of several search sizes it is the smallest:
+            the least that a frame can be, so that no share of a peak is too high.
     """
     graphs = make_graphs(net)
     size = config.sizes[0]
-    crops = config.scale_count if config.scale_search == "search" else 1
-    scales = config.scale_count if config.scale_search == "exemplar" else 1
+    crops = config.scale_count if net.box is None else 1
     cells, channels = embedding_size(EXEMPLAR_SIZE), net.backbone.channels
     images = torch.zeros(crops, size, size, 3, dtype=torch.uint8)
-    if config.scale_search != "box":
-        exemplar = torch.zeros(crops, scales, channels, cells, cells)
+    exemplar = torch.zeros(crops, channels, cells, cells)
+    if net.box is None:
         return counted([graphs["embed"], graphs["match"]], lambda: graphs["match"](exemplar, graphs["embed"](images)))
-    exemplar = torch.zeros(1, channels, cells, cells)
     with torch.no_grad():
         kernel = graphs["kernel"](exemplar)
     size_wh = torch.full((1, 2), 64.0)

@@ -51,13 +51,11 @@ class GraphBackend(Network):
     def _open(self, graph: bytes, state: State, threads: int) -> Session:
         """A session of a graph whose weights are set by name."""
 
-    def embed_exemplar(self, crops: Sequence[Image]) -> tuple[Floats, Floats | None]:
-        """Embeddings (K, C, 6, 6), and kernels (K, c, 4, 4) where there is a box head."""
+    def embed_exemplar(self, crop: Image) -> tuple[Floats, Floats | None]:
+        """Embedding (C, 6, 6), and kernel (c, 4, 4) where there is a box head."""
         with self._clocked():
-            session = self._session("exemplar")
-            outputs = [session({"crops": crop[None]}) for crop in crops]
-        embeddings, *kernels = (np.concatenate(each) for each in zip(*outputs, strict=True))
-        return embeddings, kernels[0] if kernels else None
+            embedding, *kernel = self._session("exemplar")({"crops": crop[None]})
+        return embedding[0], kernel[0][0] if kernel else None
 
     def respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:
         """One run of the search branch a search."""
@@ -67,10 +65,8 @@ class GraphBackend(Network):
             return [self._run(session, crop, search) for crop, search in zip(crops, searches, strict=True)]
 
     def _run(self, session: Session, crop: Image, search: Search) -> Response:
-        response, *maps = session(search_inputs(crop, search.exemplar))
-        if not maps:
-            return Response(response[0], None)
-        return Response(response, BoxMaps(*(each[0] for each in maps)))
+        response, *maps = (each[0] for each in session(search_inputs(crop, search.exemplar)))
+        return Response(response, BoxMaps(*maps) if maps else None)
 
     def _session(self, name: str) -> Session:
         # A fork's child has none of the threads that its parent's session would wait for.
@@ -109,10 +105,10 @@ def open_graph(graph: bytes, state: State, threads: int) -> Session:
 
 def search_inputs(crop: Image, exemplar: Exemplar) -> dict[str, NDArray[Any]]:
     """Inputs of the search branch by name: a crop (S, S, 3) and what is looked for in it."""
-    if exemplar.kernel is None:
-        return {"crops": crop[None], "exemplar": exemplar.embedding[None]}
-    of_box = {"kernel": exemplar.kernel, "size_wh": exemplar.size_wh[None]}
-    return {"crops": crop[None], "exemplar": exemplar.embedding, **of_box}
+    inputs: dict[str, NDArray[Any]] = {"crops": crop[None], "exemplar": exemplar.embedding[None]}
+    if exemplar.kernel is not None:
+        inputs |= {"kernel": exemplar.kernel[None], "size_wh": exemplar.size_wh[None]}
+    return inputs
 
 
 def package_graphs(weights: Weights) -> dict[str, tuple[bytes, State]]:

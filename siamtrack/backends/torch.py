@@ -60,9 +60,9 @@ class TorchBackend(Network):
         self._crops_on_device = device.type == "cuda" if crops_on_device is None else crops_on_device
         self._pass = DevicePass(self._maps, device) if self._crops_on_device else None
 
-    def embed_exemplar(self, crops: Sequence[Image]) -> tuple[Floats, Floats | None]:
-        """Embeddings (K, C, 6, 6), and kernels (K, c, 4, 4) where there is a box head."""
-        return self._here(self._embed_exemplar, crops)
+    def embed_exemplar(self, crop: Image) -> tuple[Floats, Floats | None]:
+        """Embedding (C, 6, 6), and kernel (c, 4, 4) where there is a box head."""
+        return self._here(self._embed_exemplar, crop)
 
     def respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:
         """All searches of one crop size in one pass on CUDA, one by one on a CPU."""
@@ -89,12 +89,13 @@ class TorchBackend(Network):
         return work(*arguments)
 
     @torch.inference_mode()
-    def _embed_exemplar(self, crops: Sequence[Image]) -> tuple[Floats, Floats | None]:
+    def _embed_exemplar(self, crop: Image) -> tuple[Floats, Floats | None]:
         with self._clocked():
-            exemplar = exemplar_cells(self._embed(torch.from_numpy(np.stack(crops)).to(self._device)))
-            kernel = None if self._kernel is None else self._kernel(exemplar).cpu().numpy()
+            exemplar = exemplar_cells(self._embed(torch.from_numpy(crop[None]).to(self._device)))
+            learned = [exemplar] if self._kernel is None else [exemplar, self._kernel(exemplar)]
             # In one order of memory, also after pickling: sums depend on it.
-            return np.ascontiguousarray(exemplar.cpu().numpy()), None if kernel is None else np.ascontiguousarray(kernel)
+            embedding, *kernel = (np.ascontiguousarray(each[0].cpu().numpy()) for each in learned)
+            return embedding, kernel[0] if kernel else None
 
     @torch.inference_mode()
     def _respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:
@@ -118,22 +119,22 @@ class TorchBackend(Network):
         return response_of([each[0].cpu().numpy() for each in maps])
 
     def _maps(self, crops: Tensor, exemplar: Tensor, kernel: Tensor, size_wh: Tensor) -> tuple[Tensor, ...]:
-        """Response logits (N, K, n, n), and the box head's maps if there is one, of crops (N, S, S, 3).
+        """Response logits (N, n, n), and the box head's maps if there is one, of crops (N, S, S, 3).
 
         Args:
-            exemplar: (N, K, C, 6, 6). kernel: (N, c, 4, 4), anything without a box head. size_wh: (N, 2).
+            exemplar: (N, C, 6, 6). kernel: (N, c, 4, 4), anything without a box head. size_wh: (N, 2).
         """
         search = self._embed(crops)
         if self._kernel is None:
             return (self._head(exemplar, search),)
-        response, *boxes = self._head(exemplar[:, 0], kernel, search, size_wh)
-        return (response[:, None], *boxes)
+        maps: tuple[Tensor, ...] = self._head(exemplar, kernel, search, size_wh)
+        return maps
 
 
 def exemplar_arrays(search: Search) -> tuple[Floats, Floats, Floats]:
-    """Embedding (K, C, 6, 6), kernel (c, 4, 4), empty without a box head, and size (2,) of what is searched for."""
+    """Embedding (C, 6, 6), kernel (c, 4, 4), empty without a box head, and size (2,) of what is searched for."""
     exemplar = search.exemplar
-    return exemplar.embedding, np.zeros(0, np.float32) if exemplar.kernel is None else exemplar.kernel[0], exemplar.size_wh
+    return exemplar.embedding, np.zeros(0, np.float32) if exemplar.kernel is None else exemplar.kernel, exemplar.size_wh
 
 
 def response_of(maps: Sequence[Floats]) -> Response:

@@ -64,7 +64,9 @@ def tune(
     weights = load_weights(model)
     tracker = tracker_from(weights, device, precision, backend, **{"redetect": False, **read_settings(constants or [])})
     present, network = tracker.config, tracker.backend
-    ranges = search.read_space(load_yaml(space), present, str(space)) if space else search.default_space(present)
+    ranges = (
+        search.read_space(load_yaml(space), present, str(space)) if space else search.default_space(present, network.has_boxes)
+    )
     identity = {"model_sha256": weights.sha256, "precision": network.precision, "backend": network.name}
     with _TrialBar(trials, len(sequences)) as bar:
         finished = search.tune(

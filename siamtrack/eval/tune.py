@@ -49,11 +49,14 @@ def is_range(key: str, values: tuple[Any, ...]) -> bool:
     return len(values) == 2 and isinstance(getattr(TrackerConfig, key), float)
 
 
-def default_space(config: TrackerConfig) -> Space:
-    """Ranges of the constants that make a difference under `config`, each wide enough to hold its present value."""
-    box = config.scale_search == "box"
-    idle = set(SCALES_ONLY if box else BOX_ONLY)
-    if not box and config.scale_count == 1:
+def default_space(config: TrackerConfig, has_boxes: bool) -> Space:
+    """Ranges of the constants that make a difference, each wide enough to hold its present value.
+
+    Args:
+        config: the present constants. has_boxes: whether the network has a box head.
+    """
+    idle = set(SCALES_ONLY if has_boxes else BOX_ONLY)
+    if not has_boxes and config.scale_count == 1:
         idle |= {*SCALES_ONLY, "scale_damping"}
     present = {key: getattr(config, key) for key in DEFAULTS if key not in idle}
     return {key: (min(DEFAULTS[key][0], now), max(DEFAULTS[key][1], now)) for key, now in present.items()}

@@ -32,7 +32,7 @@ _OUTPUTS = {
     "kernel": ("kernel",),
     "box": ("response", "target", "quality", "distances"),
 }
-_CELLS = {"embedding": (2, 3), "response": (-2, -1), "target": (1, 2), "quality": (1, 2), "distances": (2, 3)}
+_CELLS = {"embedding": (2, 3), "response": (1, 2), "target": (1, 2), "quality": (1, 2), "distances": (2, 3)}
 """Axes whose length follows from the size of the crops."""
 
 Run = Callable[[bytes, dict[str, NDArray[np.generic]]], list[NDArray[np.float32]]]
@@ -71,13 +71,12 @@ def branch_graphs(model: ModelName, head: HeadName) -> dict[str, bytes]:
         if tensor.is_floating_point():
             tensor.uniform_()  # the exporter makes one of tensors that are equal, as untrained norms are
     part = "match" if net.box is None else "box"
-    given = _examples(net, 1, 255, scales=part == "match")
+    given = _examples(net, 1, 255)
     crops = {"crops": given["crops"]}
     learned, seen = ("exemplar", "kernel") if net.box is not None else ("exemplar",), _OUTPUTS[part]
-    # What the exemplar branch gives has one item a crop; only the search branch's input has scales.
     exemplar = _export(ExemplarBranch(net), crops, learned, sized=("crops",))
     inputs = crops | {name: given[name] for name in _INPUTS[part] if name != "search"}
-    search = _export(SearchBranch(net), inputs, seen, sized=("crops", *seen), scales=part == "match")
+    search = _export(SearchBranch(net), inputs, seen, sized=("crops", *seen))
     return {"exemplar": _without_weights(exemplar, net), "search": _without_weights(search, net)}
 
 
@@ -92,10 +91,10 @@ def export_parts(net: Siamese, search_size: int = 255) -> dict[str, bytes]:
     """
     found = {}
     for name, graph in make_graphs(net, exportable=True).items():
-        given = _examples(net, 1, search_size, scales=name == "match")
+        given = _examples(net, 1, search_size)
         inputs = {key: given[key] for key in _INPUTS[name]}
         sized = ("crops", "embedding") if name == "embed" else ()
-        found[name] = _export(graph, inputs, _OUTPUTS[name], sized, scales=name == "match")
+        found[name] = _export(graph, inputs, _OUTPUTS[name], sized)
     return found
 
 
@@ -105,7 +104,7 @@ def largest_differences(
     """Compare exported parts with PyTorch on random inputs, with another batch size than they were exported with."""
     found = []
     for name, module in make_graphs(net).items():
-        given = _examples(net, items, search_size, scales=name == "match")
+        given = _examples(net, items, search_size)
         inputs = {key: given[key] for key in _INPUTS[name]}
         with torch.inference_mode():
             expected = module(*inputs.values())
@@ -117,13 +116,13 @@ def largest_differences(
     return found
 
 
-def _examples(net: Siamese, items: int, search_size: int, scales: bool) -> dict[str, Tensor]:
+def _examples(net: Siamese, items: int, search_size: int) -> dict[str, Tensor]:
     """Inputs of graphs by name; random, so that a comparison on them says something."""
     draw = torch.Generator().manual_seed(0)
     channels, search = net.backbone.channels, embedding_size(search_size)
     kernel = net.box.correlation_norm.num_features if net.box is not None else 0
     shapes = {
-        "exemplar": (items, 2, channels, CELLS, CELLS) if scales else (items, channels, CELLS, CELLS),
+        "exemplar": (items, channels, CELLS, CELLS),
         "search": (items, channels, search, search),
         "kernel": (items, kernel, CELLS - 2, CELLS - 2),
     }
@@ -133,20 +132,15 @@ def _examples(net: Siamese, items: int, search_size: int, scales: bool) -> dict[
     return given
 
 
-def _export(
-    graph: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...], sized: tuple[str, ...], scales: bool = False
-) -> bytes:
-    """ONNX bytes. Args: sized: inputs and outputs of free size. scales: whether exemplar and response have an axis for them."""
+def _export(graph: nn.Module, inputs: dict[str, Tensor], outputs: tuple[str, ...], sized: tuple[str, ...]) -> bytes:
+    """ONNX bytes. Args: sized: inputs and outputs of free size."""
     _onnx()
     axes: dict[str, dict[int, str]] = {name: {0: "items"} for name in (*inputs, *outputs)}
     for name in sized:
         if name == "crops":
             axes[name] |= {1: "side", 2: "side"}
         else:
-            rank = 4 if scales or name in ("embedding", "distances") else 3
-            axes[name] |= {axis % rank: "cells" for axis in _CELLS[name]}
-    if scales:
-        axes["exemplar"][1] = axes["response"][1] = "scales"
+            axes[name] |= dict.fromkeys(_CELLS[name], "cells")
     buffer = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         # It traces shapes that are constants here, and says that it will be replaced one day.

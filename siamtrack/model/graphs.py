@@ -3,7 +3,7 @@
 | graph | reads | gives |
 |---|---|---|
 | embed | crops (N, S, S, 3) uint8 BGR, as OpenCV has them | embedding (N, C, h, w) |
-| match | exemplar (N, K, C, 6, 6), search (N, C, H, W) | response logits (N, K, n, n) |
+| match | exemplar (N, C, 6, 6), search (N, C, H, W) | response logits (N, n, n) |
 | kernel | exemplar (N, C, 6, 6) | the box head's kernel (N, c, 4, 4): once for a track |
 | box | exemplar (N, C, 6, 6), kernel, search, size_wh (N, 2) | response, target, quality (N, n, n), distances (N, 4, n, n) |
 
@@ -67,7 +67,7 @@ class MatchGraph(nn.Module):
         self._correlation = correlation_by_products if exportable else cross_correlation
 
     def forward(self, exemplar: Tensor, search: Tensor) -> Tensor:
-        """Response logits (N, K, n, n) of exemplars (N, K, C, 6, 6) over search embeddings (N, C, H, W)."""
+        """Response logits (N, n, n) of exemplars (N, C, 6, 6), each over its search embedding (N, C, H, W)."""
         response: Tensor = self._correlation(exemplar, search) * self.scale + self.bias
         return response
 
@@ -97,7 +97,7 @@ class BoxGraph(nn.Module):
         self, exemplar: Tensor, kernel: Tensor, search: Tensor, size_wh: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Response, target and quality logits (N, n, n), distances (N, 4, n, n) in pixels of the search crop."""
-        response = self.match(exemplar[:, None], search)[:, 0]
+        response = self.match(exemplar, search)
         return response, *self.box(kernel, self.box.features(search), response, size_wh, self._correlation)
 
 
@@ -141,18 +141,14 @@ class SearchBranch(nn.Module):
         self.backbone, self.head, self.box = net.backbone, net.head, net.box
 
     def forward(self, crops: Tensor, exemplar: Tensor, *of_box: Tensor) -> tuple[Tensor, ...]:
-        """As `match` or `box`, from crops (N, S, S, 3) uint8 BGR. `of_box`: kernel (N, c, 4, 4) and size_wh (N, 2).
-
-        The exemplar is (N, K, C, 6, 6) without a box head and (N, C, 6, 6) with one.
-        """
+        """As `match` or `box`, from crops (N, S, S, 3) uint8 BGR. `of_box`: kernel (N, c, 4, 4) and size_wh (N, 2)."""
         search = self.backbone(crops.permute(0, 3, 1, 2).float())
-        scales = exemplar if self.box is None else exemplar[:, None]
-        response = correlation_by_products(scales, search) * self.head.scale + self.head.bias
+        response = correlation_by_products(exemplar, search) * self.head.scale + self.head.bias
         if self.box is None:
             return (response,)
         kernel, size_wh = of_box
-        maps = self.box(kernel, self.box.features(search), response[:, 0], size_wh, depthwise_by_products)
-        return response[:, 0], *maps
+        maps = self.box(kernel, self.box.features(search), response, size_wh, depthwise_by_products)
+        return response, *maps
 
 
 def folded_norms(module: Module) -> Module:

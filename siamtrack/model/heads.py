@@ -36,7 +36,7 @@ class CorrelationHead(nn.Module):
         return self.gain * self.unit_scale
 
     def forward(self, exemplar: Tensor, search: Tensor) -> Tensor:
-        """Response logits (N, K, H', W') of exemplars (N, K, C, h, w) over search embeddings (N, C, H, W)."""
+        """Response logits (N, H', W') of exemplars (N, C, h, w), each over its search embedding (N, C, H, W)."""
         return self.scale * cross_correlation(exemplar, search) + self.bias
 
     def all_pairs(self, exemplar: Tensor, search: Tensor) -> Tensor:
@@ -68,22 +68,21 @@ class BoxHead(nn.Module):
 
     Args:
         channels: of the embeddings.
-        width: channels inside the head.
-        separable: convolve each channel by itself and then mix them, a tenth of the work (arXiv 1704.04861).
+        width: channels inside the head. Each is convolved by itself before they are mixed, a tenth of the work of a full
+            convolution (arXiv 1704.04861).
         detail: give the towers the search region's own features too, see `Detail`. A depthwise correlation sums over
             4 x 4 cells, in which the sides of a target blur.
     """
 
-    def __init__(self, channels: int = 256, width: int = 128, separable: bool = False, detail: bool = False) -> None:
+    def __init__(self, channels: int, width: int = 96, detail: bool = False) -> None:
         super().__init__()
-        adjust, tower = (_separable_adjust, _separable_tower) if separable else (_conv_bn, _tower)
-        self.exemplar_adjust = adjust(channels, 2 * width)
-        self.search_adjust = adjust(channels, 2 * width)
+        self.exemplar_adjust = _adjust(channels, 2 * width)
+        self.search_adjust = _adjust(channels, 2 * width)
         self.correlation_norm = nn.BatchNorm2d(2 * width)
         self.detail = Detail(2 * width, width) if detail else None
         read = 3 * width if detail else 2 * width
-        self.class_tower = tower(read, width)
-        self.box_tower = tower(read, width)
+        self.class_tower = _tower(read, width)
+        self.box_tower = _tower(read, width)
         self.to_class = nn.Conv2d(width, 2, 1)  # correction of the response, quality
         self.to_distances = nn.Conv2d(width, 4, 1)
         for layer in (self.to_class, self.to_distances):
@@ -161,23 +160,7 @@ class Detail(nn.Module):
         return detail
 
 
-def _conv_bn(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, bias=False), nn.BatchNorm2d(outputs))
-
-
-def _tower(inputs: int, width: int) -> nn.Sequential:
-    # Padded: the map must keep its 17 x 17 cells. Padding of features matters less than padding of images.
-    return nn.Sequential(
-        nn.Conv2d(inputs, width, 1, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(width, width, 3, padding=1, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(inplace=True),
-    )
-
-
-def _separable_adjust(inputs: int, outputs: int) -> nn.Sequential:
+def _adjust(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, inputs, 3, groups=inputs, bias=False),
         nn.BatchNorm2d(inputs),
@@ -186,8 +169,9 @@ def _separable_adjust(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def _separable_tower(inputs: int, width: int) -> nn.Sequential:
+def _tower(inputs: int, width: int) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Conv2d(inputs, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+    # Padded: the map must keep its 17 x 17 cells. Padding of features matters less than padding of images.
     for _ in range(2):  # two depth-wise rounds, for the price of a fifth of one full convolution
         layers += [nn.Conv2d(width, width, 3, padding=1, groups=width, bias=False), nn.BatchNorm2d(width)]
         layers += [nn.Conv2d(width, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]

@@ -18,16 +18,15 @@ class Siamese(nn.Module):
 
     Args:
         input_spec: what enters the backbone.
-        model: `siamfc`; `siamfc-box`, the same with a box head beside the correlation, whose tensors a `siamfc` has a
-            subset of; or `siamfc-lite`, a light backbone with a light box head.
+        model: `siamfc`, or `siamfc-lite`, a light backbone with a box head beside the correlation.
         head: what the box head reads, see `BoxHead`: the correlation alone, or the search region's detail too.
 
     Examples:
         >>> net = Siamese().eval()
         >>> exemplar = net.embed(torch.zeros(1, 3, 127, 127))       # (1, 256, 6, 6)
         >>> search = net.embed(torch.zeros(1, 3, 255, 255))         # (1, 256, 22, 22)
-        >>> net.match(exemplar[None], search).shape
-        torch.Size([1, 1, 17, 17])
+        >>> net.match(exemplar, search).shape
+        torch.Size([1, 17, 17])
     """
 
     mean: Tensor
@@ -41,7 +40,7 @@ class Siamese(nn.Module):
         self.model: ModelName = model
         self.backbone: AlexNet | LiteNet = LiteNet() if model == "siamfc-lite" else AlexNet()
         self.head = CorrelationHead()
-        self.box = _box_head(model, head == "detail")
+        self.box = BoxHead(LiteNet.channels, detail=head == "detail") if model == "siamfc-lite" else None
         # Derived from the input spec, hence not part of the state dict.
         self.register_buffer("mean", torch.tensor(self.input_spec.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(self.input_spec.std).view(1, 3, 1, 1), persistent=False)
@@ -52,7 +51,7 @@ class Siamese(nn.Module):
         return embedding
 
     def match(self, exemplar: Tensor, search: Tensor) -> Tensor:
-        """Response logits (N, K, H', W') of K exemplar embeddings (N, K, C, h, w) over search embeddings (N, C, H, W)."""
+        """Response logits (N, H', W') of exemplar embeddings (N, C, h, w), each over its search embedding (N, C, H, W)."""
         response: Tensor = self.head(exemplar, search)
         return response
 
@@ -65,7 +64,7 @@ class Siamese(nn.Module):
             exemplar_wh: (N, 2) sizes of the targets in the exemplar images, pixels; a box head needs it, or raises ValueError.
         """
         exemplar, search = exemplar_cells(self.embed(exemplar_image)), self.embed(search_image)
-        response = self.match(exemplar[:, None], search)[:, 0]
+        response = self.match(exemplar, search)
         if self.box is None:
             return response
         if exemplar_wh is None:
@@ -78,9 +77,3 @@ def exemplar_cells(embedding: Tensor) -> Tensor:
     """The middle 6 x 6 cells (N, C, 6, 6) of an embedding (N, C, h, w): those of the exemplar in a larger crop."""
     first = (embedding.shape[-1] - CELLS) // 2
     return embedding[..., first : first + CELLS, first : first + CELLS]
-
-
-def _box_head(model: ModelName, detail: bool) -> BoxHead | None:
-    if model == "siamfc-lite":
-        return BoxHead(LiteNet.channels, width=96, separable=True, detail=detail)
-    return BoxHead(AlexNet.channels, detail=detail) if model == "siamfc-box" else None

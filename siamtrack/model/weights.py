@@ -175,8 +175,6 @@ def _find(name: str) -> Path:
         return path
     if name in shipped_models():
         return ASSETS / f"{name}.safetensors"
-    if name in MODELS:
-        raise FileNotFoundError(f"model {name!r} has no weights in this package; use siamfc-lite, or give a weights file")
     raise FileNotFoundError(
         f"no model {name!r}; give a .safetensors or .pth file, or a model: {nearest(name, shipped_models())}"
     )
@@ -291,5 +289,5 @@ def _import_siamfc_pytorch(state: State) -> tuple[State, WeightsHeader]:
     renamed.setdefault("head.gain", np.array(1.0, np.float32))
     renamed.setdefault("head.bias", np.array(0.0, np.float32))
     spec = InputSpec(color_order="rgb", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    tracker = {"scale_search": "search", "scale_count": 3, "window_influence": 0.176}
+    tracker = {"window_influence": 0.176}
     return renamed, WeightsHeader(input=spec, tracker=tracker, training={"imported_from": "siamfc-pytorch key names"})

@@ -40,10 +40,8 @@ class TrackerConfig:
         scale_damping: share of the new scale in the size update, 0..1; for a box it is multiplied by its score.
         update_weight: share of later exemplars in what is looked for, 0 (the first frame alone) to below 1.
         redetect: whether a LOST target is looked for in the whole frame.
-        scale_search: `exemplar` embeds the exemplar at every scale once, at init, and the search region once a frame;
-            `search` is the paper's form, which embeds one search region a scale in every frame; `box` takes the size from
-            the box head instead (`siamfc-lite`).
-        scale_count, scale_step: number of scales (odd), and the ratio of neighbours.
+        scale_count, scale_step: how many search regions are embedded in a frame (odd), each at another scale, and the ratio of
+            neighbours. `siamfc-lite` does without, as do the next three: its box head says how large the target is.
         scale_penalty: factor on the response of every scale but the middle one.
         penalty_from: what that response counts from: the `lowest` of any scale, or `zero`, as in the paper's form.
         peaks: where a peak lies between cells: `parabola` fits one to three cells, `bicubic` upsamples the map 16 times, which
@@ -63,7 +61,6 @@ class TrackerConfig:
     scale_damping: float = 0.59
     update_weight: float = 0.0
     redetect: bool = True
-    scale_search: Literal["exemplar", "search", "box"] = "exemplar"
     scale_count: int = 3
     scale_step: float = 1.0375
     scale_penalty: float = 0.9745
@@ -83,7 +80,7 @@ class TrackerConfig:
         "refind_score": "redetect_score",
         "refind_slack": "redetect_slack",
         **dict.fromkeys(("exemplar_size", "follow_rivals", "search_side_min", "search_side_max", "lost_frames", "lost_drop")),
-        **dict.fromkeys(("refind_frames", "refind_odds", "memory_score", "memory_frames", "memory_looks")),
+        **dict.fromkeys(("refind_frames", "refind_odds", "memory_score", "memory_frames", "memory_looks", "scale_search")),
     }
 
     def __post_init__(self) -> None:
@@ -129,8 +126,7 @@ class TrackerConfig:
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {
-        "scale_search": "search",  # one search region a scale, section 3.2
-        "scale_count": 3,  # 3 scales (SiamFC-3s), ...
+        "scale_count": 3,  # one search region for each of 3 scales (SiamFC-3s, section 3.2), ...
         "scale_step": 1.0375,  # ... 1.0375 apart, ...
         "scale_penalty": 0.9745,  # ... of which those that change the size count less, ...
         "penalty_from": "zero",  # ... by their raw responses

@@ -52,16 +52,20 @@ class Candidate(NamedTuple):
 
 
 class Decoder:
-    """Reads response maps: by the box head, or by the scale whose peak is highest. Args: the tracker's constants."""
+    """Reads response maps: by the box head, or by the scale whose peak is highest.
 
-    def __init__(self, config: TrackerConfig) -> None:
-        self._config = config
+    Args:
+        config: the tracker's constants. has_boxes: whether the network has a box head.
+    """
+
+    def __init__(self, config: TrackerConfig, has_boxes: bool) -> None:
+        self._config, self._has_boxes = config, has_boxes
         self._windows: dict[int, Floats] = {}
         self._scales, self._penalties = config.scales, config.penalties
 
     def crops(self, region: SearchRegion) -> list[SearchRegion]:
-        """What to crop for a search region: itself, or one region a scale in the paper's form."""
-        if self._config.scale_search != "search":
+        """What to crop for a search region: itself where a box head says how large the target is, else one region a scale."""
+        if self._has_boxes:
             return [region]
         return [SearchRegion(region.center_xy, region.side * float(scale), region.size) for scale in self._scales]
 
@@ -77,10 +81,10 @@ class Decoder:
         """
         cells = responses[0].response.shape[-1]
         window = self._window(UPSAMPLING * cells if self._config.peaks == "bicubic" else cells)
-        if self._config.scale_search == "box":
+        if self._has_boxes:
             found = self._by_box(region, responses[0], size_wh, window, influence)
         else:
-            found = self._by_scale(region, np.concatenate([each.response for each in responses]), window, influence)
+            found = self._by_scale(region, np.stack([each.response for each in responses]), window, influence)
         if not math.isfinite(sum((*found.center_xy, *found.scale_wh, found.logit, found.margin, found.quality))):
             raise WeightsError(f"the network's answer is not finite; {NOT_FINITE}")
         return found
@@ -90,7 +94,7 @@ class Decoder:
         raw = self._config.penalty_from == "zero"
         find = find_peak_upsampled if self._config.peaks == "bicubic" else find_peak
         scale, row, column, dx, dy = find(response, self._penalties, window, influence, raw)
-        seen = self.crops(region)[scale] if self._config.scale_search == "search" else region
+        seen = self.crops(region)[scale]
         middle, damping = seen.size / 2, self._config.scale_damping
         change = (1 - damping) + damping * float(self._scales[scale])
         center_xy = seen.to_frame(middle + dx * STRIDE, middle + dy * STRIDE)
@@ -99,9 +103,8 @@ class Decoder:
 
     def _by_box(self, region: SearchRegion, seen: Response, size_wh: Pair, window: Floats, influence: float) -> Candidate:
         """The correlation says where, the head how large (arXiv 1911.06188, section 3). A size is followed as it is trusted."""
-        if seen.boxes is None:
-            raise ValueError("scale_search is 'box', and the network has no box head; use 'exemplar'")
-        response, boxes, penalty = seen.response[0], seen.boxes, self._config.size_penalty
+        assert seen.boxes is not None
+        response, boxes, penalty = seen.response, seen.boxes, self._config.size_penalty
         width, height = size_wh[0] / region.scale, size_wh[1] / region.scale
         row, column = find_cell(response, boxes.distances, width, height, window, influence, penalty)
         if row < 0:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.frames import Image
-from siamtrack.models import PADDED_MODELS, ModelName
+from siamtrack.models import BOX_MODELS, PADDED_MODELS, ModelName
 from siamtrack.tracking.crop import SearchRegion
 
 Floats = NDArray[np.float32]
@@ -25,8 +25,8 @@ class Exemplar(NamedTuple):
     """What is looked for.
 
     Attributes:
-        embedding: (K, C, 6, 6), one a scale.
-        kernel: (K, c, 4, 4), what the box head keeps of it; None where there is no such head.
+        embedding: (C, 6, 6).
+        kernel: (c, 4, 4), what the box head keeps of it; None where there is no such head.
         size_wh: (2,), size of the target in the exemplar crop, pixels.
     """
 
@@ -57,7 +57,7 @@ class Response(NamedTuple):
     """What the network says of one search region.
 
     Attributes:
-        response: (K, n, n) logits of SiamFC's correlation, one map a scale. boxes: of the box head, if there is one.
+        response: (n, n) logits of SiamFC's correlation. boxes: of the box head, if there is one.
     """
 
     response: Floats
@@ -79,6 +79,7 @@ class Network(ABC):
         name: of the backend. model: of the architecture. device, precision: where and in what it computes.
         padded: whether cells near the edge of an image differ from what they would be further in: an exemplar is then
             embedded inside a crop as large as a search region's.
+        has_boxes: whether there is a box head.
         network_s: seconds spent in the network so far; on CUDA its crops are part of that. network_calls: in so many calls.
     """
 
@@ -86,12 +87,12 @@ class Network(ABC):
 
     def __init__(self, model: ModelName, device: str, precision: str) -> None:
         self.model, self.device, self.precision = model, device, precision
-        self.padded = model in PADDED_MODELS
+        self.padded, self.has_boxes = model in PADDED_MODELS, model in BOX_MODELS
         self.network_s, self.network_calls = 0.0, 0
 
     @abstractmethod
-    def embed_exemplar(self, crops: Sequence[Image]) -> tuple[Floats, Floats | None]:
-        """Embeddings (K, C, 6, 6) and the box head's kernels (K, c, 4, 4) of K exemplar crops (S, S, 3) BGR uint8."""
+    def embed_exemplar(self, crop: Image) -> tuple[Floats, Floats | None]:
+        """The embedding (C, 6, 6) and the box head's kernel (c, 4, 4) of an exemplar crop (S, S, 3) BGR uint8."""
 
     @abstractmethod
     def respond(self, image: Image, searches: Sequence[Search]) -> list[Response]:

@@ -152,7 +152,7 @@ class Target:
                 self.template.update(later)
 
     def _exemplar(self, image: Image, search_size: int) -> Exemplar:
-        return embed(self._network, self._config, image, self.center_xy, self.size_wh, self.pad_color, search_size)
+        return embed(self._network, image, self.center_xy, self.size_wh, self.pad_color, search_size)
 
     def _remember(self, was: State, logit: float, cut: bool) -> None:
         """Keep the last sure place and size; while the target is LOST, look for what was seen then, from there on."""

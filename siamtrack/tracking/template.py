@@ -9,7 +9,6 @@ import numpy as np
 
 from siamtrack.frames import Image
 from siamtrack.models import EXEMPLAR_SIZE
-from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.crop import SearchRegion, context_side
 from siamtrack.tracking.network import Exemplar, Floats, Network
 from siamtrack.tracking.result import State, TrackResult
@@ -65,7 +64,6 @@ class Template:
 
 def embed(
     network: Network,
-    config: TrackerConfig,
     image: Image,
     center_xy: Pair,
     size_wh: Pair,
@@ -78,22 +76,14 @@ def embed(
     crop will do. One with padding does not: there a crop of `search_size` is embedded.
 
     Args:
-        network: runs the exemplar branch. config: says how many scales are embedded.
+        network: runs the exemplar branch.
         image: (H, W, 3) BGR uint8. center_xy, size_wh: the target in it, frame pixels.
         pad_color: colour outside of the frame. search_size: side of search crops, pixels.
     """
     size = search_size if network.padded else EXEMPLAR_SIZE
     square = context_side(size_wh)
-    side = square * size / EXEMPLAR_SIZE
-    # A target grown by s looks like the exemplar cut s times tighter.
-    scales = config.scales.tolist() if config.scale_search == "exemplar" else [1.0]
-    crops = [SearchRegion(center_xy, side / scale, size).extract(image, pad_color) for scale in scales]
-    embedding, kernel = network.embed_exemplar(crops)
-    if config.scale_search != "box":
-        # Equal norms: else the busiest crop, not the best match, would win the scale search.
-        norms = np.linalg.norm(embedding.reshape(len(scales), -1), axis=1)
-        embedding = embedding * (norms[len(scales) // 2] / np.maximum(norms, 1e-12))[:, None, None, None]
-        kernel = None  # of no use without the box head
+    crop = SearchRegion(center_xy, square * size / EXEMPLAR_SIZE, size).extract(image, pad_color)
+    embedding, kernel = network.embed_exemplar(crop)
     return Exemplar(embedding, kernel, np.array([length * EXEMPLAR_SIZE / square for length in size_wh], np.float32))
 
 

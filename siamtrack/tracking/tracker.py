@@ -50,7 +50,7 @@ class MultiTracker(Generic[Name]):
 
     def __init__(self, backend: Network, config: TrackerConfig) -> None:
         self.backend, self.config = backend, config
-        self._decoder = Decoder(config)
+        self._decoder = Decoder(config, backend.has_boxes)
         self._targets: dict[Name, Target] = {}
         self._ids: dict[Name, int] = {}
         self._added = 0

@@ -128,12 +128,19 @@ def _frozen_blocks(net: Siamese, recipe: Recipe, device: torch.device) -> Frozen
 def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
     """The number format that the backbone trains in on a device; None for plain float32.
 
-    `auto` takes bfloat16 where the device computes in it natively, float16 on older GPUs, and float32 elsewhere.
+    `auto` takes bfloat16 on GPUs that compute in it and on CPUs with AMX, float16 on older GPUs, and float32 elsewhere: by
+    AVX-512 alone a step in bfloat16 takes 1.4 times as long.
     """
     if precision == "auto":
-        older = torch.float16 if device.type == "cuda" else None
-        return torch.bfloat16 if native_bfloat16(device) else older
+        if device.type == "cpu":
+            return torch.bfloat16 if _has_amx() else None
+        return torch.bfloat16 if native_bfloat16(device) else torch.float16
     return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
+
+
+def _has_amx() -> bool:
+    probe: Any = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(probe()) if probe else False
 
 
 def tracking_validation(recipe: Recipe, data: Path, device: str, group: Group = ALONE) -> Validate | None:

@@ -9,7 +9,9 @@ from string import Template
 import siamtrack
 from siamtrack.backends.exported import with_weights
 from siamtrack.backends.onnx import package_graphs
+from siamtrack.errors import ConfigError
 from siamtrack.model.weights import ASSETS, Weights
+from siamtrack.models import BOX_MODELS
 from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.whole.graph import OPSET, Real
@@ -29,6 +31,8 @@ def whole_graphs(weights: Weights, config: TrackerConfig, real: Real = "float64"
     Raises:
         ConfigError: the model has no box head.
     """
+    if weights.header.model not in BOX_MODELS:
+        raise ConfigError(f"{weights.header.model} has no box head, which a whole tracker needs; use {' or '.join(BOX_MODELS)}")
     branches = {name: with_weights(graph, state) for name, (graph, state) in package_graphs(weights).items()}
     graphs = TrackerGraphs(branches["exemplar"], branches["search"], config, real)
     return {"init": graphs.init(), "update": graphs.update()}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import math
 
-from siamtrack.errors import ConfigError
 from siamtrack.models import CELLS, EXEMPLAR_SIZE
 from siamtrack.tracking.confidence import Confidence
 from siamtrack.tracking.config import TrackerConfig
@@ -40,14 +39,9 @@ class TrackerGraphs:
         exemplar, search: the network's two branches as ONNX with their weights inside, see `model.graphs`.
         config: the tracker's constants.
         real: "float64", or "float32" for engines that have nothing longer.
-
-    Raises:
-        ConfigError: the model has no box head.
     """
 
     def __init__(self, exemplar: bytes, search: bytes, config: TrackerConfig, real: Real = "float64") -> None:
-        if config.scale_search != "box":
-            raise ConfigError(f"scale_search is {config.scale_search!r}; --whole exports models with a box head: siamfc-lite")
         self._exemplar, self._search, self._config, self._real = exemplar, search, config, real
 
     def init(self) -> bytes:

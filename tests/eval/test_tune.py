@@ -239,11 +239,11 @@ def test_without_optuna_the_error_says_what_to_install(monkeypatch: pytest.Monke
 
 
 def test_a_space_is_read_and_checked() -> None:
-    space = read_space({"window_influence": [0, 0.5], "scale_count": [1, 3], "scale_search": ["exemplar", "search"]}, PRESENT)
+    space = read_space({"window_influence": [0, 0.5], "scale_count": [1, 3], "peaks": ["parabola", "bicubic"]}, PRESENT)
     assert space == {
         "window_influence": (0.0, 0.5),
         "scale_count": (1, 3),
-        "scale_search": ("exemplar", "search"),
+        "peaks": ("parabola", "bicubic"),
     }
     assert read_space({key: list(values) for key, values in space.items()}, PRESENT) == space
     assert read_space({"window_influence": [0.1, 0.2, 0.3]}, PRESENT) == {"window_influence": (0.1, 0.2, 0.3)}
@@ -268,11 +268,11 @@ def test_a_space_that_cannot_be_used_is_refused(values: dict[str, Any], message:
 
 
 def test_the_default_space_holds_the_present_constants_that_matter() -> None:
-    space = default_space(replace(PRESENT, window_influence=0.8))
+    space = default_space(replace(PRESENT, window_influence=0.8), False)
     assert list(space) == ["window_influence", "scale_step", "scale_penalty", "scale_damping"]
     assert space["window_influence"] == (0.0, 0.8)
-    assert list(default_space(replace(PRESENT, scale_count=1))) == ["window_influence"]
-    boxes = default_space(replace(PRESENT, scale_search="box"))
+    assert list(default_space(replace(PRESENT, scale_count=1), False)) == ["window_influence"]
+    boxes = default_space(PRESENT, True)
     assert "scale_step" not in boxes
     assert "size_penalty" in boxes
 
@@ -335,9 +335,9 @@ def test_the_report_shows_the_spread() -> None:
 
 
 def test_choices_are_reported_as_such() -> None:
-    space: Space = {"scale_search": ("exemplar", "search")}
+    space: Space = {"peaks": ("parabola", "bicubic")}
     base = made(1, np.linspace(0.3, 0.6, 8))
-    trials = [replace(base, number=i, constants={"scale_search": value}) for i, value in enumerate(("exemplar", "search"), 1)]
+    trials = [replace(base, number=i, constants={"peaks": value}) for i, value in enumerate(space["peaks"], 1)]
     report = TuneReport(trials, space, {})
-    assert report.top_range("scale_search") == ["exemplar"]
-    assert plain_report(report)["space"] == {"scale_search": ["exemplar", "search"]}
+    assert report.top_range("peaks") == ["parabola"]
+    assert plain_report(report)["space"] == {"peaks": ["parabola", "bicubic"]}

@@ -76,7 +76,6 @@ def test_it_is_small() -> None:
 def test_its_input_has_its_own_scaling() -> None:
     assert default_input("siamfc-lite").std == (128.0, 128.0, 128.0)
     assert default_input("siamfc-lite", "bgr").color_order == "bgr"
-    assert default_input("siamfc-box") == default_input("siamfc")
 
 
 def test_a_norm_that_keeps_its_statistics_is_part_of_its_convolution_while_learning() -> None:

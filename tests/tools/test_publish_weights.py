@@ -25,7 +25,7 @@ def tool(import_tool: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: 
 def test_a_shipped_model_gets_other_constants_and_keeps_the_rest(
     tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "constants.yaml").write_text("window_influence: 0.123\nscale_search: box\n")
+    (tmp_path / "constants.yaml").write_text("window_influence: 0.123\npeaks: parabola\n")
     words = ["siamfc-lite", "--config", tmp_path / "constants.yaml", "--note", "a test"]
     monkeypatch.setattr(sys, "argv", ["publish_weights.py", *map(str, words)])
     tool.main()

@@ -141,13 +141,13 @@ def response(row: int, column: int, sides: tuple[float, float, float, float], at
     target = np.full((17, 17), -16.0, np.float32)
     target[row, column] = at
     distances = np.broadcast_to(np.array(sides, np.float32)[:, None, None], (4, 17, 17)).copy()
-    return Response(target[None].copy(), BoxMaps(target, np.full((17, 17), 3.0, np.float32), distances))
+    return Response(target.copy(), BoxMaps(target, np.full((17, 17), 3.0, np.float32), distances))
 
 
 def best_box(seen: Response, known_wh: tuple[float, float], influence: float, size_penalty: float) -> tuple[float, ...]:
     """x, y, w, h and trust of the chosen cell."""
     assert seen.boxes is not None
-    cell = find_cell(seen.response[0], seen.boxes.distances, *known_wh, WINDOW, influence, size_penalty)
+    cell = find_cell(seen.response, seen.boxes.distances, *known_wh, WINDOW, influence, size_penalty)
     return box_at(*seen.boxes, *known_wh, *cell, size_penalty)  # type: ignore[no-any-return]
 
 
@@ -168,7 +168,7 @@ def test_neighbours_that_agree_change_nothing_and_others_by_their_score() -> Non
     target = np.full((17, 17), -8.0, np.float32)
     target[7:10, 7:10] = 2.0
     target[8, 8] = 3.0
-    seen = Response(target[None], BoxMaps(target, np.zeros((17, 17), np.float32), agree))
+    seen = Response(target, BoxMaps(target, np.zeros((17, 17), np.float32), agree))
     assert best_box(seen, (60, 40), 0.0, 0.0)[:4] == pytest.approx((0, 0, 60, 40), abs=1e-4)
     agree[2, 8, 9] += 9.0
     assert 60 < best_box(seen, (60, 40), 0.0, 0.0)[2] < 63
@@ -184,7 +184,7 @@ def test_a_change_of_size_or_shape_is_doubted() -> None:
 
 def test_the_window_prefers_the_middle_among_equals() -> None:
     two = response(8, 14, (30, 30, 30, 30))
-    two.response[0, 8, 9] = 5.9
+    two.response[8, 9] = 5.9
     assert best_box(two, (60, 60), 0.0, 0.0)[0] == pytest.approx(48)
     assert best_box(two, (60, 60), 0.3, 0.0)[0] == pytest.approx(8)
 
@@ -227,7 +227,7 @@ def test_a_map_without_sidelobes_has_no_margin() -> None:
 
 
 def test_a_box_candidate_is_in_frame_pixels_and_follows_its_box_as_far_as_it_is_trusted() -> None:
-    decoder = Decoder(TrackerConfig(scale_search="box", scale_damping=0.5, size_penalty=0.0))
+    decoder = Decoder(TrackerConfig(scale_damping=0.5, size_penalty=0.0), has_boxes=True)
     region = SearchRegion((200.0, 100.0), 510.0, 255)  # two frame pixels a crop pixel
     seen = response(8, 10, (30, 20, 30, 20), 9.0)  # a box of 60 x 40 crop pixels, 16 to the right of the middle
     candidate = decoder.decode(region, [seen], (80.0, 80.0), 0.0)
@@ -239,25 +239,15 @@ def test_a_box_candidate_is_in_frame_pixels_and_follows_its_box_as_far_as_it_is_
     assert candidate.quality == pytest.approx(3.0)
 
 
-@pytest.mark.parametrize("scale_search", ["exemplar", "search"])
-def test_a_scale_candidate_is_in_frame_pixels_and_follows_its_scale_by_the_damping(scale_search: str) -> None:
-    decoder = Decoder(TrackerConfig(scale_search=scale_search, scale_step=1.1, scale_damping=0.5))  # type: ignore[arg-type]
+def test_a_scale_candidate_is_in_frame_pixels_and_follows_its_scale_by_the_damping() -> None:
+    decoder = Decoder(TrackerConfig(scale_step=1.1, scale_damping=0.5), has_boxes=False)
     region = SearchRegion((200.0, 100.0), 510.0, 255)
-    assert len(decoder.crops(region)) == (1 if scale_search == "exemplar" else 3)
-    maps = np.stack([0.5 * bump(2, -1, 1.8), 0.5 * bump(2, -1, 1.8), bump(2, -1, 1.8)])
-    given = [Response(maps, None)] if scale_search == "exemplar" else [Response(each[None], None) for each in maps]
+    assert [crop.side for crop in decoder.crops(region)] == pytest.approx([510 / 1.1, 510, 510 * 1.1])
+    given = [Response(height * bump(2, -1, 1.8), None) for height in (0.5, 0.5, 1.0)]
     candidate = decoder.decode(region, given, (60.0, 40.0), 0.0)
-    larger = 1.0 if scale_search == "exemplar" else 1.1  # in the paper's form the crop itself is larger
-    assert candidate.center_xy == pytest.approx((200 + 32 * larger, 100 - 16 * larger), abs=0.5)
+    assert candidate.center_xy == pytest.approx((200 + 32 * 1.1, 100 - 16 * 1.1), abs=0.5)
     assert candidate.scale_wh == pytest.approx((1.05, 1.05))
     assert candidate.logit == pytest.approx(1.0)
-
-
-def test_a_box_cannot_be_decoded_without_a_box_head() -> None:
-    with pytest.raises(ValueError, match="no box head; use 'exemplar'"):
-        Decoder(TrackerConfig(scale_search="box")).decode(
-            SearchRegion((0, 0), 255, 255), [Response(np.zeros((1, 17, 17), np.float32), None)], (9, 9), 0.3
-        )
 
 
 CODE = """

@@ -10,10 +10,9 @@ from siamtrack.tracking.tracker import MultiTracker, Tracker
 BOXES = {"target": rendered_frame(0)[1], "corner": (2.0, 3.0, 50.0, 40.0), "middle": (140.0, 90.0, 30.0, 60.0)}
 
 
-@pytest.fixture(params=[(model, {}) for model in shipped_models()] + [("siamfc", {"scale_search": "search"})], ids=str)
+@pytest.fixture(params=shipped_models())
 def each(request: pytest.FixtureRequest) -> Tracker:
-    model, overrides = request.param
-    return siamtrack.load(model, device="cpu", precision="float32", **overrides)
+    return siamtrack.load(request.param, device="cpu", precision="float32")
 
 
 def test_a_group_of_one_is_a_tracker_to_the_last_bit(each: Tracker) -> None:

@@ -19,7 +19,7 @@ SURE = TrackResult(Box(0, 0, 9, 9), 0.9, State.TRACKING)
 
 
 def exemplar(value: float) -> Exemplar:
-    ones = np.ones((1, 2, 6, 6), np.float32)
+    ones = np.ones((2, 6, 6), np.float32)
     return Exemplar(value * ones, -value * ones[..., :4, :4], np.array([60.0, 40.0], np.float32))
 
 

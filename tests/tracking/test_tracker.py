@@ -84,12 +84,9 @@ def zoomed(factor: float) -> tuple[np.ndarray, np.ndarray]:
     return image, np.array([center[0] - w * factor / 2, center[1] - h * factor / 2, w * factor, h * factor])
 
 
-@pytest.mark.parametrize(
-    ("model", "settings"),
-    [("siamfc-lite", {}), ("siamfc", {"scale_search": "exemplar"}), ("siamfc", {"scale_search": "search"})],
-)
-def test_the_size_follows_a_target_that_comes_nearer(model: str, settings: dict[str, str]) -> None:
-    tracker = siamtrack.load(model, device="cpu", **settings)
+@pytest.mark.parametrize("model", ["siamfc-lite", "siamfc"])
+def test_the_size_follows_a_target_that_comes_nearer(model: str) -> None:
+    tracker = siamtrack.load(model, device="cpu")
     views = [zoomed(1.6 ** (i / 30)) for i in range(31)]
     boxes = follow(tracker, [image for image, _ in views], views[0][1])
     truth = np.array([box for _, box in views])
@@ -180,11 +177,11 @@ class Sick:
     """A backend that answers as another one does, until it is told to fail: then one of its maps holds what is no number."""
 
     def __init__(self, well: Any) -> None:
-        self.padded, self._well = well.padded, well
+        self.padded, self.has_boxes, self._well = well.padded, well.has_boxes, well
         self.bad: tuple[str, float] | None = None
 
-    def embed_exemplar(self, crops: Any) -> Any:
-        embedding, kernel = self._well.embed_exemplar(crops)
+    def embed_exemplar(self, crop: Any) -> Any:
+        embedding, kernel = self._well.embed_exemplar(crop)
         return (embedding * self.bad[1], kernel) if self.bad and self.bad[0] == "exemplar" else (embedding, kernel)
 
     def respond(self, image: Any, searches: Any) -> list[Response]:

@@ -16,7 +16,7 @@ from siamtrack.train.tracker_task import tracker_task
 # Plain SGD: Adam divides by the gradient's size, which turns rounding of a gradient near zero into a whole step.
 RECIPE = Recipe(
     sources=(SourceConfig("videos", 2), SourceConfig("stills", 1)),
-    model="siamfc-box",
+    model="siamfc-lite",
     steps=4,
     epoch_steps=2,
     batch_size=8,

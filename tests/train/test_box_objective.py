@@ -45,7 +45,7 @@ def a_batch(count: int = 8, boxed: bool = True, offset: int = 6) -> tuple[Batch,
 def test_a_head_that_repeats_a_right_box_has_no_loss_of_sides() -> None:
     batch, embedding, exemplar, response = a_batch()
     with torch.no_grad():
-        _, parts = box_loss(BoxHead(), embedding, exemplar, response, batch)
+        _, parts = box_loss(BoxHead(256), embedding, exemplar, response, batch)
     # Prior and truth are 60 px; only a cell off the middle must still learn where the middle is.
     assert 0.6 < float(parts["iou"]) < 1
     middle = assign_cells(batch.center_xy, batch.size_wh, 13)[2][0, :, 6, 6]
@@ -54,7 +54,7 @@ def test_a_head_that_repeats_a_right_box_has_no_loss_of_sides() -> None:
 
 def test_images_without_labels_teach_no_extent() -> None:
     batch, embedding, exemplar, response = a_batch(boxed=False)
-    head = BoxHead()
+    head = BoxHead(256)
     loss, parts = box_loss(head, embedding, exemplar, response, batch)
     loss.backward()
     assert float(parts["sides"].detach()) == float(parts["quality"].detach()) == 0
@@ -67,7 +67,7 @@ def test_views_of_one_instance_are_no_negatives() -> None:
     batch, embedding, exemplar, response = a_batch()
     related = Batch(batch.images, batch.center_xy, batch.size_wh, torch.zeros(8, dtype=torch.long), batch.boxed)
     with torch.no_grad():
-        apart, together = (box_loss(BoxHead(), embedding, exemplar, response, b)[1]["class"] for b in (batch, related))
+        apart, together = (box_loss(BoxHead(256), embedding, exemplar, response, b)[1]["class"] for b in (batch, related))
     assert float(together) < float(apart)
 
 
@@ -90,7 +90,8 @@ def test_the_class_learns_more_from_the_hardest_view() -> None:
     response[2, 6] = 4.0
     with torch.no_grad():
         beside, hardest = (
-            box_loss(BoxHead(), embedding, exemplar, response, batch, negatives=way)[1]["class"] for way in ("next", "hardest")
+            box_loss(BoxHead(256), embedding, exemplar, response, batch, negatives=way)[1]["class"]
+            for way in ("next", "hardest")
         )
     assert float(hardest) > float(beside) + 0.1
 
@@ -101,7 +102,7 @@ def test_the_head_learns_a_shape_that_changes() -> None:
     sizes[1::2, 0] = 90.0
     batch = Batch(batch.images, batch.center_xy, sizes, batch.instance, batch.boxed)
     torch.manual_seed(0)
-    head = BoxHead()
+    head = BoxHead(256)
     optimizer = torch.optim.Adam(head.parameters(), 3e-3)
     overlaps = []
     for _ in range(12):

@@ -26,7 +26,7 @@ from siamtrack.train.tracker_task import start_network
 PEERS = Path(__file__).parents[3] / "shared/peers"
 RECIPE = Recipe(
     sources=(SourceConfig("videos"), SourceConfig("stills")),
-    model="siamfc-box",
+    model="siamfc-lite",
     batch_size=8,
     steps=1,
     search_size=159,

@@ -22,7 +22,7 @@ CPU = torch.device("cpu")
 
 def test_a_run_starts_from_other_weights(stores: list[CropStore], tmp_path: Path) -> None:
     recipe = Recipe(
-        sources=(SourceConfig("videos", 2), SourceConfig("stills", 1)), model="siamfc-box", init="siamfc", frozen=("conv1",),
+        sources=(SourceConfig("videos", 2), SourceConfig("stills", 1)), init="siamfc", frozen=("conv1",),
         steps=2, batch_size=4, search_size=159, search_size_start=159, optimizer="adamw", lr=1e-3, softmax_weight=1.0,
     )  # fmt: skip
     shipped = load_weights("siamfc").net
@@ -55,14 +55,15 @@ def test_frozen_blocks_keep_weights_and_statistics_and_the_others_learn() -> Non
 
 
 def test_its_start_does_not_fit_alexnet() -> None:
-    with pytest.raises(ConfigError, match="the recipe's model is siamfc-box"):
-        start_network(Recipe(model="siamfc-box", init="efficientnet-lite0"))
+    with pytest.raises(ConfigError, match=r"the recipe's model is siamfc$"):
+        start_network(Recipe(model="siamfc", init="efficientnet-lite0"))
 
 
 def test_auto_is_what_the_device_does_best(monkeypatch: pytest.MonkeyPatch) -> None:
-    for native, device, best in ((True, "cuda", torch.bfloat16), (False, "cuda", torch.float16), (False, "cpu", None)):
-        monkeypatch.setattr("siamtrack.train.tracker_task.native_bfloat16", lambda _, native=native: native)
-        assert autocast_dtype("auto", torch.device(device)) is best
+    for able, on_gpu, on_cpu in ((True, torch.bfloat16, torch.bfloat16), (False, torch.float16, None)):
+        monkeypatch.setattr("siamtrack.train.tracker_task.native_bfloat16", lambda _, able=able: able)
+        monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda able=able: able)
+        assert [autocast_dtype("auto", torch.device(name)) for name in ("cuda", "cpu")] == [on_gpu, on_cpu]
 
 
 def test_a_named_precision_is_taken_at_its_word() -> None:

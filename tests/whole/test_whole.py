@@ -286,7 +286,7 @@ def test_the_command_writes_it_and_refuses_what_it_cannot_write(here: Command, e
     assert "update.onnx 2." in done.stdout
     (tmp_path / "file").touch()
     for words, said in (
-        (("siamfc", "--whole", "--out", tmp_path / "a"), "models with a box head: siamfc-lite"),
+        (("siamfc", "--whole", "--out", tmp_path / "a"), "siamfc has no box head, which a whole tracker needs"),
         (("siamfc-lite", "--float32", "--out", tmp_path / "a"), "--float32 is for --whole"),
         (("siamfc-lite", "--whole", "--out", tmp_path / "file"), "cannot be made"),
     ):
