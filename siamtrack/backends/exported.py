@@ -64,7 +64,7 @@ def read_export(folder: Path, weights: Weights) -> tuple[str, Mapping[str, bytes
     """Precision and graphs `exemplar` and `search` of a folder that `siamtrack export` wrote.
 
     Raises:
-        ConfigError: not such a folder. WeightsError: a file was changed, or the graphs are of other weights.
+        ConfigError: not such a folder, or of an older release. WeightsError: a file was changed, or is of other weights.
     """
     path = folder / ABOUT
     try:
@@ -73,6 +73,8 @@ def read_export(folder: Path, weights: Weights) -> tuple[str, Mapping[str, bytes
         raise ConfigError(f"{folder} holds no {ABOUT}; make it with: siamtrack export MODEL --out {folder}") from error
     except ConfigError as error:
         raise ConfigError(f"{error}; export again: siamtrack export MODEL --out {folder}") from error
+    if "scale_search" in about.tracker:  # its graphs took exemplars at several scales
+        raise ConfigError(f"{folder} was exported by an older release; export again: siamtrack export MODEL --out {folder}")
     if about.weights != weights.sha256:
         raise WeightsError(f"{folder} was exported from other weights than {weights.header.model} {weights.sha256[:12]}")
     graphs: dict[str, bytes] = {}

@@ -156,8 +156,15 @@ def save_weights(path: str | Path, state: Mapping[str, Any], header: WeightsHead
 
 
 def _current(header: WeightsHeader) -> WeightsHeader:
-    """A header whose score weighs three numbers: earlier ones weighed one, without hysteresis, or two."""
+    """A header by the constants of today.
+
+    The score of earlier ones weighed one number, without hysteresis, or two; and where they embedded the exemplar at several
+    scales, these were chosen for that form.
+    """
     settings = dict(header.tracker)
+    if settings.pop("scale_search", None) == "exemplar":
+        for key in ("scale_count", "scale_step"):
+            settings.pop(key, None)
     if "score_slope" in settings:
         settings["score_weights"] = [settings.pop("score_slope")]
         settings["doubt_score"] = settings.get("tracking_score", 0.5)

@@ -41,7 +41,7 @@ class TrackerConfig:
         update_weight: share of later exemplars in what is looked for, 0 (the first frame alone) to below 1.
         redetect: whether a LOST target is looked for in the whole frame.
         scale_count, scale_step: how many search regions are embedded in a frame (odd), each at another scale, and the ratio of
-            neighbours. `siamfc-lite` does without, as do the next three: its box head says how large the target is.
+            neighbours. They and the next three change nothing in `siamfc-lite`, whose box head says how large the target is.
         scale_penalty: factor on the response of every scale but the middle one.
         penalty_from: what that response counts from: the `lowest` of any scale, or `zero`, as in the paper's form.
         peaks: where a peak lies between cells: `parabola` fits one to three cells, `bicubic` upsamples the map 16 times, which

@@ -80,10 +80,10 @@ class Decoder:
             WeightsError: the network's answer is not finite where the candidate is read from it.
         """
         cells = responses[0].response.shape[-1]
-        window = self._window(UPSAMPLING * cells if self._config.peaks == "bicubic" else cells)
         if self._has_boxes:
-            found = self._by_box(region, responses[0], size_wh, window, influence)
+            found = self._by_box(region, responses[0], size_wh, self._window(cells), influence)
         else:
+            window = self._window(UPSAMPLING * cells if self._config.peaks == "bicubic" else cells)
             found = self._by_scale(region, np.stack([each.response for each in responses]), window, influence)
         if not math.isfinite(sum((*found.center_xy, *found.scale_wh, found.logit, found.margin, found.quality))):
             raise WeightsError(f"the network's answer is not finite; {NOT_FINITE}")

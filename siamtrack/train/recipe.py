@@ -9,7 +9,7 @@ import numpy as np
 
 from siamtrack.model.backbone import AlexNet
 from siamtrack.model.lite import LiteNet
-from siamtrack.models import HeadName, ModelName
+from siamtrack.models import ARCHITECTURES, HeadName, ModelName
 from siamtrack.train.augment import AugmentConfig
 from siamtrack.train.task import Schedule
 
@@ -93,6 +93,8 @@ class Recipe(Schedule):
         super().__post_init__()
         if self.radius_px <= 0:
             raise ValueError(f"radius_px is {self.radius_px}; it must be positive")
+        if (self.model, self.head) not in ARCHITECTURES.values():
+            raise ValueError(f"head is {self.head}, which a {self.model} has not; leave it out")
         blocks = (LiteNet if self.model == "siamfc-lite" else AlexNet).blocks
         for name in self.frozen:
             if name not in blocks:

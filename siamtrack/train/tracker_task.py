@@ -68,10 +68,10 @@ def tracker_task(
 
 
 def start_network(recipe: Recipe) -> Siamese:
-    """A network with random weights, or with those of `recipe.init` wherever it has them.
+    """A network with random weights, or with those of `recipe.init`.
 
     Raises:
-        ConfigError: the weights to start from were trained on another kind of input, or have another box head.
+        ConfigError: the weights to start from are of another model, were trained on another input, or have another head.
         FileNotFoundError, WeightsError: they cannot be loaded.
     """
     torch.manual_seed(recipe.seed)
@@ -82,12 +82,16 @@ def start_network(recipe: Recipe) -> Siamese:
         start_from_lite0(net.backbone)
     elif recipe.init:
         given = load_weights(recipe.init).net
+        if given.model != net.model:
+            raise ConfigError(
+                f"init {recipe.init}: is a {given.model}, the recipe's model is {recipe.model}; make them the same"
+            )
         if given.input_spec != net.input_spec:
             raise ConfigError(f"init {recipe.init}: was trained on {given.input_spec}, the recipe wants {net.input_spec}")
         if given.box is not None and net.box is not None and (given.box.detail is None) != (net.box.detail is None):
             has = "correlation" if given.box.detail is None else "detail"
             raise ConfigError(f"init {recipe.init}: has a {has} head, the recipe wants head: {recipe.head}; make them the same")
-        net.load_state_dict(given.state_dict(), strict=False)
+        net.load_state_dict(given.state_dict())
     for name in recipe.frozen:
         # Norms go on following their input: only what a gradient would change is frozen.
         getattr(net.backbone, name).requires_grad_(False)
@@ -128,19 +132,12 @@ def _frozen_blocks(net: Siamese, recipe: Recipe, device: torch.device) -> Frozen
 def autocast_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
     """The number format that the backbone trains in on a device; None for plain float32.
 
-    `auto` takes bfloat16 on GPUs that compute in it and on CPUs with AMX, float16 on older GPUs, and float32 elsewhere: by
-    AVX-512 alone a step in bfloat16 takes 1.4 times as long.
+    `auto` takes bfloat16 where that is quickest, float16 on older GPUs, and float32 elsewhere.
     """
     if precision == "auto":
-        if device.type == "cpu":
-            return torch.bfloat16 if _has_amx() else None
-        return torch.bfloat16 if native_bfloat16(device) else torch.float16
+        older = torch.float16 if device.type == "cuda" else None
+        return torch.bfloat16 if native_bfloat16(device) else older
     return {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(precision)
-
-
-def _has_amx() -> bool:
-    probe: Any = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(probe()) if probe else False
 
 
 def tracking_validation(recipe: Recipe, data: Path, device: str, group: Group = ALONE) -> Validate | None:

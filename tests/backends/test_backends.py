@@ -22,7 +22,6 @@ import siamtrack
 from siamtrack.backends.exported import write_export
 from siamtrack.backends.onnx import OnnxBackend, package_graphs
 from siamtrack.backends.openvino import OpenVinoBackend
-from siamtrack.backends.select import native_bfloat16
 from siamtrack.backends.torch import BATCHES, TorchBackend
 from siamtrack.errors import OutputError, SiamtrackError
 from siamtrack.model.export import branch_graphs
@@ -135,7 +134,7 @@ def test_the_network_itself_says_what_its_backend_says(weights: Weights, searche
     assert crop.shape == (size, size, 3)
 
 
-@pytest.mark.skipif(not native_bfloat16(CPU), reason="this processor does not compute in bfloat16")
+@pytest.mark.skipif(not torch.cpu._is_avx512_bf16_supported(), reason="this processor does not compute in bfloat16")
 @pytest.mark.parametrize("name", ["torch", "openvino"])
 def test_bfloat16_says_nearly_what_float32_says(weights: Weights, name: str) -> None:
     made = TorchBackend(weights.net, CPU, "bfloat16") if name == "torch" else OpenVinoBackend(weights, "bfloat16")

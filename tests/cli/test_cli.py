@@ -193,9 +193,10 @@ def test_doctor_names_what_there_is(here: Command) -> None:
 
 
 def test_doctor_prints_what_to_do_to_the_letter(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from siamtrack.cli.doctor import Finding, doctor
+    from siamtrack.cli.doctor import doctor
+    from siamtrack.doctor import Finding
 
-    monkeypatch.setattr("siamtrack.cli.doctor.examine", lambda: [Finding(None, "torch", "[/]", "pip install '.[torch]'")])
+    monkeypatch.setattr("siamtrack.doctor.examine", lambda: [Finding(None, "torch", "[/]", "pip install '.[torch]'")])
     assert doctor() == 0
     printed = capsys.readouterr().out
     assert printed == f"optional  {'torch':34}[/]; pip install '.[torch]'\n"

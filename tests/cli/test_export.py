@@ -82,6 +82,16 @@ def test_what_was_changed_or_cut_is_refused(weights: Path, exported: Path, tmp_p
         siamtrack.load(weights, device="cpu", backend=f"onnx:{tmp_path}").init(frame(), (60, 40, 30, 40))
 
 
+def test_an_export_of_an_older_release_is_refused(weights: Path, exported: Path, tmp_path: Path) -> None:
+    for path in exported.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    about = json.loads((exported / "export.json").read_text())
+    about["tracker"]["scale_search"] = "exemplar"  # its graphs took exemplars at several scales
+    (tmp_path / "export.json").write_text(json.dumps(about))
+    with pytest.raises(ConfigError, match="older release; export again: siamtrack export"):
+        siamtrack.load(weights, device="cpu", backend=f"onnx:{tmp_path}")
+
+
 def test_a_folder_without_an_export_is_named(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"holds no export\.json"):
         siamtrack.load(weights, device="cpu", backend=f"onnx:{tmp_path}")

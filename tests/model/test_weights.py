@@ -92,6 +92,14 @@ def test_a_file_of_before_0_6_keeps_its_score(tmp_path: Path) -> None:
     assert (config.tracking_score, config.doubt_score, config.lost_score) == (0.15, 0.15, 0.01)
 
 
+@pytest.mark.parametrize(("form", "scales"), [("exemplar", (3, 1.0375)), ("search", (5, 1.03))])
+def test_scales_of_the_exemplar_are_no_scales_of_search_crops(form: str, scales: tuple[int, float], tmp_path: Path) -> None:
+    settings = {"scale_search": form, "scale_count": 5, "scale_step": 1.03}
+    save_weights(tmp_path / "old.safetensors", Siamese().state_dict(), WeightsHeader(tracker=settings))
+    config = config_of(load_weights(tmp_path / "old.safetensors"))
+    assert (config.scale_count, config.scale_step) == scales
+
+
 @pytest.mark.parametrize("prefix", ["backbone.", "features.", "module.backbone.", ""])
 def test_siamfc_pytorch_checkpoints_load(tmp_path: Path, prefix: str) -> None:
     # The key names of that project's AlexNetV1, in a checkpoint made from a network of ours.

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import decode_reference as reference
@@ -61,6 +62,9 @@ def test_peaks_of_random_maps_agree_exactly() -> None:
         fast = find_peak(response, penalties(3), WINDOW, 0.3, False)
         slow = reference.find_peak(response, penalties(3), WINDOW, 0.3)
         assert fast == pytest.approx(slow, abs=1e-9)
+
+
+PEAKS: tuple[Literal["parabola", "bicubic"], ...] = ("parabola", "bicubic")
 
 
 def bump(dx: float, dy: float, width: float) -> np.ndarray:
@@ -237,6 +241,15 @@ def test_a_box_candidate_is_in_frame_pixels_and_follows_its_box_as_far_as_it_is_
     assert candidate.logit == pytest.approx(9.0)
     assert candidate.margin == pytest.approx(25.0)
     assert candidate.quality == pytest.approx(3.0)
+
+
+def test_a_box_is_found_by_cells_whatever_peaks_between_them_are_found_by() -> None:
+    rng = np.random.default_rng(0)
+    target, quality, correlation = (rng.normal(0, 3, (17, 17)).astype(np.float32) for _ in range(3))
+    seen = Response(correlation, BoxMaps(target, quality, rng.uniform(5, 90, (4, 17, 17)).astype(np.float32)))
+    region = SearchRegion((200.0, 100.0), 510.0, 255)
+    found = [Decoder(TrackerConfig(peaks=peaks), has_boxes=True).decode(region, [seen], (80.0, 80.0), 0.9) for peaks in PEAKS]
+    assert found[0] == found[1]
 
 
 def test_a_scale_candidate_is_in_frame_pixels_and_follows_its_scale_by_the_damping() -> None:

@@ -58,7 +58,7 @@ def whole(stores: list[CropStore], tmp_path_factory: pytest.TempPathFactory) -> 
 def test_training_lowers_the_loss(stores: list[CropStore], tmp_path: Path) -> None:
     recipe = replace(RECIPE, steps=24, epoch_steps=24, schedule="cosine")
     losses = [report.loss for report in run(recipe, stores, tmp_path).reports]
-    assert sum(losses[-6:]) < 0.9 * sum(losses[:6])
+    assert sum(losses[-6:]) < 0.88 * sum(losses[:6])
 
 
 def test_no_step_is_told_to_have_taken_no_time(whole: Run) -> None:

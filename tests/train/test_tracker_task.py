@@ -54,15 +54,23 @@ def test_frozen_blocks_keep_weights_and_statistics_and_the_others_learn() -> Non
     assert not objective.eval().training
 
 
+def test_a_start_of_another_model_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"init siamfc: is a siamfc, the recipe's model is siamfc-lite"):
+        start_network(Recipe(model="siamfc-lite", init="siamfc"))
+    with pytest.raises(ValueError, match="head is detail, which a siamfc has not"):
+        Recipe(model="siamfc", head="detail")
+
+
 def test_its_start_does_not_fit_alexnet() -> None:
     with pytest.raises(ConfigError, match=r"the recipe's model is siamfc$"):
         start_network(Recipe(model="siamfc", init="efficientnet-lite0"))
 
 
 def test_auto_is_what_the_device_does_best(monkeypatch: pytest.MonkeyPatch) -> None:
-    for able, on_gpu, on_cpu in ((True, torch.bfloat16, torch.bfloat16), (False, torch.float16, None)):
-        monkeypatch.setattr("siamtrack.train.tracker_task.native_bfloat16", lambda _, able=able: able)
-        monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda able=able: able)
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)  # by itself it says nothing
+    for new, on_gpu, on_cpu in ((True, torch.bfloat16, torch.bfloat16), (False, torch.float16, None)):
+        monkeypatch.setattr("torch.cuda.get_device_capability", lambda _, new=new: (8, 0) if new else (7, 5))
+        monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda new=new: new)
         assert [autocast_dtype("auto", torch.device(name)) for name in ("cuda", "cpu")] == [on_gpu, on_cpu]
 
 
