@@ -161,7 +161,7 @@ def _window(capture: Capture, session: Session, boxes: list[Box]) -> str:
 def _headless(capture: Capture, session: Session, boxes: list[Box]) -> str:
     from rich.console import Console
 
-    from siamtrack.live.session import follow
+    from siamtrack.live.headless import follow
 
     console = Console(stderr=True)
     with Signals() as signals, console.status("waiting for the first frame") as status:

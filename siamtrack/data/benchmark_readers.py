@@ -117,8 +117,10 @@ def read_toolkit_table(name: str) -> dict[str, Any]:
 
 def find_uav123(root: Path, version: str) -> list[Item]:
     """One item a sequence of `UAV123` or `UAV20L`, sorted by name; what is missing on disk is said when it is loaded."""
-    table = read_toolkit_table("uav123.json")[version]
-    return [Item(name, partial(load_uav123, root, version, name, row)) for name, row in sorted(table.items())]
+    table = read_toolkit_table("uav123.json")
+    if version not in table:
+        raise DataError(f"no version {version!r} of UAV123; known: {', '.join(sorted(table))}")
+    return [Item(name, partial(load_uav123, root, version, name, row)) for name, row in sorted(table[version].items())]
 
 
 def load_uav123(root: Path, version: str, name: str, row: dict[str, Any]) -> list[Sequence]:
@@ -136,6 +138,8 @@ def load_uav123(root: Path, version: str, name: str, row: dict[str, Any]) -> lis
 
 def find_nfs(root: Path, fps: int) -> list[Item]:
     """One item a sequence, sorted by name, of 30 or 240 frames a second."""
+    if fps not in (30, 240):
+        raise ValueError(f"NfS has 30 and 240 frames a second, not {fps}")
     paths = [path for path in folders(root) if (path / "30").is_dir() or (path / "240").is_dir()]
     return [Item(path.name, partial(_load_nfs, path, fps)) for path in paths]
 

@@ -85,6 +85,7 @@ class Capture:
         name, fps, live: of the source as it was first opened.
 
     Raises:
+        ValueError: delays that make no sense.
         FileNotFoundError, SourceError: the source cannot be opened.
     """
 
@@ -96,6 +97,8 @@ class Capture:
         longest_delay_s: float = 8.0,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        if not 0 < first_delay_s <= longest_delay_s:
+            raise ValueError(f"delays are {first_delay_s} s to {longest_delay_s} s; give 0 < first_delay_s <= longest_delay_s")
         self._open, self._clock = open_source, clock
         self._pace = _Pace()
         self._delays_s = first_delay_s, longest_delay_s

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from siamtrack.boxes import Box
-from siamtrack.errors import OutputError, SourceError
+from siamtrack.errors import OutputError
 from siamtrack.frames import Image
-from siamtrack.live.capture import Capture, Captured
+from siamtrack.live.capture import Captured
+from siamtrack.live.recording import Recording
 from siamtrack.live.scene import TRAIL, Marked, Scene, ShownTargets, free_number, rate, upright
 from siamtrack.system import make_folder
 from siamtrack.tracking.config import TrackerConfig
@@ -21,10 +21,6 @@ from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import MultiTracker
 from siamtrack.video.overlay import draw_targets
 from siamtrack.video.recorder import Recorder, conditions, timed_update
-from siamtrack.video.sink import VideoSink
-from siamtrack.video.threads import WriteBehind
-
-_POLL_S = 0.2
 
 
 @dataclass
@@ -42,43 +38,6 @@ class _LiveTarget(Marked):
         # Drawn on a frame that was held while later ones went by, a target may meet its first index again.
         if frame.index > self.recorder.last_index:
             self.recorder.add(frame, result)
-
-
-class _Recording:
-    """Frames that come at any pace, written as a video in which each has its own time.
-
-    Args:
-        path: the finished file's name, .mp4.
-        fps: nominal frame rate: how long a single frame lasts.
-
-    Attributes:
-        size_wh: of the frames, which all must have it; None before the first.
-        notes: what a user should know of the finished file, each in one line.
-
-    Raises:
-        OutputError: the file cannot be written; said by a later call than the one that failed.
-    """
-
-    def __init__(self, path: Path, fps: float) -> None:
-        self.path = path
-        self.size_wh: tuple[int, int] | None = None
-        self._sink = VideoSink(path, fps)
-        self.notes = self._sink.notes
-        self._encoder: WriteBehind[tuple[Image, float]] = WriteBehind(lambda shown: self._sink.write(*shown))
-
-    def write(self, image: Image, time_s: float) -> None:
-        """Show a frame from `time_s` on, seconds of any clock that goes forward. The image must not change later."""
-        self.size_wh = (image.shape[1], image.shape[0])
-        self._encoder.add((image, time_s))  # the tracker does not wait for the encoder
-
-    def close(self) -> None:
-        """Finish the file; without any frame there is none. Where that fails, the error names the file of what was recorded."""
-        try:
-            with self._sink, self._encoder:
-                pass
-        except OutputError as error:
-            kept = f"; what was recorded before is in {self._sink.partial}" if self._sink.partial.exists() else ""
-            raise OutputError(f"{error}{kept}") from error
 
 
 class Session(ShownTargets[_LiveTarget]):
@@ -108,7 +67,7 @@ class Session(ShownTargets[_LiveTarget]):
         self._group: MultiTracker[int] = MultiTracker(backend, config)
         self._about = {"source": source, **conditions(self._group), **(about or {})}
         self._recorded_fps = fps
-        self._recording: _Recording | None = None
+        self._recording: Recording | None = None
         self._notice = ""
         self._drawn = self._recorded = 0
 
@@ -214,7 +173,7 @@ class Session(ShownTargets[_LiveTarget]):
         assert recording is not None
         recording.close()  # a long one takes seconds, in which tracking goes on
         self._tell(recording)
-        return recording.path if recording.size_wh else None
+        return recording.path if recording.frames else None
 
     def close(self, ended: str = "done") -> None:
         """Finish all files. May be called twice.
@@ -250,20 +209,20 @@ class Session(ShownTargets[_LiveTarget]):
         """Append a frame to the recording. One of another size ends the file, and begins the next."""
         assert self._recording is not None
         ended = None
-        if self._recording.size_wh not in (None, image.shape[1::-1]):
+        if self._recording.frames and self._recording.size_wh != image.shape[1::-1]:
             ended, self._recording = self._recording, self._next_recording()
         self._recording.write(image, time_s)
         if ended is not None:
             ended.close()
             self._tell(ended)
 
-    def _tell(self, finished: _Recording) -> None:
+    def _tell(self, finished: Recording) -> None:
         """Have the next scene tell what a user should know of a recording."""
         self._notice = self._notice or "; ".join(finished.notes)
 
-    def _next_recording(self) -> _Recording:
+    def _next_recording(self) -> Recording:
         self._recorded = free_number(self._recorded, lambda number: any(self.out.glob(f"recording-{number}.*")))
-        return _Recording(self.out / f"recording-{self._recorded}.mp4", self._recorded_fps)
+        return Recording(self.out / f"recording-{self._recorded}.mp4", self._recorded_fps)
 
     def _scene(self, frame: Captured, tracking_s: float) -> Scene:
         targets = tuple(track.seen(track.result, track.trail) for track in self._targets.values())
@@ -278,44 +237,3 @@ class Session(ShownTargets[_LiveTarget]):
 
     def _move(self, target: _LiveTarget, new: str) -> None:
         target.recorder.move(self.out / new)
-
-
-def follow(
-    capture: Capture, session: Session, boxes: Sequence[Box], watch: Callable[[Scene], None], stopped: Callable[[], bool]
-) -> str:
-    """Without a window: follow the targets that were boxed in the first frame, until the source ends or somebody stops it.
-
-    Args:
-        capture, session: where frames come from, and what tracks them; both are the caller's to close.
-        boxes: the targets in the first frame, 0-based pixels.
-        watch: called after each frame.
-        stopped: asked several times a second, also while no frame comes.
-
-    Returns:
-        How it ended: `done`, `interrupted`, or the source's error.
-
-    Raises:
-        SourceError, ValueError: before the first frame was tracked.
-    """
-    began = False
-    try:
-        while not stopped():
-            try:
-                captured = capture.take(_POLL_S)
-            except TimeoutError:
-                continue
-            if captured is None:
-                return "done"
-            scene = session.step(captured)
-            if not began:
-                for box in boxes:
-                    session.add(box, captured)
-                began = True
-            watch(scene)
-    except SourceError as error:
-        if not began:
-            raise
-        return str(error)
-    except KeyboardInterrupt:
-        pass
-    return "interrupted"

@@ -21,6 +21,8 @@ def test_uav123_the_table_is_the_benchmarks() -> None:
         "end_frame": 1477,
         "folder_name": "bird1",
     }
+    with pytest.raises(DataError, match="no version 'UAV10' of UAV123; known: UAV123, UAV20L"):
+        find_uav123(Path("none"), "UAV10")
     with pytest.raises(DataError, match=r"none.json of the GOT-10k toolkit cannot be read"):
         read_toolkit_table("none.json")
 
@@ -80,7 +82,7 @@ def test_greater_differences_stay_to_be_found(tmp_path: Path) -> None:
     assert (len(sequence.images), len(sequence.boxes_xywh)) == (5, 3)
 
 
-def test_bad_labels_are_named(tmp_path: Path) -> None:
+def test_bad_labels_and_rates_are_named(tmp_path: Path) -> None:
     put_nfs(tmp_path, 240, 2, 2)
     path = tmp_path / "bee/240/bee.txt"
     for text, message in (("0 1 2 3 4 1\n0 1 2 x 4 2\n", "bee.txt, line 2"), ("\n", "bee.txt is empty")):
@@ -89,6 +91,8 @@ def test_bad_labels_are_named(tmp_path: Path) -> None:
             only_nfs(tmp_path, 240)
     with pytest.raises(DataError, match=r"bee/30/bee.txt not found"):
         only_nfs(tmp_path, 30)
+    with pytest.raises(ValueError, match="30 and 240 frames a second, not 60"):
+        find_nfs(tmp_path, 60)
 
 
 def test_sequences_are_sorted_and_0_based(tmp_path: Path, write_images: Callable) -> None:

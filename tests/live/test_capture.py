@@ -228,6 +228,15 @@ def test_a_fault_of_the_program_is_not_taken_for_a_lost_camera() -> None:
     assert len(shelf.opened_at) == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"first_delay_s": 0.0}, "give 0 < first_delay_s"), ({"longest_delay_s": 0.1}, "delays are 0.5 s to 0.1 s")],
+)
+def test_arguments_that_make_no_sense(arguments: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Capture(Camera, **arguments)
+
+
 # Files.
 
 

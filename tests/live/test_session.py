@@ -9,17 +9,16 @@ import numpy as np
 import pytest
 from commands import frames_of, rows_of
 from made_videos import decoded, seconds
-from rendered import Film, rendered_frame
+from rendered import rendered_frame
 
-from siamtrack.boxes import Box, iou
-from siamtrack.errors import OutputError, SourceError
-from siamtrack.live.capture import Capture, Captured
-from siamtrack.live.scene import MAX_TARGETS, Scene
-from siamtrack.live.session import Session, follow
+from siamtrack.boxes import iou
+from siamtrack.errors import OutputError
+from siamtrack.live.capture import Captured
+from siamtrack.live.scene import MAX_TARGETS
+from siamtrack.live.session import Session
 from siamtrack.tracking.tracker import Tracker
 
 CORNER = (2.0, 3.0, 50.0, 40.0)
-BOX = Box(*rendered_frame(0)[1])
 
 
 def captured(index: int) -> Captured:
@@ -295,36 +294,3 @@ def test_a_target_gets_a_name_and_a_colour_while_it_is_followed(session: Session
     assert frames_of(session.out / "car-2") == [0, 1, 2, 3]
     assert sorted(path.name for path in session.out.iterdir()) == ["car", "car-2", "target-2"]
     assert session.finished[0].folder == session.out / "car-2"
-
-
-# Without a window.
-
-
-def test_targets_are_followed_to_the_end_of_a_file(session: Session) -> None:
-    scenes: list[Scene] = []
-    with Capture(lambda: Film(5)) as capture:
-        assert follow(capture, session, [BOX, Box(*CORNER)], scenes.append, lambda: False) == "done"
-    session.close()
-    assert [scene.frame.index for scene in scenes] == [0, 1, 2, 3, 4]
-    assert [done.frames for done in session.finished] == [5, 5]
-
-
-def test_it_stops_when_it_is_told_to(session: Session) -> None:
-    scenes: list[Scene] = []
-    with Capture(lambda: Film(1000)) as capture:
-        assert follow(capture, session, [BOX], scenes.append, lambda: len(scenes) == 3) == "interrupted"
-    assert len(scenes) == 3
-
-
-def test_a_source_that_breaks_off_keeps_what_was_followed(session: Session) -> None:
-    with Capture(lambda: Film(4, fails="film tore")) as capture:
-        assert follow(capture, session, [BOX], lambda _: None, lambda: False) == "film tore"
-    session.close("film tore")
-    assert session.finished[0].frames == 4
-
-
-def test_what_cannot_begin_is_an_error(session: Session) -> None:
-    with Capture(lambda: Film(0, fails="film tore")) as capture, pytest.raises(SourceError):
-        follow(capture, session, [BOX], lambda _: None, lambda: False)
-    with Capture(lambda: Film(4)) as capture, pytest.raises(ValueError, match="outside"):
-        follow(capture, session, [Box(900, 900, 5, 5)], lambda _: None, lambda: False)

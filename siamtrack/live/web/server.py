@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import errno
-import ipaddress
 import logging
-import os
-import secrets
 import socket
 import ssl
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +20,6 @@ if TYPE_CHECKING:
 
 UPLOADS = ".videos"
 """Folder below the results' one in which clients' videos lie until they are decoded."""
-
-CERTIFICATE_DAYS = 30
 
 _BACKLOG = 128
 
@@ -81,6 +74,7 @@ class LiveServer:
 
             from siamtrack.live.web.access import Access
             from siamtrack.live.web.app import make_app, make_server
+            from siamtrack.live.web.certificate import make_certificate
             from siamtrack.live.web.sessions import Sessions
         except ModuleNotFoundError as error:
             raise needs("live", f"the live page needs {error.name}") from error
@@ -154,60 +148,6 @@ def _listen(host: str, port: int) -> socket.socket:
             f"port {port} of {host} cannot be listened on ({error.strerror}); give --host 127.0.0.1, and a port from 1024 on"
         ) from error
     return listener
-
-
-def make_certificate(hosts: Iterable[str]) -> tuple[Path, str]:
-    """A key and a certificate signed by itself, in one file that only this user can read; remove it after use.
-
-    Browsers ask once whether to trust it.
-
-    Args:
-        hosts: names and addresses that it is for.
-
-    Returns:
-        The file, and the SHA-256 fingerprint that a browser shows when it asks.
-
-    Raises:
-        SiamtrackError: cryptography is missing.
-    """
-    try:
-        from cryptography import x509
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
-    except ModuleNotFoundError as error:
-        raise needs("live", "a certificate for --https needs cryptography; give yours with --certificate, or get it") from error
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "siamtrack live")])
-    names = [
-        x509.IPAddress(ipaddress.ip_address(host)) if _is_address(host) else x509.DNSName(host) for host in dict.fromkeys(hosts)
-    ]
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(secrets.randbits(120) + 1)
-        .not_valid_before(now - datetime.timedelta(days=1))  # a phone's clock may be behind
-        .not_valid_after(now + datetime.timedelta(days=CERTIFICATE_DAYS))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    handle, path = tempfile.mkstemp(suffix=".pem", prefix="siamtrack-")  # readable by this user alone
-    with os.fdopen(handle, "wb") as file:
-        file.write(secret + certificate.public_bytes(serialization.Encoding.PEM))
-    return Path(path), certificate.fingerprint(hashes.SHA256()).hex(":").upper()
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_certificate(path: Path) -> None:
