@@ -1,4 +1,4 @@
-"""The one place where a frame of another form becomes BGR uint8 (H, W, 3)."""
+"""Frames: the one rule by which those of other forms become BGR uint8 (H, W, 3), and their way into files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from siamtrack.errors import OutputError
 
 Image = NDArray[np.uint8]
 """A frame or a crop: (H, W, 3) BGR uint8."""
@@ -53,3 +55,19 @@ def used_bits(frame: NDArray[np.uint16]) -> int:
     """The smallest of `DEPTHS` that holds all values of a frame: many cameras fill 10 or 12 of 16 bits."""
     brightest = int(frame.max(initial=0))
     return next(bits for bits in DEPTHS if brightest < 1 << bits)
+
+
+def encoded(image: Image, ending: str, *parameters: int) -> bytes:
+    """An image file's bytes. Args: ending: of its name, such as `.png`. parameters: as of `cv2.imencode`.
+
+    Raises:
+        OutputError: such a file cannot hold the image.
+    """
+    try:
+        whole, data = cv2.imencode(ending, image, parameters)
+    except cv2.error:
+        whole = False
+    if not whole:
+        height, width = image.shape[:2]
+        raise OutputError(f"{width}x{height} pixels cannot be encoded as {ending} (a JPEG has 65500 a side); make them fewer")
+    return data.tobytes()

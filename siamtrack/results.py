@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.errors import DataError, SourceError
-from siamtrack.frames import Image
+from siamtrack.frames import Image, encoded
 from siamtrack.tracking.result import State, TrackResult, row_of, to_pandas
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.rows import PARTIAL
@@ -59,7 +59,7 @@ class Step:
         if scale < 1:
             height, width = (max(1, round(side * scale)) for side in image.shape[:2])
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        return cv2.imencode(".png", image)[1].tobytes()
+        return encoded(image, ".png")
 
 
 class Steps(Iterator[Step]):

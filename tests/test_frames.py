@@ -1,7 +1,9 @@
+import cv2
 import numpy as np
 import pytest
 
-from siamtrack.frames import as_bgr, used_bits
+from siamtrack.errors import OutputError
+from siamtrack.frames import as_bgr, encoded, used_bits
 
 GRAY = np.arange(48, dtype=np.uint8).reshape(6, 8)
 BGR = np.dstack([GRAY, GRAY + 1, GRAY + 2])
@@ -48,3 +50,13 @@ def test_of_sixteen_bits_fewer_may_be_used(bits: int) -> None:
 def test_other_frames_are_refused(frame: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         as_bgr(frame)
+
+
+def test_an_image_becomes_a_file_that_holds_it() -> None:
+    assert (cv2.imdecode(np.frombuffer(encoded(BGR, ".png"), np.uint8), cv2.IMREAD_COLOR) == BGR).all()
+    assert len(encoded(BGR, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 100)) > len(encoded(BGR, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 10))
+
+
+def test_what_a_file_cannot_hold_is_said_and_not_written_empty() -> None:
+    with pytest.raises(OutputError, match=r"70000x2 pixels cannot be encoded as \.jpg"):
+        encoded(np.zeros((2, 70_000, 3), np.uint8), ".jpg")

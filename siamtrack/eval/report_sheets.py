@@ -16,7 +16,7 @@ from siamtrack.drawing import draw_outline
 from siamtrack.errors import SiamtrackError, reason
 from siamtrack.eval.evaluation import TrackerRuns
 from siamtrack.eval.sequence_run import SequenceRun
-from siamtrack.frames import Image
+from siamtrack.frames import Image, encoded
 from siamtrack.tracking.result import State
 
 FRAMES = 6
@@ -96,7 +96,7 @@ def _jpeg(canvas: NDArray[np.uint8], most_bytes: int) -> bytes:
     """As good a JPEG as the bytes allow."""
     data = b""
     for quality in (85, 75, 65, 55, 45, 35, 25, 15):
-        data = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1])[1].tobytes()
+        data = encoded(canvas, ".jpg", cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1)
         if len(data) <= most_bytes:
             break
     return data

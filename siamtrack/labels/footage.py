@@ -7,18 +7,14 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-import cv2
-
 from siamtrack.errors import DataError, OutputError, SiamtrackError
-from siamtrack.frames import Image
+from siamtrack.frames import encoded
 from siamtrack.labels.files import check_free, write_file
 from siamtrack.labels.label_selection import ExportedBox, LabelOptions, by_frame, choose
 from siamtrack.labels.tracks import Footage, Results, VideoTracks
 from siamtrack.system import make_folder, read_file
 from siamtrack.video.images import MOST_BYTES, ImageSource
 from siamtrack.video.source import Source, open_again
-
-JPEG_QUALITY = 95
 
 TextOf = Callable[[str, list[ExportedBox]], tuple[str, int]]
 """What is written for a frame, and how many boxes it holds: of its image's name and its boxes."""
@@ -166,7 +162,7 @@ def write_frames(video: VideoTracks, frames: Collection[int], folder: Path, opti
                 if names.own and isinstance(source, ImageSource):
                     write_file(path, read_file(source.files[frame.index], MOST_BYTES), options.force)
                 else:
-                    write_file(path, _encoded(frame.image, options.suffix), options.force)
+                    write_file(path, encoded(frame.image, path.suffix), options.force)
                 wanted.remove(frame.index)
             if not wanted:
                 return
@@ -206,14 +202,6 @@ def write_per_frame(video: VideoTracks, folder: Path, ending: str, text_of: Text
             except OSError as error:
                 raise OutputError(f"{path} of an earlier export cannot be removed ({error.strerror})") from error
     return total
-
-
-def _encoded(image: Image, suffix: str) -> bytes:
-    parameters = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == "jpg" else []
-    ok, data = cv2.imencode(f".{suffix}", image, parameters)
-    if not ok:
-        raise DataError(f"a frame cannot be encoded as {suffix}")
-    return data.tobytes()
 
 
 def _by(size_wh: tuple[int, int]) -> str:

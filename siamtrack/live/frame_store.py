@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from siamtrack.errors import OutputError, SiamtrackError, SourceError, reason, system_reason
-from siamtrack.frames import Image
+from siamtrack.frames import Image, encoded
 from siamtrack.system import make_folder
 from siamtrack.video.source import Frame, Source
 
@@ -143,9 +143,9 @@ class FrameStore:
             raise SourceError(f"only the first {len(self)} frames are here: the server's disk is full")
 
     def _keep(self, frame: Frame) -> None:
-        _, data = cv2.imencode(".jpg", frame.image, JPEG)
+        data = encoded(frame.image, ".jpg", *JPEG)
         with self._lock:
             self._file.seek(0, os.SEEK_END)
-            self._file.write(data.tobytes())
+            self._file.write(data)
             self._ends.append(self._file.tell())
             self._times.append(frame.time_s)

@@ -12,10 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import cv2
-
 from siamtrack.boxes import Box
-from siamtrack.errors import OutputError
+from siamtrack.frames import encoded
 from siamtrack.live.capture import Captured
 from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.result import TrackResult
@@ -122,10 +120,7 @@ class ShownTargets(ABC, Generic[T]):
             make_folder(self.out)
             number = free_number(0, lambda number: (self.out / f"screenshot-{number}.png").exists())
             path = self.out / f"screenshot-{number}.png"
-            ok, data = cv2.imencode(".png", draw_targets(frame.image, targets))
-            if not ok:
-                raise OutputError(f"{path} cannot be written: the picture could not be encoded")
-            write_whole(path, data.tobytes())
+            write_whole(path, encoded(draw_targets(frame.image, targets), ".png"))
             return path
 
     @property

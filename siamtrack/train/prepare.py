@@ -29,7 +29,7 @@ from safetensors.numpy import save
 from siamtrack.data.layout import Dataset, find_kind, open_dataset
 from siamtrack.data.sequence import BAD_INPUT, Bad, Item, Sequence, Still, loaded
 from siamtrack.errors import DataError, OutputError, SiamtrackError, reason
-from siamtrack.frames import Image
+from siamtrack.frames import Image, encoded
 from siamtrack.models import EXEMPLAR_SIZE
 from siamtrack.system import leave_with_parent, replace_file
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
@@ -213,12 +213,10 @@ class _CutTrack:
         x, y, w, h = (float(value) for value in box_xywh)
         side = context_side((w, h)) * CROP_SIZE / EXEMPLAR_SIZE
         crop = SearchRegion((x + w / 2, y + h / 2), side, CROP_SIZE).extract(frame, mean_color(frame))
-        ok, jpeg = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 92])
-        if not ok:
-            raise DataError(f"{self.name}: frame {index} cannot be encoded")
+        jpeg = encoded(crop, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 92)
         self.frames.append(index)
         self.sizes_wh.append((w / side * CROP_SIZE, h / side * CROP_SIZE))
-        self.jpegs.append(jpeg.reshape(-1))
+        self.jpegs.append(np.frombuffer(jpeg, np.uint8))
 
 
 def _cut_item(item: Item) -> list[_CutTrack]:

@@ -13,7 +13,7 @@ import cv2
 
 from siamtrack.boxes import clip_box
 from siamtrack.errors import OutputError, system_reason
-from siamtrack.frames import Image
+from siamtrack.frames import Image, encoded
 from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.crop import SearchRegion, context_side
 from siamtrack.tracking.result import State, TrackResult
@@ -214,9 +214,8 @@ class _Crops:
             return
         try:
             make_folder(self._folder)
-            data = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
-            write_whole(self._folder / f"{frame.index:06}.jpg", data.tobytes())
-        except (OutputError, cv2.error) as error:
+            write_whole(self._folder / f"{frame.index:06}.jpg", encoded(crop, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 95))
+        except OutputError as error:
             self.notes.append(f"crops end before frame {frame.index}: {system_reason(error)}")
 
 

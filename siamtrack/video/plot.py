@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.drawing import COLORS
-from siamtrack.errors import OutputError
-from siamtrack.frames import Image
+from siamtrack.frames import Image, encoded
 from siamtrack.tracking.result import State
 from siamtrack.video.frame_source import clock
 from siamtrack.video.rows import read_rows
@@ -59,7 +58,7 @@ def draw_plot(boxes: Path) -> bytes:
         A PNG.
 
     Raises:
-        DataError, FileNotFoundError: as of `rows.read_rows`. OutputError: the picture cannot be encoded.
+        DataError, FileNotFoundError: as of `rows.read_rows`.
     """
     begin_s, end_s, count = _extent(boxes)
     scores, states = _columns(boxes, begin_s, end_s)
@@ -68,10 +67,7 @@ def draw_plot(boxes: Path) -> bytes:
     _draw_axes(canvas, begin_s, end_s)
     _draw_scores(canvas, scores)
     _draw_words(canvas, boxes.resolve().parent.name, count)
-    ok, data = cv2.imencode(".png", canvas)
-    if not ok:
-        raise OutputError("the plot cannot be encoded")
-    return data.tobytes()
+    return encoded(canvas, ".png")
 
 
 def _extent(boxes: Path) -> tuple[float, float, int]:

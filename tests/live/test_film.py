@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from commands import frames_of, wait_until
@@ -86,6 +87,12 @@ def test_a_full_disk_leaves_the_frames_that_are_there(clip: Path, tmp_path: Path
     monkeypatch.setattr(frame_store.tempfile, "TemporaryFile", no_space)
     with pytest.raises(OutputError, match="No space left"):
         FrameStore(lambda: open_source(clip), tmp_path)
+
+
+def test_a_frame_that_no_jpeg_can_hold_is_said_and_not_stored_empty(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "wide.png"), np.zeros((2, 70_000, 3), np.uint8))
+    frames = stored(tmp_path / "wide.png", tmp_path)
+    assert (len(frames), "70000x2 pixels cannot be encoded" in frames.problem) == (0, True)
 
 
 def no_space(**_: object) -> None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from siamtrack.errors import SiamtrackError
-from siamtrack.frames import Image
+from siamtrack.frames import Image, encoded
 
 MAX_SIDE = 4096
 MAX_PIXELS = 12_000_000
@@ -100,5 +100,4 @@ def encode_jpeg(image: Image, longest_side: int, quality: int) -> bytes:
     share = longest_side / max(height, width)
     if share < 1:
         image = cv2.resize(image, (round(width * share), round(height * share)), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return data.tobytes()
+    return encoded(image, ".jpg", cv2.IMWRITE_JPEG_QUALITY, quality)
