@@ -10,7 +10,6 @@ import platform
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 
 from siamtrack.errors import OutputError
 
@@ -66,7 +65,7 @@ class FolderLock:
     def __enter__(self) -> FolderLock:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _take(self, folder: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from siamtrack.batch.engine import BatchEngine, OnEvent, Planned, RunSettings, settings_for, share_machine
+from siamtrack.batch.engine import Engine, OnEvent, Planned, RunSettings, settings_for, share_machine
 from siamtrack.batch.jobs import JobList, VideoJob, checked
 from siamtrack.batch.pictures import pictures_missing
 from siamtrack.batch.sequences import open_jobs
@@ -95,23 +96,20 @@ def batch(
     workers, threads = share_machine(len(found.videos), settings.devices, workers, threads)
     settings = replace(settings, workers=workers, threads=threads)
 
-    return _run(found, settings, lambda lock: _make_engine(engine, lock, address), retry_failed, force, on_event)
+    run: Engine
+    if engine == "ray":
+        from siamtrack.batch.ray_engine import run_on_ray
 
-
-def _make_engine(name: str, lock: FolderLock, address: str | None) -> BatchEngine:
-    if name == "ray":
-        from siamtrack.batch.ray_engine import RayEngine
-
-        return RayEngine(address)
-    from siamtrack.batch.local import LocalEngine
-
-    return LocalEngine(lock)
+        run = partial(run_on_ray, address)
+    else:
+        from siamtrack.batch.local import run_local as run
+    return _run(found, settings, run, retry_failed, force, on_event)
 
 
 def _run(
     found: JobList,
     settings: RunSettings,
-    make_engine: Callable[[FolderLock], BatchEngine],
+    run: Engine,
     retry_failed: bool,
     force: bool,
     on_event: OnEvent,
@@ -124,7 +122,7 @@ def _run(
             yield from plan.refused
             yield from list(plan.settled.values())
             # An engine with nothing to do would start workers, or a cluster, all the same.
-            with closing(make_engine(lock).run(plan.videos, settings, on_event)) as results:
+            with closing(run(plan.videos, settings, lock, on_event)) as results:
                 for result in results if plan.videos else ():
                     key = (result.video, result.target)
                     if key not in plan.settled:  # a video that begins again tells of finished targets again

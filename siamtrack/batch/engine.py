@@ -1,4 +1,4 @@
-"""The interface of an engine, which has the videos of a batch tracked on one machine or many: settings in, events out."""
+"""What an engine is, which has the videos of a batch tracked on one machine or many: settings in, events out."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from siamtrack.batch.jobs import VideoJob
 from siamtrack.batch.target_folder import TargetResult
 from siamtrack.config import to_plain
 from siamtrack.errors import WeightsError
+from siamtrack.lock import FolderLock
 from siamtrack.system import limit_threads, usable_cores
 
 if TYPE_CHECKING:
@@ -179,23 +180,10 @@ class Retried:
 Event = Planned | VideoProgress | Ended | Retried
 OnEvent = Callable[[Event], None]
 
+Engine = Callable[[Sequence[VideoJob], RunSettings, FolderLock, OnEvent], Generator[TargetResult, None, None]]
+"""Has `siamtrack.batch.video_run.run_video` run somewhere for each video with something to do, the longest first. Those who
+write into the folder of results hold its lock as well.
 
-class BatchEngine(Protocol):
-    """Runs `siamtrack.batch.video_run.run_video` for every video, somewhere."""
-
-    def run(self, videos: Sequence[VideoJob], settings: RunSettings, on_event: OnEvent) -> Generator[TargetResult, None, None]:
-        """Have videos tracked.
-
-        Args:
-            videos: those with something to do, the longest first.
-            settings: of the batch.
-            on_event: called with `VideoProgress`, `Ended` and `Retried`, in the thread that reads the iterator.
-
-        Yields:
-            A result for each target as soon as it is settled. If a target comes twice, the first result counts. Closing
-            the iterator ends all workers before it returns.
-
-        Raises:
-            OutputError: a result cannot be written; all workers are ended.
-            SiamtrackError: no worker can be started.
-        """
+It yields a result for each target as soon as it is settled; if a target comes twice, the first result counts. `VideoProgress`,
+`Ended` and `Retried` are told in the thread that reads the iterator; closing that ends all workers before it returns. An
+OutputError (a result cannot be written) ends all workers, a SiamtrackError says that none can be started."""

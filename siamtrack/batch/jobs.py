@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from siamtrack.boxes import four_numbers
 from siamtrack.config import nearest
-from siamtrack.errors import DataError, shown
+from siamtrack.errors import DataError, one_line, shown
 from siamtrack.video.follow import DIRECTIONS, Direction, Span
 from siamtrack.video.names import LONGEST, is_address, name_problem, source_name, stem_of, usable_name
 
@@ -61,7 +61,7 @@ class TargetJob:
         if self.start < 0:
             return f"start is {self.start}; frames are counted from 0"
         if self.direction not in DIRECTIONS:
-            return f"direction is {shown(self.direction)}; {nearest(str(self.direction), DIRECTIONS)}"
+            return f"direction is {shown(self.direction)}; {nearest(one_line(self.direction), DIRECTIONS)}"
         return self.span.problem()
 
 

@@ -20,70 +20,63 @@ STOP_S = 8.0
 """How long workers may take to end when asked; they do so after the present frame."""
 
 
-class LocalEngine:
-    """Hands videos to processes, one at a time each; see `engine.BatchEngine`.
+def run_local(
+    videos: Sequence[VideoJob], settings: RunSettings, lock: FolderLock, on_event: OnEvent
+) -> Generator[TargetResult, None, None]:
+    """The local `engine.Engine`: hands videos to processes, one at a time each.
 
     A worker that dies is replaced, and its video begins again with the targets that were not finished. Work is handed
     out while the iterator is being read.
-
-    Args:
-        lock: on the folder of results; workers hold it as well.
     """
-
-    def __init__(self, lock: FolderLock) -> None:
-        self._lock = lock
-
-    def run(self, videos: Sequence[VideoJob], settings: RunSettings, on_event: OnEvent) -> Generator[TargetResult, None, None]:
-        """Have videos tracked; see `BatchEngine.run`."""
-        pool = _Pool(settings, self._lock.fileno())
-        waiting = deque(videos)
-        tries: Counter[str] = Counter()
-        unready = 0
-        try:
-            while waiting or pool.busy:
-                for worker in pool.idle[: len(waiting)]:
-                    worker.give(waiting.popleft())
-                pool.fill(min(settings.workers, pool.busy + len(waiting)))
-                worker, message = pool.next()
-                if message is None:
-                    reason = worker.how_it_died()
-                    pool.remove(worker)
-                    video = worker.video
-                    if not worker.ready:
-                        unready += 1
-                        if unready > settings.retries:
-                            raise SiamtrackError(f"workers cannot be started: {reason}; fewer --jobs take less memory")
-                    if video is None:
-                        continue
-                    tries[video.name] += 1
-                    if tries[video.name] <= settings.retries:
-                        on_event(Retried(video.name, reason))
-                        waiting.appendleft(video)
-                    else:
-                        yield from give_up(settings.out, video, settings.identity, f"{reason}, {tries[video.name]} times")
-                        on_event(Ended(video.name))
+    pool = _Pool(settings, lock.fileno())
+    waiting = deque(videos)
+    tries: Counter[str] = Counter()
+    unready = 0
+    try:
+        while waiting or pool.busy:
+            for worker in pool.idle[: len(waiting)]:
+                worker.give(waiting.popleft())
+            pool.fill(min(settings.workers, pool.busy + len(waiting)))
+            worker, message = pool.next()
+            if message is None:
+                reason = worker.how_it_died()
+                pool.remove(worker)
+                video = worker.video
+                if not worker.ready:
+                    unready += 1
+                    if unready > settings.retries:
+                        raise SiamtrackError(f"workers cannot be started: {reason}; fewer --jobs take less memory")
+                if video is None:
                     continue
-                kind = message.pop("kind")
-                if kind == "result":
-                    yield _result_of(message)
-                elif kind == "progress":
-                    on_event(VideoProgress(**message))
-                elif kind == "full":
-                    raise OutputError(message["error"])
-                elif kind == "refused":
-                    raise SiamtrackError(f"a worker cannot go on: {message['error']}")
-                else:  # ready, finished
-                    if worker.video is not None:
-                        on_event(Ended(worker.video.name))
-                    worker.ready, worker.video, unready = True, None, 0
-        except KeyboardInterrupt:  # what had ended by then is told of as well
-            pool.stop()
-            for message in pool.unheard():
-                if message.pop("kind") == "result":
-                    yield _result_of(message)
-            raise
-        finally:
-            pool.stop()
+                tries[video.name] += 1
+                if tries[video.name] <= settings.retries:
+                    on_event(Retried(video.name, reason))
+                    waiting.appendleft(video)
+                else:
+                    yield from give_up(settings.out, video, settings.identity, f"{reason}, {tries[video.name]} times")
+                    on_event(Ended(video.name))
+                continue
+            kind = message.pop("kind")
+            if kind == "result":
+                yield _result_of(message)
+            elif kind == "progress":
+                on_event(VideoProgress(**message))
+            elif kind == "full":
+                raise OutputError(message["error"])
+            elif kind == "refused":
+                raise SiamtrackError(f"a worker cannot go on: {message['error']}")
+            else:  # ready, finished
+                if worker.video is not None:
+                    on_event(Ended(worker.video.name))
+                worker.ready, worker.video, unready = True, None, 0
+    except KeyboardInterrupt:  # what had ended by then is told of as well
+        pool.stop()
+        for message in pool.unheard():
+            if message.pop("kind") == "result":
+                yield _result_of(message)
+        raise
+    finally:
+        pool.stop()
 
 
 def _result_of(message: dict[str, Any]) -> TargetResult:

@@ -22,7 +22,6 @@ from siamtrack.config import nearest
 from siamtrack.errors import DataError, one_line, shown
 from siamtrack.outside import parse_json, whole
 from siamtrack.system import open_text
-from siamtrack.video.follow import DIRECTIONS, Direction
 from siamtrack.video.names import is_address, printable, source_name, without_secrets
 
 SUFFIXES = (".csv", ".jsonl")
@@ -55,7 +54,8 @@ def read_manifest(path: Path, video: str | None = None) -> JobList:
         label = source_name(str(named))
         try:
             place = _path(root, named)
-            target = TargetJob(_text(name, "target"), _box(row), _frame(row, "start") or 0, _frame(row, "end"), _direction(row))
+            start, end = _frame(row, "start") or 0, _frame(row, "end")
+            target = TargetJob(_text(name, "target"), _box(row), start, end, row.get("direction") or "forward")
             wrong = target.problem()
             if wrong is not None:
                 raise DataError(wrong)
@@ -72,28 +72,23 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
     number = 0
     try:
         with open_text(path) as stream:
-            for number, row in (_json_rows if path.suffix.lower() == ".jsonl" else _csv_rows)(stream, columns):
+            is_json = path.suffix.lower() == ".jsonl"
+            for number, row in _json_rows(stream, columns) if is_json else _csv_rows(path, stream, columns):
                 yield number, row
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text (behind line {number}); save it as UTF-8") from error
     except csv.Error as error:
         raise DataError(f"{path} is not CSV behind line {number} ({error}); is a quote left open?") from error
-    except _HeaderError as error:
-        raise DataError(f"{path}, line 1: {error}; wanted is {','.join(columns)}, and end if targets end early") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from error
 
 
-class _HeaderError(Exception):
-    """What is wrong with a header."""
-
-
-def _csv_rows(stream: TextIO, columns: tuple[str, ...]) -> Iterator[Row]:
+def _csv_rows(path: Path, stream: TextIO, columns: tuple[str, ...]) -> Iterator[Row]:
     reader = csv.reader(stream, strict=True)
     header = [cell.strip() for cell in next(reader, [])]
     wrong = _keys_problem(header, columns, "column")
     if wrong is not None:
-        raise _HeaderError(wrong)
+        raise DataError(f"{path}, line 1: {wrong}; wanted is {','.join(columns)}, and end if targets end early")
     for row in reader:
         if not any(cell.strip() for cell in row):
             continue
@@ -170,13 +165,6 @@ def _box(cells: Mapping[str, Any]) -> tuple[float, float, float, float]:
             raise DataError(f"{key} is {shown(str(cells[key]))}; a finite number of pixels is wanted")
         values.append(number)
     return values[0], values[1], values[2], values[3]
-
-
-def _direction(cells: Mapping[str, Any]) -> Direction:
-    value = cells.get("direction") or "forward"
-    if value not in DIRECTIONS:
-        raise DataError(f"direction is {shown(value)}; {nearest(one_line(value), DIRECTIONS)}")
-    return value  # type: ignore[no-any-return]
 
 
 def _frame(cells: Mapping[str, Any], key: str) -> int | None:

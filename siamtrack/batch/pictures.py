@@ -59,7 +59,10 @@ class Pictures:
         image = frame.image
         if self._shape is None:
             self._shape = image.shape
-            self._sink = self._overlay() if self._video else None
+            source = self._source  # which knows its sound and the shape of its pixels now that it has given a frame
+            if self._video:
+                audio = source.audio if self._audio else None
+                self._sink = VideoSink(self._folder / OVERLAY, source.fps, source.sample_aspect, audio)
         seen = []
         if self._sink is not None or self._sheet.wanted:
             seen = [
@@ -95,10 +98,6 @@ class Pictures:
         """Let go of the files, without results."""
         if self._sink is not None:
             self._sink.drop()
-
-    def _overlay(self) -> VideoSink:
-        source = self._source  # which knows its sound and the shape of its pixels once it has given a frame
-        return VideoSink(self._folder / OVERLAY, source.fps, source.sample_aspect, source.audio if self._audio else None)
 
     def _give_up(self, error: OutputError) -> None:
         """Go on without an overlay. It makes room before anything else is written: the disk may be full."""

@@ -19,13 +19,16 @@ from siamtrack.batch.jobs import VideoJob
 from siamtrack.batch.target_folder import TargetResult, give_up
 from siamtrack.batch.video_run import run_video
 from siamtrack.errors import OutputError, SiamtrackError, reason
+from siamtrack.lock import FolderLock
 
 TELL_S = 0.5
 """Seconds between two reports of progress, and between two questions to the cluster."""
 
 
-class RayEngine:
-    """Hands videos to Ray; see `engine.BatchEngine`. Ray gets everything at once, and queues what there is no room for.
+def run_on_ray(
+    address: str | None, videos: Sequence[VideoJob], settings: RunSettings, _: FolderLock, on_event: OnEvent
+) -> Generator[TargetResult, None, None]:
+    """The `engine.Engine` of a cluster: Ray gets everything at once, and queues what there is no room for.
 
     A video whose machine or process dies is given to another, with the targets that were not finished. A long video
     whose targets follow one another is tracked in parts, side by side.
@@ -34,27 +37,24 @@ class RayEngine:
 
     Args:
         address: of a cluster (`auto`, `ray://HOST:10001`, `HOST:6379`), or None for one on this machine alone, made now.
+        Others as of `engine.Engine`.
+
+    Raises:
+        OutputError: a result cannot be written; all tasks are ended.
+        SiamtrackError: the cluster cannot be reached.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody unasked
+    import ray
+    import ray.exceptions
 
-    def __init__(self, address: str | None) -> None:
-        self._address = address
-
-    def run(self, videos: Sequence[VideoJob], settings: RunSettings, on_event: OnEvent) -> Generator[TargetResult, None, None]:
-        """Have videos tracked; see `BatchEngine.run`.
-
-        Raises:
-            OutputError: a result cannot be written; all tasks are ended.
-            SiamtrackError: the cluster cannot be reached.
-        """
-        ray = _import_ray()
-        ours = not ray.is_initialized()
+    ours = not ray.is_initialized()
+    if ours:
+        _connect(ray, address, settings)
+    try:
+        yield from _Run(ray, settings, on_event).results(videos)
+    finally:
         if ours:
-            _connect(ray, self._address, settings)
-        try:
-            yield from _Run(ray, settings, on_event).results(videos)
-        finally:
-            if ours:
-                ray.shutdown()
+            ray.shutdown()
 
 
 @dataclass(frozen=True)
@@ -193,11 +193,3 @@ def _connect(ray: Any, address: str | None, settings: RunSettings) -> None:
         ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **local)
     except Exception as error:  # Ray raises whatever its transport does
         raise SiamtrackError(f"no Ray cluster at {address}: {reason(error)[:200]}; start one with ray start --head") from error
-
-
-def _import_ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody unasked
-    import ray
-    import ray.exceptions
-
-    return ray

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siamtrack.backends.onnx import Session, open_graph
 from siamtrack.boxes import Box
 from siamtrack.config import nearest
 from siamtrack.errors import SiamtrackError
@@ -50,8 +51,8 @@ class PeerNetwork(ABC):
         needs = f"{self._title} needs its {' and '.join(self._files)} in one folder"
         self._first, self._second = (self._open(onnx_file(Path(onnx_dir), self._folder, name, needs)) for name in self._files)
 
-    def _open(self, path: str) -> Any:
-        return _session(path)
+    def _open(self, path: str) -> Session:
+        return open_graph(Path(path).read_bytes(), {}, max(1, cv2.getNumThreads()))
 
     def exemplar_sides(self, size_wh: tuple[float, float]) -> tuple[float, float]:
         """Width and height in the frame of the exemplar crop of a target of that size."""
@@ -86,12 +87,12 @@ class NanoTrackV3(PeerNetwork):
 
     def learn(self, exemplar: Image) -> NDArray[np.float32]:
         """(1, 96, 8, 8)."""
-        (embedding,) = self._first.run(None, {"input": _planes(exemplar)})
-        return embedding  # type: ignore[no-any-return]
+        (embedding,) = self._first({"input": _planes(exemplar)})
+        return embedding
 
     def find(self, template: NDArray[np.float32], search: Image) -> PeerMaps:
         """See the base."""
-        logits, sides = self._second.run(None, {"input1": template, "input2": self.learn(search)})
+        logits, sides = self._second({"input1": template, "input2": self.learn(search)})
         return self._maps(1 / (1 + np.exp(logits[0, 0] - logits[0, 1])), sides[0])
 
 
@@ -101,8 +102,17 @@ class NanoTrackV2(NanoTrackV3):
     constants = (0.455, 0.055, 0.37)
     _title, _folder = "NanoTrackV2", "nanotrack"
 
-    def _open(self, path: str) -> Any:
-        return _DnnSession(path)
+    def _open(self, path: str) -> Session:
+        """By OpenCV: ONNX Runtime holds this backbone to the 255 px that its file states."""
+        net = cv2.dnn.readNetFromONNX(path)
+        outputs = sorted(net.getUnconnectedOutLayersNames())
+
+        def run(inputs: dict[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+            for name, value in inputs.items():
+                net.setInput(value, name)
+            return [np.asarray(output, np.float32) for output in net.forward(outputs)]
+
+        return run
 
 
 class FearXS(PeerNetwork):
@@ -122,13 +132,12 @@ class FearXS(PeerNetwork):
 
     def learn(self, exemplar: Image) -> NDArray[np.float32]:
         """(1, 256, 8, 8)."""
-        (template,) = self._first.run(None, {"image_raw": _planes(exemplar[..., ::-1])})
-        return template  # type: ignore[no-any-return]
+        (template,) = self._first({"image_raw": _planes(exemplar[..., ::-1])})
+        return template
 
     def find(self, template: NDArray[np.float32], search: Image) -> PeerMaps:
         """See the base."""
-        given = {"image_raw": _planes(search[..., ::-1]), "template_features": template}
-        sides, logits = self._second.run(["bbox", "cls"], given)
+        sides, logits = self._second({"image_raw": _planes(search[..., ::-1]), "template_features": template})
         return self._maps(1 / (1 + np.exp(-logits[0, 0])), sides[0])
 
 
@@ -233,25 +242,3 @@ def _with_margin(size_wh: tuple[float, float], margin: float) -> tuple[float, fl
 
 def _planes(crop: Image) -> NDArray[np.float32]:
     return np.ascontiguousarray(crop.transpose(2, 0, 1), dtype=np.float32)[None]
-
-
-def _session(path: str) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = max(1, cv2.getNumThreads())
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
-class _DnnSession:
-    """OpenCV's reader in the place of ONNX Runtime, which holds NanoTrackV2's backbone to the 255 px that its file states."""
-
-    def __init__(self, path: str) -> None:
-        self._net = cv2.dnn.readNetFromONNX(path)
-        self._outputs = sorted(self._net.getUnconnectedOutLayersNames())
-
-    def run(self, _: None, inputs: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        for name, value in inputs.items():
-            self._net.setInput(value, name)
-        return [np.asarray(output, np.float32) for output in self._net.forward(self._outputs)]

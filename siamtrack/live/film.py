@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from siamtrack.boxes import Box
 from siamtrack.errors import OutputError, system_reason
 from siamtrack.live.capture import Captured
 from siamtrack.live.frame_store import FrameStore
@@ -275,4 +274,4 @@ def _runs(results: dict[int, TrackResult]) -> list[tuple[int, int, str]]:
 
 def _trail(target: _FilmTarget, index: int) -> tuple[tuple[float, float], ...]:
     found = (target.results.get(i) for i in range(max(0, index - TRAIL + 1), index + 1))
-    return tuple(Box(*result.box).center_xy for result in found if result is not None)
+    return tuple(result.box.center_xy for result in found if result is not None)

@@ -47,8 +47,10 @@ class Recording:
             OutputError: it cannot be finished; what was recorded stays in a file that it names.
         """
         try:
-            with self._sink, self._encoder:
-                pass
+            try:
+                self._encoder.close()
+            finally:
+                self._sink.close()
         except OutputError as error:
             kept = f"; what was recorded before is in {self._sink.partial}" if self._sink.partial.exists() else ""
             raise OutputError(f"{error}{kept}") from error

@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 import warnings
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from siamtrack.backends.onnx import Session, open_graph
 from siamtrack.errors import SiamtrackError
 from siamtrack.model.graphs import folded_backbone
 from siamtrack.model.lite import LiteNet
@@ -41,7 +41,7 @@ class FrozenBlocks:
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
         """(B, C, h, w) float32 of views (B, S, S, 3) in the network's order of channels."""
         # One view at a time is twice as fast as all at once: their maps stay in the cache.
-        maps = [self._session.run(None, {"images": images[i : i + 1]})[0] for i in range(len(images))]
+        maps = [self._session({"images": images[i : i + 1]})[0] for i in range(len(images))]
         return torch.from_numpy(np.concatenate(maps))
 
     def __getstate__(self) -> dict[str, object]:
@@ -49,13 +49,8 @@ class FrozenBlocks:
         return {"_graph": self._graph}
 
     @cached_property
-    def _session(self) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # processes that load data share the cores already
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(self._graph, options, providers=["CPUExecutionProvider"])
+    def _session(self) -> Session:
+        return open_graph(self._graph, {}, 1)  # processes that load data share the cores already
 
 
 class _Blocks(nn.Module):

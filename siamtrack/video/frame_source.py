@@ -13,7 +13,6 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from types import TracebackType
 
 from siamtrack.errors import SourceError, shown
 from siamtrack.frames import Image
@@ -158,7 +157,7 @@ class Source(ABC):
     def __enter__(self) -> Source:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._reader is None or not self._reader.is_alive():
             self.close()
         else:  # inside a driver, or on a silent server: to close it under a running read would crash

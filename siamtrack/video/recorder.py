@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -90,7 +89,6 @@ class RunSummary:
         ended: `done`, or why it ended early.
         fps: three figures, each with fps, p50_ms, p95_ms and frames: network, tracker, end_to_end.
         stopped_at: last frame of an unfinished earlier run found in the folder, or None.
-        decoded, skipped, duplicated, damaged: what became of the source's frames, see `FrameCounts`.
         notes: what a user should know of the source and the overlay, each in one line.
     """
 
@@ -100,10 +98,6 @@ class RunSummary:
     ended: str
     fps: dict[str, dict[str, float]]
     stopped_at: int | None
-    decoded: int = 0
-    skipped: int = 0
-    duplicated: int = 0
-    damaged: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -209,9 +203,7 @@ class Recorder:
         Raises:
             OutputError: one cannot be written; the rows stay in `boxes.partial.csv`.
         """
-        run = self.about(ended)
-        counted = asdict(counts) if counts is not None else {}
-        run |= {**counted, **({"notes": list(notes)} if notes else {})}
+        run = self.about(ended) | (asdict(counts) if counts is not None else {}) | ({"notes": list(notes)} if notes else {})
         try:
             self._file.flush()
             os.fsync(self._file.fileno())  # renamed before it is on the disk, it could be empty after a power cut
@@ -227,7 +219,7 @@ class Recorder:
             raise
         except OSError as error:
             raise OutputError(f"{self._partial} cannot be finished ({error.strerror}); its rows are kept") from error
-        return RunSummary(self.out, self.frames, self.lost, ended, run["fps"], self.stopped_at, **counted, notes=tuple(notes))
+        return RunSummary(self.out, self.frames, self.lost, ended, run["fps"], self.stopped_at, tuple(notes))
 
     def close(self) -> None:
         """Stop without finishing: the rows stay in `boxes.partial.csv`."""
@@ -237,7 +229,7 @@ class Recorder:
     def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _in_order(self) -> Iterator[bytes]:

@@ -15,7 +15,6 @@ from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
-from types import TracebackType
 
 import av
 from av.packet import Packet
@@ -131,7 +130,7 @@ class VideoSink:
     def __enter__(self) -> VideoSink:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _failed(self, error: Exception) -> OutputError:

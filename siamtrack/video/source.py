@@ -49,7 +49,9 @@ def open_source(source: str | bytes | int | Path, hwaccel: str | None = None) ->
     """
     text = os.fsdecode(source) if isinstance(source, (str, bytes, os.PathLike)) else str(source)
     if _STREAM.match(text):
-        return _open_stream(text, hwaccel)
+        from siamtrack.video.stream import StreamSource  # PyAV: 50 ms, which `import siamtrack` does not pay
+
+        return wait_for(lambda: StreamSource(text, hwaccel=hwaccel), Source.close)
     if text == _STDIN:
         return _open_pipe(None)
     status = _status(text)
@@ -148,15 +150,9 @@ def _open_pipe(path: Path | None) -> Source:
 
 
 def _open_video(path: Path, hwaccel: str | None = None) -> Source:
-    from siamtrack.video.stream import VideoSource  # PyAV: 50 ms, which `import siamtrack` does not pay
+    from siamtrack.video.stream import VideoSource
 
     return wait_for(lambda: VideoSource(path, hwaccel), Source.close)
-
-
-def _open_stream(address: str, hwaccel: str | None) -> Source:
-    from siamtrack.video.stream import StreamSource
-
-    return wait_for(lambda: StreamSource(address, hwaccel=hwaccel), Source.close)
 
 
 def _status(text: str) -> os.stat_result | None:

@@ -169,16 +169,6 @@ class WriteBehind(Generic[T]):
             except BaseException as error:  # it is raised again in `add` or `close`
                 self._error = error
 
-    def __enter__(self) -> WriteBehind[T]:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.close()
-            return
-        with suppress(BaseException):  # the first error tells more
-            self.close()
-
 
 def _put(waiting: queue.Queue[T | _End], item: T | _End, stop: threading.Event) -> bool:
     """Put an item as soon as there is room; False if nobody wants it any more."""

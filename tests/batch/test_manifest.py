@@ -95,6 +95,10 @@ def test_a_bad_line_is_named_and_the_others_are_kept(tmp_path: Path, line: str, 
         ('{"video": "a.mp4", "target": "t", "start": 0, "x": NaN, "y": 2, "w": 3, "h": 4}', "x is 'nan'"),
         ('{"video": "a.mp4", "target": "t", "start": 0, "x": [1], "y": 2, "w": 3, "h": 4}', "x is '[1]'"),
         ('{"video": null, "target": "t", "start": 0, "x": 1, "y": 2, "w": 3, "h": 4}', "video is None"),
+        (
+            '{"video": "a.mp4", "target": "t", "start": 0, "x": 1, "y": 2, "w": 3, "h": 4, "direction": "back"}',
+            "direction is 'back'; did you mean 'backward'?",
+        ),
     ],
 )
 def test_a_bad_line_of_jsonl_too(tmp_path: Path, line: str, reason: str) -> None:

@@ -95,7 +95,6 @@ def test_the_overlay_lasts_as_long_as_its_source(tracker: Tracker, tmp_path: Pat
 
 def test_a_run_tells_what_became_of_the_frames(tracker: Tracker, tmp_path: Path) -> None:
     summary = followed(tracker, tmp_path, [index / 25 for index in range(FRAMES)])
-    assert (summary.decoded, summary.skipped, summary.duplicated) == (FRAMES, 2, 0)
     assert summary.notes == ("two frames were left out",)
     told = json.loads((tmp_path / "run.json").read_text())
     assert [told[key] for key in ("decoded", "skipped", "duplicated", "notes")] == [FRAMES, 2, 0, list(summary.notes)]
