@@ -72,7 +72,8 @@ def parse_json(text: str | bytes, where: object, error: type[SiamtrackError] = D
         raise error(f"{where} is not JSON ({one_line(problem)})") from problem
     level = [data]
     for _ in range(depth or 0):
-        level = [item for each in level if isinstance(each, (dict, list)) for item in _items(each)]
+        lists = [list(each.values()) if isinstance(each, dict) else each for each in level]
+        level = [item for each in lists if isinstance(each, list) for item in each]
     if depth is not None and any(isinstance(each, (dict, list)) for each in level):
         raise error(f"{where} holds more than {depth} lists and objects inside one another; nothing of this package does")
     return data
@@ -81,10 +82,6 @@ def parse_json(text: str | bytes, where: object, error: type[SiamtrackError] = D
 def read_json(path: Path, error: type[SiamtrackError] = DataError, most: int = SMALL) -> Any:
     """The plain data of a JSON file of at most `most` bytes; errors as of `read_text` and `parse_json`."""
     return parse_json(read_text(path, most, error), path, error)
-
-
-def _items(each: dict[str, Any] | list[Any]) -> Any:
-    return each.values() if isinstance(each, dict) else each
 
 
 def _int64(text: str) -> int:

@@ -6,13 +6,10 @@ import operator
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from siamtrack.boxes import Box
 from siamtrack.errors import DataError, SourceError
@@ -21,9 +18,6 @@ from siamtrack.tracking.result import State, TrackResult, row_of, to_pandas
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.rows import PARTIAL
 from siamtrack.video.source import Source, open_again
-
-if TYPE_CHECKING:
-    from siamtrack.labels.tracks import Track, VideoTracks
 
 NOTEBOOK_PX = 960
 """Longest side of a picture in a notebook: a page holds many of them."""
@@ -127,6 +121,9 @@ class RunResults(Sequence[Step]):
 
     Attributes:
         folder: the same. source: name of the source; None if run.json does not say it.
+        frames: (n,) int64: 0-based frame numbers in the source. times_s: (n,) float64: seconds from the start of the source.
+        boxes_xywh: (n, 4) float64: 0-based pixels. scores: (n,) float64: 0..1, see `TrackResult.score`.
+        states: (n,) text: TRACKING, UNCERTAIN or LOST.
 
     Raises:
         FileNotFoundError: the folder is not there, or holds no boxes.csv. DataError: a file in it is broken.
@@ -145,42 +142,13 @@ class RunResults(Sequence[Step]):
             below = sorted(path.parent.name for path in self.folder.glob("*/boxes.csv"))[:3]
             hint = f"; there are {', '.join(below)} below it: give one of them" if below else ""
             raise FileNotFoundError(f"{self.folder} holds no boxes.csv{hint}")
-        self.source = self._video.source
-
-    @cached_property
-    def _video(self) -> VideoTracks:
         from siamtrack.labels.tracks import load_tracks  # with all forms of labels, which takes a while to import
 
-        return load_tracks(self.folder).videos[0]
-
-    @property
-    def _track(self) -> Track:
-        return self._video.tracks[0]
-
-    @property
-    def frames(self) -> NDArray[np.int64]:
-        """(n,) int64: 0-based frame numbers in the source."""
-        return self._track.frames
-
-    @property
-    def times_s(self) -> NDArray[np.float64]:
-        """(n,) float64: seconds from the start of the source."""
-        return self._track.times_s
-
-    @property
-    def boxes_xywh(self) -> NDArray[np.float64]:
-        """(n, 4) float64: 0-based pixels."""
-        return self._track.boxes_xywh
-
-    @property
-    def scores(self) -> NDArray[np.float64]:
-        """(n,) float64: 0..1, see `TrackResult.score`."""
-        return self._track.scores
-
-    @property
-    def states(self) -> NDArray[np.str_]:
-        """(n,) text: TRACKING, UNCERTAIN or LOST."""
-        return self._track.states
+        video = load_tracks(self.folder).videos[0]
+        track = video.tracks[0]
+        self.source = video.source
+        self.frames, self.times_s, self.boxes_xywh = track.frames, track.times_s, track.boxes_xywh
+        self.scores, self.states = track.scores, track.states
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -13,7 +13,7 @@ import re
 import stat
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -126,6 +126,36 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{path} cannot be made ({error.strerror}); give --out a folder that can") from error
+
+
+def write_folder(folder: Path, files: Mapping[str, str | bytes], advice: str = "give --out a folder that can") -> None:
+    """Write files into a folder, which is made if missing, each whole or not at all, in the order in which they are given.
+
+    Args:
+        files: their contents by name; text as UTF-8. advice: what an error ends with.
+
+    Raises:
+        OutputError: the folder cannot be made, or a file not written. Those before it are there, and of it and those after
+            it whatever was there before.
+    """
+    path = folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            path = folder / name
+            replace_file(path, data.encode() if isinstance(data, str) else data)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror or error}); {advice}") from error
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """Remove those files that are there; an OutputError where one cannot be."""
+    try:
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                path.unlink()
+    except OSError as error:
+        raise OutputError(f"{error.filename} cannot be removed ({error.strerror})") from error
 
 
 def cache_folder(kind: str) -> Path:

@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from siamtrack.eval.named import TrackerSpec
+from siamtrack.eval.peers import BoxTracker
 from siamtrack.eval.runner import computing_with
-from siamtrack.eval.speed import Contender, Figures, figures, run_round
+from siamtrack.eval.speed import Figures, figures, run_round
 from siamtrack.eval.speed_clip import Clip, RenderedClip, render_clip
 from siamtrack.system import resident_mb
 from siamtrack.tracking.tracker import MultiTracker, Tracker
@@ -89,37 +90,37 @@ def cost_of_targets(
     return [_cost(count, str(count), each) for count, each in found.items()]
 
 
-def cost_of_sizes(contender: Contender, clips: Mapping[str, Clip], frames: int, rounds: int) -> list[Cost]:
+def cost_of_sizes(tracker: BoxTracker, clips: Mapping[str, Clip], frames: int, rounds: int) -> list[Cost]:
     """Time of a frame of each size; no reading of frames. Targets should be the same share of each clip's frame.
 
     Args:
-        contender: what is measured. clips: by what people call their size.
+        tracker: what is measured. clips: by what people call their size.
         frames: of a round. rounds: how often, in turns.
     """
     found: dict[str, list[Figures]] = {label: [] for label in clips}
     for clip in clips.values():
-        run_round(contender, clip, _WARM_UP)
+        run_round(tracker, clip, _WARM_UP)
     for _ in range(rounds):
         for label, clip in clips.items():
-            found[label].append(run_round(contender, clip, frames)[0].tracker)
+            found[label].append(run_round(tracker, clip, frames)[0].tracker)
     costs = [_cost(clips[label].size_wh[0] * clips[label].size_wh[1], label, each) for label, each in found.items()]
     return sorted(costs, key=lambda cost: cost.at)
 
 
-def cost_of_lengths(contender: Contender, clip: Clip, lengths: Sequence[int]) -> list[LengthCost]:
+def cost_of_lengths(tracker: BoxTracker, clip: Clip, lengths: Sequence[int]) -> list[LengthCost]:
     """Time and memory along one video, at each of some lengths.
 
     Args:
-        contender: what is measured. clip: must have as many frames.
+        tracker: what is measured. clip: must have as many frames.
         lengths: in frames.
     """
     marks = sorted(set(lengths) | {min(_SETTLED, *lengths)})
     images = clip.read(marks[-1] + 1)
-    contender.tracker.init(next(images), clip.box)
+    tracker.init(next(images), clip.box)
     points: list[LengthCost] = []
     began = time.perf_counter()
     for done, image in enumerate(images, 1):
-        contender.tracker.update(image)
+        tracker.update(image)
         if done == marks[len(points)]:
             total = time.perf_counter() - began
             before = points[-1] if points else LengthCost(0, 0.0, 0.0, 0.0)
@@ -163,16 +164,15 @@ def main() -> None:
     with computing_with(args.threads):
         for name in args.models:
             tracker, _ = TrackerSpec(name, device=args.device).ours()
-            contender = Contender(name, tracker)
             if args.targets:
                 clip = render_clip(targets=max(args.targets))
                 show(f"{name}: targets", cost_of_targets(tracker, clip, args.targets, args.frames, args.rounds))
             if args.sizes:
                 clips: dict[str, Clip] = {label: render_clip(SIZES[label]) for label in args.sizes}
-                show(f"{name}: frame size", cost_of_sizes(contender, clips, args.frames, args.rounds))
+                show(f"{name}: frame size", cost_of_sizes(tracker, clips, args.frames, args.rounds))
             if args.lengths:
                 table = Table("frames", "s", "ms a frame", "MB", title=f"{name}: length")
-                for point in cost_of_lengths(contender, render_clip(), args.lengths):
+                for point in cost_of_lengths(tracker, render_clip(), args.lengths):
                     table.add_row(f"{point.frames:,}", f"{point.total_s:.1f}", f"{point.ms:.2f}", f"{point.memory_mb:.1f}")
                 Console().print(table)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from siamtrack.api import config_of
 from siamtrack.backends.select import pick_device
-from siamtrack.eval.speed import Contender, Entry, bench, entries, make_contender, write_json
+from siamtrack.eval.speed import Contender, bench, contenders, write_json
 from siamtrack.eval.speed_clip import render_clip
 from siamtrack.frames import Image
 from siamtrack.model.siamese import Siamese, exemplar_cells
@@ -66,12 +66,10 @@ class PlainBackend(Network):
         return torch.from_numpy(planes).to(self._device)
 
 
-def make(entry: Entry, device: str = "auto") -> Contender:
-    """As `make_contender`; the name `plain` means the plain recipe."""
-    if entry.name != PLAIN:
-        return make_contender(entry, device)
+def make(device: str) -> Tracker:
+    """The plain recipe's tracker."""
     weights = load_weights(PLAIN_MODEL)
-    return Contender(entry.label, Tracker(PlainBackend(weights.net, device), config_of(weights)))
+    return Tracker(PlainBackend(weights.net, device), config_of(weights))
 
 
 def main() -> None:
@@ -84,8 +82,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path, help="write all figures, as siamtrack bench does")
     args = parser.parse_args()
-    wanted = [Entry(PLAIN, "auto", False, PLAIN), *entries(args.trackers)]
-    report = bench(wanted, lambda entry: make(entry, args.device), render_clip(), args.frames, args.rounds, PLAIN, args.threads)
+    wanted = [Contender(PLAIN, lambda: make(args.device)), *contenders(args.trackers, device=args.device)]
+    report = bench(wanted, render_clip(), args.frames, args.rounds, PLAIN, args.threads)
     for one in report.contenders:
         print(f"{one.name:32s} {one.tracker.fps:7.1f} fps  {one.ratio:6.2f} times the plain recipe")
     if args.json:

@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from siamtrack.backends.select import PRECISIONS
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.runner import computing_with
-from siamtrack.eval.speed import Contender, run_round
+from siamtrack.eval.speed import run_round
 from siamtrack.eval.speed_clip import render_clip
 from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese
@@ -225,9 +225,8 @@ def main() -> None:
     with computing_with(args.threads) as threads:
         for name in args.models:
             tracker, weights = TrackerSpec(name, device=args.device).ours()
-            contender = Contender(name, tracker)
-            run_round(contender, clip, 20)
-            network = run_round(contender, clip, args.frames)[0].network
+            run_round(tracker, clip, 20)
+            network = run_round(tracker, clip, args.frames)[0].network
             assert network is not None, "ours has a network"
             found.append((name, tracker.backend, count_work(weights.net, tracker.config), 1 / network.fps))
         machine = measure_machine(torch.device(found[0][1].device), [backend.precision for _, backend, _, _ in found])

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from siamtrack.config import build, to_plain
-from siamtrack.errors import ConfigError, OutputError, WeightsError, import_extra
-from siamtrack.model.tensors import State
+from siamtrack.errors import ConfigError, WeightsError, import_extra
+from siamtrack.model.tensors import MAX_BYTES, State
 from siamtrack.model.weights import Weights
 from siamtrack.outside import read_json
-from siamtrack.system import MIB, make_folder, read_file, write_whole
+from siamtrack.system import read_file, remove_files, write_folder
 
 ABOUT = "export.json"
-MAX_BYTES = 512 * MIB
 
 
 def with_weights(graph: bytes, state: State) -> bytes:
@@ -101,11 +100,6 @@ def write_export(
     """
     files = {name: ExportedFile(f"{name}.onnx", hashlib.sha256(data).hexdigest()) for name, data in graphs.items()}
     about = ExportAbout(weights.header.model, weights.sha256, search_size, precision, files, dict(tracker))
-    make_folder(folder)
-    try:
-        (folder / ABOUT).unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder / ABOUT} cannot be replaced ({error.strerror}); give --out another folder") from error
-    for name, data in graphs.items():
-        write_whole(folder / f"{name}.onnx", data)
-    write_whole(folder / ABOUT, json.dumps(to_plain(about), indent=2) + "\n")
+    remove_files([folder / ABOUT])
+    named = {files[name].file: data for name, data in graphs.items()}
+    write_folder(folder, {**named, ABOUT: json.dumps(to_plain(about), indent=2) + "\n"})

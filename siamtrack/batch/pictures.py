@@ -12,7 +12,7 @@ import numpy as np
 from siamtrack.boxes import Box
 from siamtrack.errors import OutputError
 from siamtrack.frames import Image
-from siamtrack.system import write_whole
+from siamtrack.system import remove_files, write_whole
 from siamtrack.tracking.result import TrackResult
 from siamtrack.video.overlay import SeenTarget, contact_sheet, draw_targets
 from siamtrack.video.rows import rounded
@@ -119,13 +119,8 @@ def remove_pictures(folder: Path) -> None:
     Raises:
         OutputError: a file cannot be removed.
     """
-    try:
-        names = (SHEET, OVERLAY, NO_OVERLAY, OVERLAY_NOTES)
-        unfinished = [*folder.glob("overlay.partial*"), *folder.glob("*.part")]
-        for path in [*(folder / name for name in names), *unfinished]:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{error.filename} cannot be removed ({error.strerror})") from error
+    finished = [folder / name for name in (SHEET, OVERLAY, NO_OVERLAY, OVERLAY_NOTES)]
+    remove_files([*finished, *folder.glob("overlay.partial*"), *folder.glob("*.part")])
 
 
 class _Sheet:

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from siamtrack.batch.jobs import TargetJob, VideoJob
-from siamtrack.errors import DataError, OutputError, shown
+from siamtrack.errors import DataError, shown
 from siamtrack.outside import finite, read_json
-from siamtrack.system import make_folder, write_whole
+from siamtrack.system import make_folder, remove_files, write_whole
 from siamtrack.video.names import printable
 from siamtrack.video.rows import DONE
 
@@ -119,13 +119,8 @@ class TargetFolder:
         Raises:
             OutputError: a file cannot be removed.
         """
-        try:
-            for name in FILES:
-                (self.path / name).unlink(missing_ok=True)
-            for partial in self.path.glob("*.part"):  # of a process that was killed while it wrote
-                partial.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(f"{error.filename} cannot be removed ({error.strerror})") from error
+        # The last ones are of a process that was killed while it wrote.
+        remove_files([*(self.path / name for name in FILES), *self.path.glob("*.part")])
 
     def fail(self, kind: str, reason: str, frames: int = 0) -> TargetResult:
         """Write error.json.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,16 +64,15 @@ def bench(
     from siamtrack.boxes import parse_box
     from siamtrack.eval import speed, speed_clip
 
-    wanted = speed.entries(model or MODELS, backend or ("auto",), peers)
-    labels = [entry.label for entry in wanted]
+    wanted = speed.contenders(model or MODELS, backend or ("auto",), peers, device, precision, onnx_dir)
+    labels = [one.name for one in wanted]
     if against is not None and against not in labels:
         from siamtrack.config import nearest
 
         raise ValueError(f"--against {against!r} is not measured; {nearest(against, labels)}")
     own = None if video is None or box is None else speed_clip.video_clip(video, parse_box(box))
-    make = partial(speed.make_contender, device=device, precision=precision, onnx_dir=onnx_dir)
     with Bar("loading", len(wanted) * (rounds + 1), transient=True) as bar:
-        report = speed.bench(wanted, make, own or speed_clip.render_clip(), frames, rounds, against, threads, bar.advance)
+        report = speed.bench(wanted, own or speed_clip.render_clip(), frames, rounds, against, threads, bar.advance)
     _print(report)
     if json_file is not None:
         speed.write_json(json_file, report)

@@ -46,9 +46,9 @@ def tune(
     from siamtrack.data.subset import subset as chosen
     from siamtrack.eval import tune as search
     from siamtrack.eval.named import read_settings
-    from siamtrack.eval.store import write_folder
     from siamtrack.eval.tune_report import TuneReport, plain_report
     from siamtrack.eval.tune_study import import_optuna
+    from siamtrack.system import write_folder
 
     import_optuna()
     if only and subset:

@@ -27,9 +27,6 @@ COLUMNS = ("a", "b", "label")
 DISSIMILAR = 0.5
 """A label from here on calls a pair dissimilar, one below it similar."""
 
-MAX_CSV_BYTES = 256 * 2**20
-"""Some millions of pairs."""
-
 
 @dataclass(frozen=True)
 class Classes:
@@ -226,7 +223,7 @@ def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
     """The cells a, b, label of each row, with the number of its (last) line."""
     number = 0
     try:
-        with open_text(path, MAX_CSV_BYTES) as stream:
+        with open_text(path) as stream:
             reader = csv.reader(stream, strict=True)
             header = [cell.strip() for cell in next(reader, [])]
             number = reader.line_num

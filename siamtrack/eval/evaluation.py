@@ -229,7 +229,11 @@ def changes(now: Evaluation, before: Evaluation) -> list[Change]:
 
 def _change(now: TrackerRuns, before: TrackerRuns) -> Change | None:
     ours, theirs = ({item.name: item for item in side.runs} for side in (now, before))
-    pairs = {name: (theirs[name], item) for name, item in ours.items() if name in theirs and _pair(theirs[name], item)}
+    pairs = {
+        name: (theirs[name], item)
+        for name, item in ours.items()
+        if name in theirs and 0 < item.overlaps.size == theirs[name].overlaps.size
+    }
     if not pairs:
         return None
     left_out = tuple(name for name in {**ours, **theirs} if name not in pairs)
@@ -244,7 +248,3 @@ def _gain(before: Sequence[NDArray[np.float64]], now: Sequence[NDArray[np.float6
     difference, _, interval = paired_bootstrap(now, before)
     of_before, of_now = (float(np.concatenate(side).mean()) for side in (before, now))
     return Gain(of_before, of_now, difference, interval)
-
-
-def _pair(before: SequenceRun, now: SequenceRun) -> bool:
-    return 0 < before.overlaps.size == now.overlaps.size

@@ -17,6 +17,8 @@ from siamtrack.config import nearest
 from siamtrack.errors import SiamtrackError
 from siamtrack.eval.peers import onnx_file
 from siamtrack.frames import Image
+from siamtrack.model.tensors import MAX_BYTES
+from siamtrack.system import read_file
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 
 
@@ -52,7 +54,7 @@ class PeerNetwork(ABC):
         self._first, self._second = (self._open(onnx_file(Path(onnx_dir), self._folder, name, needs)) for name in self._files)
 
     def _open(self, path: str) -> Session:
-        return open_graph(Path(path).read_bytes(), {}, max(1, cv2.getNumThreads()))
+        return open_graph(read_file(Path(path), MAX_BYTES), {}, max(1, cv2.getNumThreads()))
 
     def exemplar_sides(self, size_wh: tuple[float, float]) -> tuple[float, float]:
         """Width and height in the frame of the exemplar crop of a target of that size."""

@@ -20,7 +20,7 @@ from siamtrack.eval.evaluation import (
 )
 from siamtrack.eval.report_charts import COLOURS
 from siamtrack.eval.report_page import page
-from siamtrack.eval.store import write_folder
+from siamtrack.system import write_folder
 
 CSV_COLUMNS = ("tracker", "sequence", "frames", "ao", "sequence_ao", "sr50", "sr75", "success_auc", "precision20", "fps")
 _STYLES: tuple[str | tuple[int, tuple[float, ...]], ...] = ("-", "--", ":", "-.", (0, (8, 2, 2, 2, 2, 2)))

@@ -65,18 +65,14 @@ def page(evaluation: Evaluation, sequences: Mapping[str, Video], other: Evaluati
         _comparison(evaluation, other) if other is not None else "",
     ]
     body = "\n".join(part for part in parts if part)
+    style_sheet = (resources.files("siamtrack") / "assets/report.css").read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
-        f"<title>{name}: tracker evaluation</title>\n<style>\n{_style()}</style></head>\n<body><header><h1>{name}</h1>"
+        f"<title>{name}: tracker evaluation</title>\n<style>\n{style_sheet}</style></head>\n<body><header><h1>{name}</h1>"
         f'<p class="lead">{trackers} on {count}, {frames} counted</p></header>\n<main>{body}</main></body></html>\n'
     )
-
-
-def _style() -> str:
-    """For screens light and dark, for phones and for paper."""
-    return (resources.files("siamtrack") / "assets/report.css").read_text(encoding="utf-8")
 
 
 def _scores(evaluation: Evaluation) -> str:

@@ -24,9 +24,7 @@ from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import BoxTracker, OpenCVTracker
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed_clip import Clip
-from siamtrack.eval.store import write_folder
-from siamtrack.system import forget_peak, peak_mb, processor_name, resident_mb, versions
-from siamtrack.tracking.network import Network
+from siamtrack.system import forget_peak, peak_mb, processor_name, resident_mb, versions, write_folder
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video import quiet_opencv
 
@@ -38,39 +36,27 @@ Watch = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A tracker that was asked for.
+class Contender:
+    """A tracker to be measured.
 
     Attributes:
-        name: as of a `TrackerSpec`. backend: of a model.
+        name: what reports call it. make: loads it.
         optional: whether it is left out where it is not installed, rather than an error.
-        label: what reports call it.
     """
 
     name: str
-    backend: str
-    optional: bool
-    label: str
+    make: Callable[[], BoxTracker]
+    optional: bool = False
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A tracker that is ready to be measured.
-
-    Attributes:
-        name: what reports call it. tracker: what is measured.
-        memory_mb, gpu_memory_mb: as of `Speed`.
-    """
+class Loaded:
+    """A contender's name and its tracker, ready to run; memory as of `Speed`."""
 
     name: str
     tracker: BoxTracker
     memory_mb: float = 0.0
     gpu_memory_mb: float | None = None
-
-    @property
-    def backend(self) -> Network | None:
-        """What runs its network, if it is one of our own models."""
-        return self.tracker.backend if isinstance(self.tracker, Tracker) else None
 
 
 @dataclass(frozen=True)
@@ -146,8 +132,18 @@ class SpeedReport:
     left_out: Mapping[str, str]
 
 
-def entries(names: Sequence[str], backends: Sequence[str] = ("auto",), peers: bool = False) -> list[Entry]:
+def contenders(
+    names: Sequence[str],
+    backends: Sequence[str] = ("auto",),
+    peers: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    onnx_dir: str | Path | None = None,
+) -> list[Contender]:
     """Each model with each backend, everything else once, and with `peers` OpenCV's trackers behind them.
+
+    Args:
+        names, device, precision, onnx_dir: as of `TrackerSpec`.
 
     Raises:
         ValueError: no names, or one of them twice.
@@ -156,30 +152,22 @@ def entries(names: Sequence[str], backends: Sequence[str] = ("auto",), peers: bo
         raise ValueError("no tracker to measure; name a model")
     found = []
     for name in names:
-        if TrackerSpec(name).is_ours:
-            found += [Entry(name, one, False, f"{name} ({one})" if len(backends) > 1 else name) for one in backends]
-        else:
-            found.append(Entry(name, "auto", False, name))
+        several = TrackerSpec(name).is_ours and len(backends) > 1
+        for backend in backends if TrackerSpec(name).is_ours else ("auto",):
+            spec = TrackerSpec(name, (), onnx_dir, device, precision, backend)
+            found.append(Contender(f"{name} ({backend})" if several else name, spec.make))
     if peers:
         others = [f"cv2:{one}" for one in OpenCVTracker.NAMES if f"cv2:{one}" not in names]
-        found += [Entry(name, "auto", True, name) for name in others]
-    labels = [entry.label for entry in found]
+        found += [Contender(name, TrackerSpec(name, (), onnx_dir).make, optional=True) for name in others]
+    labels = [one.name for one in found]
     for label in labels:
         if labels.count(label) > 1:
             raise ValueError(f"{label} is asked for twice; once is enough")
     return found
 
 
-def make_contender(
-    entry: Entry, device: str = "auto", precision: str = "auto", onnx_dir: str | Path | None = None
-) -> Contender:
-    """Load it; `device` and `precision` of our models as for `siamtrack.load`, `onnx_dir` and errors as of `TrackerSpec`."""
-    return Contender(entry.label, TrackerSpec(entry.name, (), onnx_dir, device, precision, entry.backend).make())
-
-
 def bench(
-    wanted: Sequence[Entry],
-    make: Callable[[Entry], Contender],
+    wanted: Sequence[Contender],
     clip: Clip,
     frames: int = 60,
     rounds: int = 5,
@@ -190,8 +178,7 @@ def bench(
     """Load every tracker, warm it up, and run all of them over a clip in turns.
 
     Args:
-        wanted: who takes part. make: loads one of them; see `make_contender`.
-        clip: what to track. frames: of each round, after the first. rounds: how often.
+        wanted: who takes part. clip: what to track. frames: of each round, after the first. rounds: how often.
         against: whose speed is 1; None for the first. threads: to compute with; None for PyTorch's own choice.
         watch: see `Watch`.
 
@@ -202,7 +189,7 @@ def bench(
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     # Backends take the number of threads when they are made, hence before anything is loaded.
     with computing_with(threads) as used:
-        ready, left_out = warm_up(wanted, make, clip, frames, watch)
+        ready, left_out = warm_up(wanted, clip, frames, watch)
         if not ready:
             raise ValueError("no tracker is left to measure; name a model")
         found, count = compare(ready, clip, frames, rounds, against, watch)
@@ -218,34 +205,34 @@ def write_json(path: Path, report: SpeedReport) -> None:
 
 
 def warm_up(
-    wanted: Sequence[Entry], make: Callable[[Entry], Contender], clip: Clip, frames: int, watch: Watch = lambda _: None
-) -> tuple[list[Contender], dict[str, str]]:
+    wanted: Sequence[Contender], clip: Clip, frames: int, watch: Watch = lambda _: None
+) -> tuple[list[Loaded], dict[str, str]]:
     """Load every tracker and run it over a few frames, which do not count; arguments and errors as of `bench`.
 
     Returns:
         Those that are ready, with the memory that they took, and why optional ones are not there.
     """
     ready, left_out = [], {}
-    for entry in wanted:
+    for one in wanted:
         before, gpu_before = resident_mb(), _gpu_mb()
         forget_peak()
         try:
-            made = make(entry)
+            tracker = one.make()
         except SiamtrackError as error:
-            if not entry.optional:
+            if not one.optional:
                 raise
-            left_out[entry.label] = str(error)
+            left_out[one.name] = str(error)
             continue
-        run_round(made, clip, min(frames, WARM_UP_FRAMES))
-        on_gpu = made.backend is not None and made.backend.device != "cpu"
+        run_round(tracker, clip, min(frames, WARM_UP_FRAMES))
+        on_gpu = isinstance(tracker, Tracker) and tracker.backend.device != "cpu"
         gpu_mb = sys.modules["torch"].cuda.max_memory_allocated() / 1e6 - gpu_before if on_gpu else None
-        ready.append(Contender(made.name, made.tracker, max(0.0, peak_mb() - before), gpu_mb))
-        watch(f"{entry.label}: warm")
+        ready.append(Loaded(one.name, tracker, max(0.0, peak_mb() - before), gpu_mb))
+        watch(f"{one.name}: warm")
     return ready, left_out
 
 
 def compare(
-    ready: Sequence[Contender], clip: Clip, frames: int, rounds: int, against: str | None = None, watch: Watch = lambda _: None
+    ready: Sequence[Loaded], clip: Clip, frames: int, rounds: int, against: str | None = None, watch: Watch = lambda _: None
 ) -> tuple[list[Speed], int]:
     """Run trackers that are warm over a clip in turns; arguments and errors as of `bench`.
 
@@ -261,19 +248,19 @@ def compare(
     for turn in range(rounds):
         first = turn % len(ready)  # who comes first changes: it finds the machine as the last one left it
         for one in (*ready[first:], *ready[:first]):
-            done, count = run_round(one, clip, frames)
+            done, count = run_round(one.tracker, clip, frames)
             found[one.name].append(done)
             watch(f"{one.name}: round {turn + 1} of {rounds}")
     return [_speed(one, found[one.name], found[base]) for one in ready], count
 
 
-def run_round(contender: Contender, clip: Clip, frames: int) -> tuple[Round, int]:
+def run_round(tracker: BoxTracker, clip: Clip, frames: int) -> tuple[Round, int]:
     """One tracker over a clip once: its figures, and the number of frames that they are of.
 
     Raises:
         ValueError: a clip of one frame.
     """
-    backend, tracker = contender.backend, contender.tracker
+    backend = tracker.backend if isinstance(tracker, Tracker) else None
     network_s, tracker_s, whole_s = [], [], []
     images = clip.read(frames + 1)
     with quiet_opencv():  # a new DNN tracker of OpenCV's warns of its own engine each time
@@ -298,8 +285,8 @@ def figures(seconds: Sequence[float]) -> Figures:
     return Figures(len(seconds) / max(sum(seconds), 1e-9), float(p50), float(p95))
 
 
-def _speed(one: Contender, rounds: Sequence[Round], base: Sequence[Round]) -> Speed:
-    backend = one.backend
+def _speed(one: Loaded, rounds: Sequence[Round], base: Sequence[Round]) -> Speed:
+    backend = one.tracker.backend if isinstance(one.tracker, Tracker) else None
     networks = [each.network for each in rounds if each.network]
     return Speed(
         one.name,

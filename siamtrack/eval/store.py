@@ -25,7 +25,7 @@ from siamtrack.data.sequence import Sequence as Video
 from siamtrack.errors import DataError, OutputError, shown
 from siamtrack.eval.sequence_run import SequenceRun
 from siamtrack.outside import read_json
-from siamtrack.system import MAX_TEXT, read_file, read_text, replace_file
+from siamtrack.system import MAX_TEXT, read_file, read_text, write_folder
 
 FIRST_BOX_TOLERANCE_PX = 0.01
 
@@ -117,26 +117,6 @@ class ResultStore:
                 f"{path} holds {len(boxes)} boxes for {frames} frames; it was cut or changed: remove it to run it again"
             )
         return boxes
-
-
-def write_folder(folder: Path, files: Mapping[str, str | bytes], advice: str = "give --out a folder that can") -> None:
-    """Write files into a folder, which is made if missing, each whole or not at all, in the order in which they are given.
-
-    Args:
-        files: their contents by name; text as UTF-8. advice: what an error ends with.
-
-    Raises:
-        OutputError: the folder cannot be made, or a file not written. Those before it are there, and of it and those after
-            it whatever was there before.
-    """
-    path = folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in files.items():
-            path = folder / name
-            replace_file(path, data.encode() if isinstance(data, str) else data)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror or error}); {advice}") from error
 
 
 def parse_boxes(data: bytes, where: str) -> NDArray[np.float64]:

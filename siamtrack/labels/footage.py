@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from siamtrack.errors import DataError, OutputError, SiamtrackError
+from siamtrack.errors import DataError, SiamtrackError
 from siamtrack.frames import encoded
 from siamtrack.labels.files import check_free, write_file
 from siamtrack.labels.label_selection import ExportedBox, LabelOptions, by_frame, choose
 from siamtrack.labels.tracks import Footage, Results, VideoTracks
-from siamtrack.system import make_folder, read_file
+from siamtrack.system import make_folder, read_file, remove_files
 from siamtrack.video.images import MOST_BYTES, ImageSource
 from siamtrack.video.source import Source, open_again
 
@@ -195,12 +195,7 @@ def write_per_frame(video: VideoTracks, folder: Path, ending: str, text_of: Text
             write_file(path, text, options.force)
             written.add(path)
             total += count
-    for path in names.there(folder, ending):
-        if path not in written:
-            try:
-                path.unlink()
-            except OSError as error:
-                raise OutputError(f"{path} of an earlier export cannot be removed ({error.strerror})") from error
+    remove_files(path for path in names.there(folder, ending) if path not in written)
     return total
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from siamtrack.errors import OutputError, system_reason
 from siamtrack.live.capture import Captured
 from siamtrack.live.frame_store import FrameStore
 from siamtrack.live.scene import TRAIL, Marked, Scene, ShownTargets, free_name, rate, upright
+from siamtrack.system import remove_files
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
@@ -185,10 +185,7 @@ class Film(ShownTargets[_FilmTarget]):
             for done in self.finished:
                 if done.folder.name not in self._targets:  # removed, or renamed
                     shutil.rmtree(done.folder, ignore_errors=True)
-            try:
-                (self.out / OVERLAY).unlink(missing_ok=True)  # it was of what there was before
-            except OSError as error:
-                raise OutputError(f"{self.out / OVERLAY} cannot be removed ({system_reason(error)})") from error
+            remove_files([self.out / OVERLAY])  # it was of what there was before
             self.finished = []
             for target in self._targets.values():
                 with Recorder(self.out / target.name, {**self._about, "drawn": sorted(target.drawn)}) as recorder:

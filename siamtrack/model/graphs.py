@@ -1,4 +1,4 @@
-"""The network's parts as modules: what backends run, and what `siamtrack export` and `tools/make_graphs.py` write as ONNX.
+"""The network's parts as modules: what PyTorch runs to track, and what `siamtrack export` writes as ONNX.
 
 | graph | reads | gives |
 |---|---|---|
@@ -7,8 +7,8 @@
 | kernel | exemplar (N, C, 6, 6) | the box head's kernel (N, c, 4, 4): once for a track |
 | box | exemplar (N, C, 6, 6), kernel, search, size_wh (N, 2) | response, target, quality (N, n, n), distances (N, 4, n, n) |
 
-`match` serves models without a box head, `kernel` and `box` those with one. The two branches of the package's own ONNX
-graphs join them: `ExemplarBranch` is embed and kernel, `SearchBranch` is embed and match or box.
+`match` serves models without a box head, `kernel` and `box` those with one. The package's own two ONNX graphs, which join
+them, are made by `tools/make_graphs.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from siamtrack.model.correlation import correlation_by_products, cross_correlation, depthwise_by_products, depthwise_correlation
 from siamtrack.model.heads import BoxHead, CorrelationHead
-from siamtrack.model.siamese import Siamese, exemplar_cells
+from siamtrack.model.siamese import Siamese
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -114,41 +114,6 @@ def make_graphs(net: Siamese, dtype: torch.dtype = torch.float32, exportable: bo
         box = folded_norms(net.box)
         graphs |= {"kernel": KernelGraph(box), "box": BoxGraph(net.head, box, exportable)}
     return {name: graph.eval().requires_grad_(False) for name, graph in graphs.items()}
-
-
-class ExemplarBranch(nn.Module):
-    """Exemplar crops to what is looked for, by the network's parts as they are: their parameters keep their names.
-
-    Args:
-        net: whose weights are of no account: a backend sets them, the first layer's being those of `input_folded`.
-    """
-
-    def __init__(self, net: Siamese) -> None:
-        super().__init__()
-        self.backbone, self.box = net.backbone, net.box
-
-    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
-        """(N, S, S, 3) uint8 BGR to embeddings (N, C, 6, 6), and kernels (N, c, 4, 4) where there is a box head."""
-        exemplar = exemplar_cells(self.backbone(crops.permute(0, 3, 1, 2).float()))
-        return (exemplar,) if self.box is None else (exemplar, self.box.kernel(exemplar))
-
-
-class SearchBranch(nn.Module):
-    """Search crops to the response, and to the box head's maps where there is one. Args: as for `ExemplarBranch`."""
-
-    def __init__(self, net: Siamese) -> None:
-        super().__init__()
-        self.backbone, self.head, self.box = net.backbone, net.head, net.box
-
-    def forward(self, crops: Tensor, exemplar: Tensor, *of_box: Tensor) -> tuple[Tensor, ...]:
-        """As `match` or `box`, from crops (N, S, S, 3) uint8 BGR. `of_box`: kernel (N, c, 4, 4) and size_wh (N, 2)."""
-        search = self.backbone(crops.permute(0, 3, 1, 2).float())
-        response = correlation_by_products(exemplar, search) * self.head.scale + self.head.bias
-        if self.box is None:
-            return (response,)
-        kernel, size_wh = of_box
-        maps = self.box(kernel, self.box.features(search), response, size_wh, depthwise_by_products)
-        return response, *maps
 
 
 def folded_norms(module: Module) -> Module:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -214,7 +214,7 @@ class CropStore:
         self.report = Report.read(path)
         self._shards = [Shard(shard_path(path, number)) for number in range(self.report.shards)]
         self._first = np.cumsum([0, *map(len, self._shards)], dtype=np.int64)
-        self._maps: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+        self._blob = lru_cache(MAX_MAPS)(lambda number: self._shards[number].map_blob())
         self.tracks = self._without_excluded(self._all_tracks())
 
     def __len__(self) -> int:
@@ -253,15 +253,6 @@ class CropStore:
             raise IndexError(f"crop {index} of {len(self)} in {self.path}")
         number = int(np.searchsorted(self._first, index, side="right")) - 1
         return number, index - int(self._first[number])
-
-    def _blob(self, number: int) -> NDArray[np.uint8]:
-        if number in self._maps:
-            self._maps.move_to_end(number)
-        else:
-            self._maps[number] = self._shards[number].map_blob()
-            if len(self._maps) > MAX_MAPS:
-                self._maps.popitem(last=False)
-        return self._maps[number]
 
     def _all_tracks(self) -> list[CropTrack]:
         instances: dict[str, int] = {}

@@ -6,8 +6,6 @@ ONNX Runtime a sixth of that, beside the step instead of before it.
 
 from __future__ import annotations
 
-import io
-import warnings
 from functools import cached_property
 
 import numpy as np
@@ -16,12 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from siamtrack.backends.onnx import Session, open_graph
-from siamtrack.errors import SiamtrackError
+from siamtrack.model.export import to_onnx
 from siamtrack.model.graphs import folded_backbone
 from siamtrack.model.lite import LiteNet
 from siamtrack.model.siamese import Siamese
-
-OPSET = 17
+from siamtrack.models import EXEMPLAR_SIZE
 
 
 class FrozenBlocks:
@@ -36,12 +33,13 @@ class FrozenBlocks:
     """
 
     def __init__(self, net: Siamese, count: int) -> None:
-        self._graph = _exported(_Blocks(net, count))
+        crops = torch.zeros(1, EXEMPLAR_SIZE, EXEMPLAR_SIZE, 3, dtype=torch.uint8)
+        self._graph = to_onnx(_Blocks(net, count), {"crops": crops}, ("embedding",), sized=("crops", "embedding"))
 
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
         """(B, C, h, w) float32 of views (B, S, S, 3) in the network's order of channels."""
         # One view at a time is twice as fast as all at once: their maps stay in the cache.
-        maps = [self._session({"images": images[i : i + 1]})[0] for i in range(len(images))]
+        maps = [self._session({"crops": images[i : i + 1]})[0] for i in range(len(images))]
         return torch.from_numpy(np.concatenate(maps))
 
     def __getstate__(self) -> dict[str, object]:
@@ -62,23 +60,3 @@ class _Blocks(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(N, S, S, 3) uint8 to (N, C, h, w)."""
         return self.backbone.early(images.permute(0, 3, 1, 2).to(torch.float32), self.count)
-
-
-def _exported(blocks: _Blocks) -> bytes:
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            torch.onnx.export(
-                blocks.eval(),
-                (torch.zeros(1, 127, 127, 3, dtype=torch.uint8),),
-                buffer,  # type: ignore[arg-type]  # it takes a file as well
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=["images"],
-                output_names=["maps"],
-                dynamic_axes={"images": {1: "side", 2: "side"}, "maps": {2: "cells", 3: "cells"}},
-            )
-        except torch.onnx.OnnxExporterError as error:
-            raise SiamtrackError(f"frozen blocks cannot be exported ({error}): pip install onnx") from error
-    return buffer.getvalue()

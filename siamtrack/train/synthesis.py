@@ -7,9 +7,9 @@ front of it, turns, blur, light that changes on the target alone. Boxes are exac
 from __future__ import annotations
 
 import tarfile
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ class Synthesis:
         self._instances = {label: number for number, label in enumerate(labels)}
         self._alike = {label: [cutout for cutout in self.cutouts if cutout.label == label] for label in labels}
         self._images = sorted(self._places)
-        self._kept: OrderedDict[str, Image] = OrderedDict()
+        self._image = lru_cache(KEPT_IMAGES)(self._decode)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Synthesis, (self.path,)
@@ -196,18 +196,12 @@ class Synthesis:
         under: NDArray[Any] = image[y1:y2, x1:x2]
         under[:] = (drawn + under * (1 - alpha)).astype(np.uint8)
 
-    def _image(self, name: str) -> Image:
-        if name in self._kept:
-            self._kept.move_to_end(name)
-            return self._kept[name]
+    def _decode(self, name: str) -> Image:
         offset, length = self._places[name]
         data = np.fromfile(self.path, np.uint8, length, offset=offset)
         image = cv2.imdecode(data, cv2.IMREAD_COLOR)
         if image is None:
             raise DataError(f"{self.path}: {name} cannot be decoded")
-        self._kept[name] = image  # type: ignore[assignment]
-        if len(self._kept) > KEPT_IMAGES:
-            self._kept.popitem(last=False)
         return image  # type: ignore[return-value]
 
 

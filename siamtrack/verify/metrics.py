@@ -27,7 +27,8 @@ def sample_pairs(
     classes do not dominate. Where there are fewer different pairs than wanted, both kinds get as few.
 
     Args:
-        classes: (n,) int. count: most pairs wanted, at least 2. rng: what they are drawn with.
+        classes: (n,) int; all their pairs are listed, so n is some thousands at most.
+        count: most pairs wanted, at least 2. rng: what they are drawn with.
 
     Returns:
         first, second: (P,) int64 items, first < second; same: (P,) bool, True in the first half, False in the second.
@@ -38,65 +39,21 @@ def sample_pairs(
     labels = np.asarray(classes)
     if labels.ndim != 1 or count < 2:
         raise ValueError(f"classes {labels.shape}, count {count}: classes must be (n,), and count 2 or more")
-    names, labels = np.unique(labels, return_inverse=True)
-    labels = labels.reshape(-1)
-    size = np.bincount(labels, minlength=len(names))
-    order, start = np.argsort(labels, kind="stable"), np.cumsum(size) - size
-    cumulated = np.cumsum(size * (size - 1) // 2)
-    same_total = int(cumulated[-1]) if len(names) else 0
-    different_total = len(labels) * (len(labels) - 1) // 2 - same_total
-    half = min(count // 2, same_total, different_total)
+    names, of, size = np.unique(labels, return_inverse=True, return_counts=True)
+    low, high = np.triu_indices(len(labels), 1)
+    is_same = labels[low] == labels[high]
+    same, different = np.flatnonzero(is_same), np.flatnonzero(~is_same)
+    half = min(count // 2, len(same), len(different))
     if half < 1:
         raise ValueError(
-            f"{len(labels)} items of {len(names)} classes make {same_total} same pairs and {different_total} different ones; "
+            f"{len(labels)} items of {len(names)} classes make {len(same)} same pairs and {len(different)} different ones; "
             "give at least two classes, and one of them two items"
         )
-    ranks = np.arange(same_total) if half == same_total else rng.choice(same_total, half, replace=False)
-    of = np.searchsorted(cumulated, ranks, side="right")
-    low, high = _unrank(ranks - (cumulated - size * (size - 1) // 2)[of])
-    same_pairs = order[start[of] + low], order[start[of] + high]  # the order is stable, so the first is the lower
-    # Drawing until enough are new takes long where nearly all are wanted; then there are few enough to list.
-    if different_total <= 8 * half:
-        other_pairs = _listed_different(labels, size, half, rng)
-    else:
-        other_pairs = _drawn_different(order, start, size, half, rng)
-    first, second = (np.concatenate(pair).astype(np.int64) for pair in zip(same_pairs, other_pairs, strict=True))
-    return first, second, np.arange(2 * half) < half
-
-
-def _listed_different(
-    labels: NDArray[np.int64], size: NDArray[np.int64], count: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """As `_drawn_different`: the least of exponential waiting times come in the order of a weighted draw."""
-    low, high = np.triu_indices(len(labels), 1)
-    apart = labels[low] != labels[high]
-    low, high = low[apart], high[apart]
-    waiting = rng.standard_exponential(len(low)) * size[labels[low]] * size[labels[high]]
-    chosen = np.argsort(waiting)[:count]
-    return low[chosen], high[chosen]
-
-
-def _drawn_different(
-    order: NDArray[np.int64], start: NDArray[np.int64], size: NDArray[np.int64], count: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Draw classes, then items, until `count` pairs are new; a pair counts when it first comes."""
-    keys = np.zeros(0, np.int64)
-    while len(keys) < count:
-        one = rng.integers(len(size), size=2 * count)
-        other = (one + 1 + rng.integers(len(size) - 1, size=2 * count)) % len(size)
-        chosen = np.column_stack([one, other])
-        items = np.sort(order[start[chosen] + rng.integers(size[chosen])], axis=1)
-        keys = np.concatenate([keys, items[:, 0] * len(order) + items[:, 1]])
-        keys = keys[np.sort(np.unique(keys, return_index=True)[1])]
-    return keys[:count] // len(order), keys[:count] % len(order)
-
-
-def _unrank(ranks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pair (low, high), low < high, of each rank in the order (0, 1), (0, 2), (1, 2), (0, 3), ..."""
-    high = ((1 + np.sqrt(1 + 8 * ranks.astype(np.float64))) / 2).astype(np.int64)
-    high -= high * (high - 1) // 2 > ranks  # the root of a large number may round up
-    high += high * (high + 1) // 2 <= ranks  # or down
-    return ranks - high * (high - 1) // 2, high
+    # The least of exponential waiting times come in the order of a weighted draw.
+    weighed = size[of[low[different]]] * size[of[high[different]]]
+    waiting = rng.standard_exponential(len(different)) * weighed
+    chosen = np.concatenate([rng.choice(same, half, replace=False), different[np.argsort(waiting)[:half]]])
+    return low[chosen], high[chosen], np.arange(2 * half) < half
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from pathlib import Path
 from string import Template
 
 import siamtrack
@@ -12,7 +11,6 @@ from siamtrack.backends.onnx import package_graphs
 from siamtrack.errors import ConfigError
 from siamtrack.model.weights import ASSETS, Weights
 from siamtrack.models import BOX_MODELS
-from siamtrack.system import make_folder, write_whole
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.whole.graph import OPSET, Real
 from siamtrack.whole.state import LENGTHS
@@ -42,17 +40,6 @@ def whole_files(weights: Weights, config: TrackerConfig, real: Real = "float64")
     """`init.onnx`, `update.onnx` and `README.md` by name. Args and raises: as `whole_graphs`."""
     graphs = whole_graphs(weights, config, real)
     return {**{f"{name}.onnx": graph for name, graph in graphs.items()}, "README.md": _readme(weights, real).encode()}
-
-
-def write_whole_tracker(folder: Path, files: dict[str, bytes]) -> None:
-    """Write `whole_files`, the README last.
-
-    Raises:
-        OutputError: the folder cannot be written.
-    """
-    make_folder(folder)
-    for name, data in files.items():
-        write_whole(folder / name, data)
 
 
 def _readme(weights: Weights, real: Real) -> str:

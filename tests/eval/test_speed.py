@@ -19,10 +19,10 @@ from siamtrack.eval.peers import IdentityTracker
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed import (
     Contender,
-    Entry,
+    Loaded,
     bench,
     compare,
-    entries,
+    contenders,
     figures,
     run_round,
     warm_up,
@@ -104,19 +104,19 @@ def test_figures_are_frames_by_seconds() -> None:
 
 def test_a_round_counts_frames_and_tells_three_figures(rendered: RenderedClip, tracker: Tracker) -> None:
     counting = Counting()
-    found, frames = run_round(Contender("counting", counting), rendered, 7)
+    found, frames = run_round(counting, rendered, 7)
     assert (frames, counting.updates) == (7, 7)
     assert found.network is None
     assert found.tracker.fps >= found.end_to_end.fps
     assert found.tracker.p50_ms >= 1
-    ours, _ = run_round(Contender("ours", tracker), rendered, 3)
+    ours, _ = run_round(tracker, rendered, 3)
     assert ours.network is not None
     assert ours.network.fps > ours.tracker.fps > ours.end_to_end.fps
 
 
 def test_all_run_in_turns_and_ratios_are_of_rounds(rendered: RenderedClip) -> None:
     said: list[str] = []
-    ready = [Contender(name, Counting()) for name in ("one", "two")]
+    ready = [Loaded(name, Counting()) for name in ("one", "two")]
     (first, second), frames = compare(ready, rendered, 4, 3, against="two", watch=said.append)
     assert [line.split(":")[0] for line in said] == ["one", "two", "two", "one", "one", "two"]
     assert second.ratio == 1
@@ -129,30 +129,29 @@ def test_all_run_in_turns_and_ratios_are_of_rounds(rendered: RenderedClip) -> No
         compare(ready, rendered, 4, 1, against="tow")
 
 
-def test_what_is_not_installed_is_named_and_left_out(rendered: RenderedClip) -> None:
-    def make(entry: Entry) -> Contender:
-        if entry.name == "cv2:csrt":
-            raise SiamtrackError("not in this wheel")
-        return Contender(entry.label, Counting())
+def not_installed() -> IdentityTracker:
+    raise SiamtrackError("not in this wheel")
 
-    wanted = [Entry("identity", "auto", False, "identity"), Entry("cv2:csrt", "auto", True, "cv2:csrt")]
-    ready, left_out = warm_up(wanted, make, rendered, 3)
+
+def test_what_is_not_installed_is_named_and_left_out(rendered: RenderedClip) -> None:
+    wanted = [Contender("identity", Counting), Contender("cv2:csrt", not_installed, optional=True)]
+    ready, left_out = warm_up(wanted, rendered, 3)
     assert [one.name for one in ready] == ["identity"]
     assert ready[0].memory_mb >= 0
     assert left_out == {"cv2:csrt": "not in this wheel"}
     with pytest.raises(SiamtrackError, match="not in this wheel"):
-        warm_up([replace(wanted[1], optional=False)], make, rendered, 3)
+        warm_up([replace(wanted[1], optional=False)], rendered, 3)
 
 
-def test_entries_are_models_by_runtimes() -> None:
-    found = entries(["siamfc", "identity", "cv2:mil"], ["eager", "onnx"], peers=True)
-    assert [entry.label for entry in found[:4]] == ["siamfc (eager)", "siamfc (onnx)", "identity", "cv2:mil"]
-    assert [entry.label for entry in found[4:]] == ["cv2:csrt", "cv2:kcf", "cv2:nano", "cv2:vit"]
-    assert all(entry.optional for entry in found[4:])
+def test_contenders_are_models_by_backends() -> None:
+    found = contenders(["siamfc", "identity", "cv2:mil"], ["eager", "onnx"], peers=True)
+    assert [one.name for one in found[:4]] == ["siamfc (eager)", "siamfc (onnx)", "identity", "cv2:mil"]
+    assert [one.name for one in found[4:]] == ["cv2:csrt", "cv2:kcf", "cv2:nano", "cv2:vit"]
+    assert all(one.optional for one in found[4:])
     with pytest.raises(ValueError, match="siamfc is asked for twice"):
-        entries(["siamfc", "siamfc"])
+        contenders(["siamfc", "siamfc"])
     with pytest.raises(ValueError, match="no tracker to measure"):
-        entries([])
+        contenders([])
 
 
 def test_threads_are_given_back() -> None:
@@ -180,14 +179,8 @@ def test_the_peak_of_memory() -> None:
 
 
 def test_a_report_says_what_it_is_of_and_is_plain_data(rendered: RenderedClip, tmp_path: Path) -> None:
-    wanted = [Entry("identity", "auto", False, "one"), Entry("cv2:csrt", "auto", True, "cv2:csrt")]
-
-    def make(entry: Entry) -> Contender:
-        if entry.optional:
-            raise SiamtrackError("not in this wheel")
-        return Contender(entry.label, Counting())
-
-    report = bench(wanted, make, rendered, frames=3, rounds=2, threads=1)
+    wanted = [Contender("one", Counting), Contender("cv2:csrt", not_installed, optional=True)]
+    report = bench(wanted, rendered, frames=3, rounds=2, threads=1)
     assert (report.clip["frames"], report.clip["decoded"], report.rounds, report.against) == (3, False, 2, "one")
     assert (report.machine["threads"], report.left_out) == (1, {"cv2:csrt": "not in this wheel"})
     write_json(tmp_path / "new/bench.json", report)
@@ -195,4 +188,4 @@ def test_a_report_says_what_it_is_of_and_is_plain_data(rendered: RenderedClip, t
     assert plain["tracker"]["fps"] == report.contenders[0].tracker.fps
     assert [each["network"] for each in plain["rounds"]] == [None, None]
     with pytest.raises(ValueError, match="no tracker is left to measure"):
-        bench(wanted[1:], make, rendered)
+        bench(wanted[1:], rendered)

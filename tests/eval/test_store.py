@@ -43,7 +43,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_a_sequence_is_finished_when_its_boxes_are_there_and_not_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from siamtrack.eval import store as module
+    from siamtrack import system as module
 
     written: list[str] = []
     write = module.replace_file

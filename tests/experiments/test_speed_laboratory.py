@@ -15,7 +15,6 @@ from torch import nn
 from siamtrack.boxes import Box
 from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import IdentityTracker
-from siamtrack.eval.speed import Contender, Entry
 from siamtrack.eval.speed_clip import RenderedClip, render_clip
 from siamtrack.model.weights import load_weights
 from siamtrack.tracking.config import TrackerConfig
@@ -48,15 +47,14 @@ class Slow(IdentityTracker):
 
 
 def test_the_plain_recipe_finds_what_the_paper_s_form_finds(plain_recipe: ModuleType, rendered: RenderedClip) -> None:
-    plain = plain_recipe.make(Entry("plain", "auto", False, "plain"), "cpu")
-    assert plain.backend is not None
+    plain = plain_recipe.make("cpu")
     assert (plain.backend.name, plain.backend.precision) == ("plain", "float32")
     reference, _ = TrackerSpec("siamfc", (), None, "cpu", "float32", "torch").ours()
     images = list(rendered.read(4))
-    for one in (plain.tracker, reference):
+    for one in (plain, reference):
         one.init(images[0], rendered.box)
     for image in images[1:]:
-        assert plain.tracker.update(image).box == pytest.approx(reference.update(image).box, abs=0.05)
+        assert plain.update(image).box == pytest.approx(reference.update(image).box, abs=0.05)
 
 
 def test_work_of_known_layers(roofline: ModuleType) -> None:
@@ -125,7 +123,7 @@ def test_costs_of_targets_sizes_and_lengths(rendered: RenderedClip, tracker: Tra
     assert [(cost.at, cost.label) for cost in targets] == [(1, "1"), (3, "3")]
     with pytest.raises(ValueError, match="4 targets, but the clip has 3"):
         tool.cost_of_targets(tracker, rendered, [4], 4, 1)
-    slow = Contender("slow", Slow())
+    slow = Slow()
     sizes = tool.cost_of_sizes(slow, {"320x240": rendered, "small": render_clip((160, 120))}, 3, 2)
     assert [(cost.at, cost.label) for cost in sizes] == [(160 * 120, "small"), (320 * 240, "320x240")]
     assert all(cost.p95_ms >= cost.p50_ms >= 1 for cost in sizes)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siamtrack.verify.metrics import FLATTEST, Calibration, _unrank, calibrate, roc, sample_pairs
+from siamtrack.verify.metrics import FLATTEST, Calibration, calibrate, roc, sample_pairs
 
 # Small whole numbers, so that ties are many.
 tied_pairs = (
@@ -274,37 +274,14 @@ def test_same_pairs_are_drawn_evenly_and_different_ones_evenly_over_classes() ->
     assert evenly[low, high] == pytest.approx(expected, abs=45)  # four standard deviations
 
 
-def test_listing_and_drawing_follow_the_same_law() -> None:
-    # Classes of 1, 1 and 30 items: the pair of the two single ones has a third of the weight. Three pairs of 61 are
-    # drawn by trial, forty of 61 from a list; both must take it first one time in three.
+def test_pairs_of_small_classes_come_as_often_as_those_of_large_ones() -> None:
+    # Classes of 1, 1 and 30 items: the pair of the two single ones has a third of the weight.
     classes = np.array([0, 1] + [2] * 30)
-    lead = {count: [] for count in (6, 80)}
-    for count, found in lead.items():
-        for seed in range(400):
-            first, second, same = sample_pairs(classes, count, np.random.default_rng(seed))
-            found.append((first[~same][0], second[~same][0]) == (0, 1))
-    assert np.mean(lead[6]) == pytest.approx(1 / 3, abs=0.08)
-    assert np.mean(lead[80]) == pytest.approx(1 / 3, abs=0.08)
-
-
-def test_many_items_are_sampled_without_listing_their_pairs() -> None:
-    classes = np.arange(1_000_000) % 3
-    first, second, same = sample_pairs(classes, 20_000, np.random.default_rng(0))
-    assert (same.sum(), (~same).sum()) == (10_000, 10_000)
-    assert ((classes[first] == classes[second]) == same).all()
-
-
-def test_ranks_of_pairs_count_them_all() -> None:
-    low, high = _unrank(np.arange(45))
-    assert list(zip(low.tolist(), high.tolist(), strict=True)) == sorted(
-        itertools.combinations(range(10), 2), key=lambda pair: (pair[1], pair[0])
-    )
-    tops = np.array([3, 10**5, 10**8, 2 * 10**9])  # where a root of the rank rounds
-    for offset in (-1, 0, 1):
-        ranks = tops * (tops - 1) // 2 + offset
-        low, high = _unrank(ranks)
-        assert (high * (high - 1) // 2 + low == ranks).all()
-        assert ((low >= 0) & (low < high)).all()
+    found = []
+    for seed in range(400):
+        first, second, same = sample_pairs(classes, 6, np.random.default_rng(seed))
+        found.append((first[~same][0], second[~same][0]) == (0, 1))
+    assert np.mean(found) == pytest.approx(1 / 3, abs=0.08)
 
 
 def test_too_few_items_for_pairs_are_refused() -> None:

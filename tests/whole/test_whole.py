@@ -25,6 +25,7 @@ from siamtrack.api import config_of, tracker_from
 from siamtrack.backends.onnx import open_graph
 from siamtrack.boxes import iou
 from siamtrack.model.weights import Weights, load_weights
+from siamtrack.system import write_folder
 from siamtrack.tracking.confidence import Confidence, log_odds
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.crop import SearchRegion, mean_color
@@ -32,7 +33,7 @@ from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.state import Phase, next_phase
 from siamtrack.whole.crop import crop_region
 from siamtrack.whole.decode import sigmoid as whole_sigmoid
-from siamtrack.whole.folder import whole_files, whole_graphs, write_whole_tracker
+from siamtrack.whole.folder import whole_files, whole_graphs
 from siamtrack.whole.graph import Graph, join
 from siamtrack.whole.state import LENGTHS, STATES, Memory, noted, scored
 from siamtrack.whole.state import next_phase as whole_phase
@@ -183,7 +184,7 @@ def test_the_state_machine_is_the_packages(seed: int) -> None:
 def exported(tmp_path_factory: pytest.TempPathFactory, weights: Weights) -> Path:
     """Folder of the default export."""
     folder = tmp_path_factory.mktemp("whole")
-    write_whole_tracker(folder, whole_files(weights, config_of(weights)))
+    write_folder(folder, whole_files(weights, config_of(weights)))
     return folder
 
 
@@ -191,7 +192,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, weights: Weights) -> Path
 def exported32(tmp_path_factory: pytest.TempPathFactory, weights: Weights) -> Path:
     """Folder of the export for engines without 64 bits."""
     folder = tmp_path_factory.mktemp("whole32")
-    write_whole_tracker(folder, whole_files(weights, config_of(weights), "float32"))
+    write_folder(folder, whole_files(weights, config_of(weights), "float32"))
     return folder
 
 
