@@ -131,6 +131,8 @@ class Tracker:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
     tracker, frames = Tracker(Path(sys.argv[1])), np.load(sys.argv[2], mmap_mode="r")
     tracker.init(frames[0], [float(number) for number in sys.argv[3].split(",")])
     for frame in frames[1:]:

@@ -19,6 +19,8 @@ def main():
     """Read, track, show."""
     source = sys.argv[1] if len(sys.argv) > 1 else "0"
     camera = cv2.VideoCapture(int(source) if source.isdigit() else source)
+    if not camera.isOpened():
+        sys.exit(f"{source} cannot be opened; give the number of a camera, or a video file")
     tracker = siamtrack.load()
     drawn = False
     while True:

@@ -51,6 +51,19 @@ def test_a_webcam_is_followed_until_q(example: Any, clip: Path, monkeypatch: pyt
     assert np.abs(shown[1].astype(int) - rendered_frame(1)[0]).max() > 150, "a box is drawn"
 
 
+@pytest.mark.parametrize("example", ["detections", "got10k_toolkit", "onnx_numpy", "train_own"])
+def test_an_example_without_its_arguments_says_what_they_are(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [f"{example}.py"])
+    with pytest.raises(SystemExit, match=f"python examples/{example}.py "):
+        runpy.run_path(str(EXAMPLES / f"{example}.py"), run_name="__main__")
+
+
+def test_a_camera_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["webcam.py", "nowhere.mp4"])
+    with pytest.raises(SystemExit, match=r"nowhere\.mp4 cannot be opened"):
+        runpy.run_path(str(EXAMPLES / "webcam.py"), run_name="__main__")
+
+
 @pytest.mark.parametrize("example", ["detections"], indirect=True)
 def test_detections_begin_targets_and_are_matched_to_them(example: Any, tracker: Tracker) -> None:
     class Detections:  # as supervision.Detections has them

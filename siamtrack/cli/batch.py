@@ -224,7 +224,7 @@ class _Bars(Bar):
 
     def _show_all(self) -> None:
         done = self._ended + sum(self._shares.values())
-        text = f"{len(self.results)}/{self._targets} targets  {sum(self._fps.values()):.1f} fps"
+        text = f"videos, {len(self.results)}/{self._targets} targets  {sum(self._fps.values()):.1f} fps"
         self.rows.update(self.row, completed=done, description=text)
 
     def _say(self, text: str) -> None:
