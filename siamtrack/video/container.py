@@ -19,6 +19,7 @@ import av
 
 from siamtrack.video.frame_source import FOLDER_FPS
 from siamtrack.video.packets import Decoded
+from siamtrack.video.pages import find_pages
 
 _TAIL_BYTES, _TAIL_SHARE = 4096, 0.1
 """An index and tags behind the last packet are smaller. Behind a hole, from which no demuxer found back, lies more."""
@@ -59,6 +60,9 @@ def breaks_off(path: Path, container: Any, stream: av.VideoStream, count: int | 
     Raises:
         OSError: the file cannot be read.
     """
+    if container.format.name == "gif":
+        with path.open("rb") as file:
+            return not find_pages(file).whole
     if count is not None and read.frames == count:
         return False
     # By its own account it ends here: what is cut off holds no frames.
@@ -78,9 +82,9 @@ def breaks_off(path: Path, container: Any, stream: av.VideoStream, count: int | 
 def is_whole(container: Any, count: int | None, read: Reading) -> bool:
     """Whether all frames that a container counts were given: what lies behind them may be anything.
 
-    A fragmented MP4 does not count those of its fragments.
+    A fragmented MP4 does not count those of its fragments, and those of a GIF are counted as they are found.
     """
-    return count is not None and read.frames >= count and "mov" not in container.format.name
+    return count is not None and read.frames >= count and not {"mov", "gif"} & set(container.format.name.split(","))
 
 
 def _is_at_end(container: Any, stream: av.VideoStream, read: Reading) -> bool:

@@ -20,7 +20,7 @@ class Pages(NamedTuple):
     Attributes:
         kind: `tiff`, `webp`, `apng` or `gif`; empty for a file of one picture.
         numbers: of the pages that are pictures of their own; smaller copies and masks of others are left out.
-        whole: False if the directory names more pages behind them, which are not there.
+        whole: False if the directory names more pages behind them, which are not there, or a GIF lacks its end.
     """
 
     kind: Literal["tiff", "webp", "apng", "gif", ""]
@@ -44,9 +44,9 @@ def find_pages(stream: BinaryIO) -> Pages:
         if count > 1:
             return Pages("apng", range(count))
     elif head[:6] in (b"GIF87a", b"GIF89a") and len(head) > 10:
-        count = _gif_frames(stream, head)
-        if count > 1:
-            return Pages("gif", range(count))
+        count, whole = _gif_frames(stream, head)
+        if count > 1 or not whole:
+            return Pages("gif", range(count), whole)
     return Pages("", range(1))
 
 
@@ -96,7 +96,7 @@ def _apng_frames(stream: BinaryIO) -> int:
     return 1
 
 
-def _gif_frames(stream: BinaryIO, head: bytes) -> int:
+def _gif_frames(stream: BinaryIO, head: bytes) -> tuple[int, bool]:
     count = 0
     stream.seek(13 + _palette_bytes(head[10]))
     while (kind := stream.read(1)) in (b",", b"!") and count < MOST_PAGES:
@@ -110,7 +110,7 @@ def _gif_frames(stream: BinaryIO, head: bytes) -> int:
             if size == b"\0":
                 break
             stream.seek(size[0], 1)
-    return count
+    return count, kind != b"" or count == MOST_PAGES  # some other byte stands at its end
 
 
 def _palette_bytes(flags: int) -> int:

@@ -171,6 +171,20 @@ def test_among_others_a_file_of_several_pictures_is_refused(tmp_path: Path, suff
     assert seen == [0, 1]
 
 
+@pytest.mark.parametrize("lost", [1, 5, 2000])  # its end mark, a part of the last picture, pictures
+def test_a_cut_gif_keeps_the_pictures_before(tmp_path: Path, lost: int) -> None:
+    path = animate(tmp_path / "a.gif", [rendered_frame(i)[0] for i in range(4)], [40] * 4)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-lost])
+    seen: list[int] = []
+    with open_source(path) as source, pytest.raises(SourceError, match=r"a\.gif breaks off after"):
+        seen.extend(frame.index for frame in source.read())
+    assert seen == list(range(len(seen)))
+    assert len(seen) >= 3
+    path.write_bytes(whole + b"\0more")
+    assert len(frames_of(path)) == 4, "what lies behind the end mark counts for nothing"
+
+
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.9])
 def test_a_cut_stack_keeps_the_pages_before(tmp_path: Path, share: float) -> None:
     path = stack(tmp_path / "s.tif", [picture(10 * i) for i in range(6)])
