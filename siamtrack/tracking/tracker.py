@@ -104,20 +104,20 @@ class MultiTracker(Generic[Name]):
         # 2. Crops, and 3. the network: all of them at once. A GPU cuts its crops by itself.
         searches = [
             Search(crop, target.pad_color, target.template.exemplar)
-            for target, each in zip(targets, regions, strict=True)
-            for region in each
+            for target, searched in zip(targets, regions, strict=True)
+            for region in searched
             for crop in self._decoder.crops(region)
         ]
         responses = iter(self.backend.respond(image, searches) if searches else [])
 
         # 4. Decode: one candidate a region. Up to here no target has changed, so a network that fails leaves all as they were.
-        candidates = [self._decode(target, each, responses) for target, each in zip(targets, regions, strict=True)]
+        candidates = [self._decode(target, searched, responses) for target, searched in zip(targets, regions, strict=True)]
 
         cut = self._scene is not None and self._scene.is_cut(image)
         results: dict[Name, TrackResult] = {}
-        for (name, target), each, seen in zip(self._targets.items(), regions, candidates, strict=True):
+        for (name, target), searched, seen in zip(self._targets.items(), regions, candidates, strict=True):
             # 5. Target: where it went.
-            candidate = target.follow(each, seen)
+            candidate = target.follow(searched, seen)
             # 6. State: how sure that is, how large the target is now, and whether it updates its template.
             results[name] = target.judge(candidate, cut)
             target.update_template(image, results[name])

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, Strict, ValidationError
 from pydantic.dataclasses import dataclass
 
-from siamtrack.errors import SiamtrackError
+from siamtrack.errors import SiamtrackError, one_line
 from siamtrack.live.scene import Scene
 from siamtrack.video.overlay import PALETTE
 
@@ -171,21 +170,6 @@ class Ping(Message):
 
 _KINDS: dict[str, type[Message]] = {kind.__name__.lower(): kind for kind in Message.__subclasses__()}
 
-_WANTED = {
-    "box": "[x, y, w, h] in numbers of at most a million",
-    "seq": "a whole number from 0 on",
-    "version": "a whole number from 0 on",
-    "mode": "source, camera or film",
-    "index": "a whole number from 0 on",
-    "to": "at most 80 letters",
-    "color": f"a whole number from 0 to {len(PALETTE)}",
-    "on": "true or false",
-    "t": "a number",
-    "word_ms": "milliseconds, at most 60000",
-    "width": "pixels, at most 4096",
-    "height": "pixels, at most 4096",
-}
-
 
 def parse_text(text: str) -> Message:
     """A message of the page.
@@ -208,17 +192,13 @@ def parse_text(text: str) -> Message:
     kind = _KINDS.get(named) if isinstance(named, str) else None
     if kind is None:
         raise ProtocolError(f"no message type {_short(named)}; known are {', '.join(_KINDS)}")
-    if unknown := sorted(data.keys() - {field.name for field in fields(kind)}):  # type: ignore[arg-type]
-        raise ProtocolError(f"{named} has no field {_short(unknown[0])}")
     try:
         return kind(**data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = first["loc"][0]
-        if name not in data:
-            raise ProtocolError(f"{named} lacks the field {name!r}") from error
-        wanted = _WANTED.get(str(name), "at most 64 letters, digits, - and _")
-        raise ProtocolError(f"{named}.{name} is {_short(first['input'])}; send {wanted}") from error
+        name = one_line(".".join(map(str, (named, *first["loc"]))), 40)
+        seen = "" if first["type"].startswith("missing") else f" is {_short(first['input'])}"
+        raise ProtocolError(f"{name}{seen}: {first['msg']}") from error
 
 
 def parse_picture(data: bytes) -> tuple[int, bytes]:

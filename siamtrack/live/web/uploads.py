@@ -107,24 +107,21 @@ class Uploads:
             OutputError: it cannot be written.
         """
         with upload.lock:
-            self._add(upload, at, piece)
-
-    def _add(self, upload: Upload, at: int, piece: bytes) -> None:
-        if at + len(piece) == upload.received and piece:
-            return  # its answer was lost on the way
-        if at != upload.received or not piece or at + len(piece) > upload.size:
-            raise ValueError(f"a piece from byte {at} on; byte {upload.received} is the next one")
-        if at == 0:
-            self._check(upload, piece)
-        try:
-            make_folder(self._folder)
-            with upload.path.open("ab") as file:
-                file.write(piece)
-        except OSError as error:
-            self.drop(upload)
-            raise OutputError(f"the file cannot be kept ({error.strerror})") from error
-        upload.received += len(piece)
-        upload.touched_at = time.monotonic()
+            if at + len(piece) == upload.received and piece:
+                return  # its answer was lost on the way
+            if at != upload.received or not piece or at + len(piece) > upload.size:
+                raise ValueError(f"a piece from byte {at} on; byte {upload.received} is the next one")
+            if at == 0:
+                self._check(upload, piece)
+            try:
+                make_folder(self._folder)
+                with upload.path.open("ab") as file:
+                    file.write(piece)
+            except OSError as error:
+                self.drop(upload)
+                raise OutputError(f"the file cannot be kept ({error.strerror})") from error
+            upload.received += len(piece)
+            upload.touched_at = time.monotonic()
 
     def take(self, upload: Upload) -> None:
         """It is somebody else's from now on."""

@@ -85,7 +85,7 @@ class LiveWindow:
             for box in self._boxes:
                 self._session.add(box)
             height, width = first.image.shape[:2]
-            screen = self._open_screen("siamtrack live", opening_size((width, height), screen_wh=screen_size()))
+            screen = self._open_screen("siamtrack live", opening_size((width, height), screen_size()))
             try:
                 waiting = not self._boxes and not self._capture.live
                 controls = Controls(self._session, time.perf_counter, screen.toggle_full_screen, waiting)

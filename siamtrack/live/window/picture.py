@@ -79,14 +79,13 @@ class View:
         return Box(*self.to_window(box.x, box.y), box.w * across, box.h * down)
 
 
-def opening_size(
-    frame_wh: tuple[int, int], largest_wh: tuple[int, int] = LARGEST_WH, screen_wh: tuple[int, int] | None = None
-) -> tuple[int, int]:
+def opening_size(frame_wh: tuple[int, int], screen_wh: tuple[int, int] | None) -> tuple[int, int]:
     """Size of a new window: small frames are enlarged, so that a box can be drawn; large ones are made to fit.
 
     Args:
-        frame_wh: size of the frames. largest_wh: size of the window at most. screen_wh: of the screen, if it is known.
+        frame_wh: size of the frames. screen_wh: of the screen, if it is known.
     """
+    largest_wh = LARGEST_WH
     if screen_wh is not None:
         width, height = (int(side * share) for side, share in zip(screen_wh, SCREEN_SHARE, strict=True))
         largest_wh = min(largest_wh[0], width), min(largest_wh[1], height)

@@ -65,7 +65,7 @@ class TrackWindow:
 
     def _opened(self, image: Image) -> Screen:
         if self._screen is None:
-            size_wh = opening_size((image.shape[1], image.shape[0]), screen_wh=screen_size())
+            size_wh = opening_size((image.shape[1], image.shape[0]), screen_size())
             self._screen = self._open_screen("siamtrack track", size_wh)
         return self._screen
 
