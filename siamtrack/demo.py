@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from siamtrack.boxes import Box
 from siamtrack.errors import needs
-from siamtrack.frames import Image
+from siamtrack.frames import Image, encoded
+from siamtrack.system import write_whole
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.follow import Span
 from siamtrack.video.outputs import Outputs, Progress
@@ -77,5 +77,5 @@ def run_demo(
 
     with open_source(clip_path(clip.file)) as source:
         summary = run(tracker, source, out, clip.box, Span(clip.start, clip.stop - 1), Outputs(video=True), keep)
-    cv2.imwrite(str(Path(out) / "contact_sheet.png"), contact_sheet(tiles))
+    write_whole(Path(out) / "contact_sheet.png", encoded(contact_sheet(tiles), ".png"))
     return summary

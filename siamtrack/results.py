@@ -170,13 +170,14 @@ class RunResults(Sequence[Step]):
             place = range(len(self))[operator.index(row)]
         except IndexError as error:
             raise IndexError(f"there is no result {row}; the run has {len(self)} frames") from error
-        return next(self._read([place]))
+        return next(self.read([place]))
 
     def __iter__(self) -> Iterator[Step]:
         """All rows with their frames; errors as for an index."""
-        return self._read(range(len(self)))
+        return self.read(range(len(self)))
 
-    def _read(self, rows: Sequence[int]) -> Iterator[Step]:
+    def read(self, rows: Sequence[int]) -> Iterator[Step]:
+        """Some rows with their frames, in the order of time, the video read once; errors as for an index, or a DataError."""
         wanted = {int(self.frames[row]): row for row in rows}
         if self.source is None:
             raise SourceError(f"{self.folder / 'run.json'} names no source; the frames cannot be read")

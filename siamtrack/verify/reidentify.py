@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siamtrack.errors import DataError
-from siamtrack.outside import read_json
-from siamtrack.system import MAX_TEXT
+from siamtrack.results import RunResults
 from siamtrack.tracking.result import State
 from siamtrack.verify.verifier import Verdict, Verifier
-from siamtrack.video.rows import read_rows
-from siamtrack.video.source import open_again, open_source
 
 CROPS = 8
 """Frames of each run that are compared."""
@@ -53,32 +50,14 @@ def compare_tracks(
 
 def track_crops(verifier: Verifier, run: Path, source: str | None = None) -> tuple[tuple[int, ...], list[NDArray[np.uint8]]]:
     """Frame numbers and crops of a run's target: of its first frame, and of the surest one of each of several stretches."""
-    boxes = run / "boxes.csv"
-    if not boxes.is_file():
-        raise FileNotFoundError(f"{boxes} not found; give a folder that siamtrack track wrote")
-    rows = list(read_rows(boxes, MAX_TEXT))
-    sure = [row for row in rows if row.result.state is not State.LOST and min(row.result.box.size_wh) >= 1]
-    if not sure:
-        raise DataError(f"{boxes}: holds no frame in which the target was seen")
-    stretches = np.array_split(np.arange(len(sure)), min(CROPS, len(sure)))
-    best = [sure[0], *(max((sure[k] for k in stretch), key=lambda row: row.result.score) for stretch in stretches[1:])]
-    chosen = {row.index: row.result.box for row in best}
-    crops: dict[int, NDArray[np.uint8]] = {}
-    with open_source(source) if source else open_again(_source_of(run)) as frames:
-        for frame in frames.read(min(chosen)):
-            if frame.index in chosen:
-                crops[frame.index] = verifier.crop(frame.image, chosen[frame.index])
-            if len(crops) == len(chosen):
-                break
-    if not crops:
-        raise DataError(f"{run}: its video gave none of the frames {sorted(chosen)}")
+    results = RunResults(run)
+    results.source = source or results.source
+    sure = np.flatnonzero((results.states != State.LOST.value) & (results.boxes_xywh[:, 2:] >= 1).all(axis=1))
+    if not len(sure):
+        raise DataError(f"{run} holds no frame in which the target was seen")
+    if results.source is None:
+        raise DataError(f"{run} does not say which video was tracked; name it with --source-a or --source-b")
+    first, *later = np.array_split(sure, min(CROPS, len(sure)))
+    best = [first[0], *(stretch[results.scores[stretch].argmax()] for stretch in later)]
+    crops = {step.index: verifier.crop(step.frame, step.result.box) for step in results.read(best)}
     return tuple(crops), list(crops.values())
-
-
-def _source_of(run: Path) -> str:
-    path = run / "run.json"
-    try:
-        source = read_json(path)["source"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: does not say which video was tracked; name it with --source-a or --source-b") from error
-    return str(source)

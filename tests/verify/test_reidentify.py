@@ -65,7 +65,7 @@ def test_a_video_that_moved_can_be_named(verifier: Verifier, runs: dict[str, Pat
 
 
 def test_folders_that_are_no_runs_are_refused(verifier: Verifier, runs: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"boxes\.csv not found; give a folder that siamtrack track wrote"):
+    with pytest.raises(FileNotFoundError, match=r"holds no boxes\.csv"):
         compare_tracks(verifier, runs["patch"], tmp_path)
     (tmp_path / "boxes.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match=r"boxes\.csv, line 1: the header is a,b, without frame,"):
