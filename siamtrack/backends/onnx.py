@@ -18,7 +18,7 @@ from siamtrack.model.tensors import State
 from siamtrack.model.weights import ASSETS, Weights, graph_weights
 from siamtrack.models import InputSpec
 from siamtrack.system import network_threads
-from siamtrack.tracking.network import BoxMaps, Exemplar, Floats, Network, Response, Search
+from siamtrack.tracking.network import Exemplar, Floats, Network, Response, Search
 
 Session = Callable[[dict[str, NDArray[Any]]], list[Floats]]
 """Named inputs in, outputs in the graph's order."""
@@ -62,11 +62,10 @@ class GraphBackend(Network):
         crops = [search.region.extract(image, search.pad_color) for search in searches]
         with self._clocked():
             session = self._session("search")
-            return [self._run(session, crop, search) for crop, search in zip(crops, searches, strict=True)]
-
-    def _run(self, session: Session, crop: Image, search: Search) -> Response:
-        response, *maps = (each[0] for each in session(search_inputs(crop, search.exemplar)))
-        return Response(response, BoxMaps(*maps) if maps else None)
+            return [
+                Response.of([maps[0] for maps in session(search_inputs(crop, search.exemplar))])
+                for crop, search in zip(crops, searches, strict=True)
+            ]
 
     def _session(self, name: str) -> Session:
         # A fork's child has none of the threads that its parent's session would wait for.

@@ -19,7 +19,7 @@ from siamtrack.frames import Image
 from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese, exemplar_cells
 from siamtrack.system import network_threads
-from siamtrack.tracking.network import BoxMaps, Floats, Network, Response, Search
+from siamtrack.tracking.network import Floats, Network, Response, Search
 
 Result = TypeVar("Result")
 
@@ -116,7 +116,7 @@ class TorchBackend(Network):
     def _one(self, crop: Image, search: Search) -> Response:
         exemplar, kernel, size_wh = (torch.from_numpy(each).to(self._device) for each in exemplar_arrays(search))
         maps = self._maps(torch.from_numpy(crop[None]).to(self._device), exemplar[None], kernel[None], size_wh[None])
-        return response_of([each[0].cpu().numpy() for each in maps])
+        return Response.of([each[0].cpu().numpy() for each in maps])
 
     def _maps(self, crops: Tensor, exemplar: Tensor, kernel: Tensor, size_wh: Tensor) -> tuple[Tensor, ...]:
         """Response logits (N, n, n), and the box head's maps if there is one, of crops (N, S, S, 3).
@@ -135,12 +135,6 @@ def exemplar_arrays(search: Search) -> tuple[Floats, Floats, Floats]:
     """Embedding (C, 6, 6), kernel (c, 4, 4), empty without a box head, and size (2,) of what is searched for."""
     exemplar = search.exemplar
     return exemplar.embedding, np.zeros(0, np.float32) if exemplar.kernel is None else exemplar.kernel, exemplar.size_wh
-
-
-def response_of(maps: Sequence[Floats]) -> Response:
-    """The arrays of one item as a `Response`."""
-    response, *boxes = maps
-    return Response(response, BoxMaps(*boxes) if boxes else None)
 
 
 class DevicePass:
@@ -190,7 +184,7 @@ class DevicePass:
         self._hold([*searches, *[searches[-1]] * spare])
         maps = self._replay((size, count, any(sampling.factor > 1 for sampling in samplings)))
         arrays = [each.cpu().numpy() for each in maps]
-        return [response_of([each[i] for each in arrays]) for i in range(len(searches))]
+        return [Response.of([each[i] for each in arrays]) for i in range(len(searches))]
 
     def _hold(self, searches: Sequence[Search]) -> None:
         """Put exemplars into the first slots; those that are there already cost nothing."""

@@ -63,6 +63,12 @@ class Response(NamedTuple):
     response: Floats
     boxes: BoxMaps | None
 
+    @classmethod
+    def of(cls, maps: Sequence[Floats]) -> Response:
+        """From the network's outputs of one item, in their order."""
+        response, *boxes = maps
+        return cls(response, BoxMaps(*boxes) if boxes else None)
+
 
 class Search(NamedTuple):
     """One search in a frame: where, and for what. `pad_color` (blue, green, red) is the colour outside of the frame."""
