@@ -23,7 +23,7 @@ from siamtrack.config import nearest
 from siamtrack.errors import SiamtrackError
 from siamtrack.eval.onnx_peers import PEER_NETWORKS, PeerNetwork, stretched_crop
 from siamtrack.model.losses import side_iou
-from siamtrack.models import EXEMPLAR_SIZE, STRIDE
+from siamtrack.models import EXEMPLAR_SIZE, STRIDE, response_size
 from siamtrack.tracking.crop import mean_color
 from siamtrack.train.distributed import ALONE, Group
 
@@ -83,7 +83,7 @@ class SoftTeachers:
             turn: a number that decides who is asked.
         """
         size = images.shape[1]
-        cells = (size - EXEMPLAR_SIZE) // STRIDE + 1
+        cells = response_size(size)
         nothing = SoftTargets(torch.zeros(1, cells, cells), torch.ones(1, 4, cells, cells), torch.zeros(1, cells, cells))
         found = []
         for slot in range(0, len(images), 2):
@@ -139,7 +139,7 @@ def resampled(probability: Tensor, corners: Tensor, across: Tensor, down: Tensor
         across, down: (m,) where the teacher's cells are, pixels of the view, evenly spaced.
         size: side of the view.
     """
-    here = EXEMPLAR_SIZE / 2 + STRIDE * torch.arange((size - EXEMPLAR_SIZE) // STRIDE + 1, device=probability.device)
+    here = EXEMPLAR_SIZE / 2 + STRIDE * torch.arange(response_size(size), device=probability.device)
     # grid_sample counts from -1 to 1 between the centres of the outermost cells.
     x, y = ((here - line[0]) / (line[-1] - line[0]) * 2 - 1 for line in (across, down))
     grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).expand(len(probability), -1, -1, -1)
