@@ -97,7 +97,7 @@ def _codec() -> Finding:
 
 
 def _display() -> Finding:
-    from siamtrack.system import display_problem
+    from siamtrack.machine import display_problem
 
     problem = display_problem()
     if problem:

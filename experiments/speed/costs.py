@@ -23,7 +23,7 @@ from siamtrack.eval.peers import BoxTracker
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed import Figures, figures, run_round
 from siamtrack.eval.speed_clip import Clip, RenderedClip, render_clip
-from siamtrack.system import resident_mb
+from siamtrack.machine import resident_mb
 from siamtrack.tracking.tracker import MultiTracker, Tracker
 
 SIZES = {"240p": (426, 240), "480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}

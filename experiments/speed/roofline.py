@@ -26,10 +26,10 @@ from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed import run_round
 from siamtrack.eval.speed_clip import render_clip
+from siamtrack.machine import processor_name
 from siamtrack.model.graphs import make_graphs
 from siamtrack.model.siamese import Siamese
 from siamtrack.models import EXEMPLAR_SIZE, embedding_size
-from siamtrack.system import processor_name
 from siamtrack.tracking.config import TrackerConfig
 
 

@@ -14,7 +14,7 @@ from siamtrack.errors import ConfigError, WeightsError, import_extra
 from siamtrack.model.tensors import MAX_BYTES, State
 from siamtrack.model.weights import Weights
 from siamtrack.outside import read_json
-from siamtrack.system import read_file, remove_files, write_folder
+from siamtrack.system import make_folder, read_file, remove_files, write_folder
 
 ABOUT = "export.json"
 
@@ -100,6 +100,7 @@ def write_export(
     """
     files = {name: ExportedFile(f"{name}.onnx", hashlib.sha256(data).hexdigest()) for name, data in graphs.items()}
     about = ExportAbout(weights.header.model, weights.sha256, search_size, precision, files, dict(tracker))
+    make_folder(folder)
     remove_files([folder / ABOUT])
     named = {files[name].file: data for name, data in graphs.items()}
     write_folder(folder, {**named, ABOUT: json.dumps(to_plain(about), indent=2) + "\n"})

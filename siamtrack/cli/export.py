@@ -49,10 +49,11 @@ def export(
     overrides: dict[str, Any] = {"search_sizes": [], "search_size": search_size} if search_size else {}
     config = config_of(weights, **overrides)
     if whole:
-        from siamtrack.system import write_folder
+        from siamtrack.system import make_folder, write_folder
         from siamtrack.whole.folder import whole_files
 
         files = whole_files(weights, config, "float32" if float32 else "float64")
+        make_folder(out)
         write_folder(out, files)
         typer.echo(f"{out}: {_sizes(files)}")
         return 0

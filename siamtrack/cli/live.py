@@ -9,8 +9,8 @@ import typer
 
 from siamtrack.cli import options
 from siamtrack.cli.terminal import Signals, interrupt, note
+from siamtrack.machine import display_problem, require_display
 from siamtrack.models import DEFAULT_MODEL
-from siamtrack.system import display_problem, require_display
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ import typer
 
 from siamtrack.cli import options
 from siamtrack.cli.terminal import Bar, Signals, counted, note
+from siamtrack.machine import require_display
 from siamtrack.models import DEFAULT_MODEL
-from siamtrack.system import require_display
 
 if TYPE_CHECKING:
     from siamtrack.boxes import Box

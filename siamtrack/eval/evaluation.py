@@ -16,7 +16,7 @@ from siamtrack.errors import DataError
 from siamtrack.eval.scores import MIN_SEQUENCES, Scores, paired_bootstrap, pooled
 from siamtrack.eval.sequence_run import SequenceRun
 from siamtrack.eval.store import ResultStore, read_identity
-from siamtrack.system import versions
+from siamtrack.machine import versions
 
 SUCCESS_THRESHOLDS = np.linspace(0, 1, 101)
 PRECISION_THRESHOLDS_PX = np.arange(51)

@@ -24,7 +24,8 @@ from siamtrack.eval.named import TrackerSpec
 from siamtrack.eval.peers import BoxTracker, OpenCVTracker
 from siamtrack.eval.runner import computing_with
 from siamtrack.eval.speed_clip import Clip
-from siamtrack.system import forget_peak, peak_mb, processor_name, resident_mb, versions, write_folder
+from siamtrack.machine import forget_peak, peak_mb, processor_name, resident_mb, versions
+from siamtrack.system import write_folder
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video import quiet_opencv
 

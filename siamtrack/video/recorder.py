@@ -22,7 +22,8 @@ import numpy as np
 
 from siamtrack.errors import OutputError
 from siamtrack.frames import Image
-from siamtrack.system import network_threads, replace_file, versions, write_whole
+from siamtrack.machine import versions
+from siamtrack.system import network_threads, replace_file, write_whole
 from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import MultiTracker, Tracker

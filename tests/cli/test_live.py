@@ -150,7 +150,7 @@ def test_the_network_and_the_kernels_have_run_before_anybody_can_draw(
         return Box(*box(0))
 
     monkeypatch.setattr(Decoder, "decode", decoded)
-    monkeypatch.setattr("siamtrack.system.display_problem", lambda: None)
+    monkeypatch.setattr("siamtrack.machine.display_problem", lambda: None)
     if how == "page":
         monkeypatch.setattr(LiveServer, "run", lambda server: server._socket.close())
         monkeypatch.setattr("siamtrack.cli.live.typer.echo", told)

@@ -29,7 +29,7 @@ from siamtrack.eval.speed import (
     write_json,
 )
 from siamtrack.eval.speed_clip import RenderedClip, render_clip, video_clip
-from siamtrack.system import forget_peak, peak_mb, resident_mb
+from siamtrack.machine import forget_peak, peak_mb, resident_mb
 from siamtrack.tracking.tracker import Tracker
 
 SMALL = (160, 120)

@@ -16,7 +16,7 @@ from rendered import rendered_frame
 
 from siamtrack.errors import SourceError
 from siamtrack.live.capture import Capture, Captured, _Pace
-from siamtrack.system import give_memory_back, resident_mb
+from siamtrack.machine import give_memory_back, resident_mb
 from siamtrack.video.source import Frame, Source, open_source
 from siamtrack.video.stream import StreamSource
 

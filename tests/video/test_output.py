@@ -12,7 +12,7 @@ import pytest
 from siamtrack.boxes import Box
 from siamtrack.drawing import COLORS, put_text
 from siamtrack.errors import DisplayError, OutputError
-from siamtrack.system import display_problem, require_display
+from siamtrack.machine import display_problem, require_display
 from siamtrack.tracking.decode import Candidate
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import FrameDetails

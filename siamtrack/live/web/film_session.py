@@ -16,7 +16,7 @@ from siamtrack.live.scene import Scene
 from siamtrack.live.web.client import Client
 from siamtrack.live.web.protocol import Backward, Message, Pause, Seek, Step
 from siamtrack.live.web.served_session import OwnSession
-from siamtrack.system import give_memory_back
+from siamtrack.machine import give_memory_back
 from siamtrack.video.outputs import OVERLAY
 
 _POLL_S = 0.25

@@ -14,7 +14,7 @@ from siamtrack.live.session import Session
 from siamtrack.live.web.protocol import Message, Pause, Step
 from siamtrack.live.web.served_session import ServedSession
 from siamtrack.live.web.turns import Turns
-from siamtrack.system import give_memory_back
+from siamtrack.machine import give_memory_back
 
 _POLL_S = 0.25
 _MAX_STEPS = 100

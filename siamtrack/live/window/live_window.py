@@ -64,7 +64,7 @@ class LiveWindow:
     def run(self) -> str:
         """Show frames until there are no more and the user has enough.
 
-        Where no window can be opened, OpenCV may abort the whole process: ask `siamtrack.system.require_display`
+        Where no window can be opened, OpenCV may abort the whole process: ask `siamtrack.machine.require_display`
         before.
 
         Returns:

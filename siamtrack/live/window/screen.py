@@ -42,7 +42,7 @@ class Pointer:
 class Screen:
     """A window of OpenCV's highgui, that shows pictures pixel for pixel and tells what the user does in it.
 
-    Where no window can be opened, OpenCV may abort the whole process: ask `siamtrack.system.require_display` first.
+    Where no window can be opened, OpenCV may abort the whole process: ask `siamtrack.machine.require_display` first.
 
     Args:
         title: of the window; no two windows may share one.

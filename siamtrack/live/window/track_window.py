@@ -19,7 +19,7 @@ _ENDS = (Action.QUIT, Action.GIVE_UP)
 class TrackWindow:
     """Opens with the first frame, as large as the screen allows.
 
-    Where no window can be opened, OpenCV may abort the whole process: ask `siamtrack.system.require_display` first.
+    Where no window can be opened, OpenCV may abort the whole process: ask `siamtrack.machine.require_display` first.
 
     Args:
         open_screen: opens a window of a title and a size.
