@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from siamtrack.cli import options
-from siamtrack.cli.terminal import Bar, Signals, interrupt, note
+from siamtrack.cli.terminal import Bar, Signals, counted, interrupt, note
 from siamtrack.errors import SiamtrackError
 from siamtrack.models import DEFAULT_MODEL
 
@@ -194,8 +194,9 @@ class _Bars(Bar):
             self.planned, self._targets = True, event.targets
             self.rows.update(self.row, total=event.videos)
             if event.videos:
-                todo = f"{event.targets - event.settled} of {event.targets} targets to track in {event.videos} videos"
-                self._say(f"{todo}; {event.workers} at a time, {event.threads} threads each")
+                todo = f"{event.targets - event.settled} of {counted(event.targets, 'target')} to track"
+                videos, threads = counted(event.videos, "video"), counted(event.threads, "thread")
+                self._say(f"{todo} in {videos}; {event.workers} at a time, {threads} each")
         elif isinstance(event, VideoProgress):
             if event.video not in self._tasks:
                 self._tasks[event.video] = self.rows.add_task(event.video[:40], total=None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from siamtrack.cli.terminal import Bar
+from siamtrack.cli.terminal import Bar, resumed_by_the_same_command
 
 if TYPE_CHECKING:
     from siamtrack.data.sequence import Bad
@@ -62,7 +62,7 @@ def prepare(
     from siamtrack.train.crops import store_path
     from siamtrack.train.prepare import prepare
 
-    with _ItemBar("cutting") as bar:
+    with resumed_by_the_same_command("every finished shard"), _ItemBar("cutting") as bar:
         report = prepare(root, cache, kind, workers or usable_cores(), bar.update)
     _name(report.bad)
     typer.echo(

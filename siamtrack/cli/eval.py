@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from siamtrack.cli import options
-from siamtrack.cli.terminal import Bar
+from siamtrack.cli.terminal import Bar, resumed_by_the_same_command
 from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def evaluate(
     specs = [TrackerSpec(name, (), onnx_dir, device, precision, backend, redetect, threads) for name in names]
     frames, runs = sum(len(video.boxes_xywh) for video in data.sequences), len(specs) * len(data.sequences)
     count = iter(range(1, runs + 1))
-    with Bar("starting", len(specs) * frames) as bar:
+    kept = resumed_by_the_same_command("every finished sequence")
+    with kept, Bar("starting", len(specs) * frames) as bar:
 
         def done(tracker: str, sequence: str, frames: int, fresh: bool) -> None:
             number = next(count)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, ClassVar, TypeVar
 
@@ -131,3 +132,16 @@ class Signals:
 def interrupt() -> None:
     """For `Signals` around a loop that does not ask whether to go on."""
     raise KeyboardInterrupt
+
+
+@contextmanager
+def resumed_by_the_same_command(kept: str, *, silent: bool = False) -> Iterator[None]:
+    """A signal ends what is done inside, and with it the command; a line says what is kept."""
+    with Signals(interrupt):
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not silent:
+                note(f"stopped; {kept} is kept, and the same command goes on")
+            # Typer makes 130 of a KeyboardInterrupt, whichever signal it was.
+            raise typer.Exit(128 + Signals.last) from None

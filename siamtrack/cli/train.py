@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from siamtrack.cli import options
-from siamtrack.cli.terminal import Bar
+from siamtrack.cli.terminal import Bar, resumed_by_the_same_command
 from siamtrack.errors import needs
 
 
@@ -43,7 +43,8 @@ def train(
     path = find_recipe(recipe)
     session = TrainSession(data, out, cache, device, workers, stop_after)
     quiet = os.environ.get("RANK", "0") != "0"
-    with _StepBar("reading data", silent=quiet) as bar:
+    kept = resumed_by_the_same_command("every checkpoint", silent=quiet or preview is not None)
+    with kept, _StepBar("reading data", silent=quiet) as bar:
         if preview is not None:
             typer.echo(f"Views: {preview_from_config(path, session, preview, bar)}")
             return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from siamtrack.cli import options
-from siamtrack.cli.terminal import Bar
+from siamtrack.cli.terminal import Bar, resumed_by_the_same_command
 from siamtrack.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def tune(
         search.read_space(load_yaml(space), present, str(space)) if space else search.default_space(present, network.has_boxes)
     )
     identity = {"model_sha256": weights.sha256, "precision": network.precision, "backend": network.name}
-    with _TrialBar(trials, len(sequences)) as bar:
+    with resumed_by_the_same_command("every finished trial"), _TrialBar(trials, len(sequences)) as bar:
         finished = search.tune(
             lambda config: Tracker(network, config), present, ranges, sequences, study, trials, limit, seed, identity, bar.show
         )

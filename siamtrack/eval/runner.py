@@ -78,7 +78,7 @@ def _results(
             yield spec, video, _failure(run_one, spec, video, out, made)
         return
     # Forked processes would inherit torch's threads in an unknown state.
-    context = multiprocessing.get_context("spawn")
+    context, before = multiprocessing.get_context("spawn"), set(multiprocessing.active_children())
     with ProcessPoolExecutor(jobs, context, leave_with_parent) as pool:
         asked = {pool.submit(run_one, spec, video, out): (spec, video) for spec, video in waiting}
         try:
@@ -89,8 +89,11 @@ def _results(
                 "a process was ended from outside (out of memory?); finished sequences are kept, and the same command "
                 "goes on; fewer --jobs take less memory"
             ) from error
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt):  # a sequence may take minutes, and nobody waits for it now
+                for process in set(multiprocessing.active_children()) - before:
+                    process.terminate()
             raise
 
 

@@ -96,7 +96,7 @@ def test_some_targets_fail_and_status_1_tells(manifest: Path, tmp_path: Path, ba
     result = batch(jobs, "--out", out, "--video", "--jobs", 1, *OPTIONS)
     assert result.returncode == 1, result.stderr
     told = [line for line in result.stderr.splitlines() if not re.match(r"\d+:\d\d  ", line)]  # every ten seconds
-    assert told[0] == "siamtrack: note: 3 of 5 targets to track in 2 videos; 1 at a time, 1 threads each"
+    assert told[0] == "siamtrack: note: 3 of 5 targets to track in 2 videos; 1 at a time, 1 thread each"
     assert told[3].startswith("3/5  short.mp4  one  done  12 frames  ")  # a line a target
     assert "1 done, 4 failed" in result.stdout
     assert sum(line.startswith("siamtrack: failed: ") for line in told) == 4

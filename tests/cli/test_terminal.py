@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
 import time
 
 import pytest
+import typer
 
 from siamtrack.cli import terminal
-from siamtrack.cli.terminal import Bar, note
+from siamtrack.cli.terminal import Bar, Signals, note, resumed_by_the_same_command
 
 SIGNALLED = """
 import signal, sys
@@ -68,6 +70,18 @@ print(signals.caught)
 def test_a_second_signal_does_not_wait_and_nohup_is_respected() -> None:
     result = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, check=False)
     assert (result.stdout, result.stderr) == ("at once True\nNone\n", "")
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_command_that_can_be_resumed_says_so_when_it_is_stopped(
+    silent: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Signals, "last", Signals.last)
+    with pytest.raises(typer.Exit) as ended, resumed_by_the_same_command("all", silent=silent):
+        signal.raise_signal(signal.SIGTERM)
+    assert ended.value.exit_code == 128 + signal.SIGTERM
+    told = "siamtrack: note: stopped; all is kept, and the same command goes on\n"
+    assert capsys.readouterr() == ("", "" if silent else told)
 
 
 def test_a_note_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:

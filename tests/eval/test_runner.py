@@ -141,6 +141,29 @@ def test_no_process_outlives_a_killed_driver(got10k: Path, tmp_path: Path) -> No
             os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
+def test_a_signal_ends_the_sequence_under_way_and_says_what_is_kept(tmp_path: Path) -> None:
+    frame, box = rendered_frame(0)
+    for name, count in (("short", 2), ("long", 2000)):
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        cv2.imwrite(str(folder / "00000001.jpg"), frame)
+        for number in range(2, count + 1):
+            os.link(folder / "00000001.jpg", folder / f"{number:08d}.jpg")
+        np.savetxt(folder / "groundtruth.txt", [box] * count, fmt="%.4f", delimiter=",")
+    store = ResultStore(tmp_path / "run", "cv2:mil")  # a slow one
+    command = [sys.executable, "-m", "siamtrack", "eval", "folder", str(tmp_path / "data"), "--out", str(tmp_path / "run")]
+    command += ["--tracker", "cv2:mil", "--jobs", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: list(store.folder.glob("short/*_001.txt")), process, within_s=90)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert errors.endswith("siamtrack: note: stopped; every finished sequence is kept, and the same command goes on\n")
+    assert "Traceback" not in errors
+    assert not list(store.folder.glob("long/*")), "nobody waited for it"
+
+
 def members(group: int) -> set[int]:
     """Processes of a group that still run; one that has ended may stay listed until somebody asks for its status."""
     found = set()
