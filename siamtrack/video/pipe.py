@@ -16,6 +16,8 @@ from siamtrack.video.stream import MediaSource
 WAIT_S = 0.1
 """Seconds between two looks at whether anybody still waits."""
 
+_UNREADABLE = "gives no video that can be read as it comes; of an MP4 the index must be in front (faststart)"
+
 
 class Pipe:
     """The bytes of a named pipe or of standard input, as a file that cannot seek.
@@ -84,9 +86,8 @@ class PipeSource(MediaSource):
 
     def __init__(self, pipe: Pipe, name: str) -> None:
         self._pipe = pipe
-        problem = "gives no video that can be read as it comes; of an MP4 the index must be in front (faststart)"
         try:
-            super().__init__(name, pipe, problem)
+            super().__init__(name, pipe, _UNREADABLE)
         except SourceError:
             pipe.close()
             raise
@@ -104,4 +105,6 @@ class PipeSource(MediaSource):
     def _check_end(self, start: Moment) -> None:
         if self._pipe.problem is not None:
             raise self._pipe.problem
+        if self._broken and not self._reading.frames:  # an index at the end comes after the frames that it is needed for
+            raise SourceError(f"{self.name} {_UNREADABLE}")
         super()._check_end(start)

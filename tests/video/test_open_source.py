@@ -283,6 +283,16 @@ def test_a_pipe_lets_go_of_itself(fifo: Path, clip: Path) -> None:
         assert len(os.listdir("/proc/self/fd")) <= before
 
 
+def test_an_mp4_whose_index_comes_last_says_so(fifo: Path, tmp_path: Path) -> None:
+    noise = ["-f", "lavfi", "-i", "testsrc2=size=640x480:duration=1", "-vf", "noise=alls=60", "-c:v", "libx264"]
+    path = tmp_path / "last.mp4"
+    ffmpeg(*noise, path)
+    writer = feed(fifo, path.read_bytes())
+    with open_source(fifo) as source, pytest.raises(SourceError, match=r"the index must be in front \(faststart\)"):
+        list(source.read())
+    writer.join()
+
+
 def test_what_interrupts_a_read_of_a_pipe_is_not_lost(fifo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken:
         def register(self, *_: object) -> None:
