@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siamtrack.data.labelled import (
-    MAX_CSV_BYTES,
     PICTURES,
     SEQUENCES,
     Classes,
@@ -23,6 +22,7 @@ from siamtrack.data.labelled import (
     open_pairs,
 )
 from siamtrack.errors import DataError
+from siamtrack.system import MAX_TEXT
 
 BOTH = "a.png,b.png,0\na.png,sub/c.png,1\n"
 
@@ -252,7 +252,7 @@ def test_the_folder_may_be_moved_linked_and_named_from_within(pictures: Path, mo
 
 def test_a_table_that_is_too_large_is_refused(pictures: Path) -> None:
     path = write(pictures, "a,b,label\n" + BOTH)
-    os.truncate(path, MAX_CSV_BYTES + 1)
+    os.truncate(path, MAX_TEXT + 1)
     with pytest.raises(DataError, match=r"pairs.csv has 268435457 bytes; .* at most 268435456"):
         open_pairs(path)
 
