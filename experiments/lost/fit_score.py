@@ -8,14 +8,13 @@ The tracker follows the targets of labelled sequences from eight starts each, so
 tell than clips made by hand. The network must not have been trained on the sequences: it knows the others by heart, and would
 promise too little for new ones. A logistic regression in which every sequence counts alike gives weights and offset. Printed
 beside are AUROC and expected calibration error (ECE) of each sequence's frames by a fit to the other sequences, and how many
-frames whose box is off the target (overlap below 0.05) have a score above the one that 95 % of the good frames exceed. A fourth
-feature is compared, `similarity`: the cosine between the first exemplar and an exemplar cut at the box that was found.
+frames whose box is off the target (overlap below 0.05) have a score above the one that 95 % of the good frames exceed.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,11 +31,9 @@ from siamtrack.data.layout import find_sequences
 from siamtrack.data.subset import chosen_sequences, root_and_list
 from siamtrack.eval.runner import shared
 from siamtrack.eval.sequence_run import many_starts
-from siamtrack.tracking.crop import mean_color
-from siamtrack.tracking.template import embed
-from siamtrack.tracking.tracker import Tracker
+from siamtrack.tracking.confidence import Confidence
 
-FEATURES = ("logit", "margin", "quality", "similarity")
+FEATURES = ("logit", "margin", "quality", "shape")
 
 OFF = 0.05
 """A box that overlaps less with the target's is off it."""
@@ -134,24 +131,15 @@ def observe(root: Path, name: str, model: str, settings: dict[str, Any]) -> list
     tracker, frames, boxes = load(model, **settings), list(sequence.frames()), sequence.boxes_xywh
     rows: list[Row] = []
     for order, first in many_starts(boxes, JITTER):
-        tracker.init(frames[order[0]], first)
-        exemplar = embedded(tracker, frames[order[0]], first)
+        known = tracker.init(frames[order[0]], first).box
+        confidence = Confidence(tracker.config, known.w / known.h)
         for index in order[1:]:
             box, candidate = tracker.update(frames[index]).box, tracker.details.candidate
             assert candidate is not None
             if (boxes[index, 2:] > 0).all():
-                similarity = float(exemplar @ embedded(tracker, frames[index], box))
-                seen = candidate.logit, candidate.margin, candidate.quality, similarity
+                seen = candidate.logit, candidate.margin, candidate.quality, confidence.shape_change(candidate)
                 rows.append((seen, float(iou(box, boxes[index])), name))
     return rows
-
-
-def embedded(tracker: Tracker, frame: NDArray[np.uint8], box: Iterable[float]) -> NDArray[np.float32]:
-    """The embedding of an exemplar cut around a box, as a vector of length 1."""
-    x, y, w, h = (float(value) for value in box)
-    center_xy, size = (x + w / 2, y + h / 2), tracker.config.search_size
-    vector = embed(tracker.backend, frame, center_xy, (w, h), mean_color(frame), size).embedding.ravel()
-    return vector / max(float(np.linalg.norm(vector)), 1e-9)
 
 
 def fit(seen: Frames, features: Sequence[str]) -> tuple[NDArray[np.float64], float]:

@@ -158,8 +158,8 @@ def save_weights(path: str | Path, state: Mapping[str, Any], header: WeightsHead
 def _current(header: WeightsHeader) -> WeightsHeader:
     """A header by the constants of today.
 
-    The score of earlier ones weighed one number, without hysteresis, or two; and where they embedded the exemplar at several
-    scales, these were chosen for that form.
+    The score of earlier ones weighed fewer numbers, the first without hysteresis; and where they embedded the exemplar at
+    several scales, these were chosen for that form.
     """
     settings = dict(header.tracker)
     if settings.pop("scale_search", None) == "exemplar":
@@ -169,8 +169,8 @@ def _current(header: WeightsHeader) -> WeightsHeader:
         settings["score_weights"] = [settings.pop("score_slope")]
         settings["doubt_score"] = settings.get("tracking_score", 0.5)
     weights = settings.get("score_weights")
-    if isinstance(weights, list) and len(weights) < 3:
-        settings["score_weights"] = [*weights, *[0.0] * (3 - len(weights))]
+    if isinstance(weights, list):
+        settings["score_weights"] = [*weights, *[0.0] * (4 - len(weights))]
     return replace(header, tracker=settings)
 
 

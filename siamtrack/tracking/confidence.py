@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.decode import LOGIT_LIMIT, Candidate
@@ -25,21 +26,28 @@ class Confidence:
 
     Args:
         config: weights of the score, fitted by experiments/lost/fit_score.py, and its thresholds.
+        aspect: width over height of the target in its first frame.
 
     Attributes:
         mean_logit: of the frames in which the target was seen; before the first one what makes it TRACKING.
     """
 
-    def __init__(self, config: TrackerConfig) -> None:
-        self._config = config
+    def __init__(self, config: TrackerConfig, aspect: float) -> None:
+        self._config, self._aspect = config, aspect
         self._frames = 0
         self.mean_logit = self._score_logit = log_odds(min(max(config.tracking_score, 0.01), 0.99))
 
     def logit(self, candidate: Candidate) -> float:
         """Log-odds that a candidate is the target, by this frame alone."""
-        of_logit, of_margin, of_quality = self._config.score_weights
-        seen = of_logit * candidate.logit + of_margin * candidate.margin + of_quality * candidate.quality
-        return seen + self._config.score_offset
+        seen = (candidate.logit, candidate.margin, candidate.quality, self.shape_change(candidate))
+        return sum(map(operator.mul, self._config.score_weights, seen)) + self._config.score_offset
+
+    def shape_change(self, candidate: Candidate) -> float:
+        """How far the target's shape has gone from the first frame's: boxes that drift take the shape of what they are on.
+
+        The root, since a small change tells nearly as much as a large one.
+        """
+        return math.sqrt(max(abs(math.log(aspect / self._aspect)) for aspect in candidate.aspects))
 
     def score(self, logit: float, afresh: bool) -> float:
         """The score with this frame, of which the last ones are a part. Args: afresh: they say nothing of what is seen now."""

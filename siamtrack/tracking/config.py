@@ -47,8 +47,8 @@ class TrackerConfig:
         peaks: where a peak lies between cells: `parabola` fits one to three cells, `bicubic` upsamples the map 16 times, which
             is as exact and slower.
         size_penalty: how strongly a box that changes scale or shape is doubted (box only); 0: not at all.
-        score_weights, score_offset: the log-odds of the score in a frame are `weights . (logit, margin, quality) + offset`;
-            experiments/lost/fit_score.py fits them.
+        score_weights, score_offset: the log-odds of the score in a frame are the offset plus `weights . (logit, margin,
+            quality, shape change)`; experiments/lost/fit_score.py fits them.
         tracking_score, doubt_score: the state becomes TRACKING at the first, and UNCERTAIN below the second.
         lost_score: LOST after three frames in a row that by themselves score below it, and far below the target's mean.
         redetect_score, redetect_slack: LOST no more after three frames in a row with a score of at least the first, whose
@@ -67,7 +67,7 @@ class TrackerConfig:
     penalty_from: Literal["lowest", "zero"] = "lowest"
     peaks: Literal["parabola", "bicubic"] = "parabola"
     size_penalty: float = 0.1
-    score_weights: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    score_weights: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 0.0)
     score_offset: float = 0.0
     tracking_score: float = 0.5
     doubt_score: float = 0.5

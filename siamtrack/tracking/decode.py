@@ -30,6 +30,7 @@ NEAR = 2
 UPSAMPLING = 16
 """Places a cell along each axis that `find_peak_upsampled` tells apart."""
 
+LEAST_PX = 1e-6  # a box of no extent, as damaged weights make it, divides by zero
 LOGIT_LIMIT = 50.0  # beyond it a sigmoid is 0 or 1 to the last bit
 
 
@@ -42,6 +43,7 @@ class Candidate(NamedTuple):
         logit: SiamFC's response in the chosen cell.
         margin: the response there less the highest sidelobe: how far the second-best place is behind.
         quality: log-odds by which the box head says that its box there overlaps the target well; 0 without a box head.
+        aspects: width over height of the target as it was known, and of the box that is seen; the same without a box head.
     """
 
     center_xy: Pair
@@ -49,6 +51,7 @@ class Candidate(NamedTuple):
     logit: float
     margin: float
     quality: float = 0.0
+    aspects: Pair = (1.0, 1.0)
 
 
 class Decoder:
@@ -84,12 +87,13 @@ class Decoder:
             found = self._by_box(region, responses[0], size_wh, self._window(cells), influence)
         else:
             window = self._window(UPSAMPLING * cells if self._config.peaks == "bicubic" else cells)
-            found = self._by_scale(region, np.stack([each.response for each in responses]), window, influence)
-        if not math.isfinite(sum((*found.center_xy, *found.scale_wh, found.logit, found.margin, found.quality))):
+            found = self._by_scale(region, np.stack([each.response for each in responses]), size_wh, window, influence)
+        numbers = (*found.center_xy, *found.scale_wh, found.logit, found.margin, found.quality, *found.aspects)
+        if not math.isfinite(sum(numbers)):
             raise WeightsError(f"the network's answer is not finite; {NOT_FINITE}")
         return found
 
-    def _by_scale(self, region: SearchRegion, response: Floats, window: Floats, influence: float) -> Candidate:
+    def _by_scale(self, region: SearchRegion, response: Floats, size_wh: Pair, window: Floats, influence: float) -> Candidate:
         """The peak says where, its scale how large (arXiv 1606.09549, section 3.2). `response` is (K, n, n)."""
         raw = self._config.penalty_from == "zero"
         find = find_peak_upsampled if self._config.peaks == "bicubic" else find_peak
@@ -99,7 +103,9 @@ class Decoder:
         change = (1 - damping) + damping * float(self._scales[scale])
         center_xy = seen.to_frame(middle + dx * STRIDE, middle + dy * STRIDE)
         logit = float(response[scale, row, column])
-        return Candidate(center_xy, (change, change), logit, peak_margin(response[scale], row, column))
+        aspect = size_wh[0] / size_wh[1]
+        margin = peak_margin(response[scale], row, column)
+        return Candidate(center_xy, (change, change), logit, margin, aspects=(aspect, aspect))
 
     def _by_box(self, region: SearchRegion, seen: Response, size_wh: Pair, window: Floats, influence: float) -> Candidate:
         """The correlation says where, the head how large (arXiv 1911.06188, section 3). A size is followed as it is trusted."""
@@ -116,7 +122,8 @@ class Decoder:
         )
         center_xy = region.to_frame(region.size / 2 + x, region.size / 2 + y)
         logit, quality = float(response[row, column]), float(boxes.quality[row, column])
-        return Candidate(center_xy, (change_w, change_h), logit, peak_margin(response, row, column), quality)
+        aspects = (width / height, max(w, LEAST_PX) / max(h, LEAST_PX))
+        return Candidate(center_xy, (change_w, change_h), logit, peak_margin(response, row, column), quality, aspects)
 
     def _window(self, size: int) -> Floats:
         if size not in self._windows:
@@ -300,7 +307,7 @@ def change_penalty(distances, y, x, known_w, known_h, size_penalty):  # type: ig
     """
     width = np.float64(distances[0, y, x]) + np.float64(distances[2, y, x])
     height = np.float64(distances[1, y, x]) + np.float64(distances[3, y, x])
-    width, height = max(width, 1e-6), max(height, 1e-6)  # a box of no extent, as damaged weights make it, divides by zero
+    width, height = max(width, LEAST_PX), max(height, LEAST_PX)
     context, known = (width + height) / 2, (known_w + known_h) / 2
     scale = np.sqrt((width + context) * (height + context)) / np.sqrt((known_w + known) * (known_h + known))
     shape = width / height / (known_w / known_h)

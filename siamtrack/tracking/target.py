@@ -62,7 +62,7 @@ class Target:
         self.template = Template(first, config.update_weight)
         self.regions: list[SearchRegion] = []
         self.candidate: Candidate | None = None
-        self._confidence, self._phase = Confidence(config), Phase()
+        self._confidence, self._phase = Confidence(config, self.size_wh[0] / self.size_wh[1]), Phase()
         self._redetection: Redetection | None = None
         self._last_sure = (self.center_xy, self.size_wh)
         self._steps_px = (0.0,) * STEPS

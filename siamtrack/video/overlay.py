@@ -35,7 +35,8 @@ def draw(image: Image, result: TrackResult, caption: str = "", details: FrameDet
         _draw_regions(canvas, details.regions)
         if details.candidate is not None:
             seen = details.candidate
-            caption += f"  logit {seen.logit:+.1f}  margin {seen.margin:+.1f}  quality {seen.quality:+.1f}"
+            caption += f"  logit {seen.logit:+.1f}  margin {seen.margin:+.1f}"
+            caption += f"  quality {seen.quality:+.1f}  aspect {seen.aspects[1]:.2f}"
     draw_result(canvas, result.box, result.score, result.state, name)
     if caption:
         put_text(canvas, caption, (6, canvas.shape[0] - 8), text_size(canvas))

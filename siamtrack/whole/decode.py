@@ -8,14 +8,14 @@ import numpy as np
 
 from siamtrack.models import STRIDE, response_size
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.decode import LOGIT_LIMIT, NEAR, hann_window
+from siamtrack.tracking.decode import LEAST_PX, LOGIT_LIMIT, NEAR, hann_window
 from siamtrack.whole.graph import Value, where
 
 
 def decode(
     maps: Sequence[Value], known_wh: Value, config: TrackerConfig, influence: float
-) -> tuple[Value, Value, tuple[Value, Value, Value]]:
-    """Where the target is seen from the middle of the crop, crop pixels; its scale change; logit, margin and quality.
+) -> tuple[Value, Value, tuple[Value, Value, Value, Value]]:
+    """Where the target is seen from the middle of the crop, crop pixels; its scale change; logit, margin, quality, aspect.
 
     It is `Decoder._by_box`.
 
@@ -27,7 +27,7 @@ def decode(
     place, window = _cells(response, config)
     low, high = place - distances.split([2, 2])[0], place + distances.split([2, 2])[1]
 
-    width, height = (high - low).at_least(1e-6).split([1, 1])
+    width, height = (high - low).at_least(LEAST_PX).split([1, 1])
     known_w, known_h = known_wh.split([1, 1])
     scale = square(width, height) / square(known_w, known_h)
     shape = width / height / (known_w / known_h)
@@ -51,7 +51,8 @@ def decode(
     logit = response.take(peak, 1)
     beside = where(near, -1e30, response).op("ReduceMax", axes=[1], keepdims=1)
     margin = where(beside > -1e29, logit - beside, 0.0)
-    seen = logit.reshape(1), margin.reshape(1), quality_logit.reshape(1)
+    box_w, box_h = (high - low).reshape(2).at_least(LEAST_PX).split([1, 1])
+    seen = logit.reshape(1), margin.reshape(1), quality_logit.reshape(1), box_w / box_h
     return ((low + high) * 0.5).reshape(2), scale_wh, seen
 
 

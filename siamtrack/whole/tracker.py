@@ -57,7 +57,7 @@ class TrackerGraphs:
         pad_color = pixels.op("Round").to("real")
         exemplar, kernel = self._embed(frame, center_xy, size_wh, pad_color, config.search_size)
         side = _context_side(size_wh) * (config.search_size / EXEMPLAR_SIZE)
-        zero, start = graph.constant([0.0], "real"), Confidence(config).mean_logit
+        zero, start = graph.constant([0.0], "real"), Confidence(config, 1.0).mean_logit
         zeros = ["seen_frames", "state", "low", "high", "sure", "tentative", "seen_count", "updates", "since_update"]
         zeros += ["searched", "nothing", "awaited", "left"]
         memory = Memory(
@@ -156,8 +156,10 @@ class TrackerGraphs:
         maps = [response.reshape(1, -1), join([target, quality]).reshape(2, -1), distances.reshape(4, -1)]
         scale = side / pixels
         offset_xy, scale_wh, seen = decode([each.to("real") for each in maps], memory.size_wh / scale, self._config, influence)
-        logit, margin, trust = (each * weight for each, weight in zip(seen, self._config.score_weights, strict=True))
-        return center_xy + offset_xy * scale, scale_wh, logit + margin + trust + self._config.score_offset
+        *others, aspect = seen
+        features = join([*others, _shape_change(memory, aspect)])
+        odds = (features * list(self._config.score_weights)).sum(0) + self._config.score_offset
+        return center_xy + offset_xy * scale, scale_wh, odds
 
     def _search_size(self, memory: Memory, frame: Value) -> Value:
         """Side of the search crop, `Target._search_size`; int64 (1,)."""
@@ -215,6 +217,13 @@ def _box(memory: Memory, frame_wh: Value) -> Value:
     high = (memory.center_xy + memory.size_wh * 0.5).at_least(0.0).at_most(frame_wh)
     size_wh = (high - low).at_least(frame_wh.at_most(1.0))
     return join([low.at_most(frame_wh - size_wh), size_wh])
+
+
+def _shape_change(memory: Memory, seen_aspect: Value) -> Value:
+    """`Confidence.shape_change`. Args: seen_aspect: width over height of the box that is seen."""
+    first, known = (width / height for width, height in (each.split([1, 1]) for each in (memory.exemplar_wh, memory.size_wh)))
+    change = (join([known, seen_aspect]) / first).op("Log").op("Abs")
+    return change.op("ReduceMax", axes=[0], keepdims=1).op("Sqrt")
 
 
 def _free_size(frame: Value, size: int) -> Value:

@@ -58,6 +58,5 @@ def test_a_sequence_is_followed_from_many_starts(tool: ModuleType, tmp_path: Pat
     (tmp_path / "one.txt").write_text("\n".join(boxes))
     rows = tool.observe(tmp_path, "one", "siamfc-lite", {"redetect": False})
     assert len(rows) == 2 * 23  # from both ends; later starts leave too few frames
-    similarity = np.array([features[3] for features, *_ in rows])
-    assert (np.abs(similarity) <= 1 + 1e-6).all()
-    assert similarity.mean() > 0.5
+    shape_change = np.array([features[3] for features, *_ in rows])
+    assert ((shape_change > 0) & (shape_change < 0.5)).all(), "the head's boxes differ a little from the first frame's shape"

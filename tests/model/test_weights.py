@@ -88,7 +88,7 @@ def test_a_file_of_before_0_6_keeps_its_score(tmp_path: Path) -> None:
     settings = {"score_slope": 0.8, "score_offset": -4.0, "tracking_score": 0.15, "lost_score": 0.01}
     save_weights(tmp_path / "old.safetensors", Siamese().state_dict(), WeightsHeader(tracker=settings))
     config = config_of(load_weights(tmp_path / "old.safetensors"))
-    assert (config.score_weights, config.score_offset) == ((0.8, 0.0, 0.0), -4.0)
+    assert (config.score_weights, config.score_offset) == ((0.8, 0.0, 0.0, 0.0), -4.0)
     assert (config.tracking_score, config.doubt_score, config.lost_score) == (0.15, 0.15, 0.01)
 
 
@@ -281,7 +281,7 @@ def test_what_float16_cannot_hold_is_not_written(tmp_path: Path) -> None:
     [
         {"score_offset": float("nan")},
         {"size_penalty": float("inf")},
-        {"score_weights": [float("nan"), 0, 0]},
+        {"score_weights": [float("nan"), 0, 0, 0]},
         {"score_offset": 1e7},
     ],
     ids=str,

@@ -242,6 +242,7 @@ def test_a_box_candidate_is_in_frame_pixels_and_follows_its_box_as_far_as_it_is_
     assert candidate.logit == pytest.approx(9.0)
     assert candidate.margin == pytest.approx(25.0)
     assert candidate.quality == pytest.approx(3.0)
+    assert candidate.aspects == pytest.approx((1.0, 60 / 40))
 
 
 def test_a_box_is_found_by_cells_whatever_peaks_between_them_are_found_by() -> None:
@@ -259,6 +260,7 @@ def test_a_scale_candidate_is_in_frame_pixels_and_follows_its_scale_by_the_dampi
     assert [crop.side for crop in decoder.crops(region)] == pytest.approx([510 / 1.1, 510, 510 * 1.1])
     given = [Response(height * bump(2, -1, 1.8), None) for height in (0.5, 0.5, 1.0)]
     candidate = decoder.decode(region, given, (60.0, 40.0), 0.0)
+    assert candidate.aspects == (1.5, 1.5), "its shape is never another"
     assert candidate.center_xy == pytest.approx((200 + 32 * 1.1, 100 - 16 * 1.1), abs=0.5)
     assert candidate.scale_wh == pytest.approx((1.05, 1.05))
     assert candidate.logit == pytest.approx(1.0)

@@ -121,7 +121,7 @@ def test_a_target_that_comes_back_elsewhere_is_redetected_as_the_package_does_an
         assert got.state is expected.state
         assert got.box == pytest.approx(expected.box, abs=0.05)
     monkeypatch.setattr("siamtrack.tracking.scene_cut.SceneCut.is_cut", lambda *_: False)
-    results = follow(lambda frame: np.roll(frame, (70, 140), (0, 1)), 22)
+    results = follow(lambda frame: np.roll(frame, (70, 140), (0, 1)), 35)
     assert [got.state for _, got in results] == [expected.state for expected, _ in results]
     assert np.array([got.box for _, got in results]) == pytest.approx(
         np.array([expected.box for expected, _ in results]), abs=0.05
@@ -159,7 +159,7 @@ def test_the_state_machine_is_the_packages(seed: int) -> None:
     memory = memory._replace(**whole_phase(memory, odds, whole_sigmoid(memory.score_logit), config))
     graph.output("next", join(noted(memory, odds)), (sum(LENGTHS.values()),))
     run, draw = open_graph(graph.to_bytes(), {}, 1), np.random.default_rng(seed)
-    phase, confidence = Phase(), Confidence(config)
+    phase, confidence = Phase(), Confidence(config, 1.0)
     numbers = {name: np.zeros(length) for name, length in LENGTHS.items()}
     numbers["mean_logit"][:] = numbers["score_logit"][:] = confidence.mean_logit
     seen, level = set(), 2.0
