@@ -47,7 +47,8 @@ class FrameStore:
         problem: why not all frames are there, in one line; "" if they are, or come yet.
 
     Raises:
-        FileNotFoundError, SourceError: the video cannot be opened. OutputError: the folder cannot be made or written.
+        FileNotFoundError, SourceError: the video cannot be opened, or no frame of it decoded.
+        OutputError: the folder cannot be made or written.
     """
 
     def __init__(self, open_source: Callable[[], Source], folder: Path, on_close: Callable[[], None] = lambda: None) -> None:
@@ -67,9 +68,13 @@ class FrameStore:
         self._times = array("d")
         self._cached: OrderedDict[int, Frame] = OrderedDict()
         self._lock = threading.Lock()
-        self._closing = threading.Event()
+        self._closing, self._begun = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._fill, name=f"decode {self.name}", daemon=True)
         self._thread.start()
+        self._begun.wait()
+        if not self._times:
+            self.close()
+            raise SourceError(self.problem or f"{self.name} holds no frame that can be decoded")
 
     def __len__(self) -> int:
         """Frames that are there."""
@@ -129,6 +134,7 @@ class FrameStore:
             self.problem = reason(error)
         finally:
             self._on_close()
+            self._begun.set()
 
     def _check_room(self, frame: Frame) -> None:
         """Raises:
@@ -149,3 +155,4 @@ class FrameStore:
             self._file.write(data)
             self._ends.append(self._file.tell())
             self._times.append(frame.time_s)
+        self._begun.set()

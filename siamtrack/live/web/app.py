@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from siamtrack import __version__
 from siamtrack.demo import CLIPS, clip_path
-from siamtrack.errors import SiamtrackError, reason
+from siamtrack.errors import SiamtrackError, SourceError, reason
 from siamtrack.labels.label_forms import FORMS
 from siamtrack.live.web.access import OFFENCE, Access, Addresses, Allowance, Guard, address_of, share_of
 from siamtrack.live.web.archive import Content, label_zip, result_files, zip_stream
@@ -26,7 +26,9 @@ from siamtrack.live.web.connection import serve_client
 from siamtrack.live.web.door import Socket, make_door
 from siamtrack.live.web.protocol import MAX_MESSAGE, pack_text
 from siamtrack.live.web.sessions import Sessions
-from siamtrack.live.web.uploads import MAX_PIECE, Uploads
+from siamtrack.live.web.uploads import MAX_PIECE, Upload, Uploads
+from siamtrack.video.frame_source import Source
+from siamtrack.video.names import printable, source_name
 from siamtrack.video.source import open_source
 
 PIECE_S = 60.0
@@ -110,7 +112,7 @@ def make_app(sessions: Sessions, access: Access, port: int, max_clients: int, fo
         if film is None:
             uploads.take(uploads.named(name))
             path, address = upload.path, address_of(request.scope)
-            opened = sessions.add_film(address, lambda: open_source(path), lambda: uploads.remove(path))
+            opened = sessions.add_film(address, lambda: _open(upload), lambda: uploads.remove(path))
             film = films[name] = asyncio.create_task(opened)
             if len(films) > KEPT_FILMS:
                 del films[next(iter(films))]
@@ -213,6 +215,17 @@ def make_server(app: ASGIApp, max_clients: int, certificate: Path | None = None)
         timeout_graceful_shutdown=STOP_S,
     )
     return Server(config)
+
+
+def _open(upload: Upload) -> Source:
+    """What a client sent, in errors too by the name that its client gave it."""
+    title = printable(upload.title)
+    try:
+        source = open_source(upload.path)
+    except SourceError as error:
+        raise SourceError(str(error).replace(source_name(str(upload.path)), title)) from error
+    source.name = title
+    return source
 
 
 async def read_piece(request: Request) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from commands import wait_until
-from made_videos import uncollected
+from made_videos import ffmpeg, uncollected
 from webclient import Served, WebClient, box, closed, frame, get, overlap
 
 from siamtrack.errors import OutputError
@@ -180,6 +180,21 @@ def test_what_is_no_video_is_refused_and_removed(serve_live: Serve, head: bytes,
     assert status == 400
     assert "\n" not in text
     assert words in text
+    assert list(served.out.glob(".videos/*")) == []
+
+
+@pytest.mark.parametrize(("index", "words"), [("last", "cannot be opened as a video"), ("first", "breaks off after 0 of")])
+def test_a_video_without_a_frame_is_refused_by_the_name_that_its_client_gave_it(
+    serve_live: Serve, clip: Path, tmp_path: Path, index: str, words: str
+) -> None:
+    served, path = serve_live(), tmp_path / "cut.mp4"
+    ffmpeg("-i", clip, "-c:v", "libx264", *(["-movflags", "faststart"] if index == "first" else []), path)
+    data = path.read_bytes()
+    data = data[: data.index(b"mdat") + 40]
+    upload = ask(served, "POST", f"/videos?title=mine.mp4&size={len(data)}")[1]["upload"]
+    status, text = ask(served, "PUT", f"/videos/{upload}?at=0", data)
+    assert status == 400
+    assert text.startswith(f"mine.mp4 {words}")
     assert list(served.out.glob(".videos/*")) == []
 
 
