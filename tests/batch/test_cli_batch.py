@@ -186,3 +186,12 @@ def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(
     last = batch(manifest, "--out", out, "--jobs", 1, *OPTIONS)
     assert last.returncode == 0, last.stderr
     assert files_of(out) == files_of(whole)
+
+
+def test_a_line_that_cannot_be_read_is_told_by_its_number_alone(batch: Command, manifest: Path, tmp_path: Path) -> None:
+    jobs = manifest.with_name("cut.jsonl")
+    row = {"video": "short.mp4", "target": "one", "start": 0, "x": 60, "y": 80, "w": 40, "h": 50}
+    jobs.write_text(json.dumps(row) + '\n{"video": "short.mp4", "targ\n')
+    done = batch(jobs, "--out", tmp_path / "out", *OPTIONS)
+    assert done.returncode == 1
+    assert "failed: cut.jsonl, line 2" in done.stderr
