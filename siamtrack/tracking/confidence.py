@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.decode import LOGIT_LIMIT, Candidate
@@ -40,7 +39,8 @@ class Confidence:
     def logit(self, candidate: Candidate) -> float:
         """Log-odds that a candidate is the target, by this frame alone."""
         seen = (candidate.logit, candidate.margin, candidate.quality, self.shape_change(candidate))
-        return sum(map(operator.mul, self._config.score_weights, seen)) + self._config.score_offset
+        weighed = sum(weight * value for weight, value in zip(self._config.score_weights, seen, strict=True))
+        return weighed + self._config.score_offset
 
     def shape_change(self, candidate: Candidate) -> float:
         """How far the target's shape has gone from the first frame's: boxes that drift take the shape of what they are on.
