@@ -11,9 +11,9 @@ import re
 import stat
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from siamtrack.errors import DataError, OutputError, SiamtrackError, one_line, system_reason
 
@@ -167,6 +167,28 @@ def cache_folder(kind: str) -> Path:
         import tempfile
 
         return Path(tempfile.gettempdir()) / f"siamtrack-{os.getuid() if hasattr(os, 'getuid') else 0}" / kind
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a kernel on its first call and keep the machine code in the user's cache folder.
+
+    Numba would keep it beside the source: impossible in a read-only install, and in any other it leaves files behind that
+    outlive `pip uninstall` and hide the next install of the package. NUMBA_CACHE_DIR still has the last word. Where the
+    folder cannot be made, the kernel is compiled anew in every process.
+    """
+    import numba
+
+    config: Any = numba.config
+    folder, before = cache_folder("numba"), config.CACHE_DIR
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return numba.njit(nogil=True)(function)
+    config.CACHE_DIR = before or str(folder)
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    finally:
+        config.CACHE_DIR = before
 
 
 def usable_cores() -> int:

@@ -31,7 +31,7 @@ from siamtrack.data.layout import find_sequences
 from siamtrack.data.subset import chosen_sequences, root_and_list
 from siamtrack.eval.runner import shared
 from siamtrack.eval.sequence_run import many_starts
-from siamtrack.tracking.confidence import Confidence
+from siamtrack.tracking.confidence import shape_change
 
 FEATURES = ("logit", "margin", "quality", "shape")
 
@@ -132,12 +132,11 @@ def observe(root: Path, name: str, model: str, settings: dict[str, Any]) -> list
     rows: list[Row] = []
     for order, first in many_starts(boxes, JITTER):
         known = tracker.init(frames[order[0]], first).box
-        confidence = Confidence(tracker.config, known.w / known.h)
         for index in order[1:]:
             box, candidate = tracker.update(frames[index]).box, tracker.details.candidate
             assert candidate is not None
             if (boxes[index, 2:] > 0).all():
-                seen = candidate.logit, candidate.margin, candidate.quality, confidence.shape_change(candidate)
+                seen = candidate.logit, candidate.margin, candidate.quality, shape_change(candidate, known.w / known.h)
                 rows.append((seen, float(iou(box, boxes[index])), name))
     return rows
 

@@ -38,16 +38,9 @@ class Confidence:
 
     def logit(self, candidate: Candidate) -> float:
         """Log-odds that a candidate is the target, by this frame alone."""
-        seen = (candidate.logit, candidate.margin, candidate.quality, self.shape_change(candidate))
+        seen = (candidate.logit, candidate.margin, candidate.quality, shape_change(candidate, self._aspect))
         weighed = sum(weight * value for weight, value in zip(self._config.score_weights, seen, strict=True))
         return weighed + self._config.score_offset
-
-    def shape_change(self, candidate: Candidate) -> float:
-        """How far the target's shape has gone from the first frame's: boxes that drift take the shape of what they are on.
-
-        The root, since a small change tells nearly as much as a large one.
-        """
-        return math.sqrt(max(abs(math.log(aspect / self._aspect)) for aspect in candidate.aspects))
 
     def score(self, logit: float, afresh: bool) -> float:
         """The score with this frame, of which the last ones are a part. Args: afresh: they say nothing of what is seen now."""
@@ -80,6 +73,14 @@ class Confidence:
         """The same where it was lost: a doubt will do, it may have changed."""
         doubtful = log_odds((self._config.lost_score + self._config.tracking_score) / 2)
         return min(doubtful, self.mean_logit - self._config.redetect_slack)
+
+
+def shape_change(candidate: Candidate, first_aspect: float) -> float:
+    """How far the target's shape has gone from the first frame's: boxes that drift take the shape of what they are on.
+
+    The root, since a small change tells nearly as much as a large one.
+    """
+    return math.sqrt(max(abs(math.log(aspect / first_aspect)) for aspect in candidate.aspects))
 
 
 def sigmoid(logit: float) -> float:

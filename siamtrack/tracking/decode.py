@@ -7,17 +7,15 @@ and sum in a fixed order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
-import numba
 import numpy as np
-from numba import njit
 
 from siamtrack.errors import WeightsError
 from siamtrack.models import STRIDE
-from siamtrack.system import cache_folder
+from siamtrack.system import compiled
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.crop import SearchRegion
 from siamtrack.tracking.network import NOT_FINITE, Floats, Response
@@ -139,26 +137,6 @@ def hann_window(size: int) -> Floats:
     line = np.hanning(size + 2)[1:-1]
     window = np.outer(line, line)
     return (window / window.sum()).astype(np.float32)
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a kernel on its first call and keep the machine code in the user's cache folder.
-
-    Numba would keep it beside the source: impossible in a read-only install, and in any other it leaves files behind that
-    outlive `pip uninstall` and hide the next install of the package. NUMBA_CACHE_DIR still has the last word. Where the
-    folder cannot be made, the kernel is compiled anew in every process.
-    """
-    config: Any = numba.config
-    folder, before = cache_folder("numba"), config.CACHE_DIR
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return njit(nogil=True)(function)
-    config.CACHE_DIR = before or str(folder)
-    try:
-        return njit(cache=True, nogil=True)(function)
-    finally:
-        config.CACHE_DIR = before
 
 
 @compiled

@@ -220,7 +220,7 @@ def _box(memory: Memory, frame_wh: Value) -> Value:
 
 
 def _shape_change(memory: Memory, seen_aspect: Value) -> Value:
-    """`Confidence.shape_change`. Args: seen_aspect: width over height of the box that is seen."""
+    """`confidence.shape_change`. Args: seen_aspect: width over height of the box that is seen."""
     first, known = (width / height for width, height in (each.split([1, 1]) for each in (memory.exemplar_wh, memory.size_wh)))
     change = (join([known, seen_aspect]) / first).op("Log").op("Abs")
     return change.op("ReduceMax", axes=[0], keepdims=1).op("Sqrt")

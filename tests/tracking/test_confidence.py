@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from siamtrack.tracking.confidence import SCORE_DROP, SCORE_WEIGHT, Confidence, log_odds, sigmoid
+from siamtrack.tracking.confidence import SCORE_DROP, SCORE_WEIGHT, Confidence, log_odds, shape_change, sigmoid
 from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.decode import Candidate
 
@@ -17,10 +17,9 @@ def test_a_logit_weighs_what_was_seen() -> None:
 
 @pytest.mark.parametrize("factor", [1.7, 1 / 1.7])
 def test_a_shape_has_changed_as_far_as_the_target_or_the_box_that_is_seen(factor: float) -> None:
-    confidence = Confidence(TrackerConfig(), 0.4)
     known, seen = (Candidate((0, 0), (1, 1), 0, 0, 0, each) for each in ((0.4 * factor, 0.4), (0.4, 0.4 * factor)))
-    assert confidence.shape_change(known) == confidence.shape_change(seen) == pytest.approx(math.sqrt(math.log(1.7)))
-    assert confidence.shape_change(Candidate((0, 0), (1, 1), 0, 0, 0, (0.4, 0.4))) == 0
+    assert shape_change(known, 0.4) == shape_change(seen, 0.4) == pytest.approx(math.sqrt(math.log(1.7)))
+    assert shape_change(Candidate((0, 0), (1, 1), 0, 0, 0, (0.4, 0.4)), 0.4) == 0
 
 
 def test_the_score_takes_a_share_of_each_frame_and_begins_anew_where_the_last_ones_say_nothing() -> None:
