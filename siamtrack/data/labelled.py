@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from siamtrack.data.label_files import folders
 from siamtrack.errors import DataError
 from siamtrack.system import open_text
-from siamtrack.video.images import IMAGE_SUFFIXES
+from siamtrack.video.image_file import IMAGE_SUFFIXES
 
 Kind = Literal["picture", "sequence"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from siamtrack.errors import DataError
 from siamtrack.frames import Image, as_bgr
 from siamtrack.system import MIB, natural_path, open_file, read_file
-from siamtrack.video.images import DepthRange, decode_image, is_image_name
+from siamtrack.video.image_file import DepthRange, decode_image, is_image_name
 
 MAX_BYTES = 1024 * MIB
 """Bytes of an encoded image: more than OpenCV decodes."""

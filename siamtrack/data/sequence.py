@@ -16,7 +16,7 @@ from siamtrack.boxes import MIN_SIDE_PX
 from siamtrack.data.pictures import Picture, list_pictures
 from siamtrack.errors import DataError
 from siamtrack.frames import Image
-from siamtrack.video.images import DepthRange
+from siamtrack.video.image_file import DepthRange
 from siamtrack.video.source import open_source
 
 BAD_INPUT = (OSError, ValueError, ArithmeticError, cv2.error)

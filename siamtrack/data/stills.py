@@ -16,7 +16,7 @@ from siamtrack.data.sequence import Item, Layout, Still
 from siamtrack.errors import DataError, one_line
 from siamtrack.outside import parse_json
 from siamtrack.system import MIB, open_file, read_text
-from siamtrack.video.images import IMAGE_SUFFIXES
+from siamtrack.video.image_file import IMAGE_SUFFIXES
 
 TAR_COLUMNS = ("image", "x", "y", "w", "h", "class")
 

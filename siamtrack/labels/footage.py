@@ -13,7 +13,8 @@ from siamtrack.labels.files import check_free, write_file
 from siamtrack.labels.label_selection import ExportedBox, LabelOptions, by_frame, choose
 from siamtrack.labels.tracks import Footage, Results, VideoTracks
 from siamtrack.system import make_folder, read_file, remove_files
-from siamtrack.video.images import MOST_BYTES, ImageSource
+from siamtrack.video.image_file import MOST_BYTES
+from siamtrack.video.images import ImageSource
 from siamtrack.video.source import Source, open_again
 
 TextOf = Callable[[str, list[ExportedBox]], tuple[str, int]]

@@ -9,7 +9,7 @@ import math
 import re
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -24,6 +24,10 @@ FOLDER_FPS = 30.0
 
 TOLERANCE_S = 1e-3
 """Times are rounded where people read them: a frame counts as at a time if it is so little before or behind it."""
+
+
+MOST_NAMED = 5
+"""Frames, or gaps of several, that a note gives the numbers of."""
 
 
 class Seconds(float):
@@ -205,6 +209,12 @@ def asked_for(moment: Moment) -> str:
     if isinstance(moment, Seconds):
         return f"{clock(moment)} was asked for"
     return f"frame {moment} was asked for (counting from 0)"
+
+
+def left_out(frames: Sequence[str]) -> str:
+    """A note of frames that could not be decoded, each a number or several: `3 to 5`."""
+    numbers = ", ".join(frames[:MOST_NAMED]) + (", ..." if len(frames) > MOST_NAMED else "")
+    return f"frames that cannot be decoded are left out, the others keep their numbers: {numbers}"
 
 
 def clock(seconds: float) -> str:

@@ -11,15 +11,13 @@ from typing import Any, cast
 import av
 from av.filter import Graph
 
-from siamtrack.video.frame_source import FrameCounts
+from siamtrack.video.frame_source import MOST_NAMED, FrameCounts, left_out
 
 _MOST_PENDING = 128
 """Packets that may wait for their picture: threads and reordering hold back some 32."""
 _EACH_IS_A_PICTURE = ("hevc", "av1", "vp9", "vp8")
 """Codecs in whose containers every packet has a picture to show, as far as `_is_hidden` does not say otherwise."""
 _MOST_REFERENCES = 16
-_MOST_GAPS = 5
-"""So many losses are named."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +100,7 @@ class PacketDecoder:
     def notes(self) -> Iterator[str]:
         """What was wrong up to now, each in one line."""
         if self._gaps:
-            numbers = ", ".join(self._gaps[:_MOST_GAPS]) + (", ..." if len(self._gaps) > _MOST_GAPS else "")
-            yield f"frames that cannot be decoded are left out, the others keep their numbers: {numbers}"
+            yield left_out(self._gaps)
         if self._counts.damaged:
             yield f"frames that were decoded with errors, so that parts of them are guessed: {self._counts.damaged}"
 
@@ -192,7 +189,7 @@ class PacketDecoder:
         self._tainted = picture.is_corrupt or ((self._tainted or lost > 0) and not (picture.key_frame or self._intra))
         self._counts.damaged += self._tainted
         index = self._next + lost
-        if index > self._next and len(self._gaps) <= _MOST_GAPS:
+        if index > self._next and len(self._gaps) <= MOST_NAMED:
             self._gaps.append(str(self._next) if lost == 1 else f"{self._next} to {index - 1}")
         self._next = index + 1
         stamp, time_s = self._clock.tell(index, picture.pts, picture.dts)

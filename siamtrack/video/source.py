@@ -16,7 +16,8 @@ from siamtrack.errors import SourceError
 from siamtrack.system import natural_path, open_file
 from siamtrack.video.camera import CameraSource
 from siamtrack.video.frame_source import FOLDER_FPS, Audio, Frame, FrameCounts, Source
-from siamtrack.video.images import IMAGE_SUFFIXES, ImageSource, is_image_name
+from siamtrack.video.image_file import IMAGE_SUFFIXES, is_image_name
+from siamtrack.video.images import ImageSource
 from siamtrack.video.names import is_address, printable, source_name
 from siamtrack.video.pages import find_pages
 from siamtrack.video.threads import wait_for

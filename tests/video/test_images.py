@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 import zlib
 from collections.abc import Callable, Sequence
@@ -14,8 +15,9 @@ from commands import Command, refused, rows_of
 from rendered import rendered_frame
 
 from siamtrack.errors import SourceError
-from siamtrack.video import images as images_module
-from siamtrack.video.images import ImageSource, decode_image
+from siamtrack.video import pages as pages_module
+from siamtrack.video.image_file import decode_image
+from siamtrack.video.images import ImageSource
 from siamtrack.video.source import Frame, open_source
 from siamtrack.video.stream import VideoSource
 
@@ -120,7 +122,7 @@ def test_pages_are_decoded_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr(
             cv2, name, lambda path, first, count, read=read, **more: most.append(count) or read(path, first, count, **more)
         )
-    monkeypatch.setattr(images_module, "_CHUNK_BYTES", 3 * picture(0).nbytes)
+    monkeypatch.setattr(pages_module, "_CHUNK_BYTES", 3 * picture(0).nbytes)
     assert levels(tiff) == [10 * i for i in range(9)]
     assert max(most) == 3
     assert levels(webp, 4) == pytest.approx([10 * i for i in range(4, 9)], abs=1)
@@ -196,9 +198,18 @@ def test_a_cut_stack_keeps_the_pages_before(tmp_path: Path, share: float) -> Non
     assert len(seen) >= int(5 * share)
 
 
-def test_a_cut_animation_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", [1, 2000, 4000])  # a part of the last picture, pictures
+def test_a_cut_animation_keeps_the_pictures_before(tmp_path: Path, lost: int) -> None:
     path = animate(tmp_path / "a.webp", [rendered_frame(i)[0] for i in range(6)], [40] * 6)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    expected = [frame.image for frame in frames_of(path)]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-lost])
+    seen: list[np.ndarray] = []
+    with open_source(path) as source, pytest.raises(SourceError, match=r"a\.webp breaks off after"):
+        seen.extend(frame.image for frame in source.read())
+    assert 1 <= len(seen) < 6
+    assert all((image == other).all() for image, other in zip(seen, expected, strict=False))
+    path.write_bytes(whole[:300])
     with open_source(path) as source, pytest.raises(SourceError, match=r"a\.webp cannot be "):
         list(source.read())
 
@@ -281,17 +292,32 @@ def padded(path: Path, share: float) -> None:
     ("suffix", "damage"),
     [*((suffix, cut) for suffix in (".jpg", ".JPEG", ".png", ".webp", ".bmp", ".tif")), (".jpg", padded), (".png", padded)],
 )
-def test_a_damaged_image_is_refused_and_those_before_are_read(
+def test_a_damaged_image_is_left_out_and_told(
     tmp_path: Path, suffix: str, share: float, damage: Callable[[Path, float], None]
 ) -> None:
-    for i in range(3):
+    for i in range(4):
         cv2.imwrite(str(tmp_path / f"{i}{suffix}"), rendered_frame(i)[0])
+    whole = (tmp_path / f"3{suffix}").read_bytes()
     damage(tmp_path / f"1{suffix}", share)
     with open_source(tmp_path) as source:
-        reader = source.read()
-        assert next(reader).index == 0
-        with pytest.raises(SourceError, match=rf"1{suffix} cannot be read: it "):
-            next(reader)
+        assert [(frame.index, frame.time_s) for frame in source.read()] == [(i, pytest.approx(i / 30)) for i in (0, 2, 3)]
+        assert source.counts.skipped == 1
+        (note,) = source.notes
+        assert re.search(rf"left out, the others keep their numbers: 1 \(.*1{suffix} cannot be read: it ", note)
+        assert [frame.index for frame in source.read_backward(3)] == [3, 2, 0]
+    # Where nothing comes behind it, or reading begins, it is an error.
+    damage(tmp_path / f"3{suffix}", share)
+    for start, before in ((0, [0, 2]), (1, [])):
+        seen: list[int] = []
+        with open_source(tmp_path) as source, pytest.raises(SourceError, match=rf"[13]{suffix} cannot be read: it "):
+            seen.extend(frame.index for frame in source.read(start))
+        assert seen == before
+    damage(tmp_path / f"0{suffix}", share)
+    (tmp_path / f"3{suffix}").write_bytes(whole)
+    seen = []
+    with open_source(tmp_path) as source, pytest.raises(SourceError, match=rf"[01]{suffix} cannot be read: it "):
+        seen.extend(frame.index for frame in source.read_backward(3))
+    assert seen == [3, 2]
 
 
 def test_a_cut_photo_ends_the_run_and_frames_before_are_kept(here: Command, tmp_path: Path) -> None:
