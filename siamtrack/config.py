@@ -35,7 +35,7 @@ MAX_NODES = 100_000
 def nearest(word: str, known: typing.Iterable[str]) -> str:
     """A clause that names the known word nearest to `word`, for the end of an error message."""
     known = list(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(sorted(known))
 
 
