@@ -60,9 +60,10 @@ def breaks_off(path: Path, container: Any, stream: av.VideoStream, count: int | 
     Raises:
         OSError: the file cannot be read.
     """
-    if container.format.name == "gif":
+    if container.format.name in ("gif", "apng"):
         with path.open("rb") as file:
-            return not find_pages(file).whole
+            pages = find_pages(file)
+        return not pages.whole or read.frames < len(pages.numbers)
     if count is not None and read.frames == count:
         return False
     # By its own account it ends here: what is cut off holds no frames.

@@ -23,6 +23,9 @@ MOST_PAGES = 1_000_000
 _CHUNK_BYTES = 256 * 2**20
 """Pages are decoded so many bytes at a time: OpenCV goes over all pages before the first that is asked for."""
 
+_GIF_TAIL = 4096
+"""Bytes behind the last block of a GIF that are looked at: of a whole one few are there, or none."""
+
 _TIFF = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
 _SUBFILE = 254
 _COPY_OR_MASK = 1 | 4
@@ -201,7 +204,9 @@ def _gif_frames(stream: BinaryIO, head: bytes) -> tuple[int, bool]:
             if size == b"\0":
                 break
             stream.seek(size[0], 1)
-    return count, kind != b"" or count == MOST_PAGES  # some other byte stands at its end
+    # FFmpeg reads no further at any other byte. The end is a ";"; some programs write zeros in its place, or before it.
+    ended = kind == b";" or (kind != b"" and stream.read(_GIF_TAIL).strip(b"\0;") == b"")
+    return count, ended or count == MOST_PAGES
 
 
 def _palette_bytes(flags: int) -> int:

@@ -228,7 +228,7 @@ class MediaSource(Source):
         lost = self._decoder.lost_at_end if self._decoder and not self.live else 0
         whole = is_whole(self._container, self.frame_count, self._reading)
         if not whole and (self._broken or lost or self._breaks_off()):
-            of = f" of {self.frame_count}" if self.frame_count and self.frame_count >= count else ""
+            of = f" of {self.frame_count}" if self.frame_count and self.frame_count > count else ""
             raise SourceError(f"{self.name} breaks off after {count}{of} frames; the file is cut or damaged")
 
     def _breaks_off(self) -> bool:

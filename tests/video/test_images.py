@@ -183,8 +183,25 @@ def test_a_cut_gif_keeps_the_pictures_before(tmp_path: Path, lost: int) -> None:
         seen.extend(frame.index for frame in source.read())
     assert seen == list(range(len(seen)))
     assert len(seen) >= 3
-    path.write_bytes(whole + b"\0more")
-    assert len(frames_of(path)) == 4, "what lies behind the end mark counts for nothing"
+    for end in (b";\0more", b"\0", b"\0\0;"):  # behind the end mark; zeros in its place, or before it
+        path.write_bytes(whole[:-1] + end)
+        assert len(frames_of(path)) == 4, end
+
+
+def test_an_animation_that_goes_on_behind_damage_is_not_taken_for_whole(tmp_path: Path) -> None:
+    pictures = [rendered_frame(i)[0] for i in range(4)]
+    gif = animate(tmp_path / "a.gif", pictures, [40] * 4)
+    control = b"!\xf9\4"  # before each picture
+    first, second, *more = gif.read_bytes().split(control)
+    gif.write_bytes(control.join([first, second + b"\0AB", *more]))  # FFmpeg reads no further
+    png = animate(tmp_path / "a.png", pictures, [40] * 4)
+    at = png.read_bytes().rindex(b"fcTL") - 4  # between two pictures
+    png.write_bytes(png.read_bytes()[:at])
+    for path, kept in ((gif, 1), (png, 3)):
+        seen: list[int] = []
+        with open_source(path) as source, pytest.raises(SourceError, match=f"a{path.suffix} breaks off after {kept} frames"):
+            seen.extend(frame.index for frame in source.read())
+        assert seen == list(range(kept))
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.9])
