@@ -84,7 +84,8 @@ def drawn(frame, results):
         each.tracker_id[:] = name
     found = sv.Detections.merge(found)
     labels = [f"#{name} {result.state} {result.score:.2f}" for name, result in results.items()]
-    return sv.LabelAnnotator().annotate(sv.BoxAnnotator().annotate(frame.copy(), found), found, labels)
+    boxes, names = (kind(color_lookup=sv.ColorLookup.TRACK) for kind in (sv.BoxAnnotator, sv.LabelAnnotator))
+    return names.annotate(boxes.annotate(frame.copy(), found), found, labels)
 
 
 class Movement:
@@ -105,8 +106,12 @@ class Movement:
 def main(source, out):
     """Follow what moves, and write it down as a video."""
     video, detect, followed = cv2.VideoCapture(source), Movement(), Followed(siamtrack.load_multi())
+    if not video.isOpened():
+        sys.exit(f"{source} cannot be opened; give a video file")
     size = int(video.get(cv2.CAP_PROP_FRAME_WIDTH)), int(video.get(cv2.CAP_PROP_FRAME_HEIGHT))
     writer = cv2.VideoWriter(out, cv2.VideoWriter.fourcc(*"mp4v"), video.get(cv2.CAP_PROP_FPS) or 25, size)
+    if not writer.isOpened():
+        sys.exit(f"{out} cannot be written; give the name of an .mp4 file in a folder that is there")
     index = 0
     while (read := video.read())[0]:
         frame = read[1]

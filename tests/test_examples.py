@@ -65,6 +65,16 @@ def test_a_camera_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("example", ["detections"], indirect=True)
+def test_a_video_that_cannot_be_opened_or_written_is_named(example: Any, clip: Path, tmp_path: Path) -> None:
+    for source, out, message in (
+        ("nowhere.mp4", "out.mp4", "nowhere"),
+        (str(clip), "none/out.mp4", "out.mp4 cannot be written"),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            example.main(source, str(tmp_path / out))
+
+
+@pytest.mark.parametrize("example", ["detections"], indirect=True)
 def test_detections_begin_targets_and_are_matched_to_them(example: Any, tracker: Tracker) -> None:
     class Detections:  # as supervision.Detections has them
         def __init__(self, *boxes: Sequence[float]) -> None:
