@@ -60,11 +60,11 @@ def open_jobs(path: str | Path) -> JobList:
 def _read_folder(root: Path) -> JobList:
     refused: list[Refusal] = []
     try:
-        places = _places(root)
+        places = _places(root, refused)
         videos = [_video(root, name, paths, refused) for name, paths in places.items()]
     except OSError as error:
         raise DataError(f"{error.filename or root} cannot be read ({error.strerror})") from error
-    if not places:
+    if not places and not refused:
         raise DataError(
             f"{root} holds no jobs; wanted are NAME.mp4 with NAME.txt or NAME.csv beside it, NAME/groundtruth.txt with "
             f"images, or NAME/{_IMAGES} with NAME/gt/gt.txt"
@@ -72,8 +72,8 @@ def _read_folder(root: Path) -> JobList:
     return JobList(completed([video for video in videos if video is not None]), tuple(refused))
 
 
-def _places(root: Path) -> dict[str, list[Path]]:
-    """What may be a video with its boxes, by name."""
+def _places(root: Path, refused: list[Refusal]) -> dict[str, list[Path]]:
+    """What may be a video with its boxes, by name; a pipe, or a folder that cannot be looked into (lost+found), is refused."""
     if (root / _IMAGES).is_dir() or (root / "groundtruth.txt").is_file():
         return {root.name: [root]}
     listing = root / "list.txt"
@@ -82,12 +82,19 @@ def _places(root: Path) -> dict[str, list[Path]]:
         return {name: [below(root, name, listing)] for name in names}
     places: dict[str, list[Path]] = {}
     for path in sorted(root.iterdir()):
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".") and path.is_file():
+        if path.suffix.lower() not in VIDEO_SUFFIXES or path.name.startswith(".") or path.is_dir():
+            continue
+        if path.is_file():
             places.setdefault(path.stem, []).append(path)
+        else:
+            refused.append(Refusal(path.name, path.name, "", "it is no file, nor a link to one"))
     for path in folders(root):
-        parts = (path / _IMAGES).is_dir() or (path / "groundtruth.txt").is_file()
-        if parts or _box_files(path) or holds_pictures(path):
-            places.setdefault(path.name, []).append(path)
+        try:
+            parts = (path / _IMAGES).is_dir() or (path / "groundtruth.txt").is_file()
+            if parts or _box_files(path) or holds_pictures(path):
+                places.setdefault(path.name, []).append(path)
+        except OSError as error:
+            refused.append(Refusal(path.name, path.name, "", f"the folder cannot be read ({error.strerror})"))
     return places
 
 

@@ -6,6 +6,7 @@ PyAV takes 50 ms to import, so this module is imported where a video is opened, 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,7 @@ from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.stream import Disposition
 
 from siamtrack.errors import SourceError
-from siamtrack.system import usable_cores
+from siamtrack.system import open_file, usable_cores
 from siamtrack.video.backward import CONTEXT, pictures_backward
 from siamtrack.video.colour import Converter, turns_sideways
 from siamtrack.video.container import Reading, breaks_off, frame_count, frame_rate, frames_about, is_cut, is_whole, whole_boxes
@@ -245,7 +246,9 @@ class VideoSource(MediaSource):
 
     def __init__(self, path: Path, hwaccel: str | None = None) -> None:
         self._path, self._cut_short = path, False
-        if path.is_file() and path.stat().st_size == 0:
+        with open_file(path, sys.maxsize, SourceError) as file:
+            empty = not file.read(1)
+        if empty:
             raise SourceError(f"{printable(str(path))} is empty (0 bytes); get the file again")
         problem = "cannot be opened as a video; it is damaged, cut off, or of an unknown format"
         # With the scheme, no name is taken for an address: `10:30.mp4` is a file.

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from siamtrack.batch import sequences
 from siamtrack.batch.jobs import TargetJob
 from siamtrack.batch.sequences import open_jobs
+from siamtrack.data.pictures import holds_pictures
 from siamtrack.errors import DataError
 
 BOX = (1.0, 2.0, 30.0, 40.0)
@@ -96,6 +100,28 @@ def test_what_lacks_its_boxes_or_has_two_is_refused_by_itself(tmp_path: Path) ->
     assert "no e.txt or e.csv beside it" in reasons["e"]
     assert reasons["f.mp4"].startswith("box (1.0, 2.0, 0.0, 40.0) has a width or height of zero")
     assert "no g.txt or g.csv beside it" in reasons["g.mp4"]
+
+
+def test_what_is_no_file_or_cannot_be_looked_into_is_refused_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "a.mp4", tmp_path / "lost+found/1.png")
+    for name in ("a", "pipe", "nowhere", "circle", "folder"):
+        write(tmp_path / f"{name}.txt", "1,2,30,40\n")
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "nowhere.mp4").symlink_to("gone.mp4")
+    (tmp_path / "circle.mp4").symlink_to("circle.mp4")
+    (tmp_path / "folder.mp4").mkdir()
+
+    def locked(folder: Path) -> bool:  # by `chmod` nothing is locked for root, as whom containers run tests
+        if folder.name == "lost+found":
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder / "img1"))
+        return holds_pictures(folder)
+
+    monkeypatch.setattr(sequences, "holds_pictures", locked)
+    found = open_jobs(tmp_path)
+    assert [video.name for video in found.videos] == ["a"]
+    reasons = {refusal.video: refusal.reason for refusal in found.refused}
+    assert reasons.pop("lost+found") == "the folder cannot be read (Permission denied)"
+    assert reasons == dict.fromkeys(("circle.mp4", "nowhere.mp4", "pipe.mp4"), "it is no file, nor a link to one")
 
 
 def test_lines_of_a_box_file_are_refused_one_by_one(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import socket
 import threading
@@ -238,6 +239,17 @@ def test_sound_with_a_cover_is_no_video(tmp_path: Path) -> None:
     ffmpeg(*sound, tmp_path / "song.wav")
     with pytest.raises(SourceError, match="holds no video"):
         VideoSource(tmp_path / "song.wav")
+
+
+def test_a_video_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.mp4")
+
+    def locked(name: object, flags: int, *_: int) -> int:  # by `chmod` nothing is locked for root
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(name))
+
+    monkeypatch.setattr(os, "open", locked)
+    with pytest.raises(SourceError, match=r"a\.mp4 cannot be read \(Permission denied\); mend that"):
+        VideoSource(path)
 
 
 def test_a_codec_without_decoder_is_named(tmp_path: Path) -> None:
