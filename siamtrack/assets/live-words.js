@@ -3,7 +3,9 @@
 const SAY_MS = 7000;
 
 export const byId = (id) => document.getElementById(id);
-export const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
+/** With a capital letter, unless a file's name comes first: `clip.mp4 breaks off`. */
+export const capital = (words) =>
+  /^[\p{L}'’-]+(?=[,;:.!?…]?(\s|$))/u.test(words) ? words.charAt(0).toUpperCase() + words.slice(1) : words;
 /** One sentence of a message that the server wrote without a full stop. */
 export const sentence = (words) => `${capital(words)}${/[.!?…]$/.test(words) ? "" : "."}`;
 

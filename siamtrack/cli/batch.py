@@ -125,8 +125,8 @@ def _report(results: Sequence[TargetResult], out: Path, problem: str | None, sto
         lost = sum(result.lost > 0 for result in results)
         typer.echo(f"{len(results) - len(failed)} done, {len(failed)} failed, {lost} lost for some frames: {out}/summary.csv")
     for result in failed[:ROWS]:
-        names = f"{result.video} {result.target}: " if result.video else ""  # a line that could not be read has none
-        note(f"{names}{result.error}", kind="failed")
+        names = f"{result.video} {result.target}".strip()  # a line that could not be read has none
+        note(f"{names}: {result.error}" if names else str(result.error), kind="failed")
     if len(failed) > ROWS:
         note(f"{len(failed) - ROWS} more failed; {out}/summary.csv says why", kind="failed")
     _tell_overlays(results)

@@ -18,6 +18,7 @@ from siamtrack.machine import give_memory_back
 
 _POLL_S = 0.25
 _MAX_STEPS = 100
+_ENDED = "the video has ended"
 
 
 class SourceSession(ServedSession):
@@ -97,7 +98,7 @@ class SourceSession(ServedSession):
         while True:
             try:
                 await self._play()
-                self._end = "the video has ended; its results are finished"
+                self._end = _ENDED
             except SiamtrackError as error:
                 self._end = reason(error)
             # Any error: else the page would stand still without a reason.
@@ -150,8 +151,10 @@ class SourceSession(ServedSession):
         self.closed = self._end if self._capture.live else f"{self._end}; play it again to draw targets"
         try:
             await self.turns.run(self.name, self.session.close, "done")
+            if self._end == _ENDED:
+                self._end += "; its results are finished"
         except SiamtrackError as error:
-            self.complain(str(error))
+            self._end += f"; {error}"
         self.show_status()
 
     async def _open_again(self) -> None:

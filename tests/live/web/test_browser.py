@@ -370,6 +370,17 @@ def test_without_a_camera_the_page_says_what_to_do(serve_live: Serve, open_page:
     assert served.url.rpartition("=")[2] not in web.page.evaluate("document.cookie")
 
 
+def test_a_sentence_leaves_the_name_that_it_begins_with(serve_live: Serve, open_page: Open) -> None:
+    page = open_page(serve_live().url).page
+    for words, said in {
+        "the video has ended": "The video has ended.",
+        "ended; the disk is full": "Ended; the disk is full.",
+        "clip.mp4 breaks off": "clip.mp4 breaks off.",
+        "out/server/boxes.csv cannot be written": "out/server/boxes.csv cannot be written.",
+    }.items():
+        assert page.evaluate(f"import('./live-words.js').then((module) => module.sentence('{words}'))") == said
+
+
 def test_a_camera_that_is_not_allowed_can_be_asked_for_again(serve_live: Serve, open_page: Open) -> None:
     served = serve_live()
     web = open_page(served.url)

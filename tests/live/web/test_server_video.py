@@ -19,9 +19,10 @@ from commands import frames_of
 from made_videos import uncollected
 from webclient import Served, WebClient, box, frame, get, overlap
 
-from siamtrack.errors import SourceError
+from siamtrack.errors import OutputError, SourceError
 from siamtrack.live.capture import Captured
 from siamtrack.live.web import source_session
+from siamtrack.video.recorder import Recorder
 from siamtrack.video.source import Frame, Source
 
 Serve = Callable[..., Served]
@@ -54,6 +55,21 @@ def test_a_file_is_followed_from_its_first_frame_to_its_last(serve_live: Serve, 
     assert frames_of(folder) == list(range(20))
     run = json.loads((folder / "run.json").read_text())
     assert (run["ended"], run["frames"], run["source"]) == ("done", 20, str(clip))
+
+
+def test_results_that_cannot_be_finished_are_not_called_so(
+    serve_live: Serve, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OutputError("boxes.csv cannot be written (No space left on device)")
+
+    monkeypatch.setattr(Recorder, "finish", full)
+    served = serve_live(source=clip)
+    with WebClient(served.url, "source") as client:
+        client.ask("add", box=box(0), seq=client.picture()["seq"])
+        client.say("pause", on=False)
+        ended = client.wait("status", lambda message: message["state"] == "ended" and ";" in message["problem"])
+        assert ended["problem"] == "the video has ended; boxes.csv cannot be written (No space left on device)"
 
 
 def test_a_file_can_be_stepped_and_played_again_in_the_same_memory(serve_live: Serve, clip: Path, tmp_path: Path) -> None:
