@@ -167,9 +167,9 @@ def track(
         raise
     if save is None:
         return Steps(tracker, frames, given, first)
-    from siamtrack.video.follow import Span  # what writes videos takes a while to import
     from siamtrack.video.outputs import Outputs
     from siamtrack.video.run import run
+    from siamtrack.video.tracking_loop import Span  # what writes videos takes a while to import
 
     with frames:
         summary = run(tracker, frames, save, given, Span(first), Outputs(video=overlay), about=about)

@@ -14,12 +14,12 @@ from siamtrack.errors import needs
 from siamtrack.frames import Image, encoded
 from siamtrack.system import write_whole
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.follow import Span
 from siamtrack.video.outputs import Outputs, Progress
 from siamtrack.video.overlay import contact_sheet
 from siamtrack.video.recorder import RunSummary
 from siamtrack.video.run import run
 from siamtrack.video.source import open_source
+from siamtrack.video.tracking_loop import Span
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,7 @@ def clip_path(name: str) -> Path:
     return path
 
 
-def run_demo(
-    tracker: Tracker, out: str | Path, name: str = "bikes", watch: Callable[[Progress], bool] = lambda _: True
-) -> RunSummary:
+def run_demo(tracker: Tracker, out: str | Path, name: str, watch: Callable[[Progress], bool]) -> RunSummary:
     """Track a demo clip into `out`: the result files of a run, overlay.mp4 and contact_sheet.png.
 
     Raises:

@@ -20,7 +20,7 @@ LONGEST_LABEL = 24
 """Letters of a name that are written at its box."""
 
 _DASHES = {"TRACKING": None, "UNCERTAIN": (6.0, 8.0), "LOST": (0.5, 9.0)}
-"""Length of a dash and of the gap behind it, in widths of half a line; the ends of a dash are round and stick out."""
+"""Length of a dash and of the gap after it, in widths of half a line; the ends of a dash are round and stick out."""
 
 
 def draw_result(canvas: Image, box: Box, score: float, state: str, name: str = "") -> None:

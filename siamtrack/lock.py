@@ -104,7 +104,7 @@ if sys.platform == "win32":
     def lock_file(descriptor: int) -> bool:
         """Take the lock of an open file, which goes with the process; False if another has it, True where nothing can."""
         try:
-            os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # a byte far behind the text: what is locked cannot be read
+            os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # a byte far after the text: what is locked cannot be read
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False

@@ -16,7 +16,7 @@ from siamtrack.errors import DataError, SourceError
 from siamtrack.frames import Image, encoded
 from siamtrack.tracking.result import State, TrackResult, row_of, to_pandas
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.rows import PARTIAL
+from siamtrack.video.rows import BOXES_CSV, PARTIAL_CSV
 from siamtrack.video.source import Source, open_again
 
 NOTEBOOK_PX = 960
@@ -138,7 +138,7 @@ class RunResults(Sequence[Step]):
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        if self.folder.is_dir() and not any((self.folder / name).is_file() for name in ("boxes.csv", PARTIAL)):
+        if self.folder.is_dir() and not any((self.folder / name).is_file() for name in (BOXES_CSV, PARTIAL_CSV)):
             below = sorted(path.parent.name for path in self.folder.glob("*/boxes.csv"))[:3]
             hint = f"; there are {', '.join(below)} below it: give one of them" if below else ""
             raise FileNotFoundError(f"{self.folder} holds no boxes.csv{hint}")

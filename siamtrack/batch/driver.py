@@ -20,7 +20,7 @@ from siamtrack.config import nearest
 from siamtrack.errors import ConfigError, DataError, OutputError, needs
 from siamtrack.lock import FolderLock
 from siamtrack.models import DEFAULT_MODEL
-from siamtrack.video.rows import DONE
+from siamtrack.video.rows import BOXES_CSV
 
 ENGINES = ("local", "ray")
 
@@ -170,7 +170,7 @@ class _Plan:
                 self.settled[key] = replace(result, earlier=True)
         for video in sorted(found.videos, key=lambda video: -(video.size or 0)):
             keys = [(video.label, target.name) for target in video.targets]
-            results = any((self._folders[key].path / DONE).is_file() for key in keys)
+            results = any((self._folders[key].path / BOXES_CSV).is_file() for key in keys)
             unsettled = any(key not in self.settled for key in keys)
             if unsettled or (results and pictures_missing(Path(settings.out) / video.name, settings.video)):
                 self.videos.append(video)

@@ -13,8 +13,8 @@ from pathlib import PurePosixPath
 from siamtrack.boxes import four_numbers
 from siamtrack.config import nearest
 from siamtrack.errors import DataError, one_line, shown
-from siamtrack.video.follow import DIRECTIONS, Direction, Span
 from siamtrack.video.names import LONGEST, is_address, name_problem, source_name, stem_of, usable_name
+from siamtrack.video.tracking_loop import DIRECTIONS, Direction, Span
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TargetJob:
         box_xywh: the target in frame `start`, 0-based pixels.
         start: 0-based index of the frame of the box.
         end: 0-based index of the last frame that is tracked; None for the video's last, or frame 0. See `Span`.
-        direction: of `video.follow.DIRECTIONS`, from `start` on.
+        direction: of `video.tracking_loop.DIRECTIONS`, from `start` on.
     """
 
     name: str
@@ -160,7 +160,7 @@ def completed(videos: Sequence[VideoJob]) -> tuple[VideoJob, ...]:
 
 
 def _told_apart(labels: Sequence[str]) -> list[str]:
-    """The same labels, with a number behind those that differ in what is not shown."""
+    """The same labels, with a number after those that differ in what is not shown."""
     seen: Counter[str] = Counter()
     told = []
     for label in labels:

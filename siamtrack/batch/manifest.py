@@ -76,9 +76,9 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[Row]:
             for number, row in _json_rows(stream, columns) if is_json else _csv_rows(path, stream, columns):
                 yield number, row
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (behind line {number}); save it as UTF-8") from error
+        raise DataError(f"{path} is not UTF-8 text (after line {number}); save it as UTF-8") from error
     except csv.Error as error:
-        raise DataError(f"{path} is not CSV behind line {number} ({error}); is a quote left open?") from error
+        raise DataError(f"{path} is not CSV after line {number} ({error}); is a quote left open?") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror})") from error
 

@@ -24,10 +24,10 @@ from siamtrack.errors import DataError, shown
 from siamtrack.outside import finite, read_json
 from siamtrack.system import make_folder, remove_files, write_whole
 from siamtrack.video.names import printable
-from siamtrack.video.rows import DONE
+from siamtrack.video.rows import BOXES_CSV
 
 FAILED = "error.json"
-FILES = (DONE, FAILED, "run.json", "boxes.txt")
+FILES = (BOXES_CSV, FAILED, "run.json", "boxes.txt")
 """In the order in which they are removed: whatever stops that leaves a target that counts as not done."""
 
 COLUMNS = ("video", "target", "outcome", "frames", "lost", "fps", "folder", "error")
@@ -89,7 +89,7 @@ class TargetFolder:
     def outcome(self) -> TargetResult | None:
         """How the target ended in an earlier run or a moment ago; None if it is still to be tracked."""
         error = _read(self.path / FAILED)
-        if not (self.path / DONE).is_file():
+        if not (self.path / BOXES_CSV).is_file():
             # A failure of another job says nothing: a box was mended, a video replaced.
             return None if error is None or self._differing(error) else self._result(error, str(error.get("error")))
         run = _read(self.path / "run.json") or {}
@@ -101,7 +101,7 @@ class TargetFolder:
     def other_job(self) -> str | None:
         """How finished results in the folder differ from those of this job; None if they do not, or there are none."""
         run = _read(self.path / "run.json") or {}
-        if not (self.path / DONE).is_file() or (run and run.get("ended") != "done"):
+        if not (self.path / BOXES_CSV).is_file() or (run and run.get("ended") != "done"):
             return None
         if "job" not in run:
             return f"{self.path} holds results that do not say which job they are of"

@@ -15,10 +15,10 @@ from siamtrack.boxes import Box
 from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.result import TrackResult
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.follow import FinishedTrack, Follow, Step
 from siamtrack.video.recorder import Recorder, conditions
-from siamtrack.video.rows import DONE, read_rows
+from siamtrack.video.rows import BOXES_CSV, read_rows
 from siamtrack.video.source import Frame, Source, open_source
+from siamtrack.video.tracking_loop import FinishedTrack, FrameResults, TrackingLoop
 
 
 def run_video(
@@ -58,8 +58,8 @@ def run_video(
         if found is None:
             waiting[number] = folder
             continue
-        if pictures and (folder.path / DONE).is_file():
-            drawn[number] = FinishedTrack(read_rows(folder.path / DONE), folder.target.frames[0])
+        if pictures and (folder.path / BOXES_CSV).is_file():
+            drawn[number] = FinishedTrack(read_rows(folder.path / BOXES_CSV), folder.target.frames[0])
         yield found
     if waiting:
         remove_pictures(place)  # they show all targets of a video
@@ -114,10 +114,10 @@ class _VideoRun:
 
         def recorder_of(number: int, box: Box) -> Recorder:
             folder = self._waiting[number]
-            return Recorder(folder.path, {**about, "box": list(box), "job": folder.job}, follow.times)
+            return Recorder(folder.path, {**about, "box": list(box), "job": folder.job}, loop.times)
 
         spans = {number: folder.target.span for number, folder in self._waiting.items()}
-        follow: Follow[int] = Follow(self._tracker, source, spans, box_of, recorder_of)
+        loop: TrackingLoop[int] = TrackingLoop(self._tracker, source, spans, box_of, recorder_of)
         names = {number: target.name for number, target in enumerate(self._video.targets, 1)}
         place, settings = Path(self._settings.out) / self._video.name, self._settings
         pictures = Pictures(place, source, names, settings.video, settings.audio) if with_pictures else None
@@ -129,25 +129,25 @@ class _VideoRun:
         total, broken, whole = self._total(source, with_pictures), None, False
         try:
             try:
-                with source, closing(follow.steps(with_pictures, first, draws)) as steps:
+                with source, closing(loop.steps(with_pictures, first, draws)) as steps:
                     for done, step in enumerate(steps, 1):
                         if stopped():
                             return
                         self._seen = max(self._seen, step.frame.index + 1)
-                        yield from self._settle(follow, source)
+                        yield from self._settle(loop, source)
                         if pictures is not None and not step.backward:
                             pictures.add(step.frame, self._shown(step))
-                        tell(VideoProgress(self._video.name, done, total, follow.times.fps))
+                        tell(VideoProgress(self._video.name, done, total, loop.times.fps))
             except SourceError as error:
                 broken = str(error)
-            yield from self._settle(follow, source)
-            yield from self._settle_rest(follow, source, broken)
+            yield from self._settle(loop, source)
+            yield from self._settle_rest(loop, source, broken)
             if pictures is not None:
                 pictures.finish()
             whole = True
         finally:
             if not whole:
-                for recorder in follow.recorders.values():
+                for recorder in loop.recorders.values():
                     recorder.close()
                 if pictures is not None:
                     pictures.drop()
@@ -162,22 +162,22 @@ class _VideoRun:
         steps = max(target.start for target in back) + 1 - min(target.frames[0] for target in back) if back else 0
         return None if math.isinf(end) else max(0, int(end) + 1 - begin) + steps
 
-    def _settle(self, follow: Follow[int], source: Source) -> Iterator[TargetResult]:
+    def _settle(self, loop: TrackingLoop[int], source: Source) -> Iterator[TargetResult]:
         """Finish targets that have come to their end."""
-        for number, error in follow.take_done():
-            recorder = follow.recorders.pop(number, None)
+        for number, error in loop.take_ended():
+            recorder = loop.recorders.pop(number, None)
             if recorder is not None:
                 yield self._finish(number, recorder, source, str(error) if error else None)
             else:
                 kind = "video" if isinstance(error, SourceError) else "target"
                 yield self._waiting[number].fail(kind, str(error))
 
-    def _settle_rest(self, follow: Follow[int], source: Source, broken: str | None) -> Iterator[TargetResult]:
+    def _settle_rest(self, loop: TrackingLoop[int], source: Source, broken: str | None) -> Iterator[TargetResult]:
         """The video has come to its end, or broke off."""
-        for number, recorder in follow.recorders.items():
+        for number, recorder in loop.recorders.items():
             yield self._finish(number, recorder, source, broken)
-        follow.recorders.clear()
-        for number in follow.waiting:
+        loop.recorders.clear()
+        for number in loop.waiting:
             folder = self._waiting[number]
             asked = f"frame {folder.target.start} was asked for (counting from 0)"
             ended = f"{self._video.label} ended after {self._seen} frames; {asked}"
@@ -196,7 +196,7 @@ class _VideoRun:
             raise OutputError(f"{folder.path} was changed by another program while it was written; run the batch again")
         return result
 
-    def _shown(self, step: Step[int]) -> list[tuple[int, TrackResult]]:
+    def _shown(self, step: FrameResults[int]) -> list[tuple[int, TrackResult]]:
         """Every target's result of a frame, those of earlier runs too, in the order of the video's targets."""
         earlier = {number: track.at(step.frame.index) for number, track in self._drawn.items()}
         found = {**step.results, **{number: result for number, result in earlier.items() if result is not None}}

@@ -1,4 +1,4 @@
-"""The `siamtrack` command. A file a command: parsing and printing only.
+"""The `siamtrack` command. One file per command: parsing and printing only.
 
 Everything heavy is imported inside the command that needs it, so that `siamtrack --help` answers at once.
 """
@@ -132,7 +132,7 @@ def main() -> NoReturn:
 def _with_boxes_joined(arguments: Sequence[str]) -> list[str]:
     """The same arguments, with the numbers of a box in one: `--box 120 80 64 48` and `--box 120, 80, 64, 48`.
 
-    Those behind a fourth number, or an eighth, are not of the box: a camera is a number, too.
+    Those after a fourth number, or an eighth, are not of the box: a camera is a number, too.
     """
     joined: list[str] = []
     rest = list(arguments)

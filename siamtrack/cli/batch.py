@@ -62,7 +62,7 @@ def batch(
     """Follow many targets in many videos. Stopped or killed, the same command goes on.
 
     \b
-    A manifest has a target a line: start is the 0-based frame of the box, end the
+    A manifest has one target per line: start is the 0-based frame of the box, end the
     last one tracked, direction forward, backward or both; these two may be left out:
       video,target,start,x,y,w,h,end,direction
       clips/a.mp4,car,0,120,80,64,48,,
@@ -171,7 +171,7 @@ def _table(results: Sequence[TargetResult]) -> None:
 
 
 class _Bars(Bar):
-    """Progress on stderr: a bar a running video and one over all; a log file gets a line a target instead.
+    """Progress on stderr: a bar a running video and one over all; a log file gets one line per target instead.
 
     Attributes:
         results: the targets that are settled.

@@ -18,11 +18,11 @@ from siamtrack.models import DEFAULT_MODEL
 if TYPE_CHECKING:
     from siamtrack.boxes import Box
     from siamtrack.frames import Image
-    from siamtrack.video.follow import Span
     from siamtrack.video.outputs import Outputs, Progress
     from siamtrack.video.recorder import RunSummary
     from siamtrack.video.run import GivenBox
     from siamtrack.video.source import Source
+    from siamtrack.video.tracking_loop import Span
 
 MOST_SPANS = 20
 """Times at which a target was LOST that are printed; boxes.csv has all."""
@@ -142,8 +142,8 @@ def _targets(boxes: Sequence[str], names: Sequence[str], form: str, select: bool
 
 
 def _span(start: str, end: str | None, backward: bool, both: bool) -> Span:
-    from siamtrack.video.follow import Span
     from siamtrack.video.frame_source import parse_moment
+    from siamtrack.video.tracking_loop import Span
 
     if backward and both:
         raise ValueError("--backward is a part of --both; give one of them")

@@ -133,7 +133,7 @@ def load_uav123(root: Path, version: str, name: str, row: dict[str, Any]) -> lis
 
 
 # ---- NfS (Need for Speed): a line of labels is `id left top right bottom frame lost occluded generated "class"`, parted by
-# blanks. The columns behind the box are not used: the benchmark counts every frame.
+# blanks. The columns after the box are not used: the benchmark counts every frame.
 
 
 def find_nfs(root: Path, fps: int) -> list[Item]:

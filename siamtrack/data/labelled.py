@@ -243,9 +243,9 @@ def _rows(path: Path) -> Iterator[tuple[int, tuple[str, str, str]]]:
                 a, b, label = (row[column].strip() for column in columns)
                 yield number, (a, b, label)
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text (behind line {number}); save it as UTF-8 CSV") from error
+        raise DataError(f"{path} is not UTF-8 text (after line {number}); save it as UTF-8 CSV") from error
     except csv.Error as error:
-        raise DataError(f"{path} is not CSV behind line {number} ({error}); is a quote left open?") from error
+        raise DataError(f"{path} is not CSV after line {number} ({error}); is a quote left open?") from error
     except FileNotFoundError:
         raise
     except OSError as error:

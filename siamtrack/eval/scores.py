@@ -40,7 +40,7 @@ class Scores:
 
     @property
     def counts(self) -> str:
-        """What the figures are over, as it is printed behind them."""
+        """What the figures are over, as it is printed after them."""
         return f"({self.sequences} sequences, {self.frames} frames)"
 
 

@@ -141,7 +141,7 @@ def contenders(
     precision: str = "auto",
     onnx_dir: str | Path | None = None,
 ) -> list[Contender]:
-    """Each model with each backend, everything else once, and with `peers` OpenCV's trackers behind them.
+    """Each model with each backend, everything else once, and with `peers` OpenCV's trackers after them.
 
     Args:
         names, device, precision, onnx_dir: as of `TrackerSpec`.

@@ -11,13 +11,12 @@ from pathlib import Path
 
 from siamtrack.errors import OutputError
 from siamtrack.system import make_folder, write_whole
+from siamtrack.video.names import WINDOWS_DEVICES
 
 MAX_BYTES = 150
 """Longest file name without its ending; file systems take 255 bytes with ending and temporary suffix."""
 
 MAX_LABEL = 200
-
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
 def safe_name(text: str) -> str:
@@ -29,7 +28,7 @@ def safe_name(text: str) -> str:
     name = name.encode()[:MAX_BYTES].decode(errors="ignore").strip(" .").lstrip("-")
     if not name.strip("_ ."):
         return "unnamed"
-    return f"_{name}" if _DEVICES.match(name) else name
+    return f"_{name}" if WINDOWS_DEVICES.fullmatch(name) else name
 
 
 def safe_names(texts: Iterable[str]) -> list[str]:

@@ -15,7 +15,7 @@ from siamtrack.labels.files import clean_label
 from siamtrack.outside import SMALL, parse_json, read_json
 from siamtrack.system import MAX_TEXT, natural, natural_path, read_file
 from siamtrack.video.names import stem_of
-from siamtrack.video.rows import DONE, PARTIAL, read_rows
+from siamtrack.video.rows import BOXES_CSV, PARTIAL_CSV, read_rows
 
 FAILED = ("error.json", "error.txt")
 """Files that say why a run failed."""
@@ -163,7 +163,7 @@ def load_tracks(folder: str | Path) -> Results:
 
 def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
     """Folders of runs, finished or not, in natural order."""
-    if (folder / DONE).is_file() or (folder / PARTIAL).is_file():
+    if (folder / BOXES_CSV).is_file() or (folder / PARTIAL_CSV).is_file():
         yield folder
         return
     if any((folder / name).is_file() for name in FAILED):
@@ -180,8 +180,8 @@ def _unusable(run: Path) -> str | None:
         if (run / name).is_file():
             return f"it failed: {_message(run / name)}"
     # Rows beside a finished boxes.csv are of a second run that may have replaced run.json already.
-    if (run / PARTIAL).is_file():
-        return f"it never finished ({PARTIAL}); run it again"
+    if (run / PARTIAL_CSV).is_file():
+        return f"it never finished ({PARTIAL_CSV}); run it again"
     return None
 
 
@@ -229,7 +229,7 @@ def _video(root: Path, kind: str, name: str, members: list[tuple[Track, dict[str
 
 def read_track(folder: Path, target: str) -> Track:
     """The track in a run's folder; errors as of `rows.read_rows`."""
-    rows = list(read_rows(folder / DONE, MAX_TEXT))
+    rows = list(read_rows(folder / BOXES_CSV, MAX_TEXT))
     boxes, scores = (np.array([getattr(row.result, key) for row in rows], np.float64) for key in ("box", "score"))
     frames, times_s = np.array([row.index for row in rows], np.int64), np.array([row.time_s for row in rows])
     return Track(target, folder, frames, times_s, boxes, scores, np.array([row.result.state.value for row in rows]))

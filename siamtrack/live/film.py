@@ -48,7 +48,7 @@ class Film(ShownTargets[_FilmTarget]):
     """Tracks targets in the frames of a video, in any order that a user likes. Methods may be called from several threads.
 
     A target is followed from the frame in which it was drawn, as far as one goes; where it was drawn again, that is what
-    counts: what was found behind it is forgotten, and going backward from there replaces what was found before it. Frames
+    counts: what was found after it is forgotten, and going backward from there replaces what was found before it. Frames
     that have a result are shown as they are.
 
     Args:
@@ -203,7 +203,7 @@ class Film(ShownTargets[_FilmTarget]):
         return {}
 
     def _draw(self, target: _FilmTarget, box: Sequence[float], frame: Captured) -> None:
-        """The user says where a target is: a tracker that learns it must accept that, and what was found behind it goes."""
+        """The user says where a target is: a tracker that learns it must accept that, and what was found after it goes."""
         tracker = Tracker(self._backend, self._config)
         first = tracker.init(frame.image, upright(box))
         until = min((index for index in target.drawn if index > frame.index), default=len(self.frames))

@@ -1,4 +1,4 @@
-"""The frames of a video file, each at hand at once, forward and backward: JPEGs one behind the other in a nameless file."""
+"""The frames of a video file, each at hand at once, forward and backward: JPEGs one after the other in a nameless file."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def upright(box: Sequence[float]) -> Box:
 
 
 def free_name(wanted: str, is_taken: Callable[[str], bool]) -> str:
-    """A name for a target and its folder: letters, digits, - and _, with a number behind it if that is taken.
+    """A name for a target and its folder: letters, digits, - and _, with a number after it if that is taken.
 
     Raises:
         ValueError: nothing of the name can be kept.

@@ -117,7 +117,7 @@ def make_graphs(net: Siamese, dtype: torch.dtype = torch.float32, exportable: bo
 
 
 def folded_norms(module: Module) -> Module:
-    """A copy, in evaluation mode, in which every batch norm behind a convolution is part of it."""
+    """A copy, in evaluation mode, in which every batch norm after a convolution is part of it."""
     module = copy.deepcopy(module).eval().requires_grad_(False)
     for chain in [part for part in module.modules() if isinstance(part, nn.Sequential)]:
         for i in range(len(chain) - 1):

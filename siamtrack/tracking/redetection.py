@@ -20,7 +20,7 @@ NEAR_TILES = 8
 DISTANCE_PARTS = 1000.0
 """Squared distances of tiles are compared in so many parts of a tile's squared side; those equally far go row by row."""
 
-ODDS = 10.0
+TILE_ODDS = 10.0
 """How much likelier (as a ratio of odds) the target must be in a tile than where it was lost, to be gone to."""
 
 
@@ -40,25 +40,25 @@ class Redetection:
 
     Attributes:
         awaited: whether the target is awaited at `last_xy`.
-        left: whether something elsewhere was taken for the target: no longer a target that merely changed.
+        left_place: whether something elsewhere was taken for the target: no longer a target that merely changed.
     """
 
     def __init__(self, last_xy: Pair, frame_wh: tuple[int, int], reach: float, sizes: Sequence[int], cut: bool) -> None:
         self._last_xy = last_xy
         self._tiles = Tiles(last_xy, frame_wh, reach)
         self._tile_size, self._tile_every = sizes[-1], math.ceil((sizes[-1] / sizes[0]) ** 2)
-        self._frames = self._nothing = 0
-        self.awaited, self.left = cut, False
+        self._searched_frames = self._frames_without_sign = 0
+        self.awaited, self.left_place = cut, False
 
     @property
     def in_place(self) -> bool:
         """Whether it is looked for where the search led from the frame in which it was lost on: it may never have gone."""
-        return not (self.awaited or self.left)
+        return not (self.awaited or self.left_place)
 
     def regions(self, here: SearchRegion) -> list[SearchRegion]:
         """Where to search in the next frame: where the search led or began, and if it is time for one at the next tile."""
         regions = [replace(here, center_xy=self._last_xy) if self.awaited else here]
-        turn, wait = divmod(self._frames, self._tile_every)
+        turn, wait = divmod(self._searched_frames, self._tile_every)
         if not wait:
             side = here.side * self._tile_size / here.size
             regions.append(SearchRegion(self._tiles.at(turn), side, self._tile_size))
@@ -66,12 +66,12 @@ class Redetection:
 
     def searched(self) -> None:
         """Go on to the next frame: `regions` were searched."""
-        self._frames += 1
+        self._searched_frames += 1
 
     def note(self, sign: bool) -> None:
         """Remember whether the last frame held a sign of the target."""
-        self._nothing = 0 if sign else self._nothing + 1
-        self.awaited = self.awaited or self._nothing >= PATIENCE
+        self._frames_without_sign = 0 if sign else self._frames_without_sign + 1
+        self.awaited = self.awaited or self._frames_without_sign >= PATIENCE
 
 
 class Tiles:

@@ -20,23 +20,23 @@ DOUBT_FRAMES = 10
 
 @dataclass(frozen=True)
 class Phase:
-    """What the machine remembers.
+    """What the state machine remembers.
 
     Attributes:
-        state: what it says.
-        low: frames in a row in which it was missing.
-        high: frames in a row, while LOST, that confirmed it.
-        sure: frames in a row with `tracking_score`, while LOST or tentative.
+        state: the present state.
+        missing_frames: frames in a row in which the target was missing.
+        confirming_frames: frames in a row, while LOST, that confirmed it.
+        sure_frames: frames in a row with `tracking_score`, while LOST or tentative.
         tentative: whether the target was LOST and has not been TRACKING since.
-        seen: the last scores, at most `DOUBT_FRAMES`, of a LOST target that is looked for where it was lost.
+        last_scores: at most `DOUBT_FRAMES`, of a LOST target that is looked for where it was lost.
     """
 
     state: State = State.TRACKING
-    low: int = 0
-    high: int = 0
-    sure: int = 0
+    missing_frames: int = 0
+    confirming_frames: int = 0
+    sure_frames: int = 0
     tentative: bool = False
-    seen: tuple[float, ...] = ()
+    last_scores: tuple[float, ...] = ()
 
 
 def next_phase(
@@ -68,20 +68,20 @@ def next_phase(
         in_place: whether a target that was LOST is still looked for where that happened.
     """
     sees = score >= config.tracking_score and not missing
-    sure = phase.sure + 1 if sees else 0
+    sure = phase.sure_frames + 1 if sees else 0
     if phase.state is State.LOST:
-        enough = 1 if cut else REDETECT_FRAMES
-        high = phase.high + 1 if confirms else 0
-        seen = (*phase.seen, score)[-DOUBT_FRAMES:] if in_place else ()
-        stayed = len(seen) == DOUBT_FRAMES and fmean(seen) >= config.lost_score
-        if not stayed and high < enough:
-            return Phase(State.LOST, high=high, sure=sure, seen=seen)
-        return Phase(State.TRACKING) if sure >= enough else Phase(State.UNCERTAIN, sure=sure, tentative=True)
-    low = phase.low + 1 if missing else 0
-    if low >= (1 if cut else LOST_FRAMES):
+        needed = 1 if cut else REDETECT_FRAMES
+        confirming = phase.confirming_frames + 1 if confirms else 0
+        scores = (*phase.last_scores, score)[-DOUBT_FRAMES:] if in_place else ()
+        stayed = len(scores) == DOUBT_FRAMES and fmean(scores) >= config.lost_score
+        if not stayed and confirming < needed:
+            return Phase(State.LOST, confirming_frames=confirming, sure_frames=sure, last_scores=scores)
+        return Phase(State.TRACKING) if sure >= needed else Phase(State.UNCERTAIN, sure_frames=sure, tentative=True)
+    missing_frames = phase.missing_frames + 1 if missing else 0
+    if missing_frames >= (1 if cut else LOST_FRAMES):
         return Phase(State.LOST)
     if phase.tentative:
         confirmed = sure >= REDETECT_FRAMES
-        return Phase(State.TRACKING) if confirmed else Phase(State.UNCERTAIN, low, sure=sure, tentative=True)
+        return Phase(State.TRACKING) if confirmed else Phase(State.UNCERTAIN, missing_frames, sure_frames=sure, tentative=True)
     kept = phase.state is State.TRACKING and score >= config.doubt_score and not missing
-    return Phase(State.TRACKING if kept or sees else State.UNCERTAIN, low)
+    return Phase(State.TRACKING if kept or sees else State.UNCERTAIN, missing_frames)

@@ -1,4 +1,4 @@
-"""One target on its way through a video: where it is, how large, and what is believed of it."""
+"""One target from frame to frame: where it is, how large it is, and its state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.crop import SearchRegion, context_side, mean_color
 from siamtrack.tracking.decode import Candidate
 from siamtrack.tracking.network import NOT_FINITE, Exemplar, Network
-from siamtrack.tracking.redetection import ODDS, Redetection
+from siamtrack.tracking.redetection import TILE_ODDS, Redetection
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.state import Phase, next_phase
 from siamtrack.tracking.template import Template, embed
@@ -33,7 +33,7 @@ ROOM_PX = 12.0
 
 
 class Target:
-    """The state of one tracked target.
+    """One tracked target: where it is, how large, and its state.
 
     Args:
         image: (H, W, 3) BGR uint8, the first frame.
@@ -41,7 +41,7 @@ class Target:
         config: the tracker's constants. network: embeds its exemplars.
 
     Attributes:
-        first: what is said of the first frame. center_xy, size_wh: where and how large it is, frame pixels.
+        first: the result of the first frame. center_xy, size_wh: where and how large it is, frame pixels.
         pad_color: of crops that reach out of the frame. template: what is looked for. regions: where it was searched for last.
         candidate: what was seen in the last frame; None after the first.
 
@@ -86,7 +86,7 @@ class Target:
     @property
     def _tile_search(self) -> Redetection | None:
         """What searches the frame's tiles; not while the target may have been found: the next frames go to that."""
-        return self._redetection if not self._phase.high else None
+        return self._redetection if not self._phase.confirming_frames else None
 
     def _search_size(self) -> int:
         """Side of the next search crop: the smallest that leaves room for `ROOM_PX`, and the target's last steps twice."""
@@ -110,10 +110,10 @@ class Target:
             self._tile_search.searched()
         chosen, *elsewhere = candidates
         logit = self._confidence.logit
-        enough = max(self._confidence.redetect_logit, logit(chosen) + math.log(ODDS))
+        needed = max(self._confidence.redetect_logit, logit(chosen) + math.log(TILE_ODDS))
         for candidate in elsewhere:
-            if logit(candidate) >= enough and self._redetection is not None:
-                chosen, self._redetection.left = candidate, True
+            if logit(candidate) >= needed and self._redetection is not None:
+                chosen, self._redetection.left_place = candidate, True
                 break
         (x, y), (width, height) = chosen.center_xy, self.frame_wh
         before, self.center_xy = self.center_xy, (min(max(x, 0.0), float(width)), min(max(y, 0.0), float(height)))
@@ -130,7 +130,7 @@ class Target:
         """
         confidence, redetection = self._confidence, self._redetection
         logit, was = confidence.logit(candidate), self._phase.state
-        left = redetection is not None and redetection.left
+        left = redetection is not None and redetection.left_place
         if was is State.LOST:  # a new shot brings back only what is surely seen, and where it was lost
             cut = cut and redetection is not None and not left and logit >= confidence.redetect_logit
         confirms = logit >= (confidence.redetect_logit if left else confidence.stay_logit)
@@ -157,7 +157,7 @@ class Target:
     def _remember(self, was: State, logit: float, cut: bool) -> None:
         """Keep the last sure place and size; while the target is LOST, look for what was seen then, from there on."""
         state = self._phase.state
-        if state is not State.LOST and not self._phase.low:
+        if state is not State.LOST and not self._phase.missing_frames:
             self._confidence.note(logit)
         if state is State.TRACKING:
             self._last_sure = (self.center_xy, self.size_wh)

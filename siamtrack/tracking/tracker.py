@@ -19,7 +19,7 @@ from siamtrack.tracking.target import Target
 
 @dataclass(frozen=True)
 class FrameDetails:
-    """What lay behind a result: for people who want to see why.
+    """What made a result: for people who want to see why.
 
     Attributes:
         regions: where the target was searched for, frame pixels: around it, then at a tile while it is LOST.
@@ -138,7 +138,7 @@ class MultiTracker(Generic[Name]):
         return list(self._targets)
 
     def details(self, name: Name) -> FrameDetails:
-        """What lay behind a target's last result; a KeyError if there is none of that name."""
+        """What made a target's last result; a KeyError if there is none of that name."""
         target = self._targets[name]
         boxes = [from_center(region.center_xy, (region.side, region.side)) for region in target.regions]
         return FrameDetails(tuple(boxes), target.candidate)
@@ -214,7 +214,7 @@ class Tracker:
 
     @property
     def details(self) -> FrameDetails:
-        """What lay behind the last result."""
+        """What made the last result."""
         return self._one.details(None) if self._one else FrameDetails()
 
 

@@ -122,7 +122,7 @@ class Shard:
         return len(self.frames)
 
     def map_blob(self) -> NDArray[np.uint8]:
-        """All encoded crops, one behind the other, mapped, not read: `safe_open` would copy them.
+        """All encoded crops, one after the other, mapped, not read: `safe_open` would copy them.
 
         Raises:
             DataError: the file was replaced since it was opened.

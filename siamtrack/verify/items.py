@@ -173,7 +173,7 @@ def _read_rows(path: Path) -> NDArray[np.float32]:
 def _cells(line: str) -> list[str]:
     if "," in line:
         return [cell.strip() for cell in line.split(",")]
-    # Between tabs a cell may be empty, and must not vanish: the cells behind it would move up.
+    # Between tabs a cell may be empty, and must not vanish: the cells after it would move up.
     return [cell.strip() for cell in line.split("\t")] if "\t" in line else line.split() or [""]
 
 

@@ -26,14 +26,14 @@ KEEP_BYTES = 256 * 2**20
 """Bytes of the pictures that wait: 80 at 1080p, as the decoder gives them."""
 
 CONTEXT = 2
-"""Pictures before one that deinterlacing it takes; behind it takes one."""
+"""Pictures before one that deinterlacing it takes; after it takes one."""
 
 Decode = Callable[[int | None], Iterator[Decoded]]
 """Decodes from the key frame of a time stamp on, or, without one, from the beginning. Only stamps and pictures count."""
 
 
 def pictures_backward(forward: Iterator[Decoded], again: Decode, start: Moment) -> Iterator[Decoded]:
-    """Pictures from the first that is at a moment or behind it, back to the very first; those of interlaced frames whole.
+    """Pictures from the first that is at or after a moment, back to the very first; those of interlaced frames whole.
 
     Args:
         forward: all pictures, from the beginning. again: decodes some once more.
@@ -49,7 +49,7 @@ def pictures_backward(forward: Iterator[Decoded], again: Decode, start: Moment) 
         notes.add(one)
         chunk.add(len(notes) - 1, one)
         if newest >= 0:
-            break  # one behind, for deinterlacing
+            break  # one more, for deinterlacing
         if is_reached(start, one.index, one.time_s):
             newest = len(notes) - 1
     if newest < 0:
@@ -112,7 +112,7 @@ class _Notes:
         self._durations_s.append(np.nan if one.duration_s is None else one.duration_s)
 
     def decode_again(self, again: Decode, newest: int, size: int) -> _Chunk:
-        """About so many pictures up to a place, and the one behind it.
+        """About so many pictures up to a place, and the one after it.
 
         Raises:
             SourceError: they cannot be decoded any more.
@@ -126,7 +126,7 @@ class _Notes:
         raise SourceError(f"frame {self._indices[newest]} cannot be decoded a second time; does the file change?")
 
     def _fill(self, pictures: Iterator[Decoded], chunk: _Chunk, newest: int, seeking: bool) -> bool:
-        """Add pictures up to one behind a place; False if they are not those of the first pass."""
+        """Add pictures up to one after a place; False if they are not those of the first pass."""
         place = -1
         for one in pictures:
             if place < 0 and seeking:

@@ -22,7 +22,7 @@ from siamtrack.video.packets import Decoded
 from siamtrack.video.pages import find_pages
 
 _TAIL_BYTES, _TAIL_SHARE = 4096, 0.1
-"""An index and tags behind the last packet are smaller. Behind a hole, from which no demuxer found back, lies more."""
+"""An index and tags after the last packet are smaller. After a hole, from which no demuxer found back, lies more."""
 
 _MAX_BOXES = 10_000  # a hostile file could hold millions of empty ones
 _ASF_HEAD = bytes.fromhex("3026b2758e66cf11")
@@ -36,7 +36,7 @@ class Reading:
     """How far a file was read.
 
     Attributes:
-        until: the first byte behind its packets.
+        until: the first byte after its packets.
         stamps: of the last two packets of the video, as they are decoded.
         last: the picture with the highest number.
     """
@@ -81,7 +81,7 @@ def breaks_off(path: Path, container: Any, stream: av.VideoStream, count: int | 
 
 
 def is_whole(container: Any, count: int | None, read: Reading) -> bool:
-    """Whether all frames that a container counts were given: what lies behind them may be anything.
+    """Whether all frames that a container counts were given: what comes after them may be anything.
 
     A fragmented MP4 does not count those of its fragments, and those of a GIF are counted as they are found.
     """
@@ -141,7 +141,7 @@ def whole_boxes(path: str | Path) -> int:
 
 
 def has_fragment(path: str | Path, begin: int) -> bool:
-    """Whether a fragment of an MP4 begins behind a byte, as behind a hole."""
+    """Whether a fragment of an MP4 begins after a byte, as after a hole."""
     with Path(path).open("rb") as stream:
         stream.seek(begin)
         before = b""
@@ -153,7 +153,7 @@ def has_fragment(path: str | Path, begin: int) -> bool:
 
 
 def _box_ends(stream: BinaryIO, size: int) -> Iterator[int]:
-    """The first byte behind each top-level box of an ISO 14496-12 file."""
+    """The first byte after each top-level box of an ISO 14496-12 file."""
     begin = 0
     for _ in range(_MAX_BOXES):
         stream.seek(begin)
@@ -172,7 +172,7 @@ def _box_ends(stream: BinaryIO, size: int) -> Iterator[int]:
 
 
 def _matroska_end(head: bytes) -> int:
-    """The first byte behind the segment; 0 if that is not said, as in a recording that was not closed."""
+    """The first byte after the segment; 0 if that is not said, as in a recording that was not closed."""
     at = head.find(_MATROSKA_SEGMENT) + 4
     if at < 4 or at >= len(head) or not head[at]:
         return 0

@@ -23,7 +23,7 @@ FOLDER_FPS = 30.0
 """Frame rate that a folder of images is taken to have: images carry no times."""
 
 TOLERANCE_S = 1e-3
-"""Times are rounded where people read them: a frame counts as at a time if it is so little before or behind it."""
+"""Times are rounded where people read them: a frame counts as at a time if it is so little before or after it."""
 
 
 MOST_NAMED = 5
@@ -121,10 +121,10 @@ class Source(ABC):
 
     @abstractmethod
     def read(self, start: Moment = 0) -> Iterator[Frame]:
-        """Frames from `start` on: a frame's number, or the first at a time or behind it. Files can be read again.
+        """Frames from `start` on: a frame's number, or the first at or after a time. Files can be read again.
 
         Raises:
-            SourceError: `start` lies behind the end, or the source breaks off; all frames before were yielded.
+            SourceError: `start` lies after the end, or the source breaks off; all frames before were yielded.
         """
 
     def read_backward(self, start: Moment) -> Iterator[Frame]:
@@ -184,7 +184,7 @@ def parse_moment(text: str) -> Moment:
     hours, minutes, seconds, unit = match.groups()
     if minutes is None and not unit:
         if not _FRAME.fullmatch(seconds):
-            raise ValueError(f"{shown(text)} is no whole frame; a time has an s behind it: {text.strip()}s")
+            raise ValueError(f"{shown(text)} is no whole frame; a time ends with an s: {text.strip()}s")
         if len(seconds) > 19 or int(seconds) > MAX_INT:
             raise ValueError(f"frame {shown(text)} is too large; whole numbers of 64 bits are the largest")
         return int(seconds)
@@ -195,12 +195,12 @@ def parse_moment(text: str) -> Moment:
 
 
 def is_reached(moment: Moment, index: int, time_s: float) -> bool:
-    """Whether a frame of that number and time is at a moment, or behind it."""
+    """Whether a frame of that number and time is at or after a moment."""
     return time_s >= moment - TOLERANCE_S if isinstance(moment, Seconds) else index >= moment
 
 
 def is_passed(moment: Moment, index: int, time_s: float) -> bool:
-    """Whether a frame of that number and time is behind a moment."""
+    """Whether a frame of that number and time is after a moment."""
     return time_s > moment + TOLERANCE_S if isinstance(moment, Seconds) else index > moment
 
 

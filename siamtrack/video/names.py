@@ -13,7 +13,7 @@ LONGEST = 120
 """Bytes of a folder's name in UTF-8. File systems take 255, and temporary names beside it are longer."""
 
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
-_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _TAKEN = re.compile(r"(overlay|contact_sheet|summary)(\.[\w.]*)?|run\.json", re.IGNORECASE)
 _EDGES = re.compile(r"^[.\s]+|[.\s]+$")
 
@@ -91,7 +91,7 @@ def name_problem(name: str) -> str | None:
         return "holds letters that cannot be written"
     if name.startswith(".") or name.endswith((".", " ")) or name != name.strip():
         return "begins with a dot or blank, or ends with one"
-    if _DEVICES.fullmatch(name):
+    if WINDOWS_DEVICES.fullmatch(name):
         return "is the name of a device on Windows"
     if _TAKEN.fullmatch(name):
         return "is kept for pictures and summaries"

@@ -27,6 +27,9 @@ OVERLAY, FOLLOW_VIDEO, PLOT = "overlay.mp4", "follow.mp4", "plot.png"
 FILES = (OVERLAY, FOLLOW_VIDEO, PLOT, "overlay.partial.mp4", "follow.partial.mp4", "contact_sheet.png")
 """All that may lie beside rows; the last one is of the demo."""
 
+PAD_COLOR = (40, 40, 40)
+"""BGR around the frame in follow.mp4."""
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -69,7 +72,7 @@ class Progress:
         targets: what the tracker says of them; at least one.
         fps: end-to-end frames per second so far.
         several: whether the run has several targets.
-        details: what lay behind the results by name, if the run was asked to show it.
+        details: what made the results, by name, if the run was asked to show it.
         backward: whether this frame comes in a pass backward.
     """
 
@@ -107,11 +110,11 @@ class OutputFiles:
     def __init__(self, out: Path, folders: Mapping[str, Path], source: Source, wanted: Outputs) -> None:
         self._wanted = wanted
         self._overlay = _VideoFile(out / OVERLAY, "overlay", source, wanted.audio) if wanted.video else None
-        self._follow: dict[str, tuple[_VideoFile, _SteadyView]] = {}
+        self._follow: dict[str, tuple[_VideoFile, _SteadyCamera]] = {}
         if wanted.follow_video:
             for name, folder in folders.items():
                 file = _VideoFile(folder / FOLLOW_VIDEO, FOLLOW_VIDEO, source, wanted.audio)
-                self._follow[name] = file, _SteadyView()
+                self._follow[name] = file, _SteadyCamera()
         self._crops: dict[str, _Crops] = {}
         if wanted.crops is not None:
             several = len(folders) > 1
@@ -136,17 +139,13 @@ class OutputFiles:
             if seen.name in self._follow:
                 file, view = self._follow[seen.name]
                 region = view.next(seen.result)
-                file.add(progress.frame, lambda region=region: region.extract(progress.frame.image, _BEYOND))  # type: ignore[misc]
+                file.add(progress.frame, lambda region=region: region.extract(progress.frame.image, PAD_COLOR))  # type: ignore[misc]
 
     def close(self) -> None:
         """Wait for all frames and finish the files. May be called again."""
         for file in [self._overlay, *(file for file, _ in self._follow.values())]:
             if file is not None:
                 file.close()
-
-
-_BEYOND = (40, 40, 40)
-"""BGR of what lies outside the frame."""
 
 
 class _VideoFile:
@@ -219,7 +218,7 @@ class _Crops:
             self.notes.append(f"crops end before frame {frame.index}: {system_reason(error)}")
 
 
-class _SteadyView:
+class _SteadyCamera:
     """Where the camera of follow.mp4 points: at the target, without its jitter."""
 
     MARGIN = 1.25

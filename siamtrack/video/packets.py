@@ -59,11 +59,11 @@ class PacketDecoder:
         stream: an open video stream; nothing of it was decoded yet.
         counts: counted here.
         fps: by which pictures without a stamp are counted.
-        threads: pictures are decoded side by side, which is faster. It may lose intact pictures behind one that is
+        threads: pictures are decoded side by side, which is faster. It may lose intact pictures after one that is
             damaged at the very end; then `incomplete` is True.
 
     Attributes:
-        lost_at_end: packets behind the last picture that could not be decoded; known after the end.
+        lost_at_end: packets after the last picture that could not be decoded; known after the end.
         hidden: packets that an edit list cuts away.
         starved: whether memory or threads were missing: then nothing is said of the packets.
     """
@@ -131,7 +131,7 @@ class PacketDecoder:
             for sent in self._pending.values():
                 sent.suspect = True
             self._doubt_until = self._sent
-            # Behind a lost key frame H.264 pictures come in the wrong order, until the next one.
+            # After a lost key frame H.264 pictures come in the wrong order, until the next one.
             self._hold = self._context.reorder_depth and self._context.reorder_depth + 2
             return
         for picture in pictures:

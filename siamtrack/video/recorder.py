@@ -28,7 +28,16 @@ from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import MultiTracker, Tracker
 from siamtrack.video.frame_source import Frame, FrameCounts
-from siamtrack.video.rows import COLUMNS, DONE, PARTIAL, STOPPED, Row, lines_backward, read_rows, read_rows_backward
+from siamtrack.video.rows import (
+    BOXES_CSV,
+    COLUMNS,
+    PARTIAL_CSV,
+    STOPPED_CSV,
+    Row,
+    lines_backward,
+    read_rows,
+    read_rows_backward,
+)
 
 Found = TypeVar("Found", covariant=True)
 
@@ -125,7 +134,7 @@ class Recorder:
         self.frames = self.lost = 0
         self.last_index = -1
         self._about = dict(about or {})
-        self._partial = self.out / PARTIAL
+        self._partial = self.out / PARTIAL_CSV
         try:
             self.out.mkdir(parents=True, exist_ok=True)
             self.stopped_at = self._set_aside()
@@ -171,7 +180,7 @@ class Recorder:
         except OSError as error:
             raise OutputError(f"{self.out} cannot be renamed to {out} ({error.strerror})") from error
         finally:
-            self._partial = self.out / PARTIAL
+            self._partial = self.out / PARTIAL_CSV
             self._file = self._partial.open("a", newline="", encoding="utf-8")
             self._rows = csv.writer(self._file)
 
@@ -189,7 +198,7 @@ class Recorder:
         if self._partial.is_file():
             yield from read_rows_backward(self._partial, self._head, self._turn)
         else:
-            yield from read_rows(self.out / DONE)
+            yield from read_rows(self.out / BOXES_CSV)
 
     def finish(self, ended: str, counts: FrameCounts | None = None, notes: Sequence[str] = ()) -> RunSummary:
         """Close the rows and write boxes.csv, boxes.txt (GOT-10k form: x,y,w,h lines) and run.json.
@@ -215,7 +224,7 @@ class Recorder:
                 lines = (",".join(row[key] for key in "xywh") + "\n" for row in csv.DictReader(rows))
                 write_whole(self.out / "boxes.txt", lines)
             write_whole(self.out / "run.json", json.dumps(run, indent=2, sort_keys=True, default=str) + "\n")
-            os.replace(self._partial, self.out / DONE)
+            os.replace(self._partial, self.out / BOXES_CSV)
         except OutputError:
             raise
         except OSError as error:
@@ -249,7 +258,7 @@ class Recorder:
         frame = last[0].split(",")[0] if last else ""
         if not frame.isdecimal():
             return None  # there is no row in it
-        stopped = self.out / STOPPED
+        stopped = self.out / STOPPED_CSV
         if stopped.exists():  # of a run that was killed before that one: the newest has the plain name
             number = 2
             while (older := stopped.with_stem(f"{stopped.stem}-{number}")).exists():

@@ -14,10 +14,10 @@ from siamtrack.errors import DataError, one_line, shown
 from siamtrack.system import open_text
 from siamtrack.tracking.result import State, TrackResult
 
-DONE = "boxes.csv"
-PARTIAL = "boxes.partial.csv"
+BOXES_CSV = "boxes.csv"
+PARTIAL_CSV = "boxes.partial.csv"
 """Of a run that goes on, or was killed."""
-STOPPED = "boxes.stopped.csv"
+STOPPED_CSV = "boxes.stopped.csv"
 """Of one that was killed, beside a later run's."""
 _BLOCK = 2**16  # bytes that are read backward at a time
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score", "state")

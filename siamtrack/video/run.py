@@ -16,21 +16,21 @@ from siamtrack.lock import FolderLock
 from siamtrack.outside import read_json
 from siamtrack.system import write_whole
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.follow import Follow, Span, Step
 from siamtrack.video.frame_source import Frame, Source
 from siamtrack.video.names import make_next, name_problem, stem_of, usable_name
 from siamtrack.video.outputs import FILES, PLOT, OutputFiles, Outputs, Progress
 from siamtrack.video.overlay import SeenTarget
 from siamtrack.video.plot import draw_plot
 from siamtrack.video.recorder import Recorder, RunSummary, conditions
-from siamtrack.video.rows import DONE, PARTIAL
+from siamtrack.video.rows import BOXES_CSV, PARTIAL_CSV
+from siamtrack.video.tracking_loop import FrameResults, Span, TrackingLoop
 
-RESULTS = (DONE, "boxes.txt", "run.json")
+RESULTS = (BOXES_CSV, "boxes.txt", "run.json")
 RUNS = Path("runs")
 """Where folders of runs go that were given none."""
 
 WHOLE, BOXES_ONLY = Span(), Outputs()
-"""What is tracked and written where nothing else is said."""
+"""`run` tracks the whole source and writes no videos, unless it is told otherwise."""
 
 GivenBox = Sequence[float] | Callable[[Image], Box]
 
@@ -54,10 +54,10 @@ def run_targets(
     source: Source,
     out: str | Path | None,
     boxes: Mapping[str, GivenBox],
-    span: Span = WHOLE,
-    outputs: Outputs = BOXES_ONLY,
-    watch: Callable[[Progress], bool] = lambda _: True,
-    about: Mapping[str, Any] | None = None,
+    span: Span,
+    outputs: Outputs,
+    watch: Callable[[Progress], bool],
+    about: Mapping[str, Any] | None,
 ) -> list[RunSummary]:
     """Track one target or several through a source and write the files of each: boxes.csv, boxes.txt, run.json.
 
@@ -86,70 +86,70 @@ def run_targets(
     outputs.check()
     ended, endings = "done", dict[str, str]()
     with ExitStack() as stack:
-        place = _RunFolder(stack, source, None if out is None else Path(out), list(boxes), outputs)
-        told = {"source": source.name, **conditions(tracker), **(about or {})}
+        folder = _RunFolder(stack, source, None if out is None else Path(out), list(boxes), outputs)
+        shared = {"source": source.name, **conditions(tracker), **(about or {})}
         if span.direction != "forward":
-            told["direction"] = span.direction
+            shared["direction"] = span.direction
         checked: dict[str, Box] = {}
 
         def box_of(name: str, frame: Frame) -> Box:
             if not checked:  # all before any: a run that cannot begin leaves no folder behind
-                checked.update(_checked(boxes, frame))
+                checked.update(_checked_boxes(boxes, frame))
             return checked[name]
 
         def recorder_of(name: str, box: Box) -> Recorder:
             named = {"target": name} if name else {}
-            return stack.enter_context(Recorder(place.of(name), {**told, **named, "box": list(box)}, follow.times))
+            return stack.enter_context(Recorder(folder.of(name), {**shared, **named, "box": list(box)}, loop.times))
 
-        follow: Follow[str] = Follow(tracker, source, dict.fromkeys(boxes, span), box_of, recorder_of)
+        loop: TrackingLoop[str] = TrackingLoop(tracker, source, dict.fromkeys(boxes, span), box_of, recorder_of)
         try:
-            for step in stack.enter_context(closing(follow.steps(outputs.in_order))):
-                endings |= _endings(follow)
+            for step in stack.enter_context(closing(loop.steps(outputs.in_order))):
+                endings |= _endings(loop)
                 if not step.results:
                     continue
-                progress = _progress(step, follow, list(boxes), outputs.debug)
-                place.files.add(progress)
+                progress = _progress(step, loop, list(boxes), outputs.debug)
+                folder.files.add(progress)
                 if not watch(progress):
                     ended = "interrupted"
                     break
-            endings |= _endings(follow)
+            endings |= _endings(loop)
         except (SourceError, ValueError, KeyboardInterrupt) as error:
             # Nothing tracked yet: the caller's mistake. Later: the source's end came early, and results are kept.
-            if not follow.recorders:
+            if not loop.recorders:
                 raise
             ended = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        if not follow.recorders:
+        if not loop.recorders:
             raise SourceError(f"{source.name} gave no frame to begin with; nothing was tracked")
-        place.files.close()
-        notes = [*source.notes, *place.files.notes]
+        folder.files.close()
+        notes = [*source.notes, *folder.files.notes]
         summaries = [
-            recorder.finish(endings.get(name, ended), source.counts, notes) for name, recorder in follow.recorders.items()
+            recorder.finish(endings.get(name, ended), source.counts, notes) for name, recorder in loop.recorders.items()
         ]
         return [_plotted(summary) for summary in summaries] if outputs.plot else summaries
 
 
-def _progress(step: Step[str], follow: Follow[str], names: Sequence[str], debug: bool) -> Progress:
+def _progress(step: FrameResults[str], loop: TrackingLoop[str], names: Sequence[str], debug: bool) -> Progress:
     """What is told of a step with results."""
     numbered = enumerate(names, 1)
     seen = tuple(SeenTarget(name, i, step.results[name], label=name) for i, name in numbered if name in step.results)
-    details = {target.name: follow.details(target.name) for target in seen} if debug else {}
-    return Progress(step.frame, seen, follow.times.fps, len(names) > 1, details, step.backward)
+    details = {target.name: loop.details(target.name) for target in seen} if debug else {}
+    return Progress(step.frame, seen, loop.times.fps, len(names) > 1, details, step.backward)
 
 
-def _endings(follow: Follow[str]) -> dict[str, str]:
+def _endings(loop: TrackingLoop[str]) -> dict[str, str]:
     """How targets ended that did so too early.
 
     Raises:
         SourceError, ValueError: one could not be begun.
     """
-    early = {name: error for name, error in follow.take_done() if error is not None}
+    early = {name: error for name, error in loop.take_ended() if error is not None}
     for name, error in early.items():
-        if name not in follow.recorders:
+        if name not in loop.recorders:
             raise error
     return {name: str(error) for name, error in early.items()}
 
 
-def _checked(boxes: Mapping[str, GivenBox], frame: Frame) -> dict[str, Box]:
+def _checked_boxes(boxes: Mapping[str, GivenBox], frame: Frame) -> dict[str, Box]:
     """The boxes as they were given.
 
     Raises:
@@ -207,7 +207,7 @@ def _clear(out: Path) -> None:
     Raises:
         OutputError: a file cannot be removed.
     """
-    if not any((out / name).is_file() for name in (*RESULTS, PARTIAL)):
+    if not any((out / name).is_file() for name in (*RESULTS, PARTIAL_CSV)):
         return
     earlier: Any = None
     with suppress(DataError, FileNotFoundError):
@@ -229,7 +229,7 @@ def _clear(out: Path) -> None:
 def _plotted(summary: RunSummary) -> RunSummary:
     """A summary, with its plot drawn, or a note why there is none."""
     try:
-        write_whole(summary.folder / PLOT, draw_plot(summary.folder / DONE))
+        write_whole(summary.folder / PLOT, draw_plot(summary.folder / BOXES_CSV))
     except (OutputError, DataError, FileNotFoundError) as error:
         return replace(summary, notes=(*summary.notes, f"there is no {PLOT}: {error}"))
     return summary

@@ -50,7 +50,7 @@ def crop_region(frame: Value, center_xy: Value, side: Value, size: Value, pad_co
     place = where(in_vectors, fused, start + line * step)
     first = place.op("Floor")
     share_x, share_y = (place - first).reshape(2, -1, 1).split([1, 1])
-    # Before the first pixel, number -1, and behind the last one lies what is outside.
+    # Before the first pixel, number -1, and after the last one lies what is outside.
     first = first - where(averaged, 0.0, begin).to("float32").reshape(2, 1)
     taps = [each.at_least(-1.0).at_most(count.to("float32").reshape(2, 1)).to("int64") for each in (first, first + 1)]
     (low_x, low_y), (high_x, high_y) = ([each.reshape(-1) for each in tap.split([1, 1])] for tap in taps)

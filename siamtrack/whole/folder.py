@@ -54,7 +54,7 @@ def _readme(weights: Weights, real: Real) -> str:
         real=real,
         **_NAMES[real],
         own_nodes=OWN_NODES,
-        low=starts["low"],
+        missing_frames=starts["missing_frames"],
         awaited=starts["awaited"],
         rows=ROWS,
         channels=weights.state["backbone.last.bias"].shape[0],

@@ -15,14 +15,14 @@ from siamtrack.whole.state import LOST, TRACKING, Memory
 
 def searches_tiles(memory: Memory) -> Value:
     """`Target._tile_search`: whether the target is LOST, and nothing was seen lately that may be it."""
-    return memory.state.is_(LOST) & memory.high.is_(0.0)
+    return memory.state.is_(LOST) & memory.confirming_frames.is_(0.0)
 
 
 def tile_is_due(memory: Memory, config: TrackerConfig) -> tuple[Value, Value]:
     """Whether a tile is searched in this frame, and the number of its turn."""
     every = float(math.ceil((config.sizes[-1] / config.sizes[0]) ** 2))
-    turn = (memory.searched / every).op("Floor")
-    return searches_tiles(memory) & memory.searched.is_(turn * every), turn
+    turn = (memory.searched_frames / every).op("Floor")
+    return searches_tiles(memory) & memory.searched_frames.is_(turn * every), turn
 
 
 def tile_center(memory: Memory, frame_wh: Value, turn: Value, config: TrackerConfig) -> Value:
@@ -64,14 +64,14 @@ def remembered(memory: Memory, was: Value, odds: Value, config: TrackerConfig) -
     lost, is_sure = memory.state.is_(LOST), memory.state.is_(TRACKING)
     last_sure = where(is_sure, join([memory.center_xy, memory.size_wh]), memory.last_sure)
     begins = lost & ~was.is_(LOST)
-    nothing = where(odds >= log_odds(config.lost_score), 0.0, memory.nothing + 1)
-    awaited = where(nothing >= PATIENCE, 1.0, memory.awaited)
+    without_sign = where(odds >= log_odds(config.lost_score), 0.0, memory.frames_without_sign + 1)
+    awaited = where(without_sign >= PATIENCE, 1.0, memory.awaited)
     goes_on = lost & ~begins
     return memory._replace(
         last_sure=last_sure,
         size_wh=where(begins, last_sure.split([2, 2])[1], memory.size_wh),
-        searched=where(goes_on, memory.searched, 0.0),
-        nothing=where(goes_on, nothing, 0.0),
+        searched_frames=where(goes_on, memory.searched_frames, 0.0),
+        frames_without_sign=where(goes_on, without_sign, 0.0),
         awaited=where(goes_on, awaited, 0.0),
-        left=where(goes_on, memory.left, 0.0),
+        left_place=where(goes_on, memory.left_place, 0.0),
     )

@@ -21,8 +21,8 @@ TRACKING, UNCERTAIN, LOST = range(3)
 class Memory(NamedTuple):
     """What a target's numbers are, in the order in which the tensor `memory` has them; each a `Value` of shape (length,).
 
-    `Target`, `Confidence`, `Phase`, `Redetection` and `Template` say what they mean. `last_sure` is center_xy and size_wh, and
-    `searched` the frames so far of a re-detection. `updates` counts the exemplars beside the first one.
+    `Target`, `Confidence`, `Phase`, `Redetection` and `Template` say what they mean. `last_sure` is center_xy and size_wh,
+    `searched_frames` counts those of a re-detection, `score_count` those in `last_scores`, `updates` the later exemplars.
     """
 
     center_xy: Value
@@ -35,23 +35,23 @@ class Memory(NamedTuple):
     score_logit: Value
     seen_frames: Value
     state: Value
-    low: Value
-    high: Value
-    sure: Value
+    missing_frames: Value
+    confirming_frames: Value
+    sure_frames: Value
     tentative: Value
-    seen: Value
-    seen_count: Value
+    last_scores: Value
+    score_count: Value
     last_sure: Value
-    searched: Value
-    nothing: Value
+    searched_frames: Value
+    frames_without_sign: Value
     awaited: Value
-    left: Value
+    left_place: Value
     updates: Value
     since_update: Value
 
 
 _LONGER = {"center_xy": 2, "size_wh": 2, "last_sure": 4, "exemplar_wh": 2, "pad_color": 3, "side_limits": 2, "steps_px": STEPS}
-LENGTHS = {name: (_LONGER | {"seen": DOUBT_FRAMES}).get(name, 1) for name in Memory._fields}
+LENGTHS = {name: (_LONGER | {"last_scores": DOUBT_FRAMES}).get(name, 1) for name in Memory._fields}
 """How many numbers each of them is."""
 
 
@@ -59,24 +59,24 @@ def next_phase(memory: Memory, odds: Value, score: Value, config: TrackerConfig)
     """`state.next_phase`, without cuts."""
     doubtful = log_odds((config.lost_score + config.tracking_score) / 2)
     stay = (memory.mean_logit - config.redetect_slack).at_most(doubtful)
-    confirms = odds >= where(memory.left > 0, redetect_logit(memory, config), stay)
+    confirms = odds >= where(memory.left_place > 0, redetect_logit(memory, config), stay)
     missing = (sigmoid(odds) < config.lost_score) & (odds < memory.mean_logit - SCORE_DROP)
     sees = (score >= config.tracking_score) & ~missing
-    sure = where(sees, memory.sure + 1, 0.0)
+    sure = where(sees, memory.sure_frames + 1, 0.0)
 
     # LOST so far: re-detected, or never gone.
-    high = where(confirms, memory.high + 1, 0.0)
-    seen = pushed(memory.seen, score, DOUBT_FRAMES)
-    in_place = (memory.awaited + memory.left).is_(0.0)
-    seen_count = where(in_place, (memory.seen_count + 1).at_most(DOUBT_FRAMES), 0.0)
-    stayed = (seen_count >= DOUBT_FRAMES) & (seen.sum(0) / DOUBT_FRAMES >= config.lost_score)
-    back = stayed | (high >= REDETECT_FRAMES)
+    confirming = where(confirms, memory.confirming_frames + 1, 0.0)
+    scores = pushed(memory.last_scores, score, DOUBT_FRAMES)
+    in_place = (memory.awaited + memory.left_place).is_(0.0)
+    score_count = where(in_place, (memory.score_count + 1).at_most(DOUBT_FRAMES), 0.0)
+    stayed = (score_count >= DOUBT_FRAMES) & (scores.sum(0) / DOUBT_FRAMES >= config.lost_score)
+    back = stayed | (confirming >= REDETECT_FRAMES)
     enough = sure >= REDETECT_FRAMES
     state_lost = where(back, where(enough, TRACKING, UNCERTAIN), LOST)
 
     # Not LOST so far.
-    low = where(missing, memory.low + 1, 0.0)
-    gone = low >= LOST_FRAMES
+    missing_frames = where(missing, memory.missing_frames + 1, 0.0)
+    gone = missing_frames >= LOST_FRAMES
     tentative = memory.tentative > 0
     kept = memory.state.is_(TRACKING) & (score >= config.doubt_score) & ~missing
     tracking = (tentative & enough) | (~tentative & (kept | sees))
@@ -90,12 +90,12 @@ def next_phase(memory: Memory, odds: Value, score: Value, config: TrackerConfig)
     fresh = was_lost | is_lost | (tentative & ~is_uncertain)
     return {
         "state": state,
-        "low": where(fresh, 0.0, low),
-        "high": where(waits, high, 0.0),
-        "sure": where(waits | doubted, sure, 0.0),
+        "missing_frames": where(fresh, 0.0, missing_frames),
+        "confirming_frames": where(waits, confirming, 0.0),
+        "sure_frames": where(waits | doubted, sure, 0.0),
         "tentative": doubted.to("real"),
-        "seen": seen,
-        "seen_count": where(waits, seen_count, 0.0),
+        "last_scores": scores,
+        "score_count": where(waits, score_count, 0.0),
     }
 
 
@@ -112,7 +112,7 @@ def scored(memory: Memory, odds: Value) -> Memory:
 
 def noted(memory: Memory, odds: Value) -> Memory:
     """`Confidence.note`, in frames in which the target was seen."""
-    was_seen = ~memory.state.is_(LOST) & memory.low.is_(0.0)
+    was_seen = ~memory.state.is_(LOST) & memory.missing_frames.is_(0.0)
     frames = memory.seen_frames + 1
     share = (1.0 / frames).at_least(MEAN_WEIGHT)
     mean = memory.mean_logit + (odds - memory.mean_logit) * share
@@ -122,5 +122,5 @@ def noted(memory: Memory, odds: Value) -> Memory:
 
 
 def pushed(line: Value, latest: Value, length: int) -> Value:
-    """The last `length` items of a line and of what comes behind it."""
+    """The last `length` items of a line and of what comes after it."""
     return join([line.split([1, length - 1])[1], latest])

@@ -11,7 +11,7 @@ import math
 from siamtrack.models import CELLS, EXEMPLAR_SIZE
 from siamtrack.tracking.confidence import Confidence
 from siamtrack.tracking.config import TrackerConfig
-from siamtrack.tracking.redetection import ODDS
+from siamtrack.tracking.redetection import TILE_ODDS
 from siamtrack.tracking.state import DOUBT_FRAMES
 from siamtrack.tracking.target import MIN_TRACKED_PX, ROOM_PX, SIDE_LIMITS, STEPS
 from siamtrack.tracking.template import UPDATE_FRAMES, UPDATE_SCORE, UPDATES_KEPT
@@ -58,8 +58,8 @@ class TrackerGraphs:
         exemplar, kernel = self._embed(frame, center_xy, size_wh, pad_color, config.search_size)
         side = _context_side(size_wh) * (config.search_size / EXEMPLAR_SIZE)
         zero, start = graph.constant([0.0], "real"), Confidence(config, 1.0).mean_logit
-        zeros = ["seen_frames", "state", "low", "high", "sure", "tentative", "seen_count", "updates", "since_update"]
-        zeros += ["searched", "nothing", "awaited", "left"]
+        zeros = ["seen_frames", "state", "missing_frames", "confirming_frames", "sure_frames", "tentative", "score_count"]
+        zeros += ["updates", "since_update", "searched_frames", "frames_without_sign", "awaited", "left_place"]
         memory = Memory(
             center_xy=center_xy,
             size_wh=size_wh,
@@ -69,7 +69,7 @@ class TrackerGraphs:
             steps_px=graph.constant([0.0] * STEPS, "real"),
             mean_logit=graph.constant([start], "real"),
             score_logit=graph.constant([start], "real"),
-            seen=graph.constant([0.0] * DOUBT_FRAMES, "real"),
+            last_scores=graph.constant([0.0] * DOUBT_FRAMES, "real"),
             last_sure=join([center_xy, size_wh]),
             **dict.fromkeys(zeros, zero),
         )
@@ -102,13 +102,13 @@ class TrackerGraphs:
                 return search(tile_center(memory, frame_wh, turn, config), _free_size(frame, config.sizes[-1]), 0.0)
 
             tile_xy, tile_wh, tile_odds = graph.choose(due, tile, lambda: (here_xy, scale_wh, odds * 0 - 1e30))
-            enough = (odds + math.log(ODDS)).at_least(redetect_logit(memory, config))
+            enough = (odds + math.log(TILE_ODDS)).at_least(redetect_logit(memory, config))
             leaves = tile_odds >= enough
             seen_xy, scale_wh, odds = (
                 where(leaves, there, here) for there, here in ((tile_xy, seen_xy), (tile_wh, scale_wh), (tile_odds, odds))
             )
-            searched = memory.searched + searches_tiles(memory).to("real")
-            memory = memory._replace(left=where(leaves, 1.0, memory.left), searched=searched)
+            searched = memory.searched_frames + searches_tiles(memory).to("real")
+            memory = memory._replace(left_place=where(leaves, 1.0, memory.left_place), searched_frames=searched)
         center_xy = seen_xy.at_least(0.0).at_most(frame_wh)
         moved = center_xy - memory.center_xy
         step = (moved * moved).sum(0).op("Sqrt") * EXEMPLAR_SIZE / _context_side(memory.size_wh)
@@ -182,7 +182,7 @@ class TrackerGraphs:
     def _updated(
         self, frame: Value, memory: Memory, score: Value, exemplars: Value, kernels: Value
     ) -> tuple[Memory, Value, Value]:
-        """`Target.update_template`: the latest exemplar comes behind the first one, the oldest of the later ones goes."""
+        """`Target.update_template`: the latest exemplar comes after the first one, the oldest of the later ones goes."""
         since = memory.since_update + 1
         memory = memory._replace(since_update=since)
         if not self._config.update_weight:

@@ -25,12 +25,12 @@ from siamtrack.tracking.config import TrackerConfig
 from siamtrack.tracking.network import Network
 from siamtrack.tracking.result import State, TrackResult
 from siamtrack.tracking.tracker import FrameDetails, Tracker
-from siamtrack.video import follow
-from siamtrack.video.follow import Span
+from siamtrack.video import tracking_loop
 from siamtrack.video.run import run
 from siamtrack.video.source import Frame, Source, open_source
 from siamtrack.video.stream import VideoSource
 from siamtrack.video.threads import DEPTH
+from siamtrack.video.tracking_loop import Span
 
 A, B = (60.0, 80.0, 40.0, 50.0), (140.0, 90.0, 30.0, 60.0)
 Make = Callable[..., RunSettings]
@@ -71,7 +71,7 @@ class StillGroup:
 
 @pytest.fixture
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "MultiTracker", StillGroup)
+    monkeypatch.setattr(tracking_loop, "MultiTracker", StillGroup)
 
 
 def job(path: Path, *targets: TargetJob) -> VideoJob:
@@ -274,7 +274,7 @@ def test_an_error_of_ours_does_not_end_the_batch(
         def update(self, frame: np.ndarray) -> dict[int, TrackResult]:
             raise RuntimeError("no memory left")
 
-    monkeypatch.setattr(follow, "MultiTracker", Broken)
+    monkeypatch.setattr(tracking_loop, "MultiTracker", Broken)
     video = job(clips / "a.mp4", TargetJob("now", A, 0, 0), TargetJob("one", A), TargetJob("two", B, 3))
     found = by_name(run_video(video, settings_in(tmp_path), tracker))
     assert {name: result.outcome for name, result in found.items()} == {"now": "done", "one": "failed", "two": "failed"}

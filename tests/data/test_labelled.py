@@ -213,8 +213,8 @@ def test_pairs_come_back_as_they_were_written(rows: list[tuple[int, int, float]]
         ("a,b,label\na.png,b.png,0\na.png,a.png,0.49\n", "all 2 pairs are similar; .* add dissimilar .label from 0.5"),
         ("a,b,label\na.png,b.png,0.5\n", "all 1 pairs are dissimilar; .* add similar .label below 0.5"),
         (b"a,b,label\na.png,\xff.png,0\n", "is not UTF-8 text"),
-        ('a,b,label\na.png,"b.png,0\n', "is not CSV behind line 1 .*quote left open"),
-        (f"a,b,label\na.png,{'x' * 200000},0\n", "is not CSV behind line 1"),
+        ('a,b,label\na.png,"b.png,0\n', "is not CSV after line 1 .*quote left open"),
+        (f"a,b,label\na.png,{'x' * 200000},0\n", "is not CSV after line 1"),
     ],
 )
 def test_a_fault_in_a_table_is_named_with_its_line(text: str | bytes, message: str, pictures: Path) -> None:

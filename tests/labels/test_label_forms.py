@@ -15,9 +15,9 @@ import siamtrack
 from siamtrack.errors import DataError, OutputError
 from siamtrack.labels import FORMS, LabelOptions, export, footage, load_tracks
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.follow import Span
 from siamtrack.video.run import run
 from siamtrack.video.source import Source, open_again, open_source
+from siamtrack.video.tracking_loop import Span
 
 
 @pytest.fixture

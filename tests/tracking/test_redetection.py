@@ -109,5 +109,5 @@ def test_after_a_cut_there_is_nothing_to_wait_for(cut: bool) -> None:
 
 def test_what_was_found_elsewhere_is_not_in_place() -> None:
     one = redetection()
-    one.left = True
+    one.left_place = True
     assert not one.in_place

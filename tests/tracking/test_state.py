@@ -25,8 +25,8 @@ def test_tracking_is_kept_down_to_doubt_and_regained_higher_up() -> None:
 
 def test_a_target_that_is_missing_is_in_doubt_whatever_the_frames_before_say() -> None:
     phase = next_phase(Phase(), 0.9, CONFIG, missing=True)
-    assert (phase.state, phase.low) == (U, 1)
-    assert next_phase(Phase(U, sure=2, tentative=True), 0.9, CONFIG, missing=True).sure == 0
+    assert (phase.state, phase.missing_frames) == (U, 1)
+    assert next_phase(Phase(U, sure_frames=2, tentative=True), 0.9, CONFIG, missing=True).sure_frames == 0
 
 
 def test_one_low_score_is_not_a_loss() -> None:
@@ -49,7 +49,7 @@ def test_a_find_must_hold() -> None:
 
 
 def test_a_find_that_is_in_doubt_is_claimed_once_it_is_sure_for_a_while() -> None:
-    tentative = states(0.8, 0.8, 0.65, 0.9, 0.9, 0.9, 0.4, phase=Phase(L, high=1))
+    tentative = states(0.8, 0.8, 0.65, 0.9, 0.9, 0.9, 0.4, phase=Phase(L, confirming_frames=1))
     assert tentative == [L, U, U, U, U, T, U], "the third sure frame in a row claims it; after that doubt is doubt again"
     assert states(0.9, 0.9, phase=Phase(U)) == [T, T], "a target that was never LOST needs one sure frame"
 
@@ -59,7 +59,7 @@ def test_a_cut_claims_nothing_for_a_find_that_is_in_doubt() -> None:
 
 
 def test_a_find_in_doubt_is_lost_as_any_other_target() -> None:
-    assert states(0.8, 0.8, 0.65, 0.1, 0.1, 0.1, phase=Phase(L, high=1)) == [L, U, U, U, U, L]
+    assert states(0.8, 0.8, 0.65, 0.1, 0.1, 0.1, phase=Phase(L, confirming_frames=1)) == [L, U, U, U, U, L]
 
 
 def test_a_target_that_never_went_is_in_doubt_again_once_it_is_seen_on_the_average() -> None:

@@ -278,7 +278,7 @@ def test_thresholds_may_be_nought_and_one(redetect_score: float, found: bool) ->
     target = target_of(TrackerConfig(redetect_score=redetect_score, redetect_slack=99.0, **scores))
     step(target, [seen((130, 100), SURE)])
     target._phase, target._redetection = Phase(State.LOST), Redetection((130, 100), target.frame_wh, 60, (255,), cut=False)
-    target._redetection.left = True
+    target._redetection.left_place = True
     states = [step(target, [seen((130, 100), SURE)]).state for _ in range(3)]
     assert (states[-1] is State.TRACKING) == found
 

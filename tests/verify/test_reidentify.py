@@ -13,9 +13,9 @@ from siamtrack.errors import DataError
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.verify.reidentify import CROPS, compare_tracks, track_crops
 from siamtrack.verify.verifier import Verifier
-from siamtrack.video.follow import Span
 from siamtrack.video.run import run
 from siamtrack.video.source import open_source
+from siamtrack.video.tracking_loop import Span
 
 
 @pytest.fixture(scope="module")

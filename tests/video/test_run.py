@@ -18,12 +18,12 @@ from rendered import rendered_frame
 from siamtrack.errors import OutputError, SourceError
 from siamtrack.tracking.tracker import Tracker
 from siamtrack.video.encode import EncodedFile
-from siamtrack.video.follow import Span
 from siamtrack.video.outputs import Outputs
 from siamtrack.video.recorder import RunSummary
 from siamtrack.video.run import _plotted, run
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import Frame, Source, open_source
+from siamtrack.video.tracking_loop import Span
 
 BOX = rendered_frame(0)[1]
 FRAMES = 12

@@ -108,7 +108,7 @@ def test_a_target_that_comes_back_elsewhere_is_redetected_as_the_package_does_an
                 continue
             frame = frame if i < 5 else change(frame)
             if told and i == 5:  # as README.md says
-                whole.known[2][place["low"]] = 2
+                whole.known[2][place["missing_frames"]] = 2
             results.append((package.update(frame), whole.update(frame)))
             if told and i == 5 and results[-1][1].state is State.LOST:
                 whole.known[2][place["awaited"]] = 1
@@ -169,12 +169,14 @@ def test_the_state_machine_is_the_packages(seed: int) -> None:
         stays = logit >= confidence.stay_logit
         score = confidence.score(logit, afresh=phase.state is State.LOST)
         phase = next_phase(phase, score, config, confidence.is_missing(logit), confirms=stays)
-        if phase.state is not State.LOST and not phase.low:
+        if phase.state is not State.LOST and not phase.missing_frames:
             confidence.note(logit)
         (found,) = run({"memory": np.concatenate([*numbers.values()]), "odds": np.array([logit])})
         numbers = dict(zip(LENGTHS, np.split(found, np.cumsum([*LENGTHS.values()])[:-1]), strict=True))
-        names = ("state", "low", "high", "sure", "tentative", "seen_count", "mean_logit", "score_logit")
-        expected = (STATES.index(phase.state), phase.low, phase.high, phase.sure, float(phase.tentative), len(phase.seen))
+        names = ("state", "missing_frames", "confirming_frames", "sure_frames")
+        names += ("tentative", "score_count", "mean_logit", "score_logit")
+        expected = (STATES.index(phase.state), phase.missing_frames, phase.confirming_frames, phase.sure_frames)
+        expected += (float(phase.tentative), len(phase.last_scores))
         assert [float(numbers[name][0]) for name in names] == pytest.approx([*expected, confidence.mean_logit, log_odds(score)])
         seen.add((phase.state, phase.tentative))
     assert len(seen) == 4

@@ -19,7 +19,7 @@ from siamtrack.labels.label_forms import export
 from siamtrack.labels.label_selection import TARGET, LabelOptions
 from siamtrack.labels.tracks import load_tracks
 from siamtrack.system import open_text
-from siamtrack.video.rows import PARTIAL
+from siamtrack.video.rows import PARTIAL_CSV
 
 CHUNK = 2**18
 """Bytes of a download that are read and packed at a time."""
@@ -50,7 +50,7 @@ def result_files(folder: Path, running: Mapping[str, dict[str, Any]] | None = No
             path = Path(parent, name)
             if name.startswith(".") or name.endswith(_UNFINISHED) or not path.is_file() or path.is_symlink():
                 continue
-            if name == PARTIAL:
+            if name == PARTIAL_CSV:
                 found |= _so_far(path, path.relative_to(folder).parent.as_posix(), (running or {}).get(path.parent.name))
             else:
                 found[path.relative_to(folder).as_posix()] = path

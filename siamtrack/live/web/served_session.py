@@ -160,7 +160,7 @@ class ServedSession:
         Raises:
             OutputError: a file cannot be written; the others were.
         """
-        # In its turn, behind what clients asked for before.
+        # In its turn, after what clients asked for before.
         self.turns.submit(self.name, self.end, ended).result()
 
     def end(self, ended: str) -> None:

@@ -18,11 +18,11 @@ from rendered import rendered_frame
 from siamtrack.live.capture import Captured
 from siamtrack.live.session import Session
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.follow import Span
 from siamtrack.video.outputs import Outputs
 from siamtrack.video.run import run
 from siamtrack.video.sink import VideoSink
 from siamtrack.video.source import open_source
+from siamtrack.video.tracking_loop import Span
 
 pytestmark = pytest.mark.slow
 

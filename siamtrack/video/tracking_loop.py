@@ -1,7 +1,7 @@
-"""Many targets followed in one video, each from the frame of its box on: forward, backward, or both ways.
+"""The loop over a video's frames that `siamtrack track` and `siamtrack batch` share.
 
-This is the one loop of `siamtrack track` and `siamtrack batch`: a pass backward through the frames, if any target goes so,
-then one forward. In each, all targets share a batch of the network a frame.
+It follows any number of targets, each from the frame of its box on: forward, backward, or both ways. If any target goes
+backward there are two passes, the backward one first. In each pass the network sees all targets of a frame at once.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 
 @dataclass(frozen=True)
 class Span:
-    """In which frames a target is followed.
+    """The frames in which a target is followed.
 
     Attributes:
         start: the frame of its box.
-        end: the last frame that is followed; None: the video's last, or frame 0 where it goes backward. For a target that
-            goes both ways it ends the way forward.
+        end: the last frame that is followed; None: the video's last, or frame 0 if it goes backward. For a target that
+            goes both ways it is the last frame of the forward pass.
         direction: of `DIRECTIONS`, from `start` on.
     """
 
@@ -63,13 +63,13 @@ class Span:
         return None
 
     def begins(self, frame: Frame) -> bool:
-        """Whether a frame is that of its box; of a time, whether it is there or behind it."""
+        """Whether a frame is that of its box; if the start is a time, whether the frame is at or after it."""
         if isinstance(self.start, Seconds):
             return is_reached(self.start, frame.index, frame.time_s)
         return frame.index == self.start
 
     def is_over(self, frame: Frame, backward: bool) -> bool:
-        """Whether a frame lies behind its last one."""
+        """Whether a frame comes after its last one."""
         if self.end is None or (backward and self.forward):
             return False
         here = (frame.index, frame.time_s)
@@ -81,13 +81,13 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Step(Generic[Name]):
-    """What is known of a frame.
+class FrameResults(Generic[Name]):
+    """The results of one frame.
 
     Attributes:
         frame: the frame.
-        results: of the targets in it; in the pass forward also those of the pass backward.
-        backward: whether this is the pass backward.
+        results: by target; in the forward pass also those of the backward pass.
+        backward: whether this is the backward pass.
     """
 
     frame: Frame
@@ -95,19 +95,19 @@ class Step(Generic[Name]):
     backward: bool
 
 
-class Follow(Generic[Name]):
-    """Follows targets through a video once, and has their rows written.
+class TrackingLoop(Generic[Name]):
+    """Follows targets through a video once, and gives their results to recorders.
 
     Args:
         tracker: whose network and constants are used; its own target is not touched.
-        source: the video; one that goes backward is a file.
-        spans: the targets.
-        box_of: says a target's box in its first frame, `(x, y, w, h)`.
-        recorder_of: opens the files of a target whose box can be used.
+        source: the video; a file, if any target goes backward.
+        spans: in which frames to follow each target, by its name.
+        box_of: returns a target's box `(x, y, w, h)` in its first frame.
+        recorder_of: opens the files of a target, once its box was accepted.
 
     Attributes:
-        recorders: of targets that were begun. Whoever is told by `take_done` that one has ended takes its recorder out.
-        waiting: targets that were not begun.
+        recorders: of the targets that have begun. The caller removes and finishes those that `take_ended` names.
+        waiting: targets that have not begun.
         times: frame rates of this run.
     """
 
@@ -125,34 +125,34 @@ class Follow(Generic[Name]):
         self._source, self._spans = source, dict(spans)
         self._box_of, self._recorder_of = box_of, recorder_of
         self._group: MultiTracker[Name] = MultiTracker(tracker.backend, tracker.config)
-        self._done: list[tuple[Name, ValueError | None]] = []
+        self._ended: list[tuple[Name, ValueError | None]] = []
         self._starts: dict[Name, tuple[int, Box]] = {}
-        self._turned: list[Name] = []
-        self._found: dict[Name, Recorder] = {}
+        self._turning: list[Name] = []  # done backward; in their first frame they begin again, forward
+        self._went_backward: dict[Name, Recorder] = {}
         self._last_details: dict[Name, FrameDetails] = {}
-        self._began = 0.0
+        self._frame_began_s = 0.0
 
-    def take_done(self) -> list[tuple[Name, ValueError | None]]:
-        """Targets that have ended since the last call, and what was wrong with them, if anything was."""
-        done, self._done = self._done, []
-        return done
+    def take_ended(self) -> list[tuple[Name, ValueError | None]]:
+        """Targets that have ended since the last call, each with its error or None."""
+        ended, self._ended = self._ended, []
+        return ended
 
     def details(self, name: Name) -> FrameDetails:
-        """What lay behind a target's result in the step that was yielded last."""
+        """What made a target's result in the frame that was yielded last."""
         return self._group.details(name) if name in self._group else self._last_details.get(name, FrameDetails())
 
     def steps(
         self, in_order: bool = False, first: int | None = None, more: Callable[[], bool] = lambda: False
-    ) -> Generator[Step[Name], None, None]:
+    ) -> Generator[FrameResults[Name], None, None]:
         """Go through the video. The iterator must be closed before the source.
 
         Args:
-            in_order: all frames of targets come in the pass forward, even if these go backward.
-            first: a frame with which that pass begins, if no target makes it begin earlier.
-            more: asked when no target is left; True lets the pass forward go on.
+            in_order: the forward pass also yields the frames of targets that went backward.
+            first: the frame at which the forward pass begins, unless a target needs an earlier one.
+            more: asked when no target is left; True lets the forward pass go on.
 
         Raises:
-            SourceError: the pass forward broke off; targets in `recorders` were followed up to there.
+            SourceError: the forward pass broke off; targets in `recorders` were followed up to there.
         """
         backward = {name: span for name, span in self._spans.items() if span.backward}
         while backward:
@@ -170,57 +170,59 @@ class Follow(Generic[Name]):
                 backward = {name: span for name, span in backward.items() if name not in failed}
         tracks = {}
         if in_order:
-            tracks = {name: FinishedTrack(recorder.rows(), recorder.last_index) for name, recorder in self._found.items()}
+            tracks = {
+                name: FinishedTrack(recorder.rows(), recorder.last_index) for name, recorder in self._went_backward.items()
+            }
         yield from self._pass_forward(tracks, first, more)
 
-    def _pass_backward(self, start: Moment, spans: Mapping[Name, Span]) -> Iterator[Step[Name]]:
+    def _pass_backward(self, start: Moment, spans: Mapping[Name, Span]) -> Iterator[FrameResults[Name]]:
         with closing(self._source.read_ahead(start, backward=True)) as frames:
             for frame in frames:
-                self._end_those(partial(Span.is_over, frame=frame, backward=True), backward=True)
+                self._end_where(partial(Span.is_over, frame=frame, backward=True), backward=True)
                 results = self._update(frame)
                 for name in [name for name in self.waiting if name in spans and spans[name].begins(frame)]:
                     results |= self._begin(name, frame)
-                self._end_those(partial(Span.ends, frame=frame, backward=True), backward=True)
-                yield Step(frame, results, backward=True)
+                self._end_where(partial(Span.ends, frame=frame, backward=True), backward=True)
+                yield FrameResults(frame, results, backward=True)
                 if not len(self._group) and not any(name in spans for name in self.waiting):
                     break
-        self._end_those(lambda _: True, backward=True)
+        self._end_where(lambda _: True, backward=True)
 
     def _pass_forward(
         self, tracks: Mapping[Name, FinishedTrack], first: int | None, more: Callable[[], bool]
-    ) -> Iterator[Step[Name]]:
-        moments = [self._spans[name].start for name in self.waiting] + [self._starts[name][0] for name in self._turned]
-        moments += [self._found[name].last_index for name in tracks] + ([] if first is None else [first])
+    ) -> Iterator[FrameResults[Name]]:
+        moments = [self._spans[name].start for name in self.waiting] + [self._starts[name][0] for name in self._turning]
+        moments += [self._went_backward[name].last_index for name in tracks] + ([] if first is None else [first])
 
         def wanted() -> bool:
-            left = self.waiting or self._turned or len(self._group) or not all(track.ended for track in tracks.values())
+            left = self.waiting or self._turning or len(self._group) or not all(track.ended for track in tracks.values())
             return bool(left) or more()
 
         if not moments or not wanted():
             return
         with closing(self._source.read_ahead(min(moments))) as frames:
             for frame in frames:
-                self._end_those(partial(Span.is_over, frame=frame, backward=False), backward=False)
+                self._end_where(partial(Span.is_over, frame=frame, backward=False), backward=False)
                 if not wanted():
                     break
                 results = {name: found for name, track in tracks.items() if (found := track.at(frame.index)) is not None}
                 results |= self._update(frame)
                 for name in [name for name in self.waiting if self._spans[name].begins(frame)]:
                     results |= self._begin(name, frame)
-                for name in [name for name in self._turned if self._starts[name][0] == frame.index]:
+                for name in [name for name in self._turning if self._starts[name][0] == frame.index]:
                     # The same box again, in a frame whose row is written.
-                    self._turned.remove(name)
+                    self._turning.remove(name)
                     results[name] = self._group.add(name, frame.image, self._starts[name][1])
-                self._end_those(partial(Span.ends, frame=frame, backward=False), backward=False)
-                yield Step(frame, {name: results[name] for name in self._spans if name in results}, backward=False)
+                self._end_where(partial(Span.ends, frame=frame, backward=False), backward=False)
+                yield FrameResults(frame, {name: results[name] for name in self._spans if name in results}, backward=False)
                 if not wanted():
                     break
-        self._end_those(lambda _: True, backward=False)
+        self._end_where(lambda _: True, backward=False)
 
     def _update(self, frame: Frame) -> dict[Name, TrackResult]:
-        """Find all targets that were begun in frames before."""
+        """Track the targets that began in earlier frames."""
         if not len(self._group):
-            self._began = time.perf_counter()
+            self._frame_began_s = time.perf_counter()
             return {}
         try:
             results, spent_s = timed_update(self._group, frame.image)
@@ -230,32 +232,32 @@ class Follow(Generic[Name]):
             return {}
         for name, result in results.items():
             self.recorders[name].add(frame, result)
-        before, self._began = self._began, time.perf_counter()
-        self.times.add(*spent_s, self._began - before)
+        before, self._frame_began_s = self._frame_began_s, time.perf_counter()
+        self.times.add(*spent_s, self._frame_began_s - before)
         return results
 
     def _begin(self, name: Name, frame: Frame) -> dict[Name, TrackResult]:
-        """Learn a target in its first frame."""
+        """Begin a target in its first frame."""
         self.waiting.remove(name)
         try:
             box = self._box_of(name, frame)
             result = self._group.add(name, frame.image, box)
         except ValueError as error:
-            self._done.append((name, error))
+            self._ended.append((name, error))
             return {}
         self._starts[name] = frame.index, box
         self.recorders[name] = recorder = self._recorder_of(name, box)
         recorder.add(frame, result)
         if self._spans[name].backward:
-            self._found[name] = recorder
+            self._went_backward[name] = recorder
         return {name: result}
 
-    def _end_those(self, which: Callable[[Span], bool], backward: bool) -> None:
-        """End targets that are followed now, or let them turn round."""
-        for name in [name for name in self._group.names if which(self._spans[name])]:
+    def _end_where(self, fits: Callable[[Span], bool], backward: bool) -> None:
+        """End the current targets whose span fits; in the backward pass, those that go both ways wait for the forward pass."""
+        for name in [name for name in self._group.names if fits(self._spans[name])]:
             if backward and self._spans[name].forward:
                 self._group.remove(name)
-                self._turned.append(name)
+                self._turning.append(name)
             else:
                 self._end(name, None)
 
@@ -265,7 +267,7 @@ class Follow(Generic[Name]):
             self._group.remove(name)
         if name in self.waiting:
             self.waiting.remove(name)
-        self._done.append((name, wrong))
+        self._ended.append((name, wrong))
 
 
 class FinishedTrack:
@@ -276,7 +278,7 @@ class FinishedTrack:
         start: frame of the first one.
 
     Attributes:
-        ended: whether there is nothing behind the last frame asked for.
+        ended: whether there is nothing after the last frame asked for.
     """
 
     def __init__(self, rows: Iterator[Row], start: int) -> None:
@@ -297,7 +299,7 @@ class FinishedTrack:
 
 
 def _readable(rows: Iterator[Row]) -> Iterator[Row]:
-    """Rows up to where the file is damaged: what is behind is not drawn."""
+    """Rows up to where the file is damaged: what comes after is not drawn."""
     try:
         yield from rows
     except (OSError, ValueError):

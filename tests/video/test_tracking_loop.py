@@ -13,10 +13,10 @@ from rendered import rendered_frame
 from siamtrack.boxes import Box, iou
 from siamtrack.errors import SourceError
 from siamtrack.tracking.tracker import Tracker
-from siamtrack.video.follow import Follow, Span
 from siamtrack.video.frame_source import Moment, Seconds
 from siamtrack.video.recorder import Recorder
 from siamtrack.video.source import Frame, Source
+from siamtrack.video.tracking_loop import Span, TrackingLoop
 
 FRAMES = 12
 
@@ -52,10 +52,10 @@ class Rendered(Source):
 
 def follow(
     tracker: Tracker, out: Path, spans: dict[str, Span], broken_at: int = -1, **how: Any
-) -> tuple[Follow[str], list[list[int]], list[Any]]:
+) -> tuple[TrackingLoop[str], list[list[int]], list[Any]]:
     """The run, what was read, and its steps: frame, names, whether backward."""
     source = Rendered(broken_at)
-    run = Follow(
+    run = TrackingLoop(
         tracker, source, spans, lambda _, frame: Box(*rendered_frame(frame.index)[1]), lambda name, _: Recorder(out / name)
     )
     steps = []
@@ -83,7 +83,7 @@ def test_one_pass_each_way_for_all_targets(tracker: Tracker, tmp_path: Path) -> 
         "first": [0, 1],
     }
     assert passes == [list(range(7, -1, -1)), list(range(10))]
-    assert [name for name, error in run.take_done() if error is None] == ["back", "first", "late", "both"]
+    assert [name for name, error in run.take_ended() if error is None] == ["back", "first", "late", "both"]
     assert steps[0] == (7, ["back"], True)
     rows = rows_of(tmp_path / "both/boxes.csv")
     assert [row["score"] for row in rows].index("1.0000") == 5  # the given box, once
@@ -112,7 +112,7 @@ def test_times_bound_a_span_as_frames_do(tracker: Tracker, tmp_path: Path) -> No
 
 def test_a_target_whose_frame_is_not_there_fails_alone(tracker: Tracker, tmp_path: Path) -> None:
     run, _, _ = follow(tracker, tmp_path, {"none": Span(99, None, "backward"), "a": Span(3, None, "both"), "b": Span(10)})
-    assert [(name, str(error)) for name, error in run.take_done() if error] == [("none", "no frame 99")]
+    assert [(name, str(error)) for name, error in run.take_ended() if error] == [("none", "no frame 99")]
     assert frames_of(tmp_path / "a") == list(range(FRAMES))
     assert frames_of(tmp_path / "b") == [10, 11]
 
@@ -120,7 +120,7 @@ def test_a_target_whose_frame_is_not_there_fails_alone(tracker: Tracker, tmp_pat
 def test_what_breaks_off_backward_keeps_what_was_found(tracker: Tracker, tmp_path: Path) -> None:
     spans = {"done": Span(9, 7, "backward"), "both": Span(8, None, "both"), "later": Span(6, 6)}
     run, _, _ = follow(tracker, tmp_path, spans, broken_at=5)
-    assert [(name, error and str(error)) for name, error in run.take_done()] == [
+    assert [(name, error and str(error)) for name, error in run.take_ended()] == [
         ("done", None),
         ("both", "it breaks off"),
         ("later", None),
