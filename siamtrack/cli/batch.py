@@ -32,25 +32,25 @@ def batch(
             help="A .csv or .jsonl manifest, a folder of videos with box files, or folders of GOT-10k or MOT sequences.",
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For results; the same command goes on in it.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For results; a run that was stopped continues in it.")],
     video: Annotated[bool, typer.Option("--video", help="Also write overlay.mp4 a video, with all targets.")] = False,
     audio: options.Audio = True,
     labels: Annotated[
         list[str] | None,
-        typer.Option(metavar="FORM", help="mot, coco or parquet: also that; repeatable."),
+        typer.Option(metavar="FORM", help="Also write mot, coco or parquet labels; repeatable."),
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try targets again that failed before.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Track everything again, whatever is in --out.")] = False,
     jobs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Videos at a time. Default: they fill the machine.")
+        int | None, typer.Option(min=1, metavar="N", help="Videos at a time. Default: as many as fill the machine.")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Of each process. Default: its share of cores.")
+        int | None, typer.Option(min=1, metavar="N", help="Threads per process. Default: its share of the cores.")
     ] = None,
     engine: Annotated[
         str, typer.Option(metavar="NAME", show_default=False, help="local (default), or ray: a cluster, extra `cluster`.")
     ] = "local",
-    address: Annotated[str | None, typer.Option(metavar="HOST", help="Of Ray: auto, HOST:6379, ray://HOST:10001.")] = None,
+    address: Annotated[str | None, typer.Option(metavar="HOST", help="Ray cluster: auto, HOST:6379, ray://HOST:10001.")] = None,
     model: options.Model = DEFAULT_MODEL,
     redetect: options.Redetect = None,
     preset: options.Preset = None,
@@ -59,11 +59,11 @@ def batch(
     precision: options.Precision = "auto",
     backend: options.Backend = "auto",
 ) -> int:
-    """Follow many targets in many videos. Stopped or killed, the same command goes on.
+    """Follow many targets in many videos. The same command continues a run that was stopped or killed.
 
     \b
-    A manifest has one target per line: start is the 0-based frame of the box, end the
-    last one tracked, direction forward, backward or both; these two may be left out:
+    A manifest has one target per line. start is the 0-based frame of the box. Optional:
+    end, the last frame to track, and direction, which is forward, backward or both:
       video,target,start,x,y,w,h,end,direction
       clips/a.mp4,car,0,120,80,64,48,,
       clips/a.mp4,dog,30,10,20,40,40,250,
@@ -188,7 +188,7 @@ class _Bars(Bar):
         self._ended = self._targets = 0
 
     def tell(self, event: Event) -> None:
-        """Show what goes on."""
+        """Show what happens."""
         from siamtrack.batch.engine import Ended, Planned, Retried, VideoProgress
 
         if isinstance(event, Planned):

@@ -32,23 +32,25 @@ def bench(
     ] = None,
     peers: Annotated[bool, typer.Option("--peers", help="OpenCV's trackers too, all that are installed.")] = False,
     onnx_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Networks of OpenCV's nano and vit.")] = None,
-    against: Annotated[str | None, typer.Option(metavar="NAME", help="Whose speed is 1. Default: the first.")] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The tracker whose speed counts as 1. Default: the first.")
+    ] = None,
     video: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A video of yours. Default: a rendered clip, 1280x720.")
+        str | None, typer.Option(metavar="FILE", help="Your own video. Default: a rendered clip, 1280x720.")
     ] = None,
     box: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="The target in its first frame.")] = None,
-    frames: Annotated[int, typer.Option(min=2, help="Of each round, after the first.")] = 60,
+    frames: Annotated[int, typer.Option(min=2, help="Frames of each round, after the first.")] = 60,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds that count; a short one before them warms up.")] = 5,
-    threads: Annotated[int | None, typer.Option(min=1, help="To compute with. Default: as many as pay.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads to compute with. Default: as many as help.")] = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all figures.")] = None,
 ) -> int:
-    """Measure speed on this machine. Frames per second, times of a frame, and memory.
+    """Measure speed on this machine. Prints frames per second, time per frame, and memory.
 
     Three figures each, as frames / seconds: the network alone, the tracker without reading frames, and end to end. All
     trackers see the same frames in this one process, in turns; figures are medians over the rounds, and a ratio is the
-    median of the ratios within a round. A rendered clip lies in memory, so that end to end holds no decoding there.
+    median of the ratios within a round. The rendered clip is in memory, so its end-to-end figure includes no decoding.
 
     Examples:
 

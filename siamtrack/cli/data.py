@@ -52,9 +52,9 @@ def prepare(
     kind: KindOption = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that cut. Default: one a core.")] = None,
 ) -> int:
-    """Cut the training crops of a data set. Stopped, the same command goes on; bad sequences are named and left out.
+    """Cut the training crops of a data set. Bad sequences are named and left out.
 
-    After a repair, the same command tries again what was bad.
+    The same command continues a run that was stopped, and tries repaired sequences again.
 
     Example: siamtrack data prepare GOT-10k/train --cache crops
     """

@@ -31,7 +31,9 @@ def evaluate(
     folder: Annotated[Path | None, typer.Argument(metavar="ROOT", help="The data set's folder; the same as --root.")] = None,
     root: Annotated[Path | None, typer.Option(help="The data set's folder; for got10k the one that holds val/, test/.")] = None,
     subset: Annotated[str | None, typer.Option(help="Such as val or test. Default: that of its protocol.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for results and report; the same command goes on in it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for results and report; a run that was stopped continues in it.")
+    ] = None,
     tracker: Annotated[
         list[str] | None,
         typer.Option(
@@ -39,22 +41,22 @@ def evaluate(
             "--model",
             metavar="NAME",
             help="siamfc-lite, siamfc, a weights file, cv2:mil|kcf|csrt|nano|vit, onnx:nanotrackv2|nanotrackv3|fear_xs, "
-            "identity; may be repeated. A model may carry constants of its own: siamfc,window_influence=0.25.",
+            "identity; may be repeated. A model may be followed by constants: siamfc,window_influence=0.25.",
         ),
     ] = None,
     onnx_dir: Annotated[Path | None, typer.Option(help="Folder of the ONNX files of cv2:nano, cv2:vit and onnx:...")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes. Default: as many as there are cores.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each process; results can depend on it.")] = 1,
-    only: Annotated[str, typer.Option(metavar="NAMES", help="Sequences to use, parted by commas. Default: all.")] = "",
+    only: Annotated[str, typer.Option(metavar="NAMES", help="Sequences to use, separated by commas. Default: all.")] = "",
     compare: Annotated[Path | None, typer.Option(metavar="DIR", help="Another evaluation, compared in the report.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Only check the data set, and name each fault.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check the data set, and list its faults.")] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="With --check: decode every image.")] = False,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     backend: options.Backend = "auto",
     redetect: options.BenchmarkRedetect = False,
 ) -> int:
-    """Run trackers on a benchmark, and write a report. Stopped, the same command goes on.
+    """Run trackers on a benchmark, and write a report. The same command continues a run that was stopped.
 
     \b
     Examples:

@@ -19,22 +19,22 @@ def export_labels(
     label: Annotated[
         str, typer.Option(metavar="NAME", help="The category; {target} in it stands for the target's own name.")
     ] = "object",
-    keep_lost: Annotated[bool, typer.Option("--keep-lost", help="Also boxes of LOST frames; they are guesses.")] = False,
+    keep_lost: Annotated[bool, typer.Option("--keep-lost", help="Keep the boxes of LOST frames; they are guesses.")] = False,
     min_score: Annotated[float, typer.Option(min=0, max=1, help="Leave out boxes that score less.")] = 0.0,
     every: Annotated[int, typer.Option(min=1, metavar="N", help="Keep only each N-th frame.")] = 1,
     frames: Annotated[
         bool, typer.Option("--frames", help="coco, yolo, labelme: also write the frame images, from the tracked video.")
     ] = False,
     suffix: Annotated[str, typer.Option(metavar="jpg|png", help="Ending of a video's frame images.")] = "jpg",
-    size: Annotated[str | None, typer.Option(metavar="WxH", help="Frame size, where run.json does not say it.")] = None,
-    source: Annotated[str | None, typer.Option(metavar="FILE", help="The tracked video, where it has moved.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Frame size, if run.json does not have it.")] = None,
+    source: Annotated[str | None, typer.Option(metavar="FILE", help="The tracked video, if it has moved.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over labels that exist.")] = False,
 ) -> int:
     """Turn tracking results into labels for other programs.
 
-    mot is MOTChallenge text, coco TAO's JSON of COCO kind, yolo one data set of all videos with data.yaml, parquet a table
-    with the extra `parquet`, cvat "CVAT for video 1.1", labelme a JSON and labelme-xml an XML (LabelMe 3.0) a frame,
-    labelstudio a task. Frames that are LOST are left out; in cvat they are marked as outside.
+    mot: MOTChallenge text. coco: COCO JSON in TAO's form. yolo: one data set of all videos, with data.yaml. parquet: a
+    table (extra `parquet`). cvat: "CVAT for video 1.1". labelme, labelme-xml: one JSON or XML (LabelMe 3.0) per frame.
+    labelstudio: a task. LOST frames are left out; in cvat they are marked as outside.
 
     \b
     Examples:

@@ -32,13 +32,13 @@ def live(
         ),
     ] = None,
     web: Annotated[
-        bool, typer.Option("--web", help="Show it in a browser instead; without --source by the browser's own camera.")
+        bool, typer.Option("--web", help="Show it in a browser; without --source with the browser's own camera.")
     ] = False,
     box: Annotated[
         list[str] | None,
         typer.Option(metavar="X,Y,W,H", help="A target in the first frame, 0-based pixels; may be repeated."),
     ] = None,
-    window: Annotated[bool, typer.Option("--window/--no-window", help="Without a window --box says what to follow.")] = True,
+    window: Annotated[bool, typer.Option("--window/--no-window", help="Show a window; --no-window needs --box.")] = True,
     out: Annotated[Path, typer.Option(help="Folder for results, recordings, screenshots; nothing in it is replaced.")] = Path(
         "siamtrack-live"
     ),
@@ -49,10 +49,10 @@ def live(
     port: Annotated[int, typer.Option(min=0, max=65535, help="With --web: port; 0 takes a free one.")] = 8765,
     token: Annotated[
         str | None,
-        typer.Option(help="With --web: the token to ask for; `new` makes one on a shared machine too. Default: where needed."),
+        typer.Option(help="With --web: the token that clients must give; `new` makes one. Default: made where one is needed."),
     ] = None,
     https: Annotated[
-        bool, typer.Option("--https", help="With --web: https, without which no phone gives its camera; see --certificate.")
+        bool, typer.Option("--https", help="With --web: serve https, which phones require for their camera; see --certificate.")
     ] = False,
     certificate: Annotated[
         Path | None, typer.Option(metavar="PEM", help="With --web: certificate and key for https. Default: made at start.")

@@ -17,7 +17,7 @@ Backend = Annotated[
         "--runtime",
         metavar="NAME",
         show_default=False,
-        help="auto, onnx, torch, openvino; onnx:DIR of export.",
+        help="auto, onnx, torch, openvino; onnx:DIR: exported graphs.",
     ),
 ]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="YAML of constants, as configs/siamfc-lite.yaml.")]
@@ -26,23 +26,23 @@ Redetect = Annotated[
     bool | None,
     typer.Option(
         "--redetect/--no-redetect",
-        help="Whether a target that is LOST is looked for in the whole frame. Default: as the constants say.",
+        help="Search the whole frame for a LOST target. Default: as the constants say.",
     ),
 ]
 BenchmarkRedetect = Annotated[
     bool,
     typer.Option(
         "--redetect/--no-redetect",
-        help="Whether our trackers look for a LOST target in the whole frame; benchmarks mean that they don't.",
+        help="Whether our trackers search the whole frame for a LOST target, which the benchmarks do not intend.",
     ),
 ]
 
 Audio = Annotated[
     bool,
-    typer.Option("--audio/--no-audio", show_default=False, help="Overlays with the source's sound, or without."),
+    typer.Option("--audio/--no-audio", show_default=False, help="Overlays with the source's sound, or without it."),
 ]
 
-Hwaccel = Annotated[str | None, typer.Option(metavar="NAME", help="What decodes: cuda, qsv, ...; default: the CPU.")]
+Hwaccel = Annotated[str | None, typer.Option(metavar="NAME", help="Decoding device: cuda, qsv, ... Default: the CPU.")]
 
 
 def tracker_of(

@@ -37,26 +37,30 @@ def track(
         list[str] | None,
         typer.Option(metavar="X,Y,W,H", help="Target in frame --start, 0-based px; repeatable."),
     ] = None,
-    name: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Its name; repeatable. Default: target-1, ...")] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Name of each target; repeatable. Default: target-1, ...")
+    ] = None,
     box_format: Annotated[
         str, typer.Option(metavar="FORM", show_default=False, help="xywh or xyxy; eight numbers are four corners.")
     ] = "xywh",
     select: Annotated[bool, typer.Option("--select", help="Draw the box in a window instead.")] = False,
-    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Default: the next free of runs/NAME, NAME-2, ...")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Default: the next free of runs/NAME, runs/NAME-2, ...")
+    ] = None,
     start: Annotated[
         str, typer.Option(metavar="WHEN", show_default=False, help="Frame of the box: 75, 3s, 1:02.5. Default: 0.")
     ] = "0",
-    end: Annotated[str | None, typer.Option(metavar="WHEN", help="Last frame that is tracked.")] = None,
-    backward: Annotated[bool, typer.Option("--backward", help="From --start back to the first frame, or --end.")] = False,
-    both: Annotated[bool, typer.Option("--both", help="From --start both ways.")] = False,
+    end: Annotated[str | None, typer.Option(metavar="WHEN", help="Last frame to track.")] = None,
+    backward: Annotated[bool, typer.Option("--backward", help="Track from --start back to the first frame, or --end.")] = False,
+    both: Annotated[bool, typer.Option("--both", help="Track from --start in both directions.")] = False,
     video: Annotated[bool, typer.Option("--video", help="Also write overlay.mp4 with the boxes drawn.")] = False,
     plot: Annotated[bool, typer.Option("--plot", help="Also write plot.png: score and state over time.")] = False,
-    crops: Annotated[Path | None, typer.Option(metavar="FOLDER", help="New folder for an image of the target a frame.")] = None,
+    crops: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Also write an image of the target per frame.")] = None,
     follow_video: Annotated[
         bool, typer.Option("--follow-video", help="Also write follow.mp4: a steady crop around it.")
     ] = False,
     show: Annotated[bool, typer.Option("--show", help="Show the frames in a window; q stops.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Draw search regions and what makes the score.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Draw search regions and the parts of the score.")] = False,
     audio: options.Audio = True,
     model: options.Model = DEFAULT_MODEL,
     redetect: options.Redetect = None,
@@ -76,7 +80,7 @@ def track(
       siamtrack track 0 --box 9,9,40,40 --name cat --box 90,9,40,40 --name dog
 
     \b
-    Writes boxes.csv, boxes.txt and run.json; of several targets into OUT/NAME.
+    Writes boxes.csv, boxes.txt and run.json into OUT; for several targets into OUT/NAME.
     """
     names, given = _targets(box or [], name or [], box_format, select)
     span = _span(start, end, backward, both)
@@ -120,7 +124,7 @@ def track(
 
 
 def _targets(boxes: Sequence[str], names: Sequence[str], form: str, select: bool) -> tuple[Sequence[str], Sequence[Box]]:
-    """The targets' names and boxes; there is a name, but no box, for the one that is to be drawn."""
+    """The targets' names and boxes; with `select` there is one name and no box."""
     from siamtrack.boxes import parse_box
     from siamtrack.video.names import name_problem
 
@@ -156,7 +160,7 @@ def _span(start: str, end: str | None, backward: bool, both: bool) -> Span:
 
 
 def _total(source: Source, span: Span, outputs: Outputs) -> int | None:
-    """Frames to go, as far as anyone can know."""
+    """Number of frames to track, if it is known."""
     from siamtrack.video.frame_source import Seconds
 
     def frame(moment: float) -> int:

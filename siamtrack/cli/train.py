@@ -22,14 +22,14 @@ def train(
     device: options.Device = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="Processes that load data, for each GPU. Default: its share of the cores; 1 beside a CPU."),
+        typer.Option(min=0, help="Processes that load data, for each GPU. Default: its share of the cores; 1 on a CPU."),
     ] = None,
     stop_after: Annotated[int | None, typer.Option(min=1, help="Stop at this step; resume later.")] = None,
     preview: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw the first step's views, as augmented, and stop.")
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the first step's crops, augmented, and stop.")
     ] = None,
 ) -> int:
-    """Train a tracker or a verifier. Ends with OUT/model.safetensors; stopped, the same command goes on.
+    """Train a tracker or a verifier. Writes OUT/model.safetensors. The same command continues a run that was stopped.
 
     Several GPUs: torchrun --nproc-per-node 8 --max-restarts 3 -m siamtrack train RECIPE --data ROOT --out DIR
     """

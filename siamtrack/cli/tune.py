@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 def tune(
     root: Annotated[Path, typer.Argument(help="Labelled sequences: NAME.mp4 with NAME.txt, or the GOT-10k layout.")],
-    study: Annotated[Path, typer.Option(metavar="FILE.sqlite", help="The search; the same command again goes on with it.")],
+    study: Annotated[
+        Path, typer.Option(metavar="FILE.sqlite", help="The search's database; a search that was stopped continues from it.")
+    ],
     trials: Annotated[int, typer.Option(min=1, help="Finished trials in all, those of earlier runs included.")],
     model: Annotated[str, typer.Option(help="A model's name, or a .safetensors, .pth or .pt file.")] = DEFAULT_MODEL,
-    only: Annotated[str, typer.Option(metavar="NAMES", help="Sequences to use, parted by commas. Default: all.")] = "",
-    subset: Annotated[Path | None, typer.Option(metavar="FILE", help="The same from a file, one name a line.")] = None,
+    only: Annotated[str, typer.Option(metavar="NAMES", help="Sequences to use, separated by commas. Default: all.")] = "",
+    subset: Annotated[Path | None, typer.Option(metavar="FILE", help="The same from a file, one name per line.")] = None,
     limit: Annotated[int | None, typer.Option(min=2, help="First N frames of each sequence only.")] = None,
     space: Annotated[
         Path | None, typer.Option(metavar="FILE.yaml", help="KEY: [low, high], or a list of choices, for each constant.")
@@ -120,7 +122,7 @@ def _short(value: Any) -> str:
 
 
 class _TrialBar(Bar):
-    """A bar over the sequences of all trials; a log file gets a line a trial."""
+    """A bar over the sequences of all trials; a log file gets one line per trial."""
 
     def __init__(self, trials: int, sequences: int) -> None:
         super().__init__("sequences", trials * sequences)

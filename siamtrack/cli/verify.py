@@ -33,13 +33,13 @@ def verify(
     ] = None,
     box_a: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="The thing in picture A; default all of it.")] = None,
     box_b: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="The thing in picture B.")] = None,
-    source_a: Annotated[str | None, typer.Option(help="Video of run A, where it has moved.")] = None,
-    source_b: Annotated[str | None, typer.Option(help="Video of run B, where it has moved.")] = None,
-    count: Annotated[int, typer.Option(min=1, help="With --gallery: so many nearest classes.")] = 5,
+    source_a: Annotated[str | None, typer.Option(help="Video of run A, if it has moved.")] = None,
+    source_b: Annotated[str | None, typer.Option(help="Video of run B, if it has moved.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="With --gallery: how many of the nearest classes to print.")] = 5,
     save: Annotated[
-        Path | None, typer.Option(metavar="FILE.safetensors", help="With --gallery DIR: keep the enrolled gallery.")
+        Path | None, typer.Option(metavar="FILE.safetensors", help="With --gallery DIR: save the enrolled gallery.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON a result.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per result.")] = False,
     device: options.Device = "auto",
 ) -> int:
     """Say whether two pictures show the same thing. Status 0 for the same, 1 for different.
