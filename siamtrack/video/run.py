@@ -129,7 +129,7 @@ def run_targets(
 
 
 def _progress(step: FrameResults[str], loop: TrackingLoop[str], names: Sequence[str], debug: bool) -> Progress:
-    """What is told of a step with results."""
+    """The progress after a frame with results."""
     numbered = enumerate(names, 1)
     seen = tuple(SeenTarget(name, i, step.results[name], label=name) for i, name in numbered if name in step.results)
     details = {target.name: loop.details(target.name) for target in seen} if debug else {}
