@@ -57,7 +57,7 @@ def test_frames_are_those_of_reading_forward(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("kind", ["folder", "tiff", "webp"])
 def test_images_are_read_backward(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     images = [picture(number) for number in range(7)]
-    monkeypatch.setattr("siamtrack.video.images._CHUNK_BYTES", 3 * images[0].nbytes)
+    monkeypatch.setattr("siamtrack.video.pages._CHUNK_BYTES", 3 * images[0].nbytes)
     path = tmp_path / f"a.{kind}"
     if kind == "tiff":
         cv2.imwritemulti(str(path), images)
