@@ -30,6 +30,7 @@ def test_other_precisions_are_pytorchs(precision: str) -> None:
     ("device", "precision", "backend", "words"),
     [
         ("auto", "auto", "onyx", "did you mean 'onnx'"),
+        ("auto", "auto", "nope", "known: auto, onnx, openvino, torch"),
         ("cpu", "float8", "auto", "precision 'float8' is unknown"),
         ("gpu", "auto", "torch", "unknown"),
         ("cpu", "bfloat16", "onnx", "'onnx' computes in float32, not in bfloat16; use torch"),
