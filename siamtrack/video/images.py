@@ -60,7 +60,7 @@ class ImageSource(Source):
         self.fps = FOLDER_FPS
         self.frame_count: int = len(self._pages.numbers if self._pages else paths)
         self._unread: dict[int, str] = {}
-        self._range = DepthRange(lambda: _read_image(paths[0]) if self._pages is None else next(self._decoded(0)).pixels)
+        self._range = DepthRange(lambda: next(self._decoded(0)).pixels)
 
     @property
     def notes(self) -> list[str]:  # type: ignore[override]
